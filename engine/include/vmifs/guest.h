@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest: one virtual machine: its physical memory, and, once discovery has ended, the operating
+ * system in it. Discovery runs behind the back of whoever opened the guest; what needs its result
+ * waits for it.
+ */
+#pragma once
+
+#include <vmifs/process.h>
+#include <vmifs/symbols.h>
+#include <vmifs/view.h>
+
+G_BEGIN_DECLS
+
+typedef struct VmifsGuest VmifsGuest;
+
+typedef enum {
+	VMIFS_STATE_RUNNING,
+	VMIFS_STATE_PAUSED,
+	VMIFS_STATE_UNRESPONSIVE,
+	VMIFS_STATE_SNAPSHOT,
+	VMIFS_STATE_GONE,
+} VmifsState;
+
+VmifsGuest *
+vmifs_guest_ref(VmifsGuest *guest);
+void
+vmifs_guest_unref(VmifsGuest *guest);
+
+const char *
+vmifs_guest_name(const VmifsGuest *guest);
+VmifsState
+vmifs_guest_state(VmifsGuest *guest);
+/* "running", ...: the text of `state`. */
+const char *
+vmifs_state_to_string(VmifsState state);
+/* TRUE for images and snapshots: nothing ever changes, everything may be cached. */
+gboolean
+vmifs_guest_is_frozen(const VmifsGuest *guest);
+/* When its memory was taken, as far as the source tells (µs since the epoch; an image: its
+ * modification time): the times of its files. */
+gint64
+vmifs_guest_acquired(const VmifsGuest *guest);
+VmifsPhysmem * /* (full) */
+vmifs_guest_physmem(VmifsGuest *guest);
+
+/* TRUE once discovery has ended, whatever its result: nothing below will wait any more. */
+gboolean
+vmifs_guest_is_discovered(VmifsGuest *guest);
+/* Calls done(user) once, from another thread, when discovery has ended; at once when it has. */
+void
+vmifs_guest_when_discovered(VmifsGuest *guest, GFunc done, gpointer user);
+/* Waits for it. TRUE when an OS is attached; FALSE with UNSUPPORTED ("no known OS was found: see
+ * info"), CANCELLED or TIMEOUT. Everything below that says "waits" calls it first. */
+gboolean
+vmifs_guest_wait(VmifsGuest *guest, const VmifsCall *call, GError **error);
+
+/* `info`, as far as is known now; never waits. */
+void
+vmifs_guest_info(VmifsGuest *guest, GString *out);
+/* `log`: newest last, bounded. */
+void
+vmifs_guest_log_text(VmifsGuest *guest, GString *out);
+void
+vmifs_guest_log(VmifsGuest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* The kernel's address space: of the OS, or of a root given by the user. Waits. (full) */
+VmifsAspace *
+vmifs_guest_kernel_aspace(VmifsGuest *guest, const VmifsCall *call, GError **error);
+/* All symbols, modules included. Waits. Made once per epoch and shared. (full) */
+VmifsSymbols *
+vmifs_guest_symbols(VmifsGuest *guest, const VmifsCall *call, GError **error);
+/* Immutable list, made once per epoch and shared. Waits. (full) */
+VmifsTaskList *
+vmifs_guest_tasks(VmifsGuest *guest, const VmifsCall *call, GError **error);
+/* A task's user address space; HOLE for kernel threads. Waits. (full) */
+VmifsAspace *
+vmifs_guest_task_aspace(VmifsGuest *guest, const VmifsTask *task, const VmifsCall *call,
+			GError **error);
+/* Mappings of a process in address order, of VmifsVma, cleared by the array. Empty for kernel
+ * threads. Waits. (full) */
+GArray *
+vmifs_guest_task_vmas(VmifsGuest *guest, const VmifsTask *task, const VmifsCall *call,
+		      GError **error);
+
+/* Views of the attached OS; *ret_n is 0 while none is. Never waits. (borrowed, static) */
+const VmifsView *
+vmifs_guest_views(VmifsGuest *guest, gsize *ret_n);
+/* view->render and view->list with the guest's instance. Wait. */
+gboolean
+vmifs_guest_render(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task,
+		   const char *entry, GString *out, const VmifsCall *call, GError **error);
+gboolean
+vmifs_guest_list(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task, GPtrArray *names,
+		 const VmifsCall *call, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsGuest, vmifs_guest_unref)
+
+G_END_DECLS

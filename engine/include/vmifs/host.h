@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host: the sources that a mount was given and the guests they give. One per mount; a guest
+ * reaches nothing of another.
+ */
+#pragma once
+
+#include <vmifs/guest.h>
+
+G_BEGIN_DECLS
+
+typedef struct VmifsHost VmifsHost;
+
+/* What the user asked for; all zero is the default. Strings are borrowed until host_new returns. */
+typedef struct {
+	gsize size;	     /* sizeof(VmifsOptions) */
+	gboolean guest_rw;   /* the guest may be changed */
+	gboolean passive;    /* refuse what touches a running guest */
+	gboolean holes_error; /* holes of sized memory are EIO instead of zeros */
+	guint32 cache_ms;    /* how old translations and lists of a live guest may be */
+	const char *format;  /* believed over content; NULL = by content */
+	const char *arch;    /* NULL = any */
+	gboolean has_base, has_root, has_kaslr;
+	guint64 base;  /* physical address of a raw image's first byte */
+	guint64 root;  /* physical address of the kernel's page table */
+	guint64 kaslr; /* virtual slide */
+} VmifsOptions;
+
+VmifsHost *
+vmifs_host_new(const VmifsOptions *options, GError **error);
+/* Stops discovery, drops every guest. */
+void
+vmifs_host_free(VmifsHost *host);
+const VmifsOptions *
+vmifs_host_options(const VmifsHost *host);
+
+/* Opens SOURCE as written on the command line (FILE, NAME=FILE, later qemu:... ) and starts
+ * discovery of its guests. SOURCE with what was tried, seen and can be done on failure. */
+gboolean
+vmifs_host_add(VmifsHost *host, const char *spec, GError **error);
+/* Of VmifsGuest, in the order they appeared. (full) */
+GPtrArray *
+vmifs_host_guests(VmifsHost *host);
+/* (full) NULL when there is no guest of that name. */
+VmifsGuest *
+vmifs_host_find(VmifsHost *host, const char *name);
+/* `.vmifs/sources`: a line per source: its text, how it was understood, guests, or why it failed. */
+void
+vmifs_host_sources(VmifsHost *host, GString *out);
+/* `.vmifs/log`: what concerns vmifs rather than one guest. */
+void
+vmifs_host_log(VmifsHost *host, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void
+vmifs_host_log_text(VmifsHost *host, GString *out);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsHost, vmifs_host_free)
+
+G_END_DECLS

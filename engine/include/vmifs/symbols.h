@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * symbols: an immutable table of kernel symbols, in the order the kernel lists them (core kernel,
+ * then each module), findable by name and by address. Names live in one arena: 190,000 symbols
+ * cost about 8 MB.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct VmifsSymbols VmifsSymbols;
+typedef struct VmifsSymbolsBuilder VmifsSymbolsBuilder;
+
+typedef struct {
+	guint64 address;
+	const char *name;   /* (borrowed) bytes as the guest has them */
+	const char *module; /* (borrowed) NULL for the core kernel */
+	char type;	    /* as in nm(1) and /proc/kallsyms */
+} VmifsSymbol;
+
+VmifsSymbolsBuilder *
+vmifs_symbols_builder_new(void);
+/* All symbols of base, first. */
+void
+vmifs_symbols_builder_add_all(VmifsSymbolsBuilder *builder, const VmifsSymbols *base);
+/* Following symbols belong to that module. module NULL = core kernel. */
+void
+vmifs_symbols_builder_module(VmifsSymbolsBuilder *builder, const char *module);
+/* FALSE when a bound is reached (2^24 symbols, 512 MiB of names): the symbol was not added. */
+gboolean
+vmifs_symbols_builder_add(VmifsSymbolsBuilder *builder, guint64 address, char type,
+			  const char *name, gsize name_len);
+/* builder: (taken). Returns: (full) */
+VmifsSymbols *
+vmifs_symbols_builder_end(VmifsSymbolsBuilder *builder);
+/* Drops a builder that will not be ended. */
+void
+vmifs_symbols_builder_free(VmifsSymbolsBuilder *builder);
+
+VmifsSymbols *
+vmifs_symbols_ref(VmifsSymbols *symbols);
+void
+vmifs_symbols_unref(VmifsSymbols *symbols);
+
+gsize
+vmifs_symbols_count(const VmifsSymbols *symbols);
+/* index < count; kernel order. */
+void
+vmifs_symbols_get(const VmifsSymbols *symbols, gsize index, VmifsSymbol *ret);
+
+/* Address of the first definition of that name; core kernel before modules. */
+gboolean
+vmifs_symbols_lookup(const VmifsSymbols *symbols, const char *name, guint64 *ret_address);
+/* Indexes of every definition of a name, in kernel order. Start with *cursor = 0; FALSE = no more. */
+gboolean
+vmifs_symbols_each(const VmifsSymbols *symbols, const char *name, guint64 *cursor,
+		   gsize *ret_index);
+/* The last symbol at or before the address (the first of several at one address, in kernel
+ * order). FALSE when there is none. */
+gboolean
+vmifs_symbols_nearest(const VmifsSymbols *symbols, guint64 address, VmifsSymbol *ret,
+		      guint64 *ret_offset);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsSymbols, vmifs_symbols_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsSymbolsBuilder, vmifs_symbols_builder_free)
+
+G_END_DECLS

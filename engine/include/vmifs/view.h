@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * view: a file or folder whose content an OS makes from memory: dmesg, status, fd/ ... The file
+ * system lists them generically, so that a new one needs no file-system code.
+ */
+#pragma once
+
+#include <vmifs/process.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+	VMIFS_SCOPE_GUEST = 1 << 0,   /* under <guest>/ */
+	VMIFS_SCOPE_PROCS = 1 << 1,   /* under <guest>/procs/, as /proc has it; may be nested: "sys/kernel/ostype" */
+	VMIFS_SCOPE_PROCESS = 1 << 2, /* under procs/<pid>/ */
+	VMIFS_SCOPE_THREAD = 1 << 3,  /* under procs/<pid>/task/<tid>/ */
+} VmifsScope;
+
+typedef enum {
+	VMIFS_VIEW_TEXT, /* a file */
+	VMIFS_VIEW_LINK, /* a symbolic link; render gives its target */
+	VMIFS_VIEW_LIST, /* a folder of files or links */
+} VmifsViewKind;
+
+typedef struct VmifsView VmifsView;
+struct VmifsView {
+	const char *name;
+	guint32 scopes;	     /* VmifsScope bits */
+	VmifsViewKind kind;
+	VmifsViewKind entries; /* of a LIST: what its entries are, TEXT or LINK */
+	/* Appends the whole content, at once, to out (bytes, may hold NULs). os: the attached
+	 * instance. task: NULL at guest scopes. entry: the name within a LIST, else NULL; it comes
+	 * from whoever looks it up: NOT_FOUND when there is no such entry. Errors: NOT_FOUND =
+	 * this task has no such file, HOLE = bytes are not in RAM, CORRUPT, ENDED, ... */
+	gboolean (*render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
+			   const VmifsCall *call, GError **error);
+	/* LIST: appends the names, (full) strings, in the order they are to be shown. */
+	gboolean (*list)(gpointer os, const VmifsTask *task, GPtrArray *names,
+			 const VmifsCall *call, GError **error);
+};
+
+G_END_DECLS

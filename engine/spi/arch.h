@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * arch: how addresses map. Pure functions over a table-reading callback: no I/O, no allocation, no
+ * state but the caller's walk.
+ *
+ * How to add one: arch/X.c with a const VmifsArch named vmifs_arch_X at its bottom, its name in
+ * arch/meson.build, tests/pagetables/X-*.pt with an -invalid twin for each mode.
+ */
+#pragma once
+
+#include <vmifs/aspace.h>
+
+G_BEGIN_DECLS
+
+#define VMIFS_WALK_LEVELS 6
+
+typedef struct VmifsArch VmifsArch;
+
+/* One paging mode of an architecture. */
+typedef struct {
+	const char *name; /* "x86_64 4-level" */
+	const VmifsArch *arch;
+	guint8 levels;
+	guint8 va_bits;	   /* 48, 57 */
+	guint8 ptr_size;   /* of the code that runs in it */
+	guint32 root_len;  /* bytes of the root table */
+	guint64 root_align;
+	guint64 user_end; /* one past the highest user address */
+} VmifsMode;
+
+typedef struct {
+	const VmifsMode *mode;
+	guint64 root;	     /* physical address, flag bits removed */
+	guint64 ignore_mask; /* bits of an entry that are no address: the memory-encryption bit */
+} VmifsPaging;
+
+/* A table on the way from the root to the cursor. */
+typedef struct {
+	const guint8 *table; /* NULL = not loaded */
+	guint64 pa;
+	guint64 va;    /* first address that this table maps */
+	guint32 perms; /* AND of the entries above it */
+} VmifsWalkLevel;
+
+typedef struct VmifsWalk VmifsWalk;
+struct VmifsWalk {
+	/* Set by the caller. */
+	guint64 va;   /* the cursor; next() moves it past the range it returns */
+	guint64 last; /* last address of interest, inclusive */
+	/* len bytes of the table at pa, or NULL when that is not RAM. slot: 0 = root; a new call
+	 * for a slot may overwrite what an earlier call for it returned. */
+	const guint8 *(*table)(gpointer ctx, guint slot, guint64 pa, gsize len);
+	gpointer ctx;
+	guint64 budget; /* table loads left; at 0 next() returns FALSE with `exhausted` set */
+	/* Set by the arch. Zero at the start. */
+	gboolean done;	    /* the cursor went past `last` */
+	gboolean exhausted; /* the budget ended the walk before `last` */
+	VmifsWalkLevel level[VMIFS_WALK_LEVELS]; /* [slot] */
+};
+
+struct VmifsArch {
+	const char *name;
+	const VmifsMode *modes;
+	gsize n_modes;
+	/* The range at the cursor, clipped to [va, last]; moves the cursor past it. Entries of one
+	 * table that continue each other (holes; pages with contiguous pa and equal perms) are one
+	 * range; the caller merges over tables. FALSE when the walk is done or exhausted. */
+	gboolean (*next)(const VmifsPaging *paging, VmifsWalk *walk, VmifsRange *ret);
+};
+
+extern const VmifsArch *const vmifs_archs[];
+extern const gsize vmifs_n_archs;
+
+G_END_DECLS

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mapping: foreign files mapped into our memory, safely. A mapped file can shrink or fail under
+ * us; then the kernel sends SIGBUS at the load. Mappings are registered: the handler puts zeros
+ * over such a page and marks it broken, so that the load goes on and its caller can find out.
+ *
+ *   load -> SIGBUS -> handler: zeros there, marked -> load returns 0 -> vmifs_mapping_intact() FALSE
+ *
+ * At most 1024 pages are remembered one by one; beyond that, everything from the lowest marked
+ * page on counts as broken. A file that has grown again is mapped anew by intact(). A SIGBUS
+ * outside every mapping is not ours: the previous handler gets it.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct VmifsMapping VmifsMapping;
+
+/* Maps len bytes of fd from offset (page-aligned) read-only and shared. fd: (borrowed), duplicated.
+ * Nothing is populated. */
+VmifsMapping *
+vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error);
+VmifsMapping *
+vmifs_mapping_ref(VmifsMapping *mapping);
+void
+vmifs_mapping_unref(VmifsMapping *mapping);
+
+const guint8 *
+vmifs_mapping_data(const VmifsMapping *mapping);
+gsize
+vmifs_mapping_len(const VmifsMapping *mapping);
+/* FALSE when a page of [offset, offset + len) is marked and its file still does not hold it. One
+ * atomic load while nothing was ever broken. */
+gboolean
+vmifs_mapping_intact(VmifsMapping *mapping, guint64 offset, gsize len);
+/* Gives the pages back that were faulted in for a pass over that range (a scan). */
+void
+vmifs_mapping_release(VmifsMapping *mapping, guint64 offset, gsize len);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsMapping, vmifs_mapping_unref)
+
+G_END_DECLS

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * os: what the bytes mean. A driver registers byte patterns; the engine passes over memory once
+ * for all of them and hands the hits, in address order, to the driver, which proves or drops them
+ * and adds candidates. The best candidate is attached: an instance that answers for that boot.
+ *
+ * How to add one: a folder os/X with a const VmifsOs named vmifs_os_X, the folder's name in
+ * os/meson.build, tests. Required: name, hit, attach, detach.
+ */
+#pragma once
+
+#include <vmifs/aspace.h>
+#include <vmifs/error.h>
+#include <vmifs/guest.h>
+#include <vmifs/host.h>
+#include <vmifs/physmem.h>
+#include <vmifs/process.h>
+#include <vmifs/symbols.h>
+#include <vmifs/text.h>
+#include <vmifs/types.h>
+#include <vmifs/view.h>
+
+G_BEGIN_DECLS
+
+typedef struct VmifsOs VmifsOs;
+typedef struct VmifsProbe VmifsProbe;
+
+/* ---- discovery ---- */
+
+typedef struct {
+	const char *name; /* for info and debugging: "vmcoreinfo", "kallsyms tokens" */
+	const guint8 *bytes;
+	guint8 len;   /* 4..32 */
+	guint32 align; /* a hit's address is a multiple of this; 1, 2, 4 .. 4096 */
+	/* Looked for first, alone, in a pass over page heads only. When a candidate found that way is certain, the full
+	 * pass is not made. Needs align 4096. */
+	gboolean fast;
+} VmifsPattern;
+
+/* Physical memory, the call and options of this discovery. */
+VmifsPhysmem * /* (borrowed) */
+vmifs_probe_physmem(VmifsProbe *probe);
+const VmifsCall *
+vmifs_probe_call(VmifsProbe *probe);
+const VmifsOptions *
+vmifs_probe_options(VmifsProbe *probe);
+
+/* Every paging mode worth trying (of the arch the user named, if any). (borrowed) */
+gsize
+vmifs_probe_n_modes(VmifsProbe *probe);
+const char *
+vmifs_probe_mode_name(VmifsProbe *probe, gsize mode);
+/* The address space that a root would give in that mode. ignore_mask: entry bits that are no
+ * address (memory encryption). NULL when root cannot be a root there (alignment, not RAM). (full) */
+VmifsAspace *
+vmifs_probe_try_root(VmifsProbe *probe, gsize mode, guint64 root, guint64 ignore_mask);
+
+/* Scores are sums of proofs; from this on a candidate is certain. */
+#define VMIFS_SCORE_CERTAIN 100
+
+/* kernel: (taken) address space. score: how much was proved, 0..; below 1 it is only listed as a
+ * loser. evidence: (taken) one line for `info`: what it rests on. data: (taken) (nullable) for
+ * attach(), freed with free_data. */
+void
+vmifs_probe_add(VmifsProbe *probe, VmifsAspace *kernel, int score, char *evidence, gpointer data,
+		GDestroyNotify free_data);
+/* A line for `info`: what was seen and came to nothing, and why. Bounded. */
+void
+vmifs_probe_note(VmifsProbe *probe, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* A place for the driver to keep what hits taught it until conclude(). (borrowed) */
+gpointer
+vmifs_probe_data(VmifsProbe *probe);
+void
+vmifs_probe_set_data(VmifsProbe *probe, gpointer data, GDestroyNotify free_data);
+
+/* ---- attached ---- */
+
+/* What an instance works on; owned by the engine, outlives the instance. */
+typedef struct {
+	VmifsGuest *guest;   /* (borrowed) for vmifs_guest_log() */
+	VmifsPhysmem *mem;   /* (borrowed) */
+	VmifsAspace *aspace; /* (borrowed) the kernel's */
+	const VmifsOptions *options;
+	gpointer data; /* (borrowed) what the candidate was added with */
+} VmifsKernel;
+
+/* Another root of the same geometry as the kernel's: a process's. resolve, if not NULL, is asked
+ * for not-present entries: it fills *ret (va, len, pa, perms; kind PAGE) and returns TRUE when the
+ * page is in RAM all the same. user: (borrowed), must outlive the address space. (full) */
+typedef gboolean (*VmifsResolve)(gpointer user, const VmifsRange *not_present, VmifsRange *ret);
+VmifsAspace *
+vmifs_aspace_new_like(VmifsAspace *kernel, guint64 root, VmifsResolve resolve, gpointer user);
+
+struct VmifsOs {
+	const char *name;
+	const VmifsPattern *patterns;
+	gsize n_patterns;
+	void (*hit)(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa);
+	gpointer (*attach)(const VmifsKernel *kernel, const VmifsCall *call, GError **error);
+	void (*detach)(gpointer self);
+
+	/* Optional. Called from any thread. */
+
+	/* After the last hit of each pass (fast = of the first): what needs all of them. */
+	void (*conclude)(VmifsProbe *probe, gboolean fast);
+	/* More `key: value` lines for info: OS, release, slides, how each was found. */
+	void (*info)(gpointer self, GString *out);
+	/* All (full). */
+	VmifsSymbols *(*symbols)(gpointer self, const VmifsCall *call, GError **error);
+	VmifsTaskList *(*tasks)(gpointer self, const VmifsCall *call, GError **error);
+	VmifsAspace *(*task_aspace)(gpointer self, const VmifsTask *task, GError **error);
+	/* Appends VmifsVma in address order. */
+	gboolean (*vmas)(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call,
+			 GError **error);
+	const VmifsView *views;
+	gsize n_views;
+};
+
+extern const VmifsOs *const vmifs_oses[];
+extern const gsize vmifs_n_oses;
+
+G_END_DECLS
