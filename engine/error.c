@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-G_DEFINE_QUARK(vmifs-error, vmifs_error)
+G_DEFINE_QUARK(vmifs - error, vmifs_error)
 
 static const int errnos[] = {
 	[VMIFS_ERROR_NOT_FOUND] = ENOENT,
@@ -27,7 +27,7 @@ int
 vmifs_error_to_errno(const GError *error)
 {
 	if (!error || error->domain != VMIFS_ERROR || error->code < 0 ||
-	    error->code >= (int)G_N_ELEMENTS(errnos))
+	    error->code >= (int) G_N_ELEMENTS(errnos))
 		return EIO;
 	return errnos[error->code];
 }

@@ -21,16 +21,16 @@ typedef struct {
 	const char *name; /* "x86_64 4-level" */
 	const VmifsArch *arch;
 	guint8 levels;
-	guint8 va_bits;	   /* 48, 57 */
-	guint8 ptr_size;   /* of the code that runs in it */
-	guint32 root_len;  /* bytes of the root table */
+	guint8 va_bits;   /* 48, 57 */
+	guint8 ptr_size;  /* of the code that runs in it */
+	guint32 root_len; /* bytes of the root table */
 	guint64 root_align;
 	guint64 user_end; /* one past the highest user address */
 } VmifsMode;
 
 typedef struct {
 	const VmifsMode *mode;
-	guint64 root;	     /* physical address, flag bits removed */
+	guint64 root;        /* physical address, flag bits removed */
 	guint64 ignore_mask; /* bits of an entry that are no address: the memory-encryption bit */
 } VmifsPaging;
 
@@ -53,8 +53,8 @@ struct VmifsWalk {
 	gpointer ctx;
 	guint64 budget; /* table loads left; at 0 next() returns FALSE with `exhausted` set */
 	/* Set by the arch. Zero at the start. */
-	gboolean done;	    /* the cursor went past `last` */
-	gboolean exhausted; /* the budget ended the walk before `last` */
+	gboolean done;                           /* the cursor went past `last` */
+	gboolean exhausted;                      /* the budget ended the walk before `last` */
 	VmifsWalkLevel level[VMIFS_WALK_LEVELS]; /* [slot] */
 };
 

@@ -21,10 +21,10 @@ G_BEGIN_DECLS
 typedef struct {
 	const char *spec; /* the text without NAME= */
 	const char *path; /* an existing file: its path; NULL otherwise */
-	int fd;		  /* that file, open read-only; -1 otherwise. (borrowed) duplicate to keep */
-	guint64 len;	  /* its size in bytes */
+	int fd;      /* that file, open read-only; -1 otherwise. (borrowed) duplicate to keep */
+	guint64 len; /* its size in bytes */
 	const guint8 *head; /* its first bytes, for magics */
-	gsize head_len;	    /* up to 64 KiB */
+	gsize head_len;     /* up to 64 KiB */
 	const VmifsOptions *options;
 } VmifsSource;
 
@@ -41,14 +41,14 @@ typedef struct {
  * in their blocks, and do not wrap: the engine refuses others with CORRUPT. */
 typedef struct {
 	GArray *regions; /* of VmifsRegion */
-	GArray *blocks;	 /* of VmifsBlock; names (full), freed by the engine */
+	GArray *blocks;  /* of VmifsBlock; names (full), freed by the engine */
 } VmifsLayout;
 
 /* A block that is mapped. */
 typedef struct {
 	VmifsMapping *mapping; /* (full) */
-	guint64 offset;	       /* of the block's first byte in it */
-	gboolean to_kernel;    /* pointers may be handed to the kernel (files and memfds; not Xen) */
+	guint64 offset;        /* of the block's first byte in it */
+	gboolean to_kernel; /* pointers may be handed to the kernel (files and memfds; not Xen) */
 } VmifsDirect;
 
 typedef struct VmifsBackend {

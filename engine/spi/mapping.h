@@ -4,7 +4,8 @@
  * us; then the kernel sends SIGBUS at the load. Mappings are registered: the handler puts zeros
  * over such a page and marks it broken, so that the load goes on and its caller can find out.
  *
- *   load -> SIGBUS -> handler: zeros there, marked -> load returns 0 -> vmifs_mapping_intact() FALSE
+ *   load -> SIGBUS -> handler: zeros there, marked -> load returns 0 -> vmifs_mapping_intact()
+ * FALSE
  *
  * At most 1024 pages are remembered one by one; beyond that, everything from the lowest marked
  * page on counts as broken. A file that has grown again is mapped anew by intact(). A SIGBUS

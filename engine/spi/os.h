@@ -30,10 +30,10 @@ typedef struct VmifsProbe VmifsProbe;
 typedef struct {
 	const char *name; /* for info and debugging: "vmcoreinfo", "kallsyms tokens" */
 	const guint8 *bytes;
-	guint8 len;   /* 4..32 */
+	guint8 len;    /* 4..32 */
 	guint32 align; /* a hit's address is a multiple of this; 1, 2, 4 .. 4096 */
-	/* Looked for first, alone, in a pass over page heads only. When a candidate found that way is certain, the full
-	 * pass is not made. Needs align 4096. */
+	/* Looked for first, alone, in a pass over page heads only. When a candidate found that way
+	 * is certain, the full pass is not made. Needs align 4096. */
 	gboolean fast;
 } VmifsPattern;
 
@@ -51,7 +51,8 @@ vmifs_probe_n_modes(VmifsProbe *probe);
 const char *
 vmifs_probe_mode_name(VmifsProbe *probe, gsize mode);
 /* The address space that a root would give in that mode. ignore_mask: entry bits that are no
- * address (memory encryption). NULL when root cannot be a root there (alignment, not RAM). (full) */
+ * address (memory encryption). NULL when root cannot be a root there (alignment, not RAM). (full)
+ */
 VmifsAspace *
 vmifs_probe_try_root(VmifsProbe *probe, gsize mode, guint64 root, guint64 ignore_mask);
 

@@ -13,10 +13,10 @@ G_BEGIN_DECLS
 typedef struct VmifsAspace VmifsAspace;
 
 typedef enum {
-	VMIFS_RANGE_PAGE,	 /* mapped to pa */
-	VMIFS_RANGE_HOLE,	 /* no entry (zero), or not a canonical address */
+	VMIFS_RANGE_PAGE,        /* mapped to pa */
+	VMIFS_RANGE_HOLE,        /* no entry (zero), or not a canonical address */
 	VMIFS_RANGE_NOT_PRESENT, /* an entry that is not present but not zero: see `entry` */
-	VMIFS_RANGE_BROKEN,	 /* a table that cannot be read or makes no sense; `pa` names it */
+	VMIFS_RANGE_BROKEN,      /* a table that cannot be read or makes no sense; `pa` names it */
 } VmifsRangeKind;
 
 typedef enum {
@@ -29,11 +29,11 @@ typedef enum {
 
 typedef struct {
 	guint64 va;
-	guint64 len;	/* bytes; of PAGE ranges: physically contiguous */
-	guint64 pa;	/* PAGE: of the byte at va. BROKEN: of the table */
-	guint64 entry;	/* the raw entry of the first page; NOT_PRESENT ranges are single entries */
-	guint32 perms;	/* VmifsPerm, AND-ed over the levels */
-	guint8 level;	/* 1 = the leaf table; where the entry stands */
+	guint64 len;   /* bytes; of PAGE ranges: physically contiguous */
+	guint64 pa;    /* PAGE: of the byte at va. BROKEN: of the table */
+	guint64 entry; /* the raw entry of the first page; NOT_PRESENT ranges are single entries */
+	guint32 perms; /* VmifsPerm, AND-ed over the levels */
+	guint8 level;  /* 1 = the leaf table; where the entry stands */
 	guint8 page_shift; /* log2 of the page (or hole) size of one entry at that level */
 	VmifsRangeKind kind;
 } VmifsRange;

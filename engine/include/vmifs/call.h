@@ -10,8 +10,9 @@
 G_BEGIN_DECLS
 
 typedef struct VmifsCall {
-	gint64 deadline;       /* g_get_monotonic_time() units (µs); 0 = none */
-	const gint *cancelled; /* (borrowed) (nullable) becomes non-zero, atomically, when given up */
+	gint64 deadline; /* g_get_monotonic_time() units (µs); 0 = none */
+	const gint
+		*cancelled; /* (borrowed) (nullable) becomes non-zero, atomically, when given up */
 } VmifsCall;
 
 /* TRUE while the caller still waits; otherwise FALSE with CANCELLED or TIMEOUT. Cheap enough for

@@ -13,13 +13,13 @@ typedef struct VmifsHost VmifsHost;
 
 /* What the user asked for; all zero is the default. Strings are borrowed until host_new returns. */
 typedef struct {
-	gsize size;	     /* sizeof(VmifsOptions) */
-	gboolean guest_rw;   /* the guest may be changed */
-	gboolean passive;    /* refuse what touches a running guest */
+	gsize size;           /* sizeof(VmifsOptions) */
+	gboolean guest_rw;    /* the guest may be changed */
+	gboolean passive;     /* refuse what touches a running guest */
 	gboolean holes_error; /* holes of sized memory are EIO instead of zeros */
-	guint32 cache_ms;    /* how old translations and lists of a live guest may be */
-	const char *format;  /* believed over content; NULL = by content */
-	const char *arch;    /* NULL = any */
+	guint32 cache_ms;     /* how old translations and lists of a live guest may be */
+	const char *format;   /* believed over content; NULL = by content */
+	const char *arch;     /* NULL = any */
 	gboolean has_base, has_root, has_kaslr;
 	guint64 base;  /* physical address of a raw image's first byte */
 	guint64 root;  /* physical address of the kernel's page table */
@@ -44,7 +44,8 @@ vmifs_host_guests(VmifsHost *host);
 /* (full) NULL when there is no guest of that name. */
 VmifsGuest *
 vmifs_host_find(VmifsHost *host, const char *name);
-/* `.vmifs/sources`: a line per source: its text, how it was understood, guests, or why it failed. */
+/* `.vmifs/sources`: a line per source: its text, how it was understood, guests, or why it failed.
+ */
 void
 vmifs_host_sources(VmifsHost *host, GString *out);
 /* `.vmifs/log`: what concerns vmifs rather than one guest. */

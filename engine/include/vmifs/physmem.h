@@ -21,9 +21,9 @@ typedef enum {
 } VmifsRegionKind;
 
 typedef struct {
-	guint64 pa;	/* first guest physical address */
-	guint64 len;	/* bytes; pa + len never wraps */
-	guint32 block;	/* index of its block */
+	guint64 pa;     /* first guest physical address */
+	guint64 len;    /* bytes; pa + len never wraps */
+	guint32 block;  /* index of its block */
 	guint64 offset; /* of the first byte in that block */
 	VmifsRegionKind kind;
 } VmifsRegion;

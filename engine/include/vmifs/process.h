@@ -11,13 +11,13 @@ G_BEGIN_DECLS
 
 /* A thread; a process is the task whose pid equals its tgid. */
 typedef struct {
-	guint32 pid;	    /* thread id as the guest's initial pid namespace counts */
-	guint32 tgid;	    /* id of its process */
-	guint32 ppid;	    /* tgid of the real parent; 0 = none */
-	guint64 object;	    /* address of the OS's own object (struct task_struct) */
-	guint64 mm;	    /* address of its memory map object; 0 = kernel thread */
+	guint32 pid;        /* thread id as the guest's initial pid namespace counts */
+	guint32 tgid;       /* id of its process */
+	guint32 ppid;       /* tgid of the real parent; 0 = none */
+	guint64 object;     /* address of the OS's own object (struct task_struct) */
+	guint64 mm;         /* address of its memory map object; 0 = kernel thread */
 	guint64 start_time; /* part of the identity; unit is the OS's */
-	char comm[64];	    /* raw bytes, NUL-terminated */
+	char comm[64];      /* raw bytes, NUL-terminated */
 } VmifsTask;
 
 typedef struct VmifsTaskList VmifsTaskList;
@@ -55,7 +55,7 @@ typedef struct {
 	guint64 offset; /* bytes into the file; 0 for anonymous memory */
 	guint32 dev_major, dev_minor;
 	guint64 inode; /* 0 = no file */
-	char *path;    /* (full) what /proc/<pid>/maps shows, unescaped: a path, "[heap]"; or NULL */
+	char *path; /* (full) what /proc/<pid>/maps shows, unescaped: a path, "[heap]"; or NULL */
 	guint64 object; /* the OS's own object */
 } VmifsVma;
 

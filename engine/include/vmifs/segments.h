@@ -12,10 +12,10 @@
 G_BEGIN_DECLS
 
 typedef struct VmifsSegments {
-	GArray *iov;	  /* struct iovec; iov_base NULL = zeros */
+	GArray *iov;      /* struct iovec; iov_base NULL = zeros */
 	GPtrArray *owned; /* buffers freed by clear */
-	GArray *pins;	  /* what keeps borrowed memory alive */
-	gsize len;	  /* bytes in all */
+	GArray *pins;     /* what keeps borrowed memory alive */
+	gsize len;        /* bytes in all */
 } VmifsSegments;
 
 void

@@ -17,7 +17,7 @@ typedef struct {
 	guint64 address;
 	const char *name;   /* (borrowed) bytes as the guest has them */
 	const char *module; /* (borrowed) NULL for the core kernel */
-	char type;	    /* as in nm(1) and /proc/kallsyms */
+	char type;          /* as in nm(1) and /proc/kallsyms */
 } VmifsSymbol;
 
 VmifsSymbolsBuilder *
@@ -53,7 +53,8 @@ vmifs_symbols_get(const VmifsSymbols *symbols, gsize index, VmifsSymbol *ret);
 /* Address of the first definition of that name; core kernel before modules. */
 gboolean
 vmifs_symbols_lookup(const VmifsSymbols *symbols, const char *name, guint64 *ret_address);
-/* Indexes of every definition of a name, in kernel order. Start with *cursor = 0; FALSE = no more. */
+/* Indexes of every definition of a name, in kernel order. Start with *cursor = 0; FALSE = no more.
+ */
 gboolean
 vmifs_symbols_each(const VmifsSymbols *symbols, const char *name, guint64 *cursor,
 		   gsize *ret_index);

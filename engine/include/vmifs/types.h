@@ -12,11 +12,11 @@ G_BEGIN_DECLS
 typedef struct VmifsTypes VmifsTypes;
 
 typedef struct {
-	guint64 offset;	 /* bytes from the start of the structure */
-	guint64 size;	 /* bytes of the member; of bitfields: of the storage to load at offset */
+	guint64 offset;   /* bytes from the start of the structure */
+	guint64 size;     /* bytes of the member; of bitfields: of the storage to load at offset */
 	guint8 bit_shift; /* bitfields: shift right by this after loading... */
-	guint8 bit_len;	 /* ...and keep that many bits; 0 = no bitfield */
-	guint32 count;	 /* elements of an array member (all dimensions), else 1 */
+	guint8 bit_len;   /* ...and keep that many bits; 0 = no bitfield */
+	guint32 count;    /* elements of an array member (all dimensions), else 1 */
 	gboolean is_pointer;
 } VmifsMember;
 

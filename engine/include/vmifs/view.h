@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 
 typedef enum {
 	VMIFS_SCOPE_GUEST = 1 << 0,   /* under <guest>/ */
-	VMIFS_SCOPE_PROCS = 1 << 1,   /* under <guest>/procs/, as /proc has it; may be nested: "sys/kernel/ostype" */
+	VMIFS_SCOPE_PROCS = 1 << 1,   /* under <guest>/procs/, as /proc has it; may be nested:
+					 "sys/kernel/ostype" */
 	VMIFS_SCOPE_PROCESS = 1 << 2, /* under procs/<pid>/ */
 	VMIFS_SCOPE_THREAD = 1 << 3,  /* under procs/<pid>/task/<tid>/ */
 } VmifsScope;
@@ -25,7 +26,7 @@ typedef enum {
 typedef struct VmifsView VmifsView;
 struct VmifsView {
 	const char *name;
-	guint32 scopes;	     /* VmifsScope bits */
+	guint32 scopes; /* VmifsScope bits */
 	VmifsViewKind kind;
 	VmifsViewKind entries; /* of a LIST: what its entries are, TEXT or LINK */
 	/* Appends the whole content, at once, to out (bytes, may hold NULs). os: the attached

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The processes of a test guest: each role puts one process into a state that /proc shows in its own way
- * (odd names, deleted files, namespaces, mappings of every kind, huge pages …) and then sleeps for ever.
- * A role says that it stands by a file in /run/ready.  New role: one function, one line in `roles`, and
- * one line in `init`.
+ * The processes of a test guest: each role puts one process into a state that /proc shows in its
+ * own way (odd names, deleted files, namespaces, mappings of every kind, huge pages …) and then
+ * sleeps for ever. A role says that it stands by a file in /run/ready.  New role: one function, one
+ * line in `roles`, and one line in `init`.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,8 +71,7 @@ ready(void)
 	close(fd);
 }
 
-static void __attribute__((noreturn))
-stay(void)
+static void __attribute__((noreturn)) stay(void)
 {
 	for (;;)
 		pause();
@@ -83,13 +82,13 @@ static void
 fill(char *at, size_t len)
 {
 	for (size_t i = 0; i < len / PAGE; i++) {
-		uint64_t *page = (uint64_t *)(at + i * PAGE);
+		uint64_t *page = (uint64_t *) (at + i * PAGE);
 
 		for (size_t j = 3; j < PAGE / 8; j++)
 			page[j] = i;
 		page[0] = MAGIC;
 		page[1] = i;
-		page[2] = (uintptr_t)page;
+		page[2] = (uintptr_t) page;
 	}
 }
 
@@ -107,7 +106,7 @@ static void
 touch(int argc, char **argv)
 {
 	size_t len = (argc > 0 ? strtoul(argv[0], NULL, 10) : 16) << 20;
-	char *p = map((void *)0x100000000000, len, MAP_FIXED_NOREPLACE);
+	char *p = map((void *) 0x100000000000, len, MAP_FIXED_NOREPLACE);
 
 	must(!madvise(p, len, MADV_NOHUGEPAGE), "madvise");
 	fill(p, len);
@@ -119,27 +118,28 @@ huge(int argc, char **argv)
 {
 	char *p;
 
-	(void)argc, (void)argv;
-	p = map((void *)0x110000000000, 8 << 20, MAP_FIXED_NOREPLACE);
+	(void) argc, (void) argv;
+	p = map((void *) 0x110000000000, 8 << 20, MAP_FIXED_NOREPLACE);
 	madvise(p, 8 << 20, MADV_HUGEPAGE);
 	fill(p, 8 << 20);
-	p = mmap((void *)0x120000000000, 4 << 20, PROT_READ | PROT_WRITE,
+	p = mmap((void *) 0x120000000000, 4 << 20, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED_NOREPLACE, -1, 0);
 	must(p != MAP_FAILED, "hugetlb");
 	fill(p, 4 << 20);
 	ready();
 }
 
-/* Pages that were written and then taken away: the PTE has no present bit but still holds the frame. */
+/* Pages that were written and then taken away: the PTE has no present bit but still holds the
+ * frame. */
 static void
 protnone(int argc, char **argv)
 {
-	char *p = map((void *)0x130000000000, 64 * PAGE, MAP_FIXED_NOREPLACE);
+	char *p = map((void *) 0x130000000000, 64 * PAGE, MAP_FIXED_NOREPLACE);
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	fill(p, 64 * PAGE);
 	must(!mprotect(p + 16 * PAGE, 32 * PAGE, PROT_NONE), "mprotect");
-	p = map((void *)0x140000000000, 4 << 20, MAP_FIXED_NOREPLACE);
+	p = map((void *) 0x140000000000, 4 << 20, MAP_FIXED_NOREPLACE);
 	madvise(p, 4 << 20, MADV_HUGEPAGE);
 	fill(p, 4 << 20);
 	must(!mprotect(p, 2 << 20, PROT_NONE), "mprotect");
@@ -156,12 +156,13 @@ thread(void *name)
 static void
 threads(int argc, char **argv)
 {
-	static const char *const names[] = {"thr one", "thr)two (", "new\nline", "tab\tback\\sl", "123456789012345"};
+	static const char *const names[] = { "thr one", "thr)two (", "new\nline", "tab\tback\\sl",
+					     "123456789012345" };
 	pthread_t id;
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		must(!pthread_create(&id, NULL, thread, (void *)names[i]), "pthread_create");
+		must(!pthread_create(&id, NULL, thread, (void *) names[i]), "pthread_create");
 	prctl(PR_SET_NAME, "odd (n) \n x");
 	usleep(200000); /* the threads name themselves */
 	ready();
@@ -173,8 +174,8 @@ leaderless(int argc, char **argv)
 {
 	pthread_t id;
 
-	(void)argc, (void)argv;
-	must(!pthread_create(&id, NULL, thread, (void *)"survivor"), "pthread_create");
+	(void) argc, (void) argv;
+	must(!pthread_create(&id, NULL, thread, (void *) "survivor"), "pthread_create");
 	usleep(100000);
 	ready();
 	syscall(SYS_exit, 0); /* pthread_exit() would want libgcc_s */
@@ -183,11 +184,11 @@ leaderless(int argc, char **argv)
 static void
 listen_unix(const char *path, size_t abstract)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strcpy(at.sun_path + abstract, path);
-	must(!bind(fd, (struct sockaddr *)&at,
+	must(!bind(fd, (struct sockaddr *) &at,
 		   offsetof(struct sockaddr_un, sun_path) + abstract + strlen(path) + !abstract) &&
 		     !listen(fd, 3),
 	     "unix socket");
@@ -196,15 +197,16 @@ listen_unix(const char *path, size_t abstract)
 static void
 files(int argc, char **argv)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(4242)};
-	struct epoll_event event = {.events = EPOLLIN};
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(4242) };
+	struct epoll_event event = { .events = EPOLLIN };
 	int pair[2], fd, epoll, tcp;
 	sigset_t set;
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fd = open("/tmp/deleted file", O_CREAT | O_RDWR, 0600);
-	must(fd >= 0 && write(fd, "gone\n", 5) == 5 && !unlink("/tmp/deleted file"), "deleted file");
+	must(fd >= 0 && write(fd, "gone\n", 5) == 5 && !unlink("/tmp/deleted file"),
+	     "deleted file");
 	must(open("/mnt/bind/below a bind mount", O_CREAT | O_RDWR | O_APPEND, 0600) >= 0, "bind");
 	must(open("/tmp/new\nline", O_CREAT | O_RDONLY | O_CLOEXEC, 0600) >= 0, "newline");
 	must(open("/srv", O_RDONLY | O_DIRECTORY) >= 0, "directory");
@@ -218,11 +220,12 @@ files(int argc, char **argv)
 	listen_unix("/run/listening.sock", 0);
 	listen_unix("abstract name", 1);
 	tcp = socket(AF_INET, SOCK_STREAM, 0);
-	must(!bind(tcp, (struct sockaddr *)&at, sizeof at) && !listen(tcp, 5), "tcp");
+	must(!bind(tcp, (struct sockaddr *) &at, sizeof at) && !listen(tcp, 5), "tcp");
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	must(!connect(fd, (struct sockaddr *)&at, sizeof at) && accept(tcp, NULL, NULL) >= 0, "connect");
+	must(!connect(fd, (struct sockaddr *) &at, sizeof at) && accept(tcp, NULL, NULL) >= 0,
+	     "connect");
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	must(!bind(fd, (struct sockaddr *)&at, sizeof at), "udp");
+	must(!bind(fd, (struct sockaddr *) &at, sizeof at), "udp");
 	must(socket(AF_NETLINK, SOCK_RAW, 0) >= 0, "netlink");
 	must(eventfd(7, EFD_SEMAPHORE) >= 0, "eventfd");
 	must(timerfd_create(CLOCK_MONOTONIC, 0) >= 0, "timerfd");
@@ -242,10 +245,10 @@ files(int argc, char **argv)
 static void
 tap(int argc, char **argv)
 {
-	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR);
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	must(fd >= 0, "/dev/net/tun");
 	strcpy(request.ifr_name, "tap0");
 	must(!ioctl(fd, TUNSETIFF, &request), "TUNSETIFF");
@@ -273,7 +276,7 @@ maps(int argc, char **argv)
 	int both = PROT_READ | PROT_WRITE, fd, id;
 	char *p;
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	map_file("/tmp/new\nline mapped", MAP_SHARED, both);
 	map_file("/tmp/with space\\and\tmore", MAP_PRIVATE, both);
 	map_file("/mnt/bind/mapped", MAP_SHARED, PROT_READ);
@@ -281,15 +284,17 @@ maps(int argc, char **argv)
 	must(!unlink("/tmp/mapped then deleted"), "unlink");
 	must(mmap(NULL, PAGE, both, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED, "shared");
 	fd = memfd_create("a memfd", MFD_CLOEXEC);
-	must(!ftruncate(fd, PAGE) && mmap(NULL, PAGE, both, MAP_SHARED, fd, 0) != MAP_FAILED, "memfd");
+	must(!ftruncate(fd, PAGE) && mmap(NULL, PAGE, both, MAP_SHARED, fd, 0) != MAP_FAILED,
+	     "memfd");
 	id = shmget(0x1234, 2 * PAGE, IPC_CREAT | 0600);
-	must(id >= 0 && shmat(id, NULL, 0) != (void *)-1, "shm");
+	must(id >= 0 && shmat(id, NULL, 0) != (void *) -1, "shm");
 	p = map(NULL, 8 * PAGE, 0);
 	fill(p, 8 * PAGE);
 	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, p, 8 * PAGE, "named area");
 	must(!mlock(map(NULL, 2 * PAGE, 0), 2 * PAGE), "mlock");
 	p = map(NULL, 256 * PAGE, MAP_NORESERVE);
-	for (int i = 0; i < 256; i += 3) /* every third page is there, and the mapping falls to pieces */
+	for (int i = 0; i < 256;
+	     i += 3) /* every third page is there, and the mapping falls to pieces */
 		fill(p + i * PAGE, PAGE);
 	for (int i = 0; i < 256; i += 16)
 		must(!mprotect(p + i * PAGE, PAGE, PROT_READ), "mprotect");
@@ -304,32 +309,33 @@ maps(int argc, char **argv)
 static void
 ids(int argc, char **argv)
 {
-	static const gid_t groups[] = {5, 1001, 70000};
-	struct rlimit limit = {123, 456};
+	static const gid_t groups[] = { 5, 1001, 70000 };
+	struct rlimit limit = { 123, 456 };
 	sigset_t set;
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	ready(); /* while it still may */
 	setpriority(PRIO_PROCESS, 0, 7);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	signal(SIGHUP, SIG_IGN);
-	signal(SIGUSR1, (void (*)(int))stay);
+	signal(SIGUSR1, (void (*)(int)) stay);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	raise(SIGTERM); /* pending for ever */
 	prctl(PR_SET_KEEPCAPS, 1);
-	must(!setgroups(3, groups) && !setresgid(1001, 1002, 1003) && !setresuid(2001, 2002, 2001), "ids");
+	must(!setgroups(3, groups) && !setresgid(1001, 1002, 1003) && !setresuid(2001, 2002, 2001),
+	     "ids");
 	umask(027);
 }
 
 static void
 realtime(int argc, char **argv)
 {
-	struct sched_param param = {.sched_priority = 42};
+	struct sched_param param = { .sched_priority = 42 };
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	must(!sched_setscheduler(0, SCHED_FIFO, &param), "SCHED_FIFO");
 	ready();
 }
@@ -339,9 +345,9 @@ static void
 filter(int argc, char **argv)
 {
 	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	struct sock_fprog program = {1, &code};
+	struct sock_fprog program = { 1, &code };
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "NO_NEW_PRIVS");
 	must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
 	ready();
@@ -350,8 +356,9 @@ filter(int argc, char **argv)
 static void
 deleted(int argc, char **argv)
 {
-	(void)argc, (void)argv;
-	must(!mkdir("/tmp/old cwd", 0700) && !chdir("/tmp/old cwd") && !rmdir("/tmp/old cwd"), "cwd");
+	(void) argc, (void) argv;
+	must(!mkdir("/tmp/old cwd", 0700) && !chdir("/tmp/old cwd") && !rmdir("/tmp/old cwd"),
+	     "cwd");
 	ready();
 }
 
@@ -359,7 +366,7 @@ deleted(int argc, char **argv)
 static void
 unlinked(int argc, char **argv)
 {
-	(void)argc;
+	(void) argc;
 	must(!unlink(argv[0]), argv[0]);
 	ready();
 }
@@ -368,11 +375,12 @@ unlinked(int argc, char **argv)
 static void
 mountns(int argc, char **argv)
 {
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	must(!unshare(CLONE_NEWNS), "unshare");
 	must(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
 	must(!mount("inner", "/mnt/inner", "tmpfs", 0, NULL), "tmpfs");
-	must(open("/mnt/inner/hidden", O_CREAT | O_RDWR, 0600) >= 0 && !chdir("/mnt/inner"), "hidden");
+	must(open("/mnt/inner/hidden", O_CREAT | O_RDWR, 0600) >= 0 && !chdir("/mnt/inner"),
+	     "hidden");
 	map_file("/mnt/inner/hidden map", MAP_SHARED, PROT_READ | PROT_WRITE);
 	ready();
 }
@@ -381,7 +389,7 @@ mountns(int argc, char **argv)
 static void
 pidns(int argc, char **argv)
 {
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	must(!unshare(CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET), "unshare");
 	must(!sethostname("inner", 5), "hostname");
 	if (!fork()) {
@@ -399,7 +407,7 @@ zombie(int argc, char **argv)
 {
 	pid_t pid = fork();
 
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	if (!pid) {
 		prctl(PR_SET_NAME, "dead child");
 		_exit(3);
@@ -411,7 +419,7 @@ zombie(int argc, char **argv)
 static void
 stopped(int argc, char **argv)
 {
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	ready();
 	raise(SIGSTOP);
 }
@@ -430,7 +438,7 @@ title(int argc, char **argv)
 static void
 shared_mm(int argc, char **argv)
 {
-	(void)argc, (void)argv;
+	(void) argc, (void) argv;
 	ready();
 	if (!syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0))
 		stay();
@@ -440,11 +448,26 @@ static const struct {
 	const char *name;
 	void (*run)(int argc, char **argv);
 } roles[] = {
-	{"touch", touch},     {"huge", huge},	  {"protnone", protnone}, {"threads", threads},
-	{"files", files},     {"tap", tap},	  {"maps", maps},	  {"ids", ids},
-	{"realtime", realtime}, {"filter", filter}, {"deleted", deleted},	  {"unlinked", unlinked},
-	{"mountns", mountns}, {"pidns", pidns},	  {"zombie", zombie},	  {"stopped", stopped},
-	{"title", title},     {"shared_mm", shared_mm}, {"leaderless", leaderless}, {"plain", NULL},
+	{ "touch", touch },
+	{ "huge", huge },
+	{ "protnone", protnone },
+	{ "threads", threads },
+	{ "files", files },
+	{ "tap", tap },
+	{ "maps", maps },
+	{ "ids", ids },
+	{ "realtime", realtime },
+	{ "filter", filter },
+	{ "deleted", deleted },
+	{ "unlinked", unlinked },
+	{ "mountns", mountns },
+	{ "pidns", pidns },
+	{ "zombie", zombie },
+	{ "stopped", stopped },
+	{ "title", title },
+	{ "shared_mm", shared_mm },
+	{ "leaderless", leaderless },
+	{ "plain", NULL },
 };
 
 int

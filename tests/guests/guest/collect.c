@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The guest's own word about itself: /proc and what else a mounted image is compared with, written as
- * a plain tar archive straight onto a virtio disk, which is a hundred times faster than a serial line.
- * Everything is taken twice, as a/ and as b/, so that the comparer can leave out what the guest itself
- * gave differently.  Links are stored as files that hold their target: nothing in an archive can
- * point anywhere on the host.  Afterwards this process sleeps for ever, so that the dump still has it.
+ * The guest's own word about itself: /proc and what else a mounted image is compared with, written
+ * as a plain tar archive straight onto a virtio disk, which is a hundred times faster than a serial
+ * line. Everything is taken twice, as a/ and as b/, so that the comparer can leave out what the
+ * guest itself gave differently.  Links are stored as files that hold their target: nothing in an
+ * archive can point anywhere on the host.  Afterwards this process sleeps for ever, so that the
+ * dump still has it.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -20,7 +21,8 @@
 #include <unistd.h>
 
 #define BLOCK 512
-#define CHUNK (1 << 20) /* the disk is written in these: O_DIRECT keeps our output out of the dump */
+#define CHUNK                                                                                      \
+	(1 << 20) /* the disk is written in these: O_DIRECT keeps our output out of the dump */
 #define PAGE 4096
 #define MAX_PATH 512
 
@@ -51,7 +53,7 @@ flush_chunk(void)
 	size_t len = (chunk_len + BLOCK - 1) / BLOCK * BLOCK;
 
 	memset(chunk + chunk_len, 0, len - chunk_len);
-	if (len && write(disk, chunk, len) != (ssize_t)len)
+	if (len && write(disk, chunk, len) != (ssize_t) len)
 		die("writing the disk");
 	chunk_len = 0;
 }
@@ -83,8 +85,7 @@ reserve(size_t more)
 		die("memory");
 }
 
-static void __attribute__((format(printf, 1, 2)))
-add(const char *format, ...)
+static void __attribute__((format(printf, 1, 2))) add(const char *format, ...)
 {
 	va_list args;
 
@@ -103,7 +104,7 @@ put_text(const char *name)
 	unsigned sum = 0;
 
 	memset(&head, 0, sizeof head);
-	if (snprintf(head.name, sizeof head.name, "%s/%s", pass, name) >= (int)sizeof head.name)
+	if (snprintf(head.name, sizeof head.name, "%s/%s", pass, name) >= (int) sizeof head.name)
 		return; /* only deep names below /sys, which nobody compares */
 	strcpy(head.mode, "0000644");
 	strcpy(head.uid, "0000000");
@@ -115,9 +116,9 @@ put_text(const char *name)
 	memcpy(head.magic, "ustar", 6);
 	memcpy(head.version, "00", 2);
 	for (size_t i = 0; i < sizeof head; i++)
-		sum += ((unsigned char *)&head)[i];
+		sum += ((unsigned char *) &head)[i];
 	snprintf(head.sum, sizeof head.sum, "%06o", sum);
-	put((char *)&head, sizeof head);
+	put((char *) &head, sizeof head);
 	put(text, text_len);
 	put(zeros, -text_len % BLOCK);
 	text_len = 0;
@@ -239,8 +240,9 @@ crc32(const unsigned char *data, size_t len)
 }
 
 /*
- * The bytes behind the addresses: "VA PFN CRC32" of every page that is in RAM, and "VA swap" of what was
- * swapped out.  Of large mappings every 16th page: all of them would take longer than the boot.
+ * The bytes behind the addresses: "VA PFN CRC32" of every page that is in RAM, and "VA swap" of
+ * what was swapped out.  Of large mappings every 16th page: all of them would take longer than the
+ * boot.
  */
 static void
 take_pages(const char *proc, const char *name)
@@ -271,7 +273,8 @@ take_pages(const char *proc, const char *name)
 			if (entry >> 62 & 1)
 				add("%lx swap\n", va);
 			else if (entry >> 63 && pread(mem, page, PAGE, va) == PAGE)
-				add("%lx %lx %08x\n", va, entry & ((1UL << 55) - 1), crc32(page, PAGE));
+				add("%lx %lx %08x\n", va, entry & ((1UL << 55) - 1),
+				    crc32(page, PAGE));
 		}
 	}
 	if (maps)
@@ -284,10 +287,11 @@ take_pages(const char *proc, const char *name)
 static void
 take_process(const char *pid)
 {
-	static const char *const skip[] = {"mem",   "pagemap", "clear_refs", "net",   "attr", "smaps",
-					   "numa_maps", "sched",   "task",	"timers", NULL};
-	static const char *const of_thread[] = {"comm",	  "stat",  "status",   "statm", "stack", "wchan",
-						"syscall", "io",	   "children", NULL};
+	static const char *const skip[] = { "mem",  "pagemap", "clear_refs", "net",
+					    "attr", "smaps",   "numa_maps",  "sched",
+					    "task", "timers",  NULL };
+	static const char *const of_thread[] = { "comm",  "stat",    "status", "statm",    "stack",
+						 "wchan", "syscall", "io",     "children", NULL };
 	char path[MAX_PATH / 2], name[MAX_PATH / 2], sub[MAX_PATH], to[MAX_PATH];
 	struct dirent *entry;
 	DIR *dir;
@@ -341,9 +345,12 @@ take_dmesg(void)
 static void
 take_all(void)
 {
-	static const char *const skip[] = {"kmsg",	    "kcore",	 "kpagecount", "kpageflags",
-					   "kpagecgroup", "sysrq-trigger", "self",	"thread-self", "net", NULL};
-	static const char *const sys_kernel[] = {"vmcoreinfo", "notes", "uevent_seqnum", "fscaps", NULL};
+	static const char *const skip[] = { "kmsg",       "kcore",       "kpagecount",
+					    "kpageflags", "kpagecgroup", "sysrq-trigger",
+					    "self",       "thread-self", "net",
+					    NULL };
+	static const char *const sys_kernel[] = { "vmcoreinfo", "notes", "uevent_seqnum", "fscaps",
+						  NULL };
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
 
