@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* symbols: order, look-up by name and address, modules, bounds. */
+#include <unit.h>
+
+#include <string.h>
+#include <vmifs/symbols.h>
+
+static void
+add(VmifsSymbolsBuilder *builder, guint64 address, char type, const char *name)
+{
+	ck_assert(vmifs_symbols_builder_add(builder, address, type, name, strlen(name)));
+}
+
+/* Two definitions of `init`, two symbols at 0x2000, a module below the kernel. */
+static VmifsSymbols *
+make_small(void)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	add(builder, 0x1000, 'T', "_text");
+	add(builder, 0x2000, 't', "init");
+	add(builder, 0x2000, 'T', "init_alias");
+	add(builder, 0x3000, 'D', "jiffies");
+	vmifs_symbols_builder_module(builder, "dummy");
+	add(builder, 0x800, 't', "init");
+	add(builder, 0x900, 'd', "");
+	vmifs_symbols_builder_module(builder, "tun");
+	add(builder, 0x5000, 't', "tun_init");
+	return vmifs_symbols_builder_end(builder);
+}
+
+START_TEST(empty_table_answers_no)
+{
+	g_autoptr(VmifsSymbols) s = vmifs_symbols_builder_end(vmifs_symbols_builder_new());
+	guint64 address, offset, cursor = 0;
+	gsize index;
+	VmifsSymbol symbol;
+
+	ck_assert_uint_eq(vmifs_symbols_count(s), 0);
+	ck_assert(!vmifs_symbols_lookup(s, "init", &address));
+	ck_assert(!vmifs_symbols_each(s, "init", &cursor, &index));
+	ck_assert(!vmifs_symbols_nearest(s, G_MAXUINT64, &symbol, &offset));
+}
+END_TEST
+
+START_TEST(symbols_keep_kernel_order_and_module)
+{
+	static const struct {
+		guint64 address;
+		char type;
+		const char *name, *module;
+	} expected[] = {
+		{ 0x1000, 'T', "_text", NULL },      { 0x2000, 't', "init", NULL },
+		{ 0x2000, 'T', "init_alias", NULL }, { 0x3000, 'D', "jiffies", NULL },
+		{ 0x800, 't', "init", "dummy" },     { 0x900, 'd', "", "dummy" },
+		{ 0x5000, 't', "tun_init", "tun" },
+	};
+	g_autoptr(VmifsSymbols) s = make_small();
+
+	ck_assert_uint_eq(vmifs_symbols_count(s), G_N_ELEMENTS(expected));
+	for (gsize i = 0; i < G_N_ELEMENTS(expected); i++) {
+		VmifsSymbol symbol;
+		vmifs_symbols_get(s, i, &symbol);
+		ck_assert_uint_eq(symbol.address, expected[i].address);
+		ck_assert_int_eq(symbol.type, expected[i].type);
+		ck_assert_str_eq(symbol.name, expected[i].name);
+		ck_assert_pstr_eq(symbol.module, expected[i].module);
+	}
+}
+END_TEST
+
+START_TEST(lookup_gives_the_core_definition)
+{
+	g_autoptr(VmifsSymbols) s = make_small();
+	guint64 address = 0;
+
+	ck_assert(vmifs_symbols_lookup(s, "init", &address));
+	ck_assert_uint_eq(address, 0x2000);
+	ck_assert(vmifs_symbols_lookup(s, "", &address));
+	ck_assert_uint_eq(address, 0x900);
+	ck_assert(!vmifs_symbols_lookup(s, "ini", &address));
+	ck_assert(!vmifs_symbols_lookup(s, "init_", &address));
+	ck_assert_uint_eq(address, 0x900);
+}
+END_TEST
+
+START_TEST(each_gives_every_definition_in_order)
+{
+	g_autoptr(VmifsSymbols) s = make_small();
+	guint64 cursor = 0;
+	gsize index = 99;
+
+	ck_assert(vmifs_symbols_each(s, "init", &cursor, &index));
+	ck_assert_uint_eq(index, 1);
+	ck_assert(vmifs_symbols_each(s, "init", &cursor, &index));
+	ck_assert_uint_eq(index, 4);
+	ck_assert(!vmifs_symbols_each(s, "init", &cursor, &index));
+	ck_assert_uint_eq(index, 4);
+}
+END_TEST
+
+START_TEST(nearest_is_the_first_at_the_highest_address_below)
+{
+	static const struct {
+		guint64 address, offset;
+		const char *name;
+	} table[] = {
+		{ 0x800, 0, "init" },      { 0x8ff, 0xff, "init" },
+		{ 0x1000, 0, "_text" },    { 0x2000, 0, "init" },
+		{ 0x2fff, 0xfff, "init" }, { 0x3001, 1, "jiffies" },
+		{ 0x5000, 0, "tun_init" }, { G_MAXUINT64, G_MAXUINT64 - 0x5000, "tun_init" },
+	};
+	g_autoptr(VmifsSymbols) s = make_small();
+	VmifsSymbol symbol;
+	guint64 offset;
+
+	ck_assert(!vmifs_symbols_nearest(s, 0x7ff, &symbol, &offset));
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		ck_assert(vmifs_symbols_nearest(s, table[i].address, &symbol, &offset));
+		ck_assert_str_eq(symbol.name, table[i].name);
+		ck_assert_uint_eq(offset, table[i].offset);
+	}
+	/* Of the two at 0x2000, the one that the kernel lists first; modules say whose. */
+	vmifs_symbols_nearest(s, 0x2000, &symbol, &offset);
+	ck_assert_ptr_null(symbol.module);
+	vmifs_symbols_nearest(s, 0x800, &symbol, &offset);
+	ck_assert_str_eq(symbol.module, "dummy");
+}
+END_TEST
+
+START_TEST(builder_continues_another_table)
+{
+	g_autoptr(VmifsSymbols) base = make_small();
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) s = NULL;
+	VmifsSymbol symbol;
+
+	vmifs_symbols_builder_add_all(builder, base);
+	add(builder, 0x6000, 'T', "late_core");
+	vmifs_symbols_builder_module(builder, "nbd");
+	add(builder, 0x7000, 't', "nbd_init");
+	s = vmifs_symbols_builder_end(builder);
+	ck_assert_uint_eq(vmifs_symbols_count(s), 9);
+	vmifs_symbols_get(s, 4, &symbol);
+	ck_assert_str_eq(symbol.module, "dummy");
+	vmifs_symbols_get(s, 6, &symbol);
+	ck_assert_str_eq(symbol.module, "tun");
+	vmifs_symbols_get(s, 7, &symbol);
+	ck_assert_ptr_null(symbol.module);
+	vmifs_symbols_get(s, 8, &symbol);
+	ck_assert_str_eq(symbol.module, "nbd");
+}
+END_TEST
+
+START_TEST(every_name_of_a_big_table_is_found)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) s = NULL;
+	const gsize n = 10000;
+
+	for (gsize i = 0; i < n; i++) {
+		char name[32];
+		g_snprintf(name, sizeof name, "symbol_%zu%s", i, i % 3 ? "_with_a_tail" : "");
+		add(builder, (i * 7919 % n) << 4, 't', name);
+	}
+	s = vmifs_symbols_builder_end(builder);
+	for (gsize i = 0; i < n; i++) {
+		VmifsSymbol symbol, near;
+		guint64 address, offset;
+		vmifs_symbols_get(s, i, &symbol);
+		ck_assert(vmifs_symbols_lookup(s, symbol.name, &address));
+		ck_assert_uint_eq(address, symbol.address);
+		ck_assert(vmifs_symbols_nearest(s, address + 15, &near, &offset));
+		ck_assert_str_eq(near.name, symbol.name);
+		ck_assert_uint_eq(offset, 15);
+	}
+}
+END_TEST
+
+/* A guest may give every symbol one name; neither building nor finding may become quadratic. */
+START_TEST(equal_names_stay_cheap)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) s = NULL;
+	guint64 cursor = 0, address;
+	gsize index, n = 0;
+
+	for (gsize i = 0; i < 500000; i++)
+		vmifs_symbols_builder_add(builder, i, 't', "same", 4);
+	s = vmifs_symbols_builder_end(builder);
+	ck_assert(vmifs_symbols_lookup(s, "same", &address));
+	while (vmifs_symbols_each(s, "same", &cursor, &index) && index == n)
+		n++;
+	ck_assert_uint_eq(n, 500000);
+}
+END_TEST
+
+START_TEST(names_beyond_the_arena_are_refused)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) s = NULL;
+	const gsize arena = 512 << 20;
+
+	/* Refused by their length alone: nothing is read. */
+	ck_assert(!vmifs_symbols_builder_add(builder, 1, 't', "x", G_MAXSIZE));
+	ck_assert(!vmifs_symbols_builder_add(builder, 1, 't', "x", arena - 1));
+	add(builder, 2, 't', "x");
+	ck_assert(!vmifs_symbols_builder_add(builder, 1, 't', "x", arena - 4));
+	s = vmifs_symbols_builder_end(builder);
+	ck_assert_uint_eq(vmifs_symbols_count(s), 1);
+}
+END_TEST
+
+static gpointer
+look_up(gpointer symbols)
+{
+	guint64 address = 0;
+	VmifsSymbol symbol;
+	guint64 offset;
+
+	if (!vmifs_symbols_lookup(symbols, "s4999", &address) ||
+	    !vmifs_symbols_nearest(symbols, 4999, &symbol, &offset) || offset)
+		return NULL;
+	return GSIZE_TO_POINTER(address);
+}
+
+START_TEST(threads_share_the_indexes)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) s = NULL;
+	GThread *threads[8];
+
+	for (gsize i = 0; i < 5000; i++) {
+		char name[32];
+		g_snprintf(name, sizeof name, "s%zu", i);
+		add(builder, i, 't', name);
+	}
+	s = vmifs_symbols_builder_end(builder);
+	for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+		threads[i] = g_thread_new("look-up", look_up, s);
+	for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+		ck_assert_uint_eq(GPOINTER_TO_SIZE(g_thread_join(threads[i])), 4999);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("symbols");
+	TCase *t = tcase_create("symbols");
+	tcase_add_test(t, empty_table_answers_no);
+	tcase_add_test(t, symbols_keep_kernel_order_and_module);
+	tcase_add_test(t, lookup_gives_the_core_definition);
+	tcase_add_test(t, each_gives_every_definition_in_order);
+	tcase_add_test(t, nearest_is_the_first_at_the_highest_address_below);
+	tcase_add_test(t, builder_continues_another_table);
+	tcase_add_test(t, every_name_of_a_big_table_is_found);
+	tcase_add_test(t, equal_names_stay_cheap);
+	tcase_add_test(t, names_beyond_the_arena_are_refused);
+	tcase_add_test(t, threads_share_the_indexes);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
