@@ -8,8 +8,10 @@
  * FALSE
  *
  * At most 1024 pages are remembered one by one; beyond that, everything from the lowest marked
- * page on counts as broken. A file that has grown again is mapped anew by intact(). A SIGBUS
- * outside every mapping is not ours: the previous handler gets it.
+ * page on counts as broken. intact() maps anew what a file that has grown again holds once more,
+ * but still answers FALSE that time: what its caller has just loaded were zeros. The rest of a
+ * page in which a file now ends reads as zeros, unmarked. A SIGBUS outside every mapping is not
+ * ours: the previous handler gets it.
  */
 #pragma once
 
@@ -32,8 +34,9 @@ const guint8 *
 vmifs_mapping_data(const VmifsMapping *mapping);
 gsize
 vmifs_mapping_len(const VmifsMapping *mapping);
-/* FALSE when a page of [offset, offset + len) is marked and its file still does not hold it. One
- * atomic load while nothing was ever broken. */
+/* FALSE when a page of [offset, offset + len) was marked at the time of the call. Such pages are
+ * mapped anew where the file holds them again, so that a second call tells whether a new load is
+ * worth while. One atomic load while nothing is broken. */
 gboolean
 vmifs_mapping_intact(VmifsMapping *mapping, guint64 offset, gsize len);
 /* Gives the pages back that were faulted in for a pass over that range (a scan). */

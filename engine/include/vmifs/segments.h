@@ -31,6 +31,9 @@ vmifs_segments_add_zeros(VmifsSegments *segments, gsize len);
 /* Returns: (borrowed) a buffer of len bytes, zeroed, for the caller to fill before the reply. */
 gpointer
 vmifs_segments_add_owned(VmifsSegments *segments, gsize len);
+/* Keeps only the first len bytes: what follows turned out not to be readable. */
+void
+vmifs_segments_truncate(VmifsSegments *segments, gsize len);
 
 /* object: (taken) released by clear with release(object). */
 void
