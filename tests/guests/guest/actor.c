@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -340,14 +341,26 @@ realtime(int argc, char **argv)
 	ready();
 }
 
-/* The jitted filter is a bpf symbol in kallsyms, too. */
+/* A seccomp filter, and an eBPF program: its compiled code is a line [bpf] of kallsyms. */
 static void
 filter(int argc, char **argv)
 {
 	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	struct sock_fprog program = { 1, &code };
+	struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+		.insns = (uintptr_t) insns,
+		.insn_cnt = 2,
+		.license = (uintptr_t) "GPL",
+		.prog_name = "test_program",
+	};
 
 	(void) argc, (void) argv;
+	must(syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load) >= 0, "bpf");
 	must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "NO_NEW_PRIVS");
 	must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
 	ready();

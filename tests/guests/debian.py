@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Debian's kernels for tests: fetched by apt with lists, cache and sources of its own below
+# ${XDG_CACHE_HOME:-~/.cache}/vmifs-test, unpacked there, never installed.  Every failure is a `Failed` that
+# says what to do; a missing tool names its package.
+
+import contextlib
+import fcntl
+import gzip
+import lzma
+import os
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+
+KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+MIRROR = 'http://deb.debian.org/debian'
+FLAVOURS = {'cloud': 'linux-image-cloud-amd64', 'generic': 'linux-image-amd64',
+            'rt': 'linux-image-rt-amd64'}
+PACKAGES = {'qemu-system-x86_64': 'qemu-system-x86', 'gcc': 'gcc (and libc6-dev)', 'ldd': 'libc-bin',
+            'apt-get': 'apt', 'apt-cache': 'apt', 'busybox': 'busybox-static'}
+
+
+class Failed(Exception):
+    pass
+
+
+def need(tool):
+    path = shutil.which(tool)
+    if not path:
+        raise Failed(f'{tool} is not here: install the Debian package {PACKAGES.get(tool, tool)}')
+    return path
+
+
+def run(command, timeout=300, **kw):
+    done = subprocess.run(command, stdin=kw.pop('stdin', subprocess.DEVNULL), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=timeout, check=False, **kw)
+    if done.returncode:
+        raise Failed(f'{command[0]}: exit status {done.returncode}: '
+                     + done.stdout.decode(errors='replace')[-2000:])
+    return done.stdout
+
+
+def cache_dir():
+    base = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return os.path.join(base, 'vmifs-test')
+
+
+@contextlib.contextmanager
+def locked(path):
+    """One at a time fetches or builds what others then find in the cache."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + '.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def host_mirror():
+    """The mirror that this host uses for Debian itself, or the public one."""
+    texts = []
+    for folder, _, names in os.walk('/etc/apt'):
+        for name in names:
+            if name.endswith(('.list', '.sources')):
+                with contextlib.suppress(OSError), open(os.path.join(folder, name)) as file:
+                    texts.append(file.read())
+    for text in texts:
+        text = re.sub(r'(?m)^\s*#.*', '', text)
+        for uri in re.findall(r'(?:https?|file|mirror\+\S+?):/\S+?/debian/?(?=\s)', text + '\n'):
+            return uri.rstrip('/')
+    return MIRROR
+
+
+class Apt:
+    """apt with lists, cache and sources of its own; only the host's proxy settings are shared."""
+
+    def __init__(self, suite, max_age, say):
+        self.suite = suite
+        self.max_age = max_age  # days that package lists stay good
+        self.say = say
+        self.dir = os.path.join(cache_dir(), 'apt-' + suite)
+        for sub in ('lists/partial', 'cache/archives/partial'):
+            os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
+        if not os.path.exists(KEYRING):
+            raise Failed(f'{KEYRING} is not here: install the Debian package debian-archive-keyring')
+        mirror = host_mirror()
+        lines = [f'deb [signed-by={KEYRING}] {mirror} {suite} main']
+        if suite not in ('sid', 'unstable', 'experimental'):
+            lines.append(f'deb [signed-by={KEYRING}] {mirror}-security {suite}-security main')
+        self.write('sources.list', '\n'.join(lines) + '\n')
+        self.write('status', '')
+        self.write('conf', f'''
+            #clear DPkg; #clear APT::Update; #clear APT::Default-Release;
+            Dir::State::lists "{self.dir}/lists"; Dir::State::status "{self.dir}/status";
+            Dir::Cache "{self.dir}/cache"; Dir::Etc::sourcelist "{self.dir}/sources.list";
+            Dir::Etc::sourceparts "/dev/null"; Dir::Etc::preferences "/dev/null";
+            Dir::Etc::preferencesparts "/dev/null"; APT::Architecture "amd64";
+            APT::Architectures {{ "amd64"; }}; APT::Sandbox::User "root";
+            Acquire::Languages "none"; Acquire::Retries "3";
+            '''.replace('; #', ';\n#').replace('; ', ';\n'))
+
+    def write(self, name, text):
+        with open(os.path.join(self.dir, name), 'w') as file:
+            file.write(text)
+
+    def call(self, tool, *words, **kw):
+        return run([need(tool), '-c', self.dir + '/conf', *words], **kw).decode()
+
+    def update(self):
+        """A mirror that is just being renewed answers with an index that does not fit: try again."""
+        stamp = os.path.join(self.dir, 'updated')
+        with contextlib.suppress(OSError):
+            if time.time() - os.stat(stamp).st_mtime < self.max_age * 86400:
+                return
+        self.say(f'apt-get update for {self.suite}')
+        for attempt in range(5):
+            try:
+                # Error-Mode: without it apt is content with old lists and says nothing.
+                self.call('apt-get', '-o', 'APT::Update::Error-Mode=any', 'update')
+                self.write('updated', '')
+                return
+            except Failed as error:
+                if attempt == 4:
+                    raise
+                self.say(f'again: {error}')
+                time.sleep(5 * (attempt + 1))
+
+    def depends(self, package):
+        text = self.call('apt-cache', 'show', '--no-all-versions', package)
+        found = re.search(r'(?m)^Depends: (.*)', text)
+        return [re.split(r'[ (|]', word.strip())[0] for word in found[1].split(',')] if found else []
+
+    def kernel(self, flavour):
+        """Unpacks the newest kernel; returns (folder, release). Newer suites split it into packages."""
+        with locked(os.path.join(self.dir, 'kernel')):
+            self.update()
+            meta = FLAVOURS[flavour]
+            image = [name for name in self.depends(meta) if re.match(r'linux-image-\d', name)]
+            if not image:
+                raise Failed(f'{self.suite}: {meta} depends on no linux-image package')
+            release = image[0][len('linux-image-'):].removesuffix('-unsigned')
+            version = re.search(r'(?m)^Version: (.*)', self.call('apt-cache', 'show', '--no-all-versions',
+                                                                 image[0]))[1]
+            folder = os.path.join(cache_dir(), 'kernels', f'{release}_{version}'.replace(':', '_'))
+            if not os.path.exists(folder):
+                wanted = image + [name for name in self.depends(image[0])
+                                  if re.match(r'linux-(modules|binary)-\d', name)]
+                self.say(f'fetching {" ".join(wanted)} {version}')
+                os.makedirs(os.path.dirname(folder), exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as part:
+                    os.makedirs(part + '/deb')
+                    self.call('apt-get', 'download', *wanted, cwd=part + '/deb', timeout=900)
+                    for deb in os.listdir(part + '/deb'):
+                        run([need('dpkg'), '-x', f'{part}/deb/{deb}', part + '/tree'])
+                    os.rename(part + '/tree', folder)
+        return folder, release
+
+
+def find_file(folder, pattern):
+    for where, dirs, names in os.walk(folder):
+        dirs.sort()
+        for name in sorted(names):
+            if re.fullmatch(pattern, os.path.relpath(os.path.join(where, name), folder)):
+                return os.path.join(where, name)
+    raise Failed(f'{folder} has no file {pattern}')
+
+
+def read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def unpack(data, what):
+    """Whatever Debian compresses kernels and modules with."""
+    if data[:6] == b'\xfd7zXZ\0':
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data)
+    if data[:2] == b'\x1f\x8b':
+        return gzip.decompress(data)
+    tool = {b'\x28\xb5\x2f\xfd': 'zstd', b'\x02\x21\x4c\x18': 'lz4'}.get(data[:4])
+    if tool:
+        done = subprocess.run([need(tool), '-dc'], input=data, capture_output=True, check=False,
+                              timeout=120)
+        if done.stdout:  # bytes may follow the stream: the tool then complains after its work
+            return done.stdout
+    raise Failed(f'{what}: compressed with something unknown ({data[:6].hex()})')
+
+
+def vmlinux(folder):
+    """The kernel proper out of a bzImage, by the header's own words about where it lies."""
+    path = find_file(folder, r'boot/vmlinuz-.*')
+    image = read(path)
+    if image[0x202:0x206] != b'HdrS':
+        raise Failed(f'{path} is no bzImage')
+    offset, length = struct.unpack_from('<II', image, 0x248)
+    start = (image[0x1f1] + 1) * 512 + offset
+    # The last four bytes are the unpacked size, which xz would take for garbage.
+    return unpack(image[start:start + length], path)
+
+
+def modules(folder, release, wanted):
+    """[(name, parameters, ELF)] in loading order; what the kernel has built in is left out."""
+    base = os.path.dirname(find_file(folder, rf'(usr/)?lib/modules/{re.escape(release)}/modules\.builtin'))
+    builtin = {os.path.basename(line).split('.')[0].replace('-', '_')
+               for line in read(base + '/modules.builtin').decode().split()}
+    paths = {}
+    for where, _, names in os.walk(base):
+        for name in names:
+            if '.ko' in name:
+                paths[name.split('.ko')[0].replace('-', '_')] = os.path.join(where, name)
+    done = []
+
+    def add(name, parameters):
+        if name in builtin or name in [item[0] for item in done]:
+            return
+        if name not in paths:
+            raise Failed(f'the kernel {release} has no module {name}')
+        data = read(paths[name])
+        if data[:4] != b'\x7fELF':
+            data = unpack(data, paths[name])
+        for other in re.search(rb'\0depends=([^\0]*)\0', data)[1].decode().split(','):
+            if other:
+                add(other.replace('-', '_'), '')
+        done.append((name, parameters, data))
+
+    for name, parameters in wanted.items():
+        add(name, parameters)
+    return done

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Where a mounted guest may differ from what that guest said of itself, and why: the only such list.
+# Everything else is compared byte for byte.  A row excuses one difference when all its patterns match in
+# full; `compare --report` prints how often each row was needed, and a row that nothing needs shall go.
+#
+#   who    process class: collector, kworker, kthread (a kworker is one too), user; '' for system files
+#   file   name below the process's or the guest's folder, threads as task/TID/…
+#   item   field, or line, within the file (see PARSERS in compare)
+#   rule   how far it may differ (see RULES in compare)
+
+ANY = r'(?s).*'
+
+EXCEPTIONS = [
+    # who, file, item, rule, why
+    ('collector', ANY, ANY, 'any',
+     'it was at work while it told of itself, and asleep when the memory was saved'),
+    ('kworker', 'pids', ANY, 'any',
+     'the kernel starts and ends workers as it pleases between the telling and the dump'),
+    ('kworker', r'(task/\d+/)?(comm|stat|status)', r'comm|Name', 'worker-name',
+     'procfs adds what the worker does or did last, after a "-" or "+"; that changes all the time'),
+    ('kthread|kworker', r'(task/\d+/)?stat', 'state|utime|stime|processor|wchan', 'any',
+     'kernel threads run between the telling and the dump'),
+    ('kthread|kworker', r'(task/\d+/)?status', r'State|(non)?voluntary_ctxt_switches', 'any',
+     'kernel threads run between the telling and the dump'),
+    ('kthread|kworker', r'(task/\d+/)?(wchan|stack|syscall|schedstat|sched)', ANY, 'any',
+     'kernel threads run between the telling and the dump'),
+    ('user', r'(task/\d+/)?stat', 'minflt|majflt|cminflt|cmajflt|utime|stime|cutime|cstime', ('within', 2),
+     'counters of faults and time, which the telling itself moves'),
+    ('user', r'(task/\d+/)?(status|stat|statm)', 'VmRSS|VmHWM|Rss\\w+|rss|resident|shared', 'rss',
+     'the kernel adds these figures up lazily, per CPU, and shows a sum that may lag'),
+    ('', 'dmesg', r'\d+', 'added', 'the kernel may log more before the dump'),
+    ('', 'kallsyms', r'.*\[(bpf|__builtin__ftrace|__builtin__kprobes)\]', 'any',
+     'not tables of the kernel or of a module: code made at run time'),
+    ('', 'uptime|procs/uptime', ANY, ('within', 30), 'time goes on until the dump'),
+    ('', 'loadavg|procs/loadavg', ANY, ('within', 10), 'processes run until the dump'),
+    ('', 'meminfo|procs/meminfo', r'(?!MemTotal|SwapTotal|Hugepage|Vmalloc(Total)).*', ('within', 16384),
+     'memory is taken and given back until the dump (kB)'),
+    ('', r'procs/(stat|interrupts|softirqs|vmstat|zoneinfo|buddyinfo|pagetypeinfo|slabinfo|schedstat|'
+         r'diskstats|timer_list|net/.*)', r'(?!btime).*', 'any',
+     'counters that run on until the dump'),
+]
