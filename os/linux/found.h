@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * found: what discovery hands to attach: where a kernel lies, and how each part of that was found.
+ */
+#pragma once
+
+#include "vmcoreinfo.h"
+
+#include <spi/os.h>
+
+G_BEGIN_DECLS
+
+/* Everything owned. Texts are bytes as the guest has them: escape before showing. */
+typedef struct {
+	guint64 image_delta;    /* VA - PA of the kernel image, modulo 2^64 */
+	guint64 root;           /* physical address of the kernel's page table */
+	guint64 ignore_mask;    /* bits of page-table entries that are no address (sme_mask) */
+	gboolean has_slides;    /* the three below: an x86-64 kernel with _text or _stext known */
+	guint64 phys_base;      /* physical address of VA 0xffffffff80000000, modulo 2^64 */
+	guint64 virtual_slide;  /* KASLR: of _text from 0xffffffff81000000 */
+	guint64 physical_slide; /* KASLR: of _text from 0x1000000 */
+	char *banner;           /* (nullable) "Linux version ...", without its newline */
+	char *release;          /* (nullable) "6.1.0-30-amd64" */
+	char *build_id;         /* (nullable) lower-case hex */
+	VmifsSymbols *symbols;  /* (nullable) of the core kernel */
+	LinuxVmcoreinfo *vmcoreinfo; /* (nullable) */
+	/* One line each for info: "kallsyms at 0x1c00000 ...": how it was found. (nullable) */
+	char *symbols_how;
+	char *root_how;
+	char *slides_how;
+} LinuxFound;
+
+void
+linux_found_free(gpointer found);
+
+/* The discovery part of the driver's VmifsOs. */
+extern const VmifsPattern linux_patterns[];
+extern const gsize linux_n_patterns;
+void
+linux_hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa);
+void
+linux_conclude(VmifsProbe *probe, gboolean fast);
+
+G_END_DECLS
