@@ -122,7 +122,7 @@ class Apt:
                 self.write('updated', '')
                 return
             except Failed as error:
-                if attempt == 4:
+                if attempt == 4 or 'does not have a Release file' in str(error):
                     raise
                 self.say(f'again: {error}')
                 time.sleep(5 * (attempt + 1))
@@ -146,7 +146,7 @@ class Apt:
             folder = os.path.join(cache_dir(), 'kernels', f'{release}_{version}'.replace(':', '_'))
             if not os.path.exists(folder):
                 wanted = image + [name for name in self.depends(image[0])
-                                  if re.match(r'linux-(modules|binary)-\d', name)]
+                                  if re.match(r'linux-(modules|binary|base)-\d', name)]
                 self.say(f'fetching {" ".join(wanted)} {version}')
                 os.makedirs(os.path.dirname(folder), exist_ok=True)
                 with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as part:
@@ -187,9 +187,14 @@ def unpack(data, what):
     raise Failed(f'{what}: compressed with something unknown ({data[:6].hex()})')
 
 
+def vmlinuz(folder):
+    """Old packages have it in /boot, new ones beside the modules."""
+    return find_file(folder, r'boot/vmlinuz-.*|(usr/)?lib/modules/[^/]+/vmlinuz')
+
+
 def vmlinux(folder):
     """The kernel proper out of a bzImage, by the header's own words about where it lies."""
-    path = find_file(folder, r'boot/vmlinuz-.*')
+    path = vmlinuz(folder)
     image = read(path)
     if image[0x202:0x206] != b'HdrS':
         raise Failed(f'{path} is no bzImage')
