@@ -37,8 +37,9 @@ typedef struct {
 	gint status; /* out: 0, or an errno value */
 } VmifsIo;
 
-/* What a backend says of its memory; filled once by layout(). Regions are sorted and disjoint, lie
- * in their blocks, and do not wrap: the engine refuses others with CORRUPT. */
+/* What a backend says of its memory; layout() appends to both arrays, which come empty. Regions
+ * are sorted and disjoint, lie in their blocks, and do not wrap: the engine refuses others with
+ * CORRUPT. */
 typedef struct {
 	GArray *regions; /* of VmifsRegion */
 	GArray *blocks;  /* of VmifsBlock; names (full), freed by the engine */
@@ -67,6 +68,9 @@ typedef struct VmifsBackend {
 
 	/* TRUE for images: never changes. */
 	gboolean frozen;
+	/* The words of format= that choose this backend, ended by NULL. Such a word is believed
+	 * over content: open() gets it in src->options and probe() is not asked. */
+	const char *const *formats;
 	/* µs since the epoch; 0 = unknown. */
 	gint64 (*acquired)(gpointer self);
 	/* FALSE without error: this block is not mapped. */

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * physmem: regions over blocks. All readers go through the same steps: the region that holds an
+ * address, then the run of its block that is of one sort:
+ *
+ *   mapped    loaded from, or handed on as a pointer; asked afterwards whether it was intact
+ *   hole      zeros, without touching the mapping: a load would allocate the page in a tmpfs
+ *   neither   collected, and read by the backend with one vectored call
+ *
+ * A view of mapped memory that is not sparse is the hot path of every page-table walk: it is one
+ * binary search and one atomic load.
+ */
+#include "physmem.h"
+
+#include "backend-call.h"
+#include "regions.h"
+
+#include <string.h>
+#include <spi/bytes.h>
+
+#define X64 "%#" G_GINT64_MODIFIER "x"
+
+typedef struct {
+	VmifsMapping *mapping; /* NULL = not mapped */
+	guint64 offset;        /* of the block in it */
+	gboolean to_kernel;
+	gboolean sparse;
+} Store;
+
+struct VmifsPhysmem {
+	gatomicrefcount refs;
+	const VmifsBackend *backend;
+	gpointer instance;
+	VmifsLayout layout;
+	const VmifsRegion *regions; /* layout's */
+	gsize n_regions;
+	const VmifsBlock *blocks; /* layout's */
+	Store *stores;            /* one for each block */
+	const guint8 **direct;    /* one for each region: its bytes when all can be loaded */
+	guint64 end, ram;
+};
+
+/* ---- life ---- */
+
+static gboolean
+map_blocks(VmifsPhysmem *mem, GError **error)
+{
+	for (guint i = 0; i < mem->layout.blocks->len; i++) {
+		VmifsDirect direct;
+		GError *failure = NULL;
+		if (vmifs_backend_map(mem->backend, mem->instance, i, mem->blocks[i].len, &direct,
+				      &failure))
+			mem->stores[i] = (Store){ .mapping = direct.mapping,
+						  .offset = direct.offset,
+						  .to_kernel = direct.to_kernel };
+		else if (failure) {
+			g_propagate_error(error, failure);
+			return FALSE;
+		}
+		mem->stores[i].sparse = mem->blocks[i].sparse;
+	}
+	return TRUE;
+}
+
+static void
+index_regions(VmifsPhysmem *mem)
+{
+	for (gsize i = 0; i < mem->n_regions; i++) {
+		const VmifsRegion *region = &mem->regions[i];
+		const Store *store = &mem->stores[region->block];
+		if (store->mapping && !store->sparse)
+			mem->direct[i] =
+				vmifs_mapping_data(store->mapping) + store->offset + region->offset;
+		if (region->kind == VMIFS_REGION_RAM)
+			mem->ram += region->len;
+		mem->end = region->pa + region->len;
+	}
+}
+
+VmifsPhysmem *
+vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCall *call,
+		  GError **error)
+{
+	g_autoptr(VmifsPhysmem) mem = g_new0(VmifsPhysmem, 1);
+
+	g_atomic_ref_count_init(&mem->refs);
+	mem->backend = backend;
+	mem->instance = instance;
+	if (!vmifs_backend_layout(backend, instance, &mem->layout, call, error))
+		return NULL;
+	mem->n_regions = mem->layout.regions->len;
+	mem->regions = (const VmifsRegion *) (gpointer) mem->layout.regions->data;
+	mem->blocks = (const VmifsBlock *) (gpointer) mem->layout.blocks->data;
+	mem->stores = g_new0(Store, mem->layout.blocks->len);
+	mem->direct = g_new0(const guint8 *, mem->n_regions);
+	if (!map_blocks(mem, error))
+		return NULL;
+	index_regions(mem);
+	return g_steal_pointer(&mem);
+}
+
+VmifsPhysmem *
+vmifs_physmem_ref(VmifsPhysmem *mem)
+{
+	g_atomic_ref_count_inc(&mem->refs);
+	return mem;
+}
+
+void
+vmifs_physmem_unref(VmifsPhysmem *mem)
+{
+	if (!mem || !g_atomic_ref_count_dec(&mem->refs))
+		return;
+	for (guint i = 0; mem->stores && i < mem->layout.blocks->len; i++)
+		vmifs_mapping_unref(mem->stores[i].mapping);
+	vmifs_layout_clear(&mem->layout);
+	vmifs_backend_close(mem->backend, mem->instance);
+	g_free(mem->stores);
+	g_free(mem->direct);
+	g_free(mem);
+}
+
+/* ---- what it is ---- */
+
+const VmifsRegion *
+vmifs_physmem_regions(const VmifsPhysmem *mem, gsize *ret_n)
+{
+	*ret_n = mem->n_regions;
+	return mem->regions;
+}
+
+const VmifsBlock *
+vmifs_physmem_blocks(const VmifsPhysmem *mem, gsize *ret_n)
+{
+	*ret_n = mem->layout.blocks->len;
+	return mem->blocks;
+}
+
+guint64
+vmifs_physmem_end(const VmifsPhysmem *mem)
+{
+	return mem->end;
+}
+
+guint64
+vmifs_physmem_ram(const VmifsPhysmem *mem)
+{
+	return mem->ram;
+}
+
+void
+vmifs_physmem_info(VmifsPhysmem *mem, GString *out)
+{
+	vmifs_backend_info(mem->backend, mem->instance, out);
+}
+
+int
+vmifs_physmem_passthrough_fd(const VmifsPhysmem *mem, const char **ret_why)
+{
+	const VmifsRegion *first = mem->regions;
+	const char *why = NULL;
+
+	if (mem->n_regions > 1)
+		why = "memory is in several pieces";
+	else if (first->pa)
+		why = "memory does not begin at address 0";
+	else if (first->offset || first->len != mem->blocks[first->block].len)
+		why = "memory is only a part of its file";
+	else if (mem->blocks[first->block].fd < 0)
+		why = "there is no file that holds just this memory";
+	if (!why)
+		return mem->blocks[first->block].fd;
+	*ret_why = why;
+	return -1;
+}
+
+/* ---- runs ---- */
+
+void
+vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len, VmifsRun *ret)
+{
+	const Store *store = &mem->stores[block];
+	gboolean data = TRUE;
+
+	if (store->sparse)
+		len = vmifs_backend_extent(mem->backend, mem->instance, block, offset, len, &data);
+	*ret = (VmifsRun){ .len = len, .hole = !data };
+	if (data && store->mapping) {
+		ret->data = vmifs_mapping_data(store->mapping) + store->offset + offset;
+		ret->to_kernel = store->to_kernel;
+	}
+}
+
+void
+vmifs_physmem_release(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+{
+	const Store *store = &mem->stores[block];
+
+	if (store->mapping)
+		vmifs_mapping_release(store->mapping, store->offset + offset, len);
+}
+
+gboolean
+vmifs_physmem_block_intact(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+{
+	const Store *store = &mem->stores[block];
+
+	return !store->mapping || vmifs_mapping_intact(store->mapping, store->offset + offset, len);
+}
+
+/* Before a load: what is marked may be there again, and is mapped anew by asking. */
+static gboolean
+is_usable(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+{
+	return vmifs_physmem_block_intact(mem, block, offset, len) ||
+	       vmifs_physmem_block_intact(mem, block, offset, len);
+}
+
+void
+vmifs_physmem_set_lost(const VmifsPhysmem *mem, guint32 block, guint64 offset, int status,
+		       GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "block %s at " X64 ": %s",
+		    mem->blocks[block].name, offset,
+		    status ? g_strerror(status)
+			   : "its file has become shorter or cannot be read there");
+}
+
+void
+vmifs_physmem_set_hole(guint64 pa, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE, "address " X64 " is not RAM", pa);
+}
+
+/* ---- reading into the caller's buffer ---- */
+
+/* What the backend has to read; most reads need none of it. */
+static void
+add_io(GArray **io, guint32 block, guint64 offset, gpointer buf, gsize len)
+{
+	if (!*io)
+		*io = g_array_new(FALSE, FALSE, sizeof(VmifsIo));
+	g_array_append_vals(
+		*io, &(VmifsIo){ .block = block, .offset = offset, .buf = buf, .len = len }, 1);
+}
+
+gboolean
+vmifs_physmem_read_io(VmifsPhysmem *mem, GArray *io, const VmifsCall *call, GError **error)
+{
+	VmifsIo *elements = (VmifsIo *) (gpointer) io->data;
+
+	if (!vmifs_call_check(call, error))
+		return FALSE;
+	if (vmifs_backend_read(mem->backend, mem->instance, elements, io->len, call))
+		return TRUE;
+	if (!vmifs_call_check(call, error))
+		return FALSE;
+	while (!elements->status)
+		elements++;
+	vmifs_physmem_set_lost(mem, elements->block, elements->offset, elements->status, error);
+	return FALSE;
+}
+
+static gboolean
+read_block(VmifsPhysmem *mem, guint32 block, guint64 offset, guint8 *buf, gsize len, GArray **io,
+	   GError **error)
+{
+	while (len) {
+		VmifsRun run;
+		vmifs_physmem_run(mem, block, offset, len, &run);
+		if (run.hole) {
+			memset(buf, 0, run.len);
+		} else if (!run.data) {
+			add_io(io, block, offset, buf, run.len);
+		} else {
+			memcpy(buf, run.data, run.len);
+			/* Asking may have mapped the page anew: once more. */
+			if (G_UNLIKELY(!vmifs_physmem_block_intact(mem, block, offset, run.len))) {
+				memcpy(buf, run.data, run.len);
+				if (!vmifs_physmem_block_intact(mem, block, offset, run.len)) {
+					vmifs_physmem_set_lost(mem, block, offset, 0, error);
+					return FALSE;
+				}
+			}
+		}
+		buf += run.len;
+		offset += run.len;
+		len -= run.len;
+	}
+	return TRUE;
+}
+
+gboolean
+vmifs_physmem_read(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, const VmifsCall *call,
+		   GError **error)
+{
+	g_autoptr(GArray) io = NULL;
+	guint8 *to = buf;
+
+	for (gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa); len; i++) {
+		const VmifsRegion *region = &mem->regions[i];
+		if (i == mem->n_regions || !vmifs_region_holds(region, pa)) {
+			vmifs_physmem_set_hole(pa, error);
+			return FALSE;
+		}
+		gsize n = MIN(len, region->len - (pa - region->pa));
+		if (!read_block(mem, region->block, region->offset + (pa - region->pa), to, n, &io,
+				error))
+			return FALSE;
+		to += n;
+		pa += n;
+		len -= n;
+	}
+	return !io || vmifs_physmem_read_io(mem, io, call, error);
+}
+
+/* ---- views ---- */
+
+static gconstpointer
+view_slowly(VmifsPhysmem *mem, const VmifsRegion *region, guint64 pa, gsize len, gpointer scratch)
+{
+	guint64 offset = region->offset + (pa - region->pa);
+	VmifsRun run;
+
+	if (!len)
+		return scratch;
+	vmifs_physmem_run(mem, region->block, offset, len, &run);
+	if (run.data && run.len == len)
+		return is_usable(mem, region->block, offset, len) ? run.data : NULL;
+	return vmifs_physmem_read(mem, pa, scratch, len, NULL, NULL) ? scratch : NULL;
+}
+
+gconstpointer
+vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch)
+{
+	gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
+	const VmifsRegion *region = &mem->regions[i];
+
+	if (i == mem->n_regions || !vmifs_region_holds(region, pa) ||
+	    !vmifs_in_bounds(pa - region->pa, len, region->len))
+		return NULL;
+	if (G_LIKELY(mem->direct[i] &&
+		     vmifs_physmem_block_intact(mem, region->block,
+						region->offset + (pa - region->pa), len)))
+		return mem->direct[i] + (pa - region->pa);
+	return view_slowly(mem, region, pa, len, scratch);
+}
+
+gboolean
+vmifs_physmem_intact(VmifsPhysmem *mem, guint64 pa, gsize len)
+{
+	for (gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
+	     len && i < mem->n_regions && vmifs_region_holds(&mem->regions[i], pa); i++) {
+		const VmifsRegion *region = &mem->regions[i];
+		gsize n = MIN(len, region->len - (pa - region->pa));
+		if (!vmifs_physmem_block_intact(mem, region->block,
+						region->offset + (pa - region->pa), n))
+			return FALSE;
+		pa += n;
+		len -= n;
+	}
+	return TRUE;
+}
+
+/* ---- data and holes ---- */
+
+/* The first byte of that kind in a part of a block; FALSE when there is none. */
+static gboolean
+seek_part(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len, gboolean want_data,
+	  guint64 *ret_offset)
+{
+	while (len) {
+		VmifsRun run;
+		vmifs_physmem_run(mem, block, offset, len, &run);
+		if (run.hole != want_data) {
+			*ret_offset = offset;
+			return TRUE;
+		}
+		offset += run.len;
+		len -= run.len;
+	}
+	return FALSE;
+}
+
+gboolean
+vmifs_physmem_seek(VmifsPhysmem *mem, guint64 pa, gboolean want_data, guint64 *ret_pa)
+{
+	for (gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa); i < mem->n_regions;
+	     i++) {
+		const VmifsRegion *region = &mem->regions[i];
+		guint64 found;
+		if (!vmifs_region_holds(region, pa)) {
+			if (!want_data)
+				break;
+			pa = region->pa;
+		}
+		if (seek_part(mem, region->block, region->offset + (pa - region->pa),
+			      region->len - (pa - region->pa), want_data, &found)) {
+			*ret_pa = region->pa + (found - region->offset);
+			return TRUE;
+		}
+		pa = region->pa + region->len;
+	}
+	if (!want_data)
+		*ret_pa = pa;
+	return !want_data;
+}
+
+gboolean
+vmifs_physmem_seek_block(VmifsPhysmem *mem, guint32 block, guint64 offset, gboolean want_data,
+			 guint64 *ret_offset)
+{
+	guint64 block_len = block < mem->layout.blocks->len ? mem->blocks[block].len : 0;
+
+	if (offset < block_len &&
+	    seek_part(mem, block, offset, block_len - offset, want_data, ret_offset))
+		return TRUE;
+	if (!want_data)
+		*ret_offset = MAX(offset, block_len);
+	return !want_data;
+}
+
+guint64
+vmifs_physmem_allocated(VmifsPhysmem *mem)
+{
+	guint64 sum = 0;
+
+	for (gsize i = 0; i < mem->n_regions; i++) {
+		const VmifsRegion *region = &mem->regions[i];
+		for (guint64 at = 0; at < region->len;) {
+			VmifsRun run;
+			vmifs_physmem_run(mem, region->block, region->offset + at, region->len - at,
+					  &run);
+			sum += run.hole ? 0 : run.len;
+			at += run.len;
+		}
+	}
+	return sum;
+}

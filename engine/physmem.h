@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* physmem (private): how a host makes one of a backend's instance. */
+#pragma once
+
+#include <spi/backend.h>
+
+/* Asks for the layout and maps what can be mapped. instance: (taken) closed with the last
+ * reference, and on failure at once. CORRUPT when the layout makes no sense, or what the backend
+ * reports. */
+VmifsPhysmem *
+vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCall *call,
+		  GError **error);
+
+/* What the backend adds to `info`. */
+void
+vmifs_physmem_info(VmifsPhysmem *mem, GString *out);
+
+/* A run of memory that is of one sort, for those who pass over all of it. */
+typedef struct {
+	const guint8 *data; /* mapped bytes; NULL = to be read with vmifs_physmem_read() */
+	guint64 len;        /* bytes, at least 1 */
+	gboolean hole;      /* nothing allocated there: zeros */
+	gboolean to_kernel; /* data may be handed to the kernel */
+} VmifsRun;
+
+/* The run at offset of a block, at most len (> 0, in bounds) bytes. Touches no page. */
+void
+vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len, VmifsRun *ret);
+/* vmifs_mapping_release() for a part of a block, if that is mapped. */
+void
+vmifs_physmem_release(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
+
+/* FALSE when bytes of that part were lost when they were loaded; see vmifs_mapping_intact(). */
+gboolean
+vmifs_physmem_block_intact(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
+
+/* One vectored read of elements (VmifsIo) that lie in their blocks. On failure with IO the first
+ * element whose status is not 0 is where it failed; set them to EIO before. */
+gboolean
+vmifs_physmem_read_io(VmifsPhysmem *mem, GArray *io, const VmifsCall *call, GError **error);
+
+/* The errors of reads: IO; status is an errno value or 0 for a page that was not intact. HOLE. */
+void
+vmifs_physmem_set_lost(const VmifsPhysmem *mem, guint32 block, guint64 offset, int status,
+		       GError **error);
+void
+vmifs_physmem_set_hole(guint64 pa, GError **error);
