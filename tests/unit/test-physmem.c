@@ -1,0 +1,724 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * physmem, gather, regions, backend-call: one layout of three regions with gaps, read through every
+ * kind of source: mapped, mapped for the CPU only, mapped and sparse, not mapped. Then sources that
+ * shrink, fail, and lie.
+ */
+#include <unit.h>
+
+#include <backend-call.h>
+#include <errno.h>
+#include <physmem.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 4096
+
+/*
+ *   address   0       4 pages   8        12 pages 13    14    ...  1 TiB
+ *             |--low--|  gap    |--main[2..6)--|--main[0]--|  gap  |--main[6..8)--|
+ */
+static const VmifsRegion three_gaps[] = {
+	{ .pa = 0, .len = 4 * PAGE, .block = 0, .offset = 0 },
+	{ .pa = 8 * PAGE, .len = 4 * PAGE, .block = 1, .offset = 2 * PAGE },
+	{ .pa = 12 * PAGE, .len = PAGE, .block = 1, .offset = 0, .kind = VMIFS_REGION_ROM },
+	{ .pa = 1ULL << 40, .len = 2 * PAGE, .block = 1, .offset = 6 * PAGE },
+};
+
+enum { MAPPED = 1, CPU_ONLY = 2, SPARSE = 4 };
+
+/* A backend over one memfd for each block. */
+typedef struct {
+	int flags;
+	int fd[2];
+	const VmifsRegion *regions;
+	gsize n_regions;
+	VmifsBlock blocks[2];
+	guint n_reads, n_elements; /* what the backend was asked */
+	gint *closed;
+	gboolean fail_layout, fail_map, short_map, mute_read;
+} Fake;
+
+static int
+fake_probe(const VmifsSource *src)
+{
+	return 0;
+}
+
+static gpointer
+fake_open(const VmifsSource *src, const VmifsCall *call, GError **error)
+{
+	return NULL;
+}
+
+static void
+fake_close(gpointer self)
+{
+	Fake *fake = self;
+
+	for (int i = 0; i < 2; i++)
+		close(fake->fd[i]);
+	if (fake->closed)
+		++*fake->closed;
+	g_free(fake);
+}
+
+static gboolean
+fake_layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **error)
+{
+	const Fake *fake = self;
+
+	g_array_append_vals(ret->regions, fake->regions, (guint) fake->n_regions);
+	for (int i = 0; i < 2; i++) {
+		VmifsBlock block = fake->blocks[i];
+		block.name = g_strdup(block.name);
+		g_array_append_val(ret->blocks, block);
+	}
+	if (fake->fail_layout)
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT, "no answer");
+	return !fake->fail_layout;
+}
+
+static gsize
+fake_read(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	Fake *fake = self;
+	gsize good = 0;
+
+	if (fake->mute_read)
+		return n;
+	fake->n_reads++;
+	fake->n_elements += (guint) n;
+	for (gsize i = 0; i < n; i++) {
+		gssize got =
+			pread(fake->fd[io[i].block], io[i].buf, io[i].len, (off_t) io[i].offset);
+		io[i].status = got == (gssize) io[i].len ? 0 : ENXIO;
+		good += !io[i].status;
+	}
+	return good;
+}
+
+static gboolean
+fake_map(gpointer self, guint32 block, VmifsDirect *ret, GError **error)
+{
+	const Fake *fake = self;
+
+	if (fake->fail_map)
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "no map");
+	if (fake->fail_map || !(fake->flags & MAPPED))
+		return FALSE;
+	ret->mapping = vmifs_mapping_new(
+		fake->fd[block], 0, fake->blocks[block].len - (fake->short_map ? 1 : 0), error);
+	ret->to_kernel = !(fake->flags & CPU_ONLY);
+	return ret->mapping != NULL;
+}
+
+static gboolean
+fake_extent(gpointer self, guint32 block, guint64 offset, gboolean *ret_data, guint64 *ret_len)
+{
+	const Fake *fake = self;
+	off_t data = lseek(fake->fd[block], (off_t) offset, SEEK_DATA);
+	guint64 len = fake->blocks[block].len;
+
+	*ret_data = data == (off_t) offset;
+	if (data < 0)
+		*ret_len = len - offset;
+	else if (*ret_data)
+		*ret_len = (guint64) lseek(fake->fd[block], data, SEEK_HOLE) - offset;
+	else
+		*ret_len = (guint64) data - offset;
+	return TRUE;
+}
+
+static const VmifsBackend fake_backend = {
+	.name = "fake",
+	.probe = fake_probe,
+	.open = fake_open,
+	.close = fake_close,
+	.layout = fake_layout,
+	.read = fake_read,
+	.map = fake_map,
+	.extent = fake_extent,
+};
+
+/* The byte that stands at offset of a block, of a file that is all data. */
+static guint8
+byte_of(guint32 block, guint64 offset)
+{
+	return (guint8) (block * 100 + offset / PAGE * 7 + offset % 251 + 1);
+}
+
+static Fake *
+fake_new(int flags)
+{
+	Fake *fake = g_new0(Fake, 1);
+
+	fake->flags = flags;
+	fake->regions = three_gaps;
+	fake->n_regions = G_N_ELEMENTS(three_gaps);
+	fake->blocks[0] = (VmifsBlock){ .name = "low", .len = 4 * PAGE };
+	fake->blocks[1] = (VmifsBlock){ .name = "main", .len = 8 * PAGE };
+	for (guint32 b = 0; b < 2; b++) {
+		fake->fd[b] = memfd_create("fake", MFD_CLOEXEC);
+		ck_assert_int_ge(fake->fd[b], 0);
+		fake->blocks[b].fd = -1;
+		fake->blocks[b].sparse = (flags & SPARSE) != 0;
+		ck_assert_int_eq(ftruncate(fake->fd[b], (off_t) fake->blocks[b].len), 0);
+		for (guint64 i = 0; i < fake->blocks[b].len; i++) {
+			guint8 byte = byte_of(b, i);
+			/* Sparse: pages 1 and 2 of each block are holes. */
+			if ((flags & SPARSE) && (i / PAGE == 1 || i / PAGE == 2))
+				continue;
+			ck_assert_int_eq(pwrite(fake->fd[b], &byte, 1, (off_t) i), 1);
+		}
+	}
+	return fake;
+}
+
+static VmifsPhysmem *
+fake_mem(Fake *fake)
+{
+	g_autoptr(GError) error = NULL;
+	VmifsPhysmem *mem = vmifs_physmem_new(&fake_backend, fake, NULL, &error);
+
+	ck_assert_msg(mem != NULL, "%s", error ? error->message : "");
+	return mem;
+}
+
+/* What stands at pa; -1 in a gap. */
+static int
+expected(const Fake *fake, guint64 pa)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(three_gaps); i++) {
+		const VmifsRegion *r = &three_gaps[i];
+		if (pa - r->pa >= r->len)
+			continue;
+		guint64 offset = r->offset + (pa - r->pa);
+		if ((fake->flags & SPARSE) && (offset / PAGE == 1 || offset / PAGE == 2))
+			return 0;
+		return byte_of(r->block, offset);
+	}
+	return -1;
+}
+
+static const int kinds[] = { 0,      MAPPED,          MAPPED | CPU_ONLY,
+			     SPARSE, MAPPED | SPARSE, MAPPED | CPU_ONLY | SPARSE };
+
+static const struct {
+	guint64 pa;
+	gsize len;
+} spans[] = {
+	{ 0, 1 },
+	{ 0, 4 * PAGE },
+	{ 1, PAGE },
+	{ 4 * PAGE - 1, 1 },
+	{ 8 * PAGE, 5 * PAGE },
+	{ 9 * PAGE + 5, 3 * PAGE + 10 },
+	{ 12 * PAGE - 1, 2 },
+	{ 13 * PAGE - 1, 1 },
+	{ 1ULL << 40, 2 * PAGE },
+	{ (1ULL << 40) + 2 * PAGE - 3, 3 },
+	/* from here on they leave memory */
+	{ 0, 5 * PAGE },
+	{ 4 * PAGE, 1 },
+	{ 4 * PAGE - 2, 4 },
+	{ 7 * PAGE, 2 * PAGE },
+	{ 13 * PAGE, 8 },
+	{ (1ULL << 40) - 1, 4 },
+	{ (1ULL << 40) + 2 * PAGE - 1, 2 },
+	{ G_MAXUINT64 - 7, 8 },
+	{ G_MAXUINT64, 100 },
+};
+
+START_TEST(read_gives_all_or_fails)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	guint8 buf[5 * PAGE];
+
+	for (gsize s = 0; s < G_N_ELEMENTS(spans); s++) {
+		g_autoptr(GError) error = NULL;
+		gboolean all = TRUE;
+		for (gsize i = 0; i < spans[s].len; i++)
+			all = all && expected(fake, spans[s].pa + i) >= 0;
+		memset(buf, 0xee, sizeof buf);
+		ck_assert_int_eq(
+			vmifs_physmem_read(mem, spans[s].pa, buf, spans[s].len, NULL, &error), all);
+		if (!all)
+			ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_HOLE));
+		for (gsize i = 0; all && i < spans[s].len; i++)
+			ck_assert_int_eq(buf[i], expected(fake, spans[s].pa + i));
+	}
+	ck_assert(vmifs_physmem_read(mem, 5 * PAGE, buf, 0, NULL, NULL));
+}
+END_TEST
+
+START_TEST(view_gives_bytes_of_one_region)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	guint8 scratch[5 * PAGE];
+
+	for (gsize s = 0; s < G_N_ELEMENTS(spans); s++) {
+		gboolean one = FALSE;
+		for (gsize r = 0; r < G_N_ELEMENTS(three_gaps); r++)
+			one = one || (spans[s].pa - three_gaps[r].pa < three_gaps[r].len &&
+				      spans[s].len <=
+					      three_gaps[r].len - (spans[s].pa - three_gaps[r].pa));
+		const guint8 *view = vmifs_physmem_view(mem, spans[s].pa, spans[s].len, scratch);
+		ck_assert_int_eq(view != NULL, one);
+		for (gsize i = 0; view && i < spans[s].len; i++)
+			ck_assert_int_eq(view[i], expected(fake, spans[s].pa + i));
+		if (view && kinds[_i] == MAPPED)
+			ck_assert_ptr_ne(view, scratch);
+		ck_assert(vmifs_physmem_intact(mem, spans[s].pa, spans[s].len));
+	}
+	ck_assert_ptr_null(vmifs_physmem_view(mem, 0, G_MAXSIZE, scratch));
+}
+END_TEST
+
+START_TEST(gather_stops_at_holes)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	guint8 buf[5 * PAGE];
+
+	for (gsize s = 0; s < G_N_ELEMENTS(spans); s++) {
+		g_auto(VmifsSegments) segments = { 0 };
+		g_autoptr(GError) error = NULL;
+		gsize want = 0;
+		while (want < spans[s].len && expected(fake, spans[s].pa + want) >= 0)
+			want++;
+		vmifs_segments_init(&segments);
+		ck_assert_uint_eq(vmifs_physmem_gather(mem, spans[s].pa, spans[s].len,
+						       VMIFS_GATHER_STOP_AT_HOLE, &segments, NULL,
+						       &error),
+				  want);
+		ck_assert_uint_eq(segments.len, want);
+		ck_assert_int_eq(error != NULL, want == 0);
+		if (error)
+			ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_HOLE));
+		vmifs_segments_copy(&segments, buf);
+		for (gsize i = 0; i < want; i++)
+			ck_assert_int_eq(buf[i], expected(fake, spans[s].pa + i));
+	}
+}
+END_TEST
+
+START_TEST(gather_fills_holes_with_zeros)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	g_auto(VmifsSegments) segments = { 0 };
+	gsize len = 20 * PAGE;
+	g_autofree guint8 *buf = g_malloc(len);
+
+	vmifs_segments_init(&segments);
+	ck_assert_uint_eq(
+		vmifs_physmem_gather(mem, 0, len, VMIFS_GATHER_ZERO_HOLES, &segments, NULL, NULL),
+		len);
+	vmifs_segments_copy(&segments, buf);
+	for (gsize i = 0; i < len; i++)
+		ck_assert_int_eq(buf[i], MAX(expected(fake, i), 0));
+}
+END_TEST
+
+START_TEST(gather_of_a_mapping_copies_nothing)
+{
+	Fake *fake = fake_new(MAPPED);
+	VmifsPhysmem *mem = fake_mem(fake);
+	VmifsSegments segments;
+	gint closed = 0;
+
+	fake->closed = &closed;
+	vmifs_segments_init(&segments);
+	ck_assert_uint_eq(vmifs_physmem_gather(mem, 8 * PAGE, 5 * PAGE, 0, &segments, NULL, NULL),
+			  5 * PAGE);
+	ck_assert_ptr_null(segments.owned);
+	ck_assert_uint_eq(segments.iov->len, 2); /* two pieces of one block */
+	ck_assert_uint_eq(segments.pins->len, 1);
+	vmifs_physmem_unref(mem);
+	/* The pin keeps all of it alive. */
+	guint8 buf[5 * PAGE];
+	vmifs_segments_copy(&segments, buf);
+	ck_assert_uint_eq(buf[0], byte_of(1, 2 * PAGE));
+	ck_assert_int_eq(closed, 0);
+	vmifs_segments_clear(&segments);
+	ck_assert_int_eq(closed, 1);
+}
+END_TEST
+
+START_TEST(unmapped_pieces_are_one_vectored_read)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	g_auto(VmifsSegments) segments = { 0 };
+	guint8 buf[2 * PAGE];
+
+	vmifs_segments_init(&segments);
+	vmifs_physmem_gather(mem, 0, 13 * PAGE, VMIFS_GATHER_ZERO_HOLES, &segments, NULL, NULL);
+	ck_assert_uint_eq(fake->n_reads, 1);
+	ck_assert_uint_eq(fake->n_elements, 3);
+	ck_assert(vmifs_physmem_read(mem, 11 * PAGE, buf, sizeof buf, NULL, NULL));
+	ck_assert_uint_eq(fake->n_reads, 2);
+	ck_assert_uint_eq(fake->n_elements, 5);
+}
+END_TEST
+
+START_TEST(gather_block_reads_its_block)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	g_auto(VmifsSegments) segments = { 0 };
+	g_autoptr(GError) error = NULL;
+	guint8 buf[8 * PAGE];
+
+	vmifs_segments_init(&segments);
+	ck_assert_uint_eq(
+		vmifs_physmem_gather_block(mem, 1, PAGE / 2, G_MAXSIZE, &segments, NULL, NULL),
+		8 * PAGE - PAGE / 2);
+	vmifs_segments_copy(&segments, buf);
+	ck_assert_uint_eq(buf[0], byte_of(1, PAGE / 2));
+	ck_assert_uint_eq(buf[7 * PAGE], byte_of(1, 7 * PAGE + PAGE / 2));
+	ck_assert_uint_eq(vmifs_physmem_gather_block(mem, 1, 8 * PAGE, 1, &segments, NULL, &error),
+			  0);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_HOLE));
+	g_clear_error(&error);
+	ck_assert_uint_eq(vmifs_physmem_gather_block(mem, 2, 0, 1, &segments, NULL, &error), 0);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_HOLE));
+}
+END_TEST
+
+START_TEST(reading_a_sparse_file_allocates_nothing)
+{
+	Fake *fake = fake_new(MAPPED | SPARSE | (_i ? CPU_ONLY : 0));
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	struct stat before[2], after;
+	guint8 buf[PAGE];
+
+	for (int b = 0; b < 2; b++)
+		ck_assert_int_eq(fstat(fake->fd[b], &before[b]), 0);
+	ck_assert_int_eq(before[1].st_blocks, 6 * PAGE / 512);
+	for (gsize r = 0; r < G_N_ELEMENTS(three_gaps); r++) {
+		g_auto(VmifsSegments) segments = { 0 };
+		gsize len = three_gaps[r].len;
+		g_autofree guint8 *all = g_malloc(len);
+		vmifs_segments_init(&segments);
+		ck_assert(vmifs_physmem_read(mem, three_gaps[r].pa, all, len, NULL, NULL));
+		ck_assert_uint_eq(
+			vmifs_physmem_gather(mem, three_gaps[r].pa, len, 0, &segments, NULL, NULL),
+			len);
+		vmifs_segments_copy(&segments, all);
+		for (gsize at = 0; at + 64 <= len; at += 64) {
+			const volatile guint8 *view =
+				vmifs_physmem_view(mem, three_gaps[r].pa + at, 64, buf);
+			ck_assert_int_eq(view[0], expected(fake, three_gaps[r].pa + at));
+			ck_assert_int_eq(view[63], expected(fake, three_gaps[r].pa + at + 63));
+		}
+	}
+	for (int b = 0; b < 2; b++) {
+		ck_assert_int_eq(fstat(fake->fd[b], &after), 0);
+		ck_assert_int_eq(after.st_blocks, before[b].st_blocks);
+	}
+}
+END_TEST
+
+START_TEST(seek_tells_data_from_holes)
+{
+	g_autoptr(VmifsPhysmem) sparse = fake_mem(fake_new(MAPPED | SPARSE));
+	g_autoptr(VmifsPhysmem) dense = fake_mem(fake_new(MAPPED));
+	guint64 at;
+	const struct {
+		VmifsPhysmem *mem;
+		guint64 from;
+		gint64 data, hole; /* -1 = none */
+	} table[] = {
+		{ dense, 0, 0, 4 * PAGE },
+		{ dense, 5, 5, 4 * PAGE },
+		{ dense, 4 * PAGE, 8 * PAGE, 4 * PAGE },
+		{ dense, 5 * PAGE, 8 * PAGE, 5 * PAGE },
+		{ dense, 9 * PAGE, 9 * PAGE, 13 * PAGE }, /* over a seam without a gap */
+		{ dense, 13 * PAGE, 1LL << 40, 13 * PAGE },
+		{ dense, 1LL << 40, 1LL << 40, (1LL << 40) + 2 * PAGE },
+		{ dense, (1LL << 40) + 2 * PAGE, -1, (1LL << 40) + 2 * PAGE },
+		{ dense, 1LL << 60, -1, 1LL << 60 },
+		{ sparse, 0, 0, PAGE },
+		{ sparse, PAGE, 3 * PAGE, PAGE },
+		{ sparse, PAGE + 1, 3 * PAGE, PAGE + 1 },
+		{ sparse, 3 * PAGE + 9, 3 * PAGE + 9, 4 * PAGE },
+		{ sparse, 4 * PAGE, 9 * PAGE, 4 * PAGE },
+		{ sparse, 8 * PAGE, 9 * PAGE, 8 * PAGE },
+		{ sparse, 9 * PAGE, 9 * PAGE, 13 * PAGE },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		gboolean found = vmifs_physmem_seek(table[i].mem, table[i].from, TRUE, &at);
+		ck_assert_int_eq(found, table[i].data >= 0);
+		if (found)
+			ck_assert_uint_eq(at, (guint64) table[i].data);
+		ck_assert(vmifs_physmem_seek(table[i].mem, table[i].from, FALSE, &at));
+		ck_assert_uint_eq(at, (guint64) table[i].hole);
+	}
+	ck_assert(vmifs_physmem_seek_block(sparse, 1, PAGE, TRUE, &at));
+	ck_assert_uint_eq(at, 3 * PAGE);
+	ck_assert(vmifs_physmem_seek_block(sparse, 1, 3 * PAGE, FALSE, &at));
+	ck_assert_uint_eq(at, 8 * PAGE);
+	ck_assert(!vmifs_physmem_seek_block(sparse, 1, 8 * PAGE, TRUE, &at));
+	ck_assert(!vmifs_physmem_seek_block(sparse, 7, 0, TRUE, &at));
+}
+END_TEST
+
+START_TEST(sizes_add_up)
+{
+	g_autoptr(VmifsPhysmem) sparse = fake_mem(fake_new(SPARSE));
+	g_autoptr(VmifsPhysmem) dense = fake_mem(fake_new(MAPPED));
+
+	ck_assert_uint_eq(vmifs_physmem_end(dense), (1ULL << 40) + 2 * PAGE);
+	ck_assert_uint_eq(vmifs_physmem_ram(dense), 10 * PAGE); /* the ROM does not count */
+	ck_assert_uint_eq(vmifs_physmem_allocated(dense), 11 * PAGE);
+	ck_assert_uint_eq(vmifs_physmem_allocated(sparse), 8 * PAGE);
+}
+END_TEST
+
+/* ---- files that shrink ---- */
+
+START_TEST(lost_part_is_an_error_and_the_rest_is_read)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	int fd = fake->fd[1];
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	guint8 buf[4 * PAGE], scratch[PAGE];
+	g_autoptr(GError) error = NULL;
+
+	/* Of 8..12 pages (block offset 2..6) the last two go, and all that lies at 1 TiB. */
+	ck_assert_int_eq(ftruncate(fd, 4 * PAGE), 0);
+	if (!(kinds[_i] & SPARSE)) { /* there a hole of the file is a hole of the guest */
+		ck_assert(!vmifs_physmem_read(mem, 8 * PAGE, buf, 4 * PAGE, NULL, &error));
+		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+		ck_assert_ptr_nonnull(strstr(error->message, "block main at 0x"));
+		const volatile guint8 *view = vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch);
+		if (view) {
+			ck_assert_uint_eq(view[0], 0);
+			ck_assert(!vmifs_physmem_intact(mem, 11 * PAGE, PAGE));
+		}
+		ck_assert_ptr_null(vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch));
+		g_auto(VmifsSegments) segments = { 0 };
+		vmifs_segments_init(&segments);
+		ck_assert_uint_eq(vmifs_physmem_gather(mem, 8 * PAGE + 10, 4 * PAGE, 0, &segments,
+						       NULL, NULL),
+				  2 * PAGE - 10);
+		g_clear_error(&error);
+		ck_assert_uint_eq(
+			vmifs_physmem_gather(mem, 10 * PAGE, PAGE, 0, &segments, NULL, &error), 0);
+		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+	}
+	ck_assert(vmifs_physmem_read(mem, 9 * PAGE, buf, PAGE, NULL, NULL));
+	ck_assert_int_eq(buf[0], expected(fake, 9 * PAGE));
+	ck_assert(vmifs_physmem_read(mem, 0, buf, PAGE, NULL, NULL));
+	ck_assert_int_eq(buf[0], expected(fake, 0));
+
+	/* Grown again. */
+	ck_assert_int_eq(ftruncate(fd, 8 * PAGE), 0);
+	ck_assert_int_eq(pwrite(fd, "again", 5, 5 * PAGE), 5);
+	ck_assert(vmifs_physmem_read(mem, 11 * PAGE, buf, 5, NULL, NULL));
+	ck_assert_mem_eq(buf, "again", 5);
+	ck_assert_ptr_nonnull(vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch));
+	ck_assert(vmifs_physmem_intact(mem, 11 * PAGE, PAGE));
+}
+END_TEST
+
+/* ---- backends that fail or lie ---- */
+
+START_TEST(cancelled_calls_end)
+{
+	gint cancelled = 1;
+	VmifsCall call = { .cancelled = &cancelled };
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
+	g_auto(VmifsSegments) segments = { 0 };
+	g_autoptr(GError) error = NULL;
+	guint8 buf[8];
+
+	ck_assert(!vmifs_physmem_read(mem, 0, buf, 8, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	g_clear_error(&error);
+	vmifs_segments_init(&segments);
+	ck_assert_uint_eq(vmifs_physmem_gather(mem, 0, 8, 0, &segments, &call, &error), 0);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	ck_assert_uint_eq(segments.len, 0);
+}
+END_TEST
+
+START_TEST(forgotten_elements_have_failed)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	g_autoptr(GError) error = NULL;
+	guint8 buf[8];
+
+	fake->mute_read = TRUE;
+	ck_assert(!vmifs_physmem_read(mem, 0, buf, 8, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+}
+END_TEST
+
+START_TEST(instance_is_closed_once_whatever_happens)
+{
+	gint closed = 0;
+	g_autoptr(GError) error = NULL;
+	Fake *fake = fake_new(0);
+	fake->closed = &closed;
+	vmifs_physmem_unref(fake_mem(fake));
+	ck_assert_int_eq(closed, 1);
+
+	fake = fake_new(0);
+	fake->closed = &closed;
+	fake->fail_layout = TRUE;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	ck_assert_int_eq(closed, 2);
+	g_clear_error(&error);
+
+	fake = fake_new(MAPPED);
+	fake->closed = &closed;
+	fake->fail_map = TRUE;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+	ck_assert_int_eq(closed, 3);
+	g_clear_error(&error);
+
+	fake = fake_new(MAPPED);
+	fake->closed = &closed;
+	fake->short_map = TRUE;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	ck_assert_int_eq(closed, 4);
+}
+END_TEST
+
+static const struct {
+	VmifsRegion regions[2];
+	gsize n;
+	const char *name;
+	guint64 block_len;
+	const char *message;
+} hostile[] = {
+	{ { { 0 } }, 0, "a", PAGE, "there is none" },
+	{ { { .pa = 0, .len = 0 } }, 1, "a", PAGE, "empty or wraps" },
+	{ { { .pa = G_MAXUINT64 - 7, .len = 8 } }, 1, "a", PAGE, "empty or wraps" },
+	{ { { .pa = 1, .len = G_MAXUINT64 } }, 1, "a", PAGE, "empty or wraps" },
+	{ { { .pa = 0, .len = 1, .block = 2 } }, 1, "a", PAGE, "in no block" },
+	{ { { .pa = 0, .len = PAGE + 1 } }, 1, "a", PAGE, "not within its block" },
+	{ { { .pa = 0, .len = 2, .offset = PAGE - 1 } }, 1, "a", PAGE, "not within its block" },
+	{ { { .pa = 0, .len = 2, .offset = G_MAXUINT64 } }, 1, "a", PAGE, "not within its block" },
+	{ { { .pa = 0, .len = 2 }, { .pa = 1, .len = 2 } }, 2, "a", PAGE, "not behind the one" },
+	{ { { .pa = 8, .len = 2 }, { .pa = 0, .len = 2 } }, 2, "a", PAGE, "not behind the one" },
+	{ { { .pa = 0, .len = 1, .kind = 9 } }, 1, "a", PAGE, "no known kind" },
+	{ { { .pa = 0, .len = 1 } }, 1, "main", PAGE, "two blocks are called main" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a/b", PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, "", PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, "..", PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, NULL, PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a", 0, "block a has 0 bytes" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a", 1ULL << 63, "block a has 0x8000000000000000 bytes" },
+};
+
+START_TEST(impossible_layouts_are_refused)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(GError) error = NULL;
+
+	fake->regions = hostile[_i].regions;
+	fake->n_regions = hostile[_i].n;
+	fake->blocks[0].name = hostile[_i].name;
+	fake->blocks[0].len = hostile[_i].block_len;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	ck_assert_msg(strstr(error->message, hostile[_i].message) != NULL, "%s", error->message);
+}
+END_TEST
+
+/* ---- passthrough, choice of a backend ---- */
+
+START_TEST(passthrough_is_for_one_piece_at_zero)
+{
+	static const struct {
+		VmifsRegion region;
+		gboolean has_file;
+		const char *why;
+	} table[] = {
+		{ { .pa = 0, .len = 4 * PAGE }, TRUE, NULL },
+		{ { .pa = 0, .len = 4 * PAGE }, FALSE, "no file" },
+		{ { .pa = PAGE, .len = 4 * PAGE }, TRUE, "address 0" },
+		{ { .pa = 0, .len = 3 * PAGE }, TRUE, "only a part" },
+		{ { .pa = 0, .len = 3 * PAGE, .offset = PAGE }, TRUE, "only a part" },
+	};
+	const char *why = NULL;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		Fake *fake = fake_new(0);
+		int fd = fake->fd[0];
+		fake->regions = &table[i].region;
+		fake->n_regions = 1;
+		fake->blocks[0].fd = table[i].has_file ? fd : -1;
+		g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+		ck_assert_int_eq(vmifs_physmem_passthrough_fd(mem, &why), table[i].why ? -1 : fd);
+		if (table[i].why)
+			ck_assert_msg(strstr(why, table[i].why) != NULL, "%s", why);
+	}
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
+	ck_assert_int_eq(vmifs_physmem_passthrough_fd(mem, &why), -1);
+	ck_assert_ptr_nonnull(strstr(why, "several pieces"));
+}
+END_TEST
+
+START_TEST(backend_is_chosen_by_content_or_word)
+{
+	VmifsOptions options = { .size = sizeof options };
+	VmifsSource src = { .spec = "x",
+			    .fd = -1,
+			    .head = (const guint8 *) "vmifs-text-guest 1",
+			    .head_len = 18,
+			    .options = &options };
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_str_eq(vmifs_backend_choose(&src, &error)->name, "text");
+	options.format = "text";
+	src.head_len = 0;
+	ck_assert_str_eq(vmifs_backend_choose(&src, &error)->name, "text");
+	options.format = "floppy";
+	ck_assert_ptr_null(vmifs_backend_choose(&src, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_INVALID));
+	ck_assert_ptr_nonnull(strstr(error->message, "text"));
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("physmem");
+	TCase *t = tcase_create("physmem");
+	int n_kinds = G_N_ELEMENTS(kinds);
+	tcase_add_loop_test(t, read_gives_all_or_fails, 0, n_kinds);
+	tcase_add_loop_test(t, view_gives_bytes_of_one_region, 0, n_kinds);
+	tcase_add_loop_test(t, gather_stops_at_holes, 0, n_kinds);
+	tcase_add_loop_test(t, gather_fills_holes_with_zeros, 0, n_kinds);
+	tcase_add_test(t, gather_of_a_mapping_copies_nothing);
+	tcase_add_test(t, unmapped_pieces_are_one_vectored_read);
+	tcase_add_loop_test(t, gather_block_reads_its_block, 0, n_kinds);
+	tcase_add_loop_test(t, reading_a_sparse_file_allocates_nothing, 0, 2);
+	tcase_add_test(t, seek_tells_data_from_holes);
+	tcase_add_test(t, sizes_add_up);
+	tcase_add_loop_test(t, lost_part_is_an_error_and_the_rest_is_read, 0, n_kinds);
+	tcase_add_test(t, cancelled_calls_end);
+	tcase_add_test(t, forgotten_elements_have_failed);
+	tcase_add_test(t, instance_is_closed_once_whatever_happens);
+	tcase_add_loop_test(t, impossible_layouts_are_refused, 0, G_N_ELEMENTS(hostile));
+	tcase_add_test(t, passthrough_is_for_one_piece_at_zero);
+	tcase_add_test(t, backend_is_chosen_by_content_or_word);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
