@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kallsyms-find: from the digits in a token table to all the tables around it. Each step tries
+ * what its content allows and is proved by the next: 256 string starts equal the token index;
+ * walking n names lands on every marker and ends at the markers; n addresses ascend. Layouts are
+ * never chosen by version: distributions backport.
+ *
+ * Memory is hostile: every find works within a budget of bytes read and names walked.
+ */
+#include "kallsyms.h"
+
+#include <spi/bytes.h>
+#include <vmifs/error.h>
+
+#include <string.h>
+
+#define MAX_TOKENS (16u << 10) /* bytes of all token strings; real: 1 KiB */
+#define MAX_SYMBOLS (4u << 20)
+#define MAX_SEQUENCE (6u << 20) /* kallsyms_seqs_of_names between markers and tokens */
+#define GROUP 256               /* names from one marker to the next */
+#define MIN_GROUP (2 * GROUP)   /* bytes: each name is a length and a token at least */
+#define MAX_GROUP (200 * GROUP)
+#define MIN_MARKERS 4
+#define BUDGET (128u << 20)
+
+typedef struct {
+	const LinuxPhys *phys;
+	LinuxKallsyms *tables;
+	guint64 n_pa; /* where the number of symbols stands */
+	gint64 budget;
+} Finder;
+
+/* A run of markers. */
+typedef struct {
+	guint64 pa;
+	const guint8 *bytes;
+	guint width; /* 4; 8 on 64-bit kernels before 4.20 */
+	gsize count;
+} Markers;
+
+static gboolean
+spend(Finder *finder, gsize work)
+{
+	finder->budget -= (gint64) work;
+	return finder->budget >= 0;
+}
+
+static gboolean
+read_phys(Finder *finder, guint64 pa, gpointer buf, gsize len)
+{
+	return spend(finder, len) && finder->phys->read(finder->phys->user, pa, buf, len);
+}
+
+/* ---- token table and index ---- */
+
+/* Fills token_at and token_len from the copied strings; FALSE unless len bytes hold 256 strings
+ * whose starts are those of the index. */
+static gboolean
+take_tokens(LinuxKallsyms *tables, gsize len, const guint8 *index)
+{
+	gsize at = 0;
+
+	for (guint i = 0; i < 256; i++) {
+		const char *end = at < len ? memchr(tables->tokens + at, '\0', len - at) : NULL;
+		if (!end || vmifs_load_u16(index + 2 * i) != at)
+			return FALSE;
+		tables->token_at[i] = at;
+		tables->token_len[i] = end - tables->tokens - at;
+		at += tables->token_len[i] + 1;
+	}
+	return TRUE;
+}
+
+/* The strings before the digits have no safe start of their own: data may run into the first one.
+ * The index behind the last string tells it. */
+static gboolean
+find_tokens(Finder *finder, guint64 digits)
+{
+	LinuxKallsyms *tables = finder->tables;
+	guint8 window[MAX_TOKENS];
+	gsize len = sizeof window;
+	gsize end = 0;
+
+	while (!read_phys(finder, digits, window, len)) {
+		len /= 2;
+		if (len < 1024)
+			return FALSE;
+	}
+	for (guint i = '0'; i < 256; i++) {
+		const guint8 *nul = end < len ? memchr(window + end, '\0', len - end) : NULL;
+		if (!nul)
+			return FALSE;
+		end = nul + 1 - window;
+	}
+	for (gsize at = end; at < end + 16 && vmifs_in_bounds(at, 512, len); at++) {
+		gsize before = vmifs_load_u16(window + at + 2 * '0');
+
+		/* Two more numbers reject nearly every wrong place before anything is read. */
+		if (before > MAX_TOKENS || before > digits || vmifs_load_u16(window + at) != 0 ||
+		    vmifs_load_u16(window + at + 2 * '1') != before + 2)
+			continue;
+		g_free(tables->tokens);
+		tables->tokens = g_malloc0(before + end + LINUX_KALLSYMS_SLACK);
+		if (!read_phys(finder, digits - before, tables->tokens, before + end) ||
+		    !take_tokens(tables, before + end, window + at))
+			continue;
+		tables->tokens_pa = digits - before;
+		tables->token_index_pa = digits + at;
+		return TRUE;
+	}
+	return FALSE;
+}
+
+/* ---- markers and names ---- */
+
+static guint64
+marker(const Markers *markers, gsize i)
+{
+	return markers->width == 8 ? vmifs_load_u64(markers->bytes + 8 * i)
+				   : vmifs_load_u32(markers->bytes + 4 * i);
+}
+
+/* Do n names from the start of names meet every marker and end with them, but for padding? */
+static gboolean
+names_fit(Finder *finder, const Markers *markers, guint32 n, const guint8 *names, gsize len)
+{
+	gsize at = 0;
+
+	for (guint32 i = 0; i < n; i++) {
+		gsize entry;
+
+		if (i % GROUP == 0 &&
+		    (marker(markers, i / GROUP) != at || !spend(finder, 16 * GROUP)))
+			return FALSE;
+		entry = linux_kallsyms_entry(names, len, &at);
+		if (!entry)
+			return FALSE;
+		at += entry;
+	}
+	return len - at < 16;
+}
+
+/* Copies the names that begin at pa and proves them. */
+static gboolean
+try_names(Finder *finder, const Markers *markers, guint64 pa, guint64 n_pa, guint32 n)
+{
+	LinuxKallsyms *tables = finder->tables;
+	gsize len = markers->pa - pa;
+	g_autofree guint8 *names = NULL;
+
+	if (!spend(finder, len))
+		return FALSE;
+	names = g_malloc(len);
+	if (!read_phys(finder, pa, names, len) || !names_fit(finder, markers, n, names, len))
+		return FALSE;
+	finder->n_pa = n_pa;
+	tables->n = n;
+	tables->names_pa = pa;
+	tables->names_len = len;
+	tables->names = g_steal_pointer(&names);
+	tables->markers_pa = markers->pa;
+	return TRUE;
+}
+
+/* The names end where the markers begin; how long the group behind the last marker is we do not
+ * know. Their number stands 4 or 8 bytes before them and must need that many markers. */
+static gboolean
+find_names(Finder *finder, const Markers *markers)
+{
+	guint64 last = marker(markers, markers->count - 1);
+	g_autofree guint8 *window = NULL;
+	gsize len = MAX_GROUP + 8;
+
+	if (last > markers->pa || markers->pa - last < len)
+		return FALSE;
+	window = g_malloc(len);
+	if (!read_phys(finder, markers->pa - last - len, window, len))
+		return FALSE;
+	for (gsize start = len - (markers->pa - last) % 4; start >= 8; start -= 4) {
+		guint64 pa = markers->pa - last - len + start;
+
+		for (guint back = 4; back <= 8; back += 4) {
+			guint32 n = vmifs_load_u32(window + start - back);
+
+			if (n && n <= MAX_SYMBOLS && (n - 1) / GROUP + 1 == markers->count &&
+			    try_names(finder, markers, pa, pa - back, n))
+				return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/* Nearest first: runs that begin with 0 and go up by one group's bytes at a time, and begin below
+ * `limit` bytes into the window. */
+static gboolean
+scan_markers(Finder *finder, const guint8 *window, guint64 pa, gsize len, gsize limit, guint width)
+{
+	Markers view = { .bytes = window, .width = width };
+	gsize end = len / width;
+
+	while (end > 0 && finder->budget >= 0) {
+		gsize start = end - 1;
+		Markers run;
+
+		while (start > 0 && marker(&view, start) - marker(&view, start - 1) - MIN_GROUP <=
+					    MAX_GROUP - MIN_GROUP)
+			start--;
+		run = (Markers){ .pa = pa + start * width,
+				 .bytes = window + start * width,
+				 .width = width,
+				 .count = end - start };
+		end = start;
+		if (run.count < MIN_MARKERS || marker(&run, 0) != 0 || start * width >= limit)
+			continue;
+		if (find_names(finder, &run))
+			return TRUE;
+		/* What follows the markers may look like one more. */
+		run.count--;
+		if (run.count >= MIN_MARKERS && find_names(finder, &run))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Directly before the token table, or with the sequence numbers between. */
+static gboolean
+find_markers(Finder *finder)
+{
+	static const gsize sizes[] = { 64 << 10, 512 << 10, MAX_SEQUENCE };
+	guint64 end = finder->tables->tokens_pa & ~(guint64) 3;
+	gsize done = 0;
+
+	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		gsize len = MIN(sizes[i], end);
+		g_autofree guint8 *window = g_malloc(len);
+
+		if (len == done || !read_phys(finder, end - len, window, len))
+			return FALSE;
+		for (guint width = 4; width <= 8; width += 4) {
+			gsize skip = (0 - (end - len)) % width;
+
+			if (scan_markers(finder, window + skip, end - len + skip, len - skip,
+					 len - skip - done, width))
+				return TRUE;
+		}
+		done = len;
+	}
+	return FALSE;
+}
+
+/* ---- addresses ---- */
+
+/* Memory before or behind the other tables. */
+typedef struct {
+	const guint8 *bytes;
+	gsize len;
+	guint64 pa;
+} Block;
+
+/* One place where the addresses may be. */
+typedef struct {
+	const guint8 *at; /* len bytes are there */
+	gsize len;
+	guint64 pa;
+	guint64 base; /* 0 = none */
+} Place;
+
+static gboolean
+is_kernel_address(guint64 va)
+{
+	return va >= G_GUINT64_CONSTANT(0xff00000000000000);
+}
+
+static gboolean
+is_relative(const Place *place, guint32 n)
+{
+	guint32 previous = 0;
+
+	if (vmifs_load_u32(place->at) != 0)
+		return FALSE;
+	for (guint32 i = 1; i < n; i++) {
+		guint32 value = vmifs_load_u32(place->at + 4 * (gsize) i);
+		if (value < previous)
+			return FALSE;
+		previous = value;
+	}
+	return previous > 0;
+}
+
+/* Offsets into a per-CPU area going up, then -1 (the base itself) going down. */
+static gboolean
+is_percpu(const Place *place, guint32 n)
+{
+	gint32 previous = 0;
+
+	for (guint32 i = 0; i < n; i++) {
+		gint32 value = (gint32) vmifs_load_u32(place->at + 4 * (gsize) i);
+		if (previous >= 0 ? value < previous && value != -1 : value > previous)
+			return FALSE;
+		previous = value;
+	}
+	return previous < -1;
+}
+
+static gboolean
+is_absolute32(const Place *place, guint32 n)
+{
+	guint32 previous = 0x40000000;
+
+	for (guint32 i = 0; i < n; i++) {
+		guint32 value = vmifs_load_u32(place->at + 4 * (gsize) i);
+		if (value < previous)
+			return FALSE;
+		previous = value;
+	}
+	return TRUE;
+}
+
+static gboolean
+is_absolute64(const Place *place, guint32 n)
+{
+	guint64 previous = 0;
+
+	if (place->len / 8 < n)
+		return FALSE;
+	for (guint32 i = 0; i < n; i++) {
+		guint64 value = vmifs_load_u64(place->at + 8 * (gsize) i);
+		if (value < previous || (!is_kernel_address(value) && value >> 24))
+			return FALSE;
+		previous = value;
+	}
+	return is_kernel_address(previous);
+}
+
+static gboolean
+is_pc_relative(const Place *place, guint32 n)
+{
+	gint64 previous = G_MININT64;
+
+	if ((gint32) vmifs_load_u32(place->at) >= 0)
+		return FALSE;
+	for (guint32 i = 0; i < n; i++) {
+		gint64 value = (gint32) vmifs_load_u32(place->at + 4 * (gsize) i) + 4 * (gint64) i;
+		if (value < previous)
+			return FALSE;
+		previous = value;
+	}
+	return TRUE;
+}
+
+/* Ordered: a plain ascending table passes the last test too. */
+static const struct {
+	LinuxKallsymsEncoding encoding;
+	gboolean has_base;
+	gboolean (*fits)(const Place *place, guint32 n);
+} encodings[] = {
+	{ LINUX_KALLSYMS_RELATIVE, TRUE, is_relative },
+	{ LINUX_KALLSYMS_PERCPU, TRUE, is_percpu },
+	{ LINUX_KALLSYMS_ABSOLUTE64, FALSE, is_absolute64 },
+	{ LINUX_KALLSYMS_ABSOLUTE32, FALSE, is_absolute32 },
+	{ LINUX_KALLSYMS_PC_RELATIVE, FALSE, is_pc_relative },
+};
+
+static void
+add_place(GArray *places, const Block *block, guint64 at, guint32 n, guint64 base)
+{
+	if (vmifs_in_bounds(at, 4 * (guint64) n, block->len)) {
+		Place place = { block->bytes + at, block->len - at, block->pa + at, base };
+		g_array_append_val(places, place);
+	}
+}
+
+/* If there is a base, 8 bytes or 4 on 32-bit kernels, at base_at. */
+static void
+add_place_with_base(GArray *places, const Block *block, guint64 at, guint32 n, guint64 base_at,
+		    guint width)
+{
+	guint64 base;
+
+	if (!vmifs_in_bounds(base_at, width, block->len))
+		return;
+	base = width == 8 ? vmifs_load_u64(block->bytes + base_at)
+			  : vmifs_load_u32(block->bytes + base_at);
+	if (width == 8 ? is_kernel_address(base) : base >= 0x40000000)
+		add_place(places, block, at, n, base);
+}
+
+/* Before the number of symbols, at the end of a block: [addresses][base][n]. Tables of 64-bit
+ * kernels that old are 8-aligned: behind an odd number of elements there is a gap. Differences
+ * that wrap are out of bounds. */
+static void
+add_places_before(GArray *places, const Block *block, guint32 n)
+{
+	guint64 bytes = 4 * (guint64) n;
+	guint64 padded = bytes + 4 * (n % 2);
+
+	add_place_with_base(places, block, block->len - 8 - padded, n, block->len - 8, 8);
+	add_place_with_base(places, block, block->len - 4 - bytes, n, block->len - 4, 4);
+	add_place(places, block, block->len - 2 * bytes, n, 0);
+	add_place(places, block, block->len - bytes, n, 0);
+}
+
+/* Behind the token index, at the start of a block: [addresses][base], 8- or 4-aligned. */
+static void
+add_places_behind(GArray *places, const Block *block, guint32 n)
+{
+	guint64 bytes = 4 * (guint64) n;
+	guint64 at4 = (0 - block->pa) % 4;
+	guint64 at8 = (0 - block->pa) % 8;
+
+	add_place_with_base(places, block, at8, n, at8 + bytes + 4 * (n % 2), 8);
+	add_place_with_base(places, block, at4, n, at4 + bytes, 4);
+	add_place(places, block, at4, n, 0);
+	add_place(places, block, at8, n, 0);
+}
+
+/* The first encoding that has a place. PC-relative addresses can ascend at both alignments; the
+ * nearer is right, since padding is zero and they begin with a negative number. */
+static gboolean
+choose_place(LinuxKallsyms *tables, const GArray *places)
+{
+	for (guint e = 0; e < G_N_ELEMENTS(encodings); e++) {
+		for (guint i = 0; i < places->len; i++) {
+			const Place *place = &g_array_index(places, Place, i);
+			LinuxKallsymsEncoding encoding = encodings[e].encoding;
+
+			if (encodings[e].has_base != (place->base != 0) ||
+			    !encodings[e].fits(place, tables->n))
+				continue;
+			tables->encoding = encoding;
+			tables->base = place->base;
+			tables->offsets_pa = place->pa;
+			tables->offsets = g_memdup2(
+				place->at, (gsize) tables->n * linux_kallsyms_width(encoding));
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+static gboolean
+find_offsets(Finder *finder)
+{
+	LinuxKallsyms *tables = finder->tables;
+	gsize room = 8 * (gsize) tables->n + 32; /* the widest element, paddings, the base */
+	gsize before_len = MIN(room, finder->n_pa);
+	guint64 behind_pa = tables->token_index_pa + 512;
+	g_autofree guint8 *before = g_malloc(room);
+	g_autofree guint8 *behind = g_malloc(room);
+	g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(Place));
+
+	if (read_phys(finder, finder->n_pa - before_len, before, before_len)) {
+		Block block = { before, before_len, finder->n_pa - before_len };
+		add_places_before(places, &block, tables->n);
+	}
+	/* RAM may end behind narrower elements. */
+	while (!read_phys(finder, behind_pa, behind, room)) {
+		room /= 2;
+		if (room < 4 * (gsize) tables->n)
+			return choose_place(tables, places);
+	}
+	add_places_behind(places, &(Block){ behind, room, behind_pa }, tables->n);
+	return choose_place(tables, places);
+}
+
+LinuxKallsyms *
+linux_kallsyms_find(const LinuxPhys *phys, guint64 digits_pa, GError **error)
+{
+	g_autoptr(LinuxKallsyms) tables = g_new0(LinuxKallsyms, 1);
+	Finder finder = { .phys = phys, .tables = tables, .budget = BUDGET };
+	const char *missing = NULL;
+
+	if (!find_tokens(&finder, digits_pa))
+		missing = "no token table";
+	else if (!find_markers(&finder))
+		missing = "a token table without names";
+	else if (!find_offsets(&finder))
+		missing = "names without addresses";
+	if (!missing)
+		return g_steal_pointer(&tables);
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+		    "kallsyms around 0x%" G_GINT64_MODIFIER "x: %s", digits_pa, missing);
+	return NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kallsyms-image: memory that holds a made-up kernel symbol table, compressed and laid out as any
+ * kernel since 4.0 might have done it, with noise around.
+ */
+#pragma once
+
+#include <glib.h>
+#include <os/linux/kallsyms.h>
+
+typedef struct {
+	LinuxKallsymsEncoding encoding;
+	gboolean behind;   /* addresses behind the token index, as since 6.4; else before n */
+	gboolean sequence; /* (not behind) sequence numbers between markers and tokens */
+	gboolean bits32;
+	guint align;        /* of every table: 8 or 4 */
+	guint marker_width; /* 4 or 8 */
+	guint32 n;
+} KallsymsPlan;
+
+/* One of each, and of what could make a difference: odd numbers, full groups. */
+extern const KallsymsPlan kallsyms_plans[];
+extern const gsize kallsyms_n_plans;
+
+typedef struct {
+	guint64 address; /* as decoded: physical when PC-relative */
+	char type;
+	char *name;
+} KallsymsExpected;
+
+typedef struct {
+	GByteArray *bytes; /* memory from pa on */
+	guint64 pa;
+	GArray *expected; /* of KallsymsExpected */
+	/* Indexes into bytes. */
+	gsize n_at, names_at, markers_at, tokens_at, digits_at, index_at, offsets_at;
+	LinuxPhys phys; /* reads bytes */
+} KallsymsImage;
+
+/* n symbols, with per-CPU ones first where the encoding has them, aliases (equal addresses), and
+ * one name of 300 bytes that nothing compresses. */
+void
+kallsyms_image_make(KallsymsImage *image, const KallsymsPlan *plan);
+void
+kallsyms_image_clear(KallsymsImage *image);
