@@ -12,7 +12,7 @@ build(gpointer user, const VmifsCall *call, GError **error)
 {
 	g_usleep(20000);
 	g_atomic_int_inc(&builds);
-	return g_rc_box_dup(sizeof(int), user);
+	return g_atomic_rc_box_dup(sizeof(int), user);
 }
 
 static gpointer
@@ -25,7 +25,7 @@ build_nothing(gpointer user, const VmifsCall *call, GError **error)
 static gpointer
 acquire(gpointer value)
 {
-	return g_rc_box_acquire(value);
+	return g_atomic_rc_box_acquire(value);
 }
 
 static gpointer
@@ -34,6 +34,7 @@ reader(gpointer data)
 	int seven = 7;
 	gpointer value = vmifs_lazy_get(data, 0, build, &seven, NULL, NULL);
 	int ret = *(int *) value;
+	g_atomic_rc_box_release(value);
 	return GINT_TO_POINTER(ret);
 }
 
@@ -41,12 +42,13 @@ START_TEST(many_readers_build_once)
 {
 	VmifsLazy lazy;
 	GThread *threads[8];
-	vmifs_lazy_init(&lazy, acquire, NULL);
+	vmifs_lazy_init(&lazy, acquire, g_atomic_rc_box_release);
 	for (int i = 0; i < 8; i++)
 		threads[i] = g_thread_new("reader", reader, &lazy);
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(GPOINTER_TO_INT(g_thread_join(threads[i])), 7);
 	ck_assert_int_eq(builds, 1);
+	vmifs_lazy_clear(&lazy);
 }
 END_TEST
 
@@ -54,15 +56,15 @@ START_TEST(moved_epoch_builds_anew)
 {
 	VmifsLazy lazy;
 	int value = 1;
-	vmifs_lazy_init(&lazy, acquire, g_rc_box_release);
-	g_rc_box_release(vmifs_lazy_get(&lazy, 0, build, &value, NULL, NULL));
+	vmifs_lazy_init(&lazy, acquire, g_atomic_rc_box_release);
+	g_atomic_rc_box_release(vmifs_lazy_get(&lazy, 0, build, &value, NULL, NULL));
 	value = 2;
 	int *same = vmifs_lazy_get(&lazy, 0, build, &value, NULL, NULL);
 	int *next = vmifs_lazy_get(&lazy, 1, build, &value, NULL, NULL);
 	ck_assert_int_eq(*same, 1);
 	ck_assert_int_eq(*next, 2);
-	g_rc_box_release(same);
-	g_rc_box_release(next);
+	g_atomic_rc_box_release(same);
+	g_atomic_rc_box_release(next);
 	vmifs_lazy_clear(&lazy);
 }
 END_TEST
@@ -72,12 +74,12 @@ START_TEST(failure_is_not_kept)
 	VmifsLazy lazy;
 	int value = 3;
 	g_autoptr(GError) error = NULL;
-	vmifs_lazy_init(&lazy, acquire, g_rc_box_release);
+	vmifs_lazy_init(&lazy, acquire, g_atomic_rc_box_release);
 	ck_assert_ptr_null(vmifs_lazy_get(&lazy, 0, build_nothing, NULL, NULL, &error));
 	ck_assert_int_eq(error->code, VMIFS_ERROR_CORRUPT);
 	int *made = vmifs_lazy_get(&lazy, 0, build, &value, NULL, NULL);
 	ck_assert_int_eq(*made, 3);
-	g_rc_box_release(made);
+	g_atomic_rc_box_release(made);
 	vmifs_lazy_clear(&lazy);
 }
 END_TEST
@@ -88,12 +90,13 @@ START_TEST(waiter_gives_up_by_its_own_call)
 	VmifsCall late = { .deadline = 1 };
 	g_autoptr(GError) error = NULL;
 	int value = 4;
-	vmifs_lazy_init(&lazy, acquire, g_rc_box_release);
+	vmifs_lazy_init(&lazy, acquire, g_atomic_rc_box_release);
 	GThread *builder = g_thread_new("builder", reader, &lazy);
 	g_usleep(5000);
 	ck_assert_ptr_null(vmifs_lazy_get(&lazy, 0, build, &value, &late, &error));
 	ck_assert_int_eq(error->code, VMIFS_ERROR_TIMEOUT);
 	g_thread_join(builder);
+	vmifs_lazy_clear(&lazy);
 }
 END_TEST
 
