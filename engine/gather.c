@@ -16,17 +16,6 @@
 /* Bytes that one gather reads into buffers; the reader comes again for more. */
 #define MAX_OWNED ((gsize) 16 << 20)
 
-typedef struct {
-	VmifsPhysmem *mem;
-	VmifsSegments *segments;
-	gsize before; /* bytes that were in the list already */
-	GArray *io;   /* what the backend has to read; NULL = nothing */
-	GArray *at;   /* for each of io: bytes in the list before it */
-	gsize owned;  /* bytes of io */
-	gboolean pinned;
-	gboolean ended; /* nothing can follow: lost bytes, or enough for one call */
-} Gather;
-
 /* How many of the bytes from offset on can be used. What is marked may be there again, and is
  * mapped anew by asking. */
 static gsize
@@ -47,7 +36,7 @@ usable_len(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
 }
 
 static void
-gather_memory(Gather *g, guint32 block, guint64 offset, const VmifsRun *run, GError **error)
+gather_memory(VmifsGather *g, guint32 block, guint64 offset, const VmifsRun *run, GError **error)
 {
 	gsize n = usable_len(g->mem, block, offset, run->len);
 
@@ -73,7 +62,7 @@ gather_memory(Gather *g, guint32 block, guint64 offset, const VmifsRun *run, GEr
 }
 
 static void
-gather_io(Gather *g, guint32 block, guint64 offset, gsize len)
+gather_io(VmifsGather *g, guint32 block, guint64 offset, gsize len)
 {
 	gsize at = g->segments->len;
 
@@ -98,7 +87,7 @@ gather_io(Gather *g, guint32 block, guint64 offset, gsize len)
 }
 
 static void
-gather_run(Gather *g, guint32 block, guint64 offset, gsize len, GError **error)
+gather_run(VmifsGather *g, guint32 block, guint64 offset, gsize len, GError **error)
 {
 	while (len && !g->ended) {
 		VmifsRun run;
@@ -116,7 +105,7 @@ gather_run(Gather *g, guint32 block, guint64 offset, gsize len, GError **error)
 
 /* How much of an element that failed as a whole can be read from its start on. */
 static gsize
-salvage(Gather *g, const VmifsIo *io, const VmifsCall *call)
+salvage(VmifsGather *g, const VmifsIo *io, const VmifsCall *call)
 {
 	g_autoptr(GArray) one = g_array_sized_new(FALSE, FALSE, sizeof(VmifsIo), 1);
 	gsize done = 0;
@@ -137,7 +126,7 @@ salvage(Gather *g, const VmifsIo *io, const VmifsCall *call)
 
 /* Reads what was collected; the list ends before the first byte that cannot be had. */
 static void
-gather_read(Gather *g, const VmifsCall *call, GError **error)
+gather_read(VmifsGather *g, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GError) failure = NULL;
 	guint i = 0;
@@ -153,8 +142,45 @@ gather_read(Gather *g, const VmifsCall *call, GError **error)
 		g_propagate_error(error, g_steal_pointer(&failure));
 }
 
-static gsize
-gather_end(Gather *g, const VmifsCall *call, GError **error)
+void
+vmifs_gather_init(VmifsGather *g, VmifsPhysmem *mem, VmifsSegments *segments)
+{
+	*g = (VmifsGather){ .mem = mem, .segments = segments, .before = segments->len };
+}
+
+gboolean
+vmifs_gather_add(VmifsGather *g, guint64 pa, gsize len, VmifsGatherFlags flags, GError **error)
+{
+	gsize n_regions;
+	const VmifsRegion *regions = vmifs_physmem_regions(g->mem, &n_regions);
+	gsize i = vmifs_regions_find(regions, n_regions, pa);
+
+	if (len && len - 1 > G_MAXUINT64 - pa)
+		len = G_MAXUINT64 - pa + 1;
+	while (len && !g->ended) {
+		const VmifsRegion *region = i < n_regions ? &regions[i] : NULL;
+		gsize n;
+		if (region && vmifs_region_holds(region, pa)) {
+			n = MIN(len, region->len - (pa - region->pa));
+			gather_run(g, region->block, region->offset + (pa - region->pa), n, error);
+			i++;
+		} else if (flags & VMIFS_GATHER_ZERO_HOLES) {
+			n = region ? MIN(len, region->pa - pa) : len;
+			vmifs_segments_add_zeros(g->segments, n);
+		} else {
+			g->ended = TRUE;
+			if (g->segments->len == g->before)
+				vmifs_physmem_set_hole(pa, error);
+			break;
+		}
+		pa += n;
+		len -= n;
+	}
+	return !g->ended;
+}
+
+gsize
+vmifs_gather_end(VmifsGather *g, const VmifsCall *call, GError **error)
 {
 	if (g->io) {
 		gather_read(g, call, error);
@@ -168,39 +194,18 @@ gsize
 vmifs_physmem_gather(VmifsPhysmem *mem, guint64 pa, gsize len, VmifsGatherFlags flags,
 		     VmifsSegments *segments, const VmifsCall *call, GError **error)
 {
-	Gather g = { .mem = mem, .segments = segments, .before = segments->len };
-	gsize n_regions;
-	const VmifsRegion *regions = vmifs_physmem_regions(mem, &n_regions);
-	gsize i = vmifs_regions_find(regions, n_regions, pa);
+	VmifsGather g;
 
-	if (len && len - 1 > G_MAXUINT64 - pa)
-		len = G_MAXUINT64 - pa + 1;
-	while (len && !g.ended) {
-		const VmifsRegion *region = i < n_regions ? &regions[i] : NULL;
-		gsize n;
-		if (region && vmifs_region_holds(region, pa)) {
-			n = MIN(len, region->len - (pa - region->pa));
-			gather_run(&g, region->block, region->offset + (pa - region->pa), n, error);
-			i++;
-		} else if (flags & VMIFS_GATHER_ZERO_HOLES) {
-			n = region ? MIN(len, region->pa - pa) : len;
-			vmifs_segments_add_zeros(segments, n);
-		} else {
-			if (segments->len == g.before)
-				vmifs_physmem_set_hole(pa, error);
-			break;
-		}
-		pa += n;
-		len -= n;
-	}
-	return gather_end(&g, call, error);
+	vmifs_gather_init(&g, mem, segments);
+	vmifs_gather_add(&g, pa, len, flags, error);
+	return vmifs_gather_end(&g, call, error);
 }
 
 gsize
 vmifs_physmem_gather_block(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len,
 			   VmifsSegments *segments, const VmifsCall *call, GError **error)
 {
-	Gather g = { .mem = mem, .segments = segments, .before = segments->len };
+	VmifsGather g;
 	gsize n_blocks;
 	const VmifsBlock *blocks = vmifs_physmem_blocks(mem, &n_blocks);
 	guint64 block_len = block < n_blocks ? blocks[block].len : 0;
@@ -211,6 +216,7 @@ vmifs_physmem_gather_block(VmifsPhysmem *mem, guint32 block, guint64 offset, gsi
 			    offset);
 		return 0;
 	}
+	vmifs_gather_init(&g, mem, segments);
 	gather_run(&g, block, offset, MIN(len, block_len - offset), error);
-	return gather_end(&g, call, error);
+	return vmifs_gather_end(&g, call, error);
 }

@@ -45,3 +45,29 @@ vmifs_physmem_set_lost(const VmifsPhysmem *mem, guint32 block, guint64 offset, i
 		       GError **error);
 void
 vmifs_physmem_set_hole(guint64 pa, GError **error);
+
+/* vmifs_physmem_gather() for memory in many pieces, as an address space has it: what a backend has
+ * to read is read at the end, all of it with one call. Zeros may be added to the list between two
+ * pieces. */
+typedef struct {
+	VmifsPhysmem *mem;
+	VmifsSegments *segments;
+	gsize before; /* bytes that were in the list already */
+	GArray *io;   /* what the backend has to read; NULL = nothing */
+	GArray *at;   /* for each of io: bytes in the list before it */
+	gsize owned;  /* bytes of io */
+	gboolean pinned;
+	gboolean ended; /* nothing can follow: a hole, lost bytes, or enough for one call */
+} VmifsGather;
+
+/* mem, segments: (borrowed) until the end. */
+void
+vmifs_gather_init(VmifsGather *gather, VmifsPhysmem *mem, VmifsSegments *segments);
+/* FALSE when nothing more can be added; with error when that is before the first byte. */
+gboolean
+vmifs_gather_add(VmifsGather *gather, guint64 pa, gsize len, VmifsGatherFlags flags,
+		 GError **error);
+/* Must be called once, whatever add() said. Returns how many bytes came into the list; error as
+ * above, for reading. */
+gsize
+vmifs_gather_end(VmifsGather *gather, const VmifsCall *call, GError **error);
