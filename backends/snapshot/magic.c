@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * magic: files that are often mistaken for raw images. A raw image has no magic of its own, so
+ * anything would pass for one, and an unread header would shift every address without a word.
+ */
+#include "snapshot.h"
+
+#include <string.h>
+
+#define BYTES(s) s, sizeof s - 1
+
+#define RAW_ONLY "this version reads raw images: take one with QEMU's 'pmemsave'"
+#define UNPACK "unpack it first"
+#define DISK "that is a disk; take an image of the guest's memory"
+
+static const struct {
+	const char *bytes;
+	gsize len;
+	gsize at;
+	const char *name;
+	const char *advice;
+} foreign[] = {
+	/* memory in other clothes */
+	{ BYTES("\177ELF"), 0, "an ELF file (core dump)", RAW_ONLY },
+	{ BYTES("EMiL"), 0, "a LiME image", RAW_ONLY },
+	{ BYTES("AVML"), 0, "a compressed AVML image",
+	  "turn it into a raw one with 'avml-convert'" },
+	{ BYTES("KDUMP   "), 0, "a kdump image", RAW_ONLY },
+	{ BYTES("DISKDUMP"), 0, "a diskdump image", RAW_ONLY },
+	{ BYTES("makedumpfile\0\0\0\0"), 0, "a flattened makedumpfile image", RAW_ONLY },
+	{ BYTES("PAGEDUMP"), 0, "a Windows crash dump", RAW_ONLY },
+	{ BYTES("PAGEDU64"), 0, "a Windows crash dump", RAW_ONLY },
+	{ BYTES("HIBR"), 0, "a Windows hibernation file", RAW_ONLY },
+	{ BYTES("hibr"), 0, "a Windows hibernation file", RAW_ONLY },
+	{ BYTES("WAKE"), 0, "a Windows hibernation file", RAW_ONLY },
+	{ BYTES("wake"), 0, "a Windows hibernation file", RAW_ONLY },
+	{ BYTES("RSTR"), 0, "a Windows hibernation file", RAW_ONLY },
+	{ BYTES("S1SUSPEND"), 4086, "a Linux hibernation image", RAW_ONLY },
+	{ BYTES("\xd0\xbe\xd2\xbe"), 0, "a VMware state file", "give the .vmem file beside it" },
+	{ BYTES("\xd1\xba\xd1\xba"), 0, "a VMware state file", "give the .vmem file beside it" },
+	{ BYTES("\xd2\xbe\xd2\xbe"), 0, "a VMware state file", "give the .vmem file beside it" },
+	{ BYTES("\xd3\xbe\xd3\xbe"), 0, "a VMware state file", "give the .vmem file beside it" },
+	{ BYTES("\177VirtualBox SavedState"), 0, "a VirtualBox saved state", RAW_ONLY },
+	{ BYTES("QEVM"), 0, "a QEMU migration stream", RAW_ONLY },
+	{ BYTES("LibvirtQemudSave"), 0, "an image of 'virsh save'", RAW_ONLY },
+	{ BYTES("LibvirtQemudPart"), 0, "an unfinished image of 'virsh save'", RAW_ONLY },
+	{ BYTES("Xen saved domain"), 0, "an image of 'xl save'", RAW_ONLY },
+	/* disks */
+	{ BYTES("QFI\xfb"), 0, "a qcow2 image", DISK },
+	{ BYTES("KDMV"), 0, "a VMDK image", DISK },
+	{ BYTES("vhdxfile"), 0, "a VHDX image", DISK },
+	/* packed */
+	{ BYTES("\x1f\x8b\x08"), 0, "compressed with gzip", UNPACK },
+	{ BYTES("\xfd"
+		"7zXZ\0"),
+	  0, "compressed with xz", UNPACK },
+	{ BYTES("\x28\xb5\x2f\xfd"), 0, "compressed with zstd", UNPACK },
+	{ BYTES("BZh"), 0, "compressed with bzip2", UNPACK },
+	{ BYTES("\x04\x22\x4d\x18"), 0, "compressed with lz4", UNPACK },
+	{ BYTES("\x02\x21\x4c\x18"), 0, "compressed with lz4", UNPACK },
+	{ BYTES("\x89LZO\0\r\n\x1a\n"), 0, "compressed with lzop", UNPACK },
+	{ BYTES("\xff\x06\0\0sNaPpY"), 0, "compressed with snappy", UNPACK },
+	{ BYTES("PK\3\4"), 0, "a ZIP archive", UNPACK },
+	{ BYTES("7z\xbc\xaf\x27\x1c"), 0, "a 7z archive", UNPACK },
+};
+
+gboolean
+vmifs_snapshot_is_foreign(const VmifsSource *src, GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(foreign); i++) {
+		if (src->head_len < foreign[i].at + foreign[i].len ||
+		    memcmp(src->head + foreign[i].at, foreign[i].bytes, foreign[i].len))
+			continue;
+		g_set_error(
+			error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+			"%s: looks like %s, which is not read; %s (if it is a raw image all the "
+			"same: -o format=raw)",
+			src->spec, foreign[i].name, foreign[i].advice);
+		return TRUE;
+	}
+	return FALSE;
+}
