@@ -231,7 +231,7 @@ vmifs_btf_new(const VmifsBtf *base, gconstpointer blob, gsize len, GError **erro
 	btf->ptr_size = base ? base->ptr_size : 8;
 	btf->types_len = header.types_len;
 	btf->strings_len = header.strings_len;
-	btf->copy = g_malloc((gsize) header.types_len + header.strings_len);
+	btf->copy = g_malloc((gsize) header.types_len + header.strings_len + 1); /* never NULL */
 	memcpy(btf->copy, header.body + header.types_at, header.types_len);
 	memcpy(btf->copy + header.types_len, header.body + header.strings_at, header.strings_len);
 	btf->types = btf->copy;
