@@ -8,6 +8,7 @@
 
 #include "btf.h"
 
+#include <spi/bytes.h>
 #include <string.h>
 
 #define MAX_CHAIN 1024
@@ -225,25 +226,27 @@ vmifs_types_sizeof(const VmifsTypes *types, const char *name, guint64 *ret)
 	return FALSE;
 }
 
-/* Where to load a bitfield from: its declared unit, as the compiler aligns it, so that the load
- * stays within the structure; a packed one, that straddles such units, in the fewest bytes. */
+/* Where to load a bitfield from: its declared unit, as the compiler aligns it. A packed one that
+ * straddles such units, or whose unit goes over the end of its structure: the fewest bytes. */
 static gboolean
-place_bitfield(const VmifsBtfField *field, guint64 unit, VmifsMember *ret)
+place_bitfield(const VmifsBtfField *field, guint64 unit, guint64 struct_size, VmifsMember *ret)
 {
 	guint64 first = field->bit_offset / 8;
-	guint64 shift;
+	guint64 at, shift;
 
 	if (unit != 1 && unit != 2 && unit != 4 && unit != 8)
 		return FALSE;
-	ret->offset = first - first % unit;
-	shift = field->bit_offset - ret->offset * 8;
-	if (shift + field->bit_len > unit * 8) {
-		ret->offset = first;
+	at = first - first % unit;
+	shift = field->bit_offset - at * 8;
+	if (shift + field->bit_len > unit * 8 || !vmifs_in_bounds(at, unit, struct_size)) {
+		at = first;
 		shift = field->bit_offset % 8;
-		for (unit = 1; shift + field->bit_len > unit * 8; unit *= 2)
+		for (unit = 1; shift + field->bit_len > unit * 8; unit *= 2) {
 			if (unit == 8)
 				return FALSE;
+		}
 	}
+	ret->offset = at;
 	ret->size = ret->elem_size = unit;
 	ret->bit_shift = shift;
 	ret->bit_len = field->bit_len;
@@ -263,12 +266,12 @@ describe(const VmifsBtfField *field, const VmifsBtfShape *shape, guint64 struct_
 	};
 
 	if (field->bit_len) {
-		if (shape->is_array || !place_bitfield(field, shape->size, &member))
+		if (shape->is_array || !place_bitfield(field, shape->size, struct_size, &member))
 			return FALSE;
 	} else if (field->bit_offset % 8) {
 		return FALSE;
 	}
-	if (member.offset > struct_size || member.size > struct_size - member.offset)
+	if (!vmifs_in_bounds(member.offset, member.size, struct_size))
 		return FALSE;
 	*ret = member;
 	return TRUE;

@@ -237,6 +237,8 @@ START_TEST(bitfields_say_how_to_load_them)
 	btf_asm_member(&a, "", inner, 64);
 	btf_asm_member(&a, "packed", u32, 126 | 4u << 24);
 	btf_asm_member(&a, "wide", u64, 65 | 64u << 24);
+	btf_asm_type(&a, VMIFS_BTF_STRUCT, "packed", TRUE, 1, 6);
+	btf_asm_member(&a, "end", u32, 36 | 10u << 24);
 	g_autoptr(VmifsTypes) types = good_types(&a);
 
 	assert_bits(types, "flags.plain", 0, 4, 0, 0);
@@ -246,6 +248,8 @@ START_TEST(bitfields_say_how_to_load_them)
 	assert_bits(types, "flags.nested", 8, 4, 3, 5);
 	/* Over the border of two units: the two bytes that hold it. */
 	assert_bits(types, "flags.packed", 15, 2, 6, 4);
+	/* Its unit would end after the structure. */
+	assert_bits(types, "packed.end", 4, 2, 4, 10);
 	/* 64 bits at an odd bit take nine bytes: no single load. */
 	assert_no_member(types, "flags.wide");
 }
