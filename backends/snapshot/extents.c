@@ -9,14 +9,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE ((guint64) VMIFS_SNAPSHOT_PAGE)
 #define CHUNK ((guint64) 64 << 20)
 #define WORDS (CHUNK / PAGE / 64)
-/* Words looked at for the end of a run; whoever wants more asks again. */
+/* How far the end of a run is looked for; whoever wants more asks again. */
 #define RUN_WORDS 32
+#define RUN_CHUNKS 1024
 
 typedef struct {
 	guint64 word[WORDS]; /* bit set = data */
@@ -26,8 +26,25 @@ struct VmifsExtents {
 	int fd;
 	guint64 len;
 	gsize n_chunks;
-	Chunk **chunks; /* NULL = not known yet; atomic */
+	const Chunk **chunks; /* NULL = not known yet; atomic */
 };
+
+/* Shared by all chunks that are one hole, or all data. */
+static const Chunk no_data;
+static const Chunk all_data = { .word = { [0 ... WORDS - 1] = G_MAXUINT64 } };
+
+static gboolean
+is_shared(const Chunk *chunk)
+{
+	return chunk == &no_data || chunk == &all_data;
+}
+
+static void
+chunk_free(const Chunk *chunk)
+{
+	if (!is_shared(chunk))
+		g_free((gpointer) chunk);
+}
 
 VmifsExtents *
 vmifs_extents_new(int fd, guint64 len)
@@ -37,7 +54,7 @@ vmifs_extents_new(int fd, guint64 len)
 	extents->fd = fd;
 	extents->len = len;
 	extents->n_chunks = len / CHUNK + (len % CHUNK != 0);
-	extents->chunks = g_new0(Chunk *, extents->n_chunks);
+	extents->chunks = g_new0(const Chunk *, extents->n_chunks);
 	return extents;
 }
 
@@ -47,26 +64,17 @@ vmifs_extents_free(VmifsExtents *extents)
 	if (!extents)
 		return;
 	for (gsize i = 0; i < extents->n_chunks; i++)
-		g_free(extents->chunks[i]);
+		chunk_free(extents->chunks[i]);
 	g_free(extents->chunks);
 	g_free(extents);
 }
 
 /* chunk: (taken) */
 static void
-publish(VmifsExtents *extents, gsize index, Chunk *chunk)
+publish(VmifsExtents *extents, gsize index, const Chunk *chunk)
 {
 	if (!g_atomic_pointer_compare_and_exchange(&extents->chunks[index], NULL, chunk))
-		g_free(chunk);
-}
-
-static Chunk *
-full_chunk(void)
-{
-	Chunk *chunk = g_new(Chunk, 1);
-
-	memset(chunk, 0xff, sizeof *chunk);
-	return chunk;
+		chunk_free(chunk);
 }
 
 /* Marks the pages of [start, end), offsets within the chunk. */
@@ -77,36 +85,45 @@ mark(Chunk *chunk, guint64 start, guint64 end)
 		chunk->word[page / 64] |= (guint64) 1 << page % 64;
 }
 
+/* All chunks behind index that end at or before `end`. */
+static void
+publish_run(VmifsExtents *extents, gsize index, guint64 end, const Chunk *shared)
+{
+	while (++index < extents->n_chunks && MIN((index + 1) * CHUNK, extents->len) <= end)
+		publish(extents, index, shared);
+}
+
 static void
 make_chunk(VmifsExtents *extents, gsize index)
 {
 	Chunk *chunk = g_new0(Chunk, 1);
 	guint64 start = index * CHUNK, end = MIN(extents->len, start + CHUNK), at = start;
-	guint64 run_end = 0;
-	struct stat st;
+	off_t size = lseek(extents->fd, 0, SEEK_END);
 
 	/* What the file has lost is no hole: reading it is to fail. */
-	if (!fstat(extents->fd, &st) && (guint64) st.st_size < end) {
-		guint64 lost = MAX((guint64) st.st_size, start);
+	if (size >= 0 && (guint64) size < end) {
+		guint64 lost = MAX((guint64) size, start);
 		mark(chunk, lost - start, end - start);
 		end = lost;
 	}
 	while (at < end) {
 		off_t data = lseek(extents->fd, (off_t) at, SEEK_DATA);
-		if (data < 0 ? errno == ENXIO : (guint64) data >= end)
-			break; /* no more data in this chunk */
+		/* A hole up to the end of the file is no error. */
+		if (data < 0 && errno == ENXIO)
+			data = size;
+		if (data >= 0 && (guint64) data >= end) {
+			publish_run(extents, index, (guint64) data, &no_data);
+			break;
+		}
 		off_t hole = data < 0 ? -1 : lseek(extents->fd, data, SEEK_HOLE);
 		/* What the file system cannot tell is data. */
 		if (data < 0)
 			data = (off_t) at;
-		run_end = hole <= data ? extents->len : (guint64) hole;
-		mark(chunk, (guint64) data - start, MIN(run_end, end) - start);
-		at = run_end;
+		at = hole <= data ? extents->len : (guint64) hole;
+		mark(chunk, (guint64) data - start, MIN(at, end) - start);
+		publish_run(extents, index, at, &all_data);
 	}
 	publish(extents, index, chunk);
-	/* So that a long run of data is passed over once, not once for each of its chunks. */
-	while (++index < extents->n_chunks && MIN((index + 1) * CHUNK, extents->len) <= run_end)
-		publish(extents, index, full_chunk());
 }
 
 guint64
@@ -128,6 +145,12 @@ vmifs_extents_at(VmifsExtents *extents, guint64 offset, gboolean *ret_data)
 		other = data ? ~chunk->word[word] : chunk->word[word];
 	guint64 end = index * CHUNK +
 		      (other ? word * 64 + (guint64) __builtin_ctzll(other) : word * 64) * PAGE;
+	if (!other && is_shared(chunk)) {
+		guint64 n = MIN(extents->n_chunks, index + RUN_CHUNKS);
+		while (++index < n && g_atomic_pointer_get(&extents->chunks[index]) == chunk)
+			;
+		end = index * CHUNK;
+	}
 	*ret_data = data;
 	return MIN(end, extents->len) - offset;
 }

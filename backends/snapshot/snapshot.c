@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MAX_LEN ((off_t) 1 << 46)
+
 static const VmifsSnapshotFormat *const formats[] = {
 	&vmifs_snapshot_raw,
 };
@@ -79,6 +81,12 @@ check_file(VmifsSnapshot *self, const VmifsSource *src, GError **error)
 		return refuse(
 			error, src,
 			"is empty; the dump that should have filled it has failed: take it again");
+	if (end > MAX_LEN)
+		return refuse(error, src,
+			      "has %" G_GINT64_FORMAT
+			      " bytes, more than any machine; give the image "
+			      "itself",
+			      (gint64) end);
 	self->len = (guint64) end;
 	self->acquired = (gint64) st.st_mtim.tv_sec * G_USEC_PER_SEC + st.st_mtim.tv_nsec / 1000;
 	if (self->is_regular && (guint64) st.st_blocks * 512 < self->len)

@@ -276,6 +276,27 @@ START_TEST(reading_everything_allocates_nothing)
 }
 END_TEST
 
+START_TEST(holes_of_terabytes_cost_nothing)
+{
+	guint64 at, len = 40ULL << 40;
+	char byte = 1;
+	make_file(in_memory, "", 0, len);
+	put(in_memory, len / 2, "x", 1);
+	g_autoptr(VmifsPhysmem) mem = good_image(in_memory);
+
+	ck_assert_uint_eq(vmifs_physmem_allocated(mem), PAGE);
+	ck_assert(vmifs_physmem_seek(mem, 5, TRUE, &at));
+	ck_assert_uint_eq(at, len / 2);
+	ck_assert(vmifs_physmem_seek(mem, len / 2, FALSE, &at));
+	ck_assert_uint_eq(at, len / 2 + PAGE);
+	ck_assert(!vmifs_physmem_seek(mem, at, TRUE, &at));
+	ck_assert(vmifs_physmem_read(mem, len - 1, &byte, 1, NULL, NULL));
+	ck_assert_int_eq(byte, 0);
+	make_file(in_memory, "", 0, (64ULL << 40) + 1);
+	assert_refused(in_memory, VMIFS_ERROR_SOURCE, "more than any machine");
+}
+END_TEST
+
 static gpointer
 sum_of_data(gpointer mem)
 {
@@ -426,6 +447,7 @@ make_suite(void)
 	tcase_add_test(t, time_is_that_of_the_file);
 	tcase_add_test(t, holes_are_where_the_file_has_them);
 	tcase_add_test(t, reading_everything_allocates_nothing);
+	tcase_add_test(t, holes_of_terabytes_cost_nothing);
 	tcase_add_test(t, holes_are_found_by_many_threads_at_a_time);
 	tcase_add_loop_test(t, lost_part_of_an_image_is_an_error, 0, 2);
 	tcase_add_test(t, what_is_no_image_is_refused);
