@@ -402,6 +402,17 @@ vmifs_mapping_intact(VmifsMapping *mapping, guint64 offset, gsize len)
 }
 
 void
+vmifs_mapping_prefetch(VmifsMapping *mapping, guint64 offset, gsize len)
+{
+	guint64 start = offset - offset % mapping->page;
+
+#ifdef MADV_POPULATE_READ
+	/* Whatever this cannot do (a lost page, a kernel before 5.14) the loads find out. */
+	madvise(mapping->data + start, offset + len - start, MADV_POPULATE_READ);
+#endif
+}
+
+void
 vmifs_mapping_release(VmifsMapping *mapping, guint64 offset, gsize len)
 {
 	/* Whole pages within the range: its neighbours may belong to another thread's pass. */

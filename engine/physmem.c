@@ -192,6 +192,15 @@ vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len,
 }
 
 void
+vmifs_physmem_prefetch(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+{
+	const Store *store = &mem->stores[block];
+
+	if (store->mapping)
+		vmifs_mapping_prefetch(store->mapping, store->offset + offset, len);
+}
+
+void
 vmifs_physmem_release(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
 {
 	const Store *store = &mem->stores[block];

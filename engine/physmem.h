@@ -26,7 +26,9 @@ typedef struct {
 /* The run at offset of a block, at most len (> 0, in bounds) bytes. Touches no page. */
 void
 vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len, VmifsRun *ret);
-/* vmifs_mapping_release() for a part of a block, if that is mapped. */
+/* vmifs_mapping_prefetch() and _release() for a part of a block, if that is mapped. */
+void
+vmifs_physmem_prefetch(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
 void
 vmifs_physmem_release(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
 

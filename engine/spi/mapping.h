@@ -39,6 +39,10 @@ vmifs_mapping_len(const VmifsMapping *mapping);
  * worth while. One atomic load while nothing is broken. */
 gboolean
 vmifs_mapping_intact(VmifsMapping *mapping, guint64 offset, gsize len);
+/* Faults the pages of that range in, all at once: for a pass over it. Not for holes of a sparse
+ * file, which this would allocate. */
+void
+vmifs_mapping_prefetch(VmifsMapping *mapping, guint64 offset, gsize len);
 /* Gives the pages back that were faulted in for a pass over that range (a scan). */
 void
 vmifs_mapping_release(VmifsMapping *mapping, guint64 offset, gsize len);

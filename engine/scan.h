@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * scan (private): one pass over all RAM for all patterns. Threads take windows in order of address;
+ * what they find is delivered sorted when the pass has ended, so that its result does not depend on
+ * them. Holes are passed over by what the source says, never by reading them.
+ */
+#pragma once
+
+#include <spi/os.h>
+
+/* Hits kept for each pattern: those at the lowest addresses. */
+#define VMIFS_SCAN_MAX_HITS 65536
+
+typedef struct {
+	guint64 scanned; /* bytes looked at; holes do not count */
+	guint64 lost;    /* bytes that could not be read */
+	guint64 dropped; /* hits beyond the bound */
+} VmifsScanReport;
+
+/* pattern: its index. */
+typedef void (*VmifsScanHit)(gsize pattern, guint64 pa, gpointer user);
+
+/* heads: look at the start of each page only; all patterns are then of align 4096. Calls hit() from
+ * this thread, in order of address, after the pass. progress: (nullable) percent of it, stored
+ * atomically. report: (nullable) filled also when the pass was cut short. FALSE with CANCELLED or
+ * TIMEOUT; nothing is delivered then. */
+gboolean
+vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboolean heads,
+	   VmifsScanHit hit, gpointer user, gint *progress, VmifsScanReport *report,
+	   const VmifsCall *call, GError **error);
