@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * node: one entry of the tree. A node is a name under a parent plus a const ops struct that says
+ * what it is; everything else about serving it is written once, in session.c. Nodes are immutable
+ * but for what the inode table and the size of a frozen text need, and are shared by count.
+ *
+ * How to add an entry: fs/nodes/X.c with a const VmifsNodeOps, its line in fs/nodes/nodes.h and
+ * fs/meson.build, a line in the table of its directory (VmifsFixed). What an OS makes from memory
+ * needs none of that: see VmifsView.
+ *
+ * An op is first called on the thread that took the request, where it must not wait or decode guest
+ * structures. One that has to says so (vmifs_node_needs_work(), vmifs_node_needs_discovery()),
+ * returns failure without an error, and is called again on the guest's queue.
+ */
+#pragma once
+
+#include <vmifs/vmifs.h>
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+G_BEGIN_DECLS
+
+typedef struct VmifsFs VmifsFs;
+typedef struct VmifsFsGuest VmifsFsGuest;
+typedef struct VmifsNode VmifsNode;
+typedef struct VmifsNodeOps VmifsNodeOps;
+
+typedef enum {
+	VMIFS_DEFER_NO,
+	VMIFS_DEFER_WORK,      /* call again on the guest's queue */
+	VMIFS_DEFER_DISCOVERY, /* the same, once discovery has ended */
+} VmifsDefer;
+
+typedef struct {
+	VmifsCall call; /* deadline and cancellation, for the engine */
+	VmifsFs *fs;
+	gboolean may_block; /* on the guest's queue: nothing else waits for this thread */
+	VmifsDefer defer;   /* out */
+	pid_t caller;       /* thread that made the system call; 0 = unknown */
+} VmifsNodeCall;
+
+/* TRUE when the op may decode guest structures now. Otherwise notes that it wants to. */
+gboolean
+vmifs_node_needs_work(VmifsNodeCall *call);
+/* TRUE when discovery of the node's guest has ended and the op may decode. */
+gboolean
+vmifs_node_needs_discovery(VmifsNode *node, VmifsNodeCall *call);
+
+/* ---- directories as lists ---- */
+
+typedef struct {
+	const char *name;
+	mode_t type; /* S_IFDIR, S_IFREG, S_IFLNK */
+	guint tag;   /* for the directory's own child() */
+} VmifsNodeEntry;
+
+/* Immutable once opendir has it; cookies are indexes in it. */
+typedef struct {
+	GArray *entries; /* of VmifsNodeEntry */
+	GStringChunk *names;
+	gpointer pin; /* what borrowed names and tags rest on */
+	GDestroyNotify unpin;
+} VmifsNodeList;
+
+VmifsNodeList *
+vmifs_node_list_new(void);
+void
+vmifs_node_list_free(VmifsNodeList *list);
+/* Names that cannot be directory entries are left out: many come from a guest. */
+void
+vmifs_node_list_add(VmifsNodeList *list, const char *name, mode_t type, guint tag);
+/* name: (borrowed) from what the list is pinned to. */
+void
+vmifs_node_list_add_borrowed(VmifsNodeList *list, const char *name, mode_t type, guint tag);
+gboolean
+vmifs_node_list_has(const VmifsNodeList *list, const char *name);
+
+/* ---- ops ---- */
+
+typedef enum {
+	/* The text may differ from one open to the next though the guest is frozen (info, log). */
+	VMIFS_NODE_VARIES = 1 << 0,
+	/* An address space: never cached, short reads at holes. Other memory is sized. */
+	VMIFS_NODE_ADDRESSES = 1 << 1,
+	/* Its struct is a VmifsTaskNode. */
+	VMIFS_NODE_TASK = 1 << 2,
+	/* Found for one caller only: the kernel must ask again. */
+	VMIFS_NODE_FLEETING = 1 << 3,
+	/* Too many children to give the kernel an inode for each when they are only listed. */
+	VMIFS_NODE_CROWDED = 1 << 4,
+} VmifsNodeFlags;
+
+typedef struct {
+	guint64 size;
+	guint64 allocated; /* bytes */
+} VmifsNodeSize;
+
+struct VmifsNodeOps {
+	mode_t type;
+	guint32 flags;                  /* VmifsNodeFlags */
+	gsize instance_size;            /* 0 = sizeof(VmifsNode) */
+	void (*clear)(VmifsNode *self); /* of what the instance owns; optional */
+
+	/* Directories: both required. lookup answers (full) NULL with NOT_FOUND. */
+	gboolean (*list)(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error);
+	VmifsNode *(*lookup)(VmifsNode *self, const char *name, VmifsNodeCall *call,
+			     GError **error);
+	/* The node of a list's entry where that costs nothing; NULL = look it up. (full) Optional.
+	 */
+	VmifsNode *(*child)(VmifsNode *self, const VmifsNodeList *list, guint index);
+
+	/* Texts and links: the whole content. */
+	gboolean (*render)(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error);
+
+	/* Memory. open gives (full) what size, read and seek work on. */
+	gboolean (*size)(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error);
+	gpointer (*open)(VmifsNode *self, VmifsNodeCall *call, GError **error);
+	void (*close)(gpointer file);
+	/* Appends up to len bytes from off, which lies below the size. Returns how many; 0 with
+	 * error. */
+	gsize (*read)(VmifsNode *self, gpointer file, guint64 off, gsize len,
+		      VmifsSegments *segments, VmifsNodeCall *call, GError **error);
+	/* The first data (or hole) at or after off. *ret_found FALSE: there is none before the end.
+	 */
+	gboolean (*seek)(VmifsNode *self, gpointer file, guint64 off, gboolean want_data,
+			 guint64 *ret_off, gboolean *ret_found, VmifsNodeCall *call,
+			 GError **error);
+	/* The file that holds these bytes 1:1, for passthrough; -1 and why not. Optional.
+	 * (borrowed) */
+	int (*backing)(VmifsNode *self, const char **ret_why);
+};
+
+/* ---- nodes ---- */
+
+struct VmifsNode {
+	gatomicrefcount refs;
+	guint32 flags; /* of its ops, and its own */
+	const VmifsNodeOps *ops;
+	VmifsNode *parent;   /* (full) NULL = the root */
+	VmifsFsGuest *guest; /* (borrowed from the file system) NULL above guests */
+	const char *name;    /* follows the struct */
+	guint64 ino;         /* the same for the same parent, name and identity */
+	gint64 text_size;    /* atomic; of a frozen text, once it was rendered; -1 = not yet */
+	guint64 id;          /* (inode table) what the kernel calls it; 0 = not in the table */
+	guint64 lookups;     /* (inode table) references that the kernel holds */
+};
+
+/* A process or thread, bound to its identity: not to its pid, which may live on as another. */
+typedef struct {
+	VmifsNode node;
+	VmifsTask task;
+} VmifsTaskNode;
+
+/* parent: (borrowed) NULL for the root. identity: tells apart what may follow each other under one
+ * name; 0 where nothing can. Instance members after VmifsNode are zero. */
+gpointer
+vmifs_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name, guint64 identity);
+VmifsNode *
+vmifs_node_ref(VmifsNode *node);
+void
+vmifs_node_unref(VmifsNode *node);
+/* The inode number that a child of that name and identity has or would have. */
+guint64
+vmifs_node_child_ino(const VmifsNode *parent, const char *name, guint64 identity);
+
+/* The task whose directory the node lies in; NULL at guest scopes. (borrowed from the node) */
+const VmifsTask *
+vmifs_node_task(const VmifsNode *node);
+VmifsGuest * /* (borrowed) */
+vmifs_node_guest(const VmifsNode *node);
+gboolean
+vmifs_node_is_frozen(const VmifsNode *node);
+/* The path below the mount, for messages. (full) */
+char *
+vmifs_node_path(const VmifsNode *node);
+
+void
+vmifs_node_set_not_found(GError **error, const char *name);
+
+/* ---- directories that are tables ---- */
+
+typedef enum {
+	VMIFS_PRESENT_NO,
+	VMIFS_PRESENT_YES,
+	VMIFS_PRESENT_UNKNOWN, /* until discovery has ended */
+} VmifsPresent;
+
+typedef struct {
+	const char *name;
+	const VmifsNodeOps *ops;
+	VmifsPresent (*present)(VmifsNode *dir); /* NULL = always */
+} VmifsFixed;
+
+/* list, lookup and child over such a table. lookup returns NULL without an error when the table
+ * does not know the name, or when the call was deferred. */
+void
+vmifs_fixed_list(VmifsNode *dir, const VmifsFixed *table, gsize n, VmifsNodeList *list);
+VmifsNode *
+vmifs_fixed_lookup(VmifsNode *dir, const VmifsFixed *table, gsize n, const char *name,
+		   VmifsNodeCall *call);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsNode, vmifs_node_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsNodeList, vmifs_node_list_free)
+
+G_END_DECLS

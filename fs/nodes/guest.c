@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest: the directory of one guest. It can be listed at any time; while discovery runs it lacks
+ * what only discovery tells, and looking up such a name waits. Names that begin with a dot are
+ * never ours: shells and editors ask for many, and shall not wait for that.
+ */
+#include "nodes.h"
+
+static const VmifsFixed table[] = {
+	{ "info", &vmifs_node_info },
+	{ "log", &vmifs_node_log },
+	{ "state", &vmifs_node_state },
+	{ "memmap", &vmifs_node_memmap },
+	{ "pmem", &vmifs_node_pmem },
+	{ "ram", &vmifs_node_ram },
+	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel },
+	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os },
+	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os },
+	{ "events", &vmifs_node_events },
+	{ "events.log", &vmifs_node_events_log },
+	{ "procs", &vmifs_node_procs, vmifs_present_with_os },
+};
+
+VmifsPresent
+vmifs_present_with_os(VmifsNode *dir)
+{
+	if (!g_atomic_int_get(&dir->guest->discovered))
+		return VMIFS_PRESENT_UNKNOWN;
+	return vmifs_guest_wait(vmifs_node_guest(dir), NULL, NULL) ? VMIFS_PRESENT_YES
+								   : VMIFS_PRESENT_NO;
+}
+
+VmifsPresent
+vmifs_present_with_kernel(VmifsNode *dir)
+{
+	if (!g_atomic_int_get(&dir->guest->discovered))
+		return VMIFS_PRESENT_UNKNOWN;
+	g_autoptr(VmifsAspace) kernel =
+		vmifs_guest_kernel_aspace(vmifs_node_guest(dir), NULL, NULL);
+	return kernel ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
+}
+
+static gboolean
+list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
+{
+	vmifs_fixed_list(self, table, G_N_ELEMENTS(table), list);
+	vmifs_views_list(self, VMIFS_SCOPE_GUEST, list);
+	return TRUE;
+}
+
+static VmifsNode *
+lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *found = vmifs_fixed_lookup(self, table, G_N_ELEMENTS(table), name, call);
+	if (!found && call->defer == VMIFS_DEFER_NO && name[0] != '.')
+		found = vmifs_views_lookup(self, VMIFS_SCOPE_GUEST, name, call);
+	if (!found && call->defer == VMIFS_DEFER_NO)
+		vmifs_node_set_not_found(error, name);
+	return found;
+}
+
+const VmifsNodeOps vmifs_node_guest_dir = {
+	.type = S_IFDIR,
+	.list = list,
+	.lookup = lookup,
+};

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kmem: the kernel's virtual memory. The VFS knows no offsets from 2^63 on, where a 64-bit kernel
+ * lives; so the offset is the address with bit 63 cleared. One rule for every paging mode; the low
+ * half, which is some process's, cannot be reached through this file (vmem is for that), nor can
+ * the very last byte.
+ */
+#include "nodes.h"
+
+#define HIGH_BIT ((guint64) 1 << 63)
+
+/* Offsets of 64-bit guests run below this. */
+#define SIZE_64 (HIGH_BIT - 1)
+#define SIZE_32 ((guint64) 1 << 32)
+
+static gboolean
+is_64(const VmifsAspace *aspace)
+{
+	return vmifs_aspace_ptr_size(aspace) == 8;
+}
+
+static guint64
+kmem_size(const VmifsAspace *aspace)
+{
+	return is_64(aspace) ? SIZE_64 : SIZE_32;
+}
+
+/* It is there only where the kernel's address space is known: nothing here waits. */
+static gboolean
+size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
+{
+	g_autoptr(VmifsAspace) aspace =
+		vmifs_guest_kernel_aspace(vmifs_node_guest(self), &call->call, error);
+	if (!aspace)
+		return FALSE;
+	ret->size = kmem_size(aspace);
+	ret->allocated = vmifs_physmem_ram(vmifs_aspace_physmem(aspace));
+	return TRUE;
+}
+
+static gpointer
+open_kernel(VmifsNode *self, VmifsNodeCall *call, GError **error)
+{
+	return vmifs_guest_kernel_aspace(vmifs_node_guest(self), &call->call, error);
+}
+
+static void
+close_kernel(gpointer file)
+{
+	vmifs_aspace_unref(file);
+}
+
+static gsize
+read_kernel(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegments *segments,
+	    VmifsNodeCall *call, GError **error)
+{
+	VmifsAspace *aspace = file;
+	guint64 end = kmem_size(aspace);
+	if (off >= end)
+		return 0;
+	guint64 va = is_64(aspace) ? off | HIGH_BIT : off;
+	return vmifs_aspace_gather(aspace, va, (gsize) MIN(len, end - off),
+				   VMIFS_GATHER_STOP_AT_HOLE, segments, &call->call, error);
+}
+
+static gboolean
+seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *ret_off,
+     gboolean *ret_found, VmifsNodeCall *call, GError **error)
+{
+	VmifsAspace *aspace = file;
+	guint64 high = is_64(aspace) ? HIGH_BIT : 0;
+	guint64 va;
+	if (!vmifs_node_needs_work(call))
+		return FALSE;
+	if (off >= kmem_size(aspace)) {
+		*ret_found = FALSE;
+		return TRUE;
+	}
+	if (!vmifs_address_seek(aspace, off | high, high | (kmem_size(aspace) - 1), want_data, &va,
+				ret_found, call, error))
+		return FALSE;
+	*ret_off = va & ~high;
+	return TRUE;
+}
+
+const VmifsNodeOps vmifs_node_kmem = {
+	.type = S_IFREG,
+	.flags = VMIFS_NODE_ADDRESSES,
+	.size = size,
+	.open = open_kernel,
+	.close = close_kernel,
+	.read = read_kernel,
+	.seek = seek,
+};

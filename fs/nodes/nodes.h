@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* nodes: every entry of the tree by its ops, and what those files share. */
+#pragma once
+
+#include "../fs.h"
+
+G_BEGIN_DECLS
+
+extern const VmifsNodeOps vmifs_node_root; /* the mount point */
+extern const VmifsNodeOps vmifs_node_own;  /* .vmifs */
+
+extern const VmifsNodeOps vmifs_node_guest_dir; /* <guest> */
+extern const VmifsNodeOps vmifs_node_info;
+extern const VmifsNodeOps vmifs_node_log;
+extern const VmifsNodeOps vmifs_node_state;
+extern const VmifsNodeOps vmifs_node_memmap;
+extern const VmifsNodeOps vmifs_node_pmem;
+extern const VmifsNodeOps vmifs_node_ram; /* ram */
+extern const VmifsNodeOps vmifs_node_kmem;
+extern const VmifsNodeOps vmifs_node_kallsyms;
+extern const VmifsNodeOps vmifs_node_symbols; /* symbols */
+extern const VmifsNodeOps vmifs_node_events;
+extern const VmifsNodeOps vmifs_node_events_log;
+
+extern const VmifsNodeOps vmifs_node_procs;   /* procs */
+extern const VmifsNodeOps vmifs_node_process; /* procs/<pid> */
+extern const VmifsNodeOps vmifs_node_vmem;
+extern const VmifsNodeOps vmifs_node_map_files; /* procs/<pid>/map_files */
+extern const VmifsNodeOps vmifs_node_threads;   /* procs/<pid>/task */
+
+/* ---- when entries are there ---- */
+
+/* Once an OS is attached. */
+VmifsPresent
+vmifs_present_with_os(VmifsNode *dir);
+/* Once the kernel's address space is known. */
+VmifsPresent
+vmifs_present_with_kernel(VmifsNode *dir);
+
+/* ---- tasks ---- */
+
+/* The directory of a task; identity of its node. task: copied. (full) */
+VmifsNode *
+vmifs_task_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name,
+		    const VmifsTask *task);
+/* ENDED when a live guest's list has that pid no more, or for another task. */
+gboolean
+vmifs_task_check(VmifsNode *node, const VmifsTask *task, VmifsNodeCall *call, GError **error);
+/* A positive decimal number without sign, blanks or leading zeros. */
+gboolean
+vmifs_parse_pid(const char *text, guint32 *ret);
+
+/* ---- views of the OS ---- */
+
+/* Appends the views of that scope which the list does not have yet. */
+void
+vmifs_views_list(VmifsNode *dir, VmifsScope scope, VmifsNodeList *list);
+/* NULL without error when there is no such view, or deferred. (full) */
+VmifsNode *
+vmifs_views_lookup(VmifsNode *dir, VmifsScope scope, const char *name, VmifsNodeCall *call);
+
+/* ---- memory ---- */
+
+/* What a read of sized memory may answer: a frozen guest's is in the page cache, where a short
+ * answer would end the file for good, so there it is all or an error. Returns: got, or 0 with
+ * error. */
+gsize
+vmifs_sized_answer(const VmifsNode *node, gsize got, gsize want, GError **error);
+VmifsGatherFlags
+vmifs_sized_flags(const VmifsNodeCall *call);
+
+/* SEEK_DATA and SEEK_HOLE over [va, last]: the end is a hole. */
+gboolean
+vmifs_address_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_data,
+		   guint64 *ret_va, gboolean *ret_found, VmifsNodeCall *call, GError **error);
+
+/* Why or why not pmem, and a block, are read by the kernel: fd, or -1 with *ret_why (static). */
+int
+vmifs_pmem_backing(VmifsGuest *guest, const char **ret_why);
+int
+vmifs_block_backing(const VmifsBlock *block, const char **ret_why);
+
+G_END_DECLS

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session: each operation is a run function over a request: it gathers everything that it needs for
+ * the answer, claims the request, answers. What the answer gave the kernel (a lookup, an open) is
+ * taken back when the kernel did not take it: its caller was killed in the meantime.
+ */
+#include "session.h"
+
+#include "reply.h"
+#include "request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+/* ---- names and attributes ---- */
+
+static gboolean
+run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsFs *fs = request->fs;
+	VmifsNode *found = request->node->ops->lookup(request->node, request->name, call, error);
+	if (!found)
+		return FALSE;
+	g_autoptr(VmifsNode) node = vmifs_inodes_enter(fs->inodes, found);
+	struct fuse_entry_param entry = {
+		.ino = node->id,
+		.entry_timeout = vmifs_attr_entry_timeout(fs, node),
+	};
+	gboolean filled =
+		vmifs_attr_fill(fs, node, FALSE, &entry.attr, &entry.attr_timeout, call, error);
+	if (!filled || !vmifs_request_claim(request) || fuse_reply_entry(request->req, &entry) != 0)
+		vmifs_inodes_forget(fs->inodes, node->id, 1);
+	return filled;
+}
+
+static gboolean
+run_getattr(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	struct stat attr;
+	double timeout;
+	if (!vmifs_attr_fill(request->fs, request->node, TRUE, &attr, &timeout, call, error))
+		return FALSE;
+	if (vmifs_request_claim(request))
+		fuse_reply_attr(request->req, &attr, timeout);
+	return TRUE;
+}
+
+static gboolean
+run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	g_autoptr(VmifsContent) content =
+		vmifs_contents_get(request->fs->contents, request->node, call, error);
+	if (!content)
+		return FALSE;
+	gsize len;
+	const char *data = vmifs_content_data(content, &len);
+	g_autofree char *target = g_strndup(data, MIN(len, PATH_MAX - 1));
+	if (vmifs_request_claim(request))
+		fuse_reply_readlink(request->req, target);
+	return TRUE;
+}
+
+/* ---- opens ---- */
+
+/* Gives the handle its number and answers; takes both back when the kernel is gone. */
+static void
+reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *info)
+{
+	VmifsFs *fs = request->fs;
+	gint32 backing_id = 0;
+	if (handle->node->ops->backing) {
+		const char *why;
+		handle->backed = TRUE;
+		backing_id = vmifs_passthrough_open(fs->passthrough, handle->node,
+						    handle->node->ops->backing(handle->node, &why));
+	}
+	vmifs_handles_enter(fs->handles, vmifs_handle_ref(handle));
+	info->fh = handle->id;
+	int status = backing_id ? vmifs_passthrough_reply(request->req, handle->id, backing_id)
+				: fuse_reply_open(request->req, info);
+	if (status == 0)
+		return;
+	vmifs_handle_unref(vmifs_handles_remove(fs->handles, handle->id));
+	if (handle->backed)
+		vmifs_passthrough_close(fs->passthrough, handle->node);
+}
+
+static gboolean
+run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->node;
+	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
+	gboolean cached;
+	if (node->ops->render) {
+		cached = vmifs_content_is_constant(node);
+		gint64 size = __atomic_load_n(&node->text_size, __ATOMIC_RELAXED);
+		if (!cached || size < 0) {
+			handle->content =
+				vmifs_contents_get(request->fs->contents, node, call, error);
+			if (!handle->content)
+				return FALSE;
+		}
+	} else {
+		cached = vmifs_node_is_frozen(node) && !(node->flags & VMIFS_NODE_ADDRESSES);
+		handle->file = node->ops->open(node, call, error);
+		if (!handle->file)
+			return FALSE;
+	}
+	struct fuse_file_info info = { .noflush = 1 };
+	info.keep_cache = cached ? 1 : 0;
+	info.direct_io = cached ? 0 : 1;
+	if (vmifs_request_claim(request))
+		reply_open(request, handle, &info);
+	return TRUE;
+}
+
+static gboolean
+run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->node;
+	g_autoptr(VmifsNodeList) list = vmifs_node_list_new();
+	if (!node->ops->list(node, list, call, error))
+		return FALSE;
+	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
+	handle->list = g_steal_pointer(&list);
+	struct fuse_file_info info = { 0 };
+	/* A listing made while discovery runs lacks what the OS adds. */
+	if (vmifs_node_is_frozen(node) && g_atomic_int_get(&node->guest->discovered))
+		info.cache_readdir = info.keep_cache = 1;
+	if (vmifs_request_claim(request))
+		reply_open(request, handle, &info);
+	return TRUE;
+}
+
+/* ---- bytes ---- */
+
+/* The text of an open that put its rendering off. */
+static const char *
+handle_text(VmifsRequest *request, gsize *ret_len, VmifsNodeCall *call, GError **error)
+{
+	VmifsHandle *handle = request->handle;
+	g_mutex_lock(&handle->lock);
+	VmifsContent *content = handle->content;
+	g_mutex_unlock(&handle->lock);
+	if (!content) {
+		g_autoptr(VmifsContent) made =
+			vmifs_contents_get(request->fs->contents, handle->node, call, error);
+		if (!made)
+			return NULL;
+		g_mutex_lock(&handle->lock);
+		if (!handle->content)
+			handle->content = g_steal_pointer(&made);
+		content = handle->content;
+		g_mutex_unlock(&handle->lock);
+	}
+	return vmifs_content_data(content, ret_len);
+}
+
+static gboolean
+run_read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	gsize len;
+	const char *text = handle_text(request, &len, call, error);
+	if (!text)
+		return FALSE;
+	gsize off = (gsize) MIN(request->off, len);
+	if (vmifs_request_claim(request))
+		fuse_reply_buf(request->req, text + off, MIN(request->size, len - off));
+	return TRUE;
+}
+
+static gboolean
+run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->handle->node;
+	GError *failure = NULL;
+	g_auto(VmifsSegments) segments;
+	vmifs_segments_init(&segments);
+	node->ops->read(node, request->handle->file, request->off, request->size, &segments, call,
+			&failure);
+	if (failure || call->defer != VMIFS_DEFER_NO) {
+		g_propagate_error(error, failure);
+		return FALSE;
+	}
+	if (vmifs_request_claim(request))
+		vmifs_reply_segments(request->fs, request->req, &segments);
+	return TRUE;
+}
+
+/* Texts are data all over. */
+static gboolean
+seek_text(VmifsRequest *request, guint64 *ret_off, gboolean *ret_found, VmifsNodeCall *call,
+	  GError **error)
+{
+	gsize len;
+	if (!handle_text(request, &len, call, error))
+		return FALSE;
+	*ret_found = request->off < len;
+	*ret_off = request->flag ? request->off : len;
+	return TRUE;
+}
+
+static gboolean
+run_lseek(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->handle->node;
+	guint64 off = 0;
+	gboolean found = FALSE;
+	gboolean known = node->ops->render
+				 ? seek_text(request, &off, &found, call, error)
+				 : node->ops->seek(node, request->handle->file, request->off,
+						   request->flag, &off, &found, call, error);
+	if (!known)
+		return FALSE;
+	if (!vmifs_request_claim(request))
+		return TRUE;
+	if (found)
+		fuse_reply_lseek(request->req, (off_t) off);
+	else
+		fuse_reply_err(request->req, ENXIO);
+	return TRUE;
+}
+
+/* ---- what libfuse calls ---- */
+
+static void
+start(fuse_req_t req, VmifsNode *node, VmifsRequest request)
+{
+	if (!node) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	request.req = req;
+	request.fs = fuse_req_userdata(req);
+	request.node = node;
+	request.caller = fuse_req_ctx(req)->pid;
+	vmifs_request_start(request);
+}
+
+static VmifsNode *
+get_node(fuse_req_t req, fuse_ino_t id)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	return vmifs_inodes_get(fs->inodes, id);
+}
+
+static VmifsHandle *
+get_handle(fuse_req_t req, const struct fuse_file_info *info)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	return vmifs_handles_get(fs->handles, info->fh);
+}
+
+static void
+start_on_handle(fuse_req_t req, const struct fuse_file_info *info, VmifsRequest request)
+{
+	VmifsHandle *handle = get_handle(req, info);
+	if (!handle) {
+		fuse_reply_err(req, EBADF);
+		return;
+	}
+	request.handle = handle;
+	start(req, vmifs_node_ref(handle->node), request);
+}
+
+static void
+op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	VmifsFs *fs = userdata;
+	static const unsigned unwanted[] = {
+		FUSE_CAP_READDIRPLUS_AUTO, /* always plus: see readdir.c */
+		FUSE_CAP_AUTO_INVAL_DATA,  /* what is cached never changes */
+		FUSE_CAP_SPLICE_READ,      /* measured: slower than plain reads and writes */
+		FUSE_CAP_SPLICE_WRITE,     FUSE_CAP_SPLICE_MOVE,
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(unwanted); i++) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+		fuse_unset_feature_flag(conn, unwanted[i]);
+#else
+		conn->want &= ~unwanted[i];
+#endif
+	}
+	if (fs->options->max_read)
+		conn->max_read = fs->options->max_read;
+	vmifs_passthrough_init(fs->passthrough, conn);
+	if (fs->ready)
+		fs->ready(fs->ready_user);
+}
+
+static void
+op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	start(req, get_node(req, parent), (VmifsRequest){ .run = run_lookup, .name = name });
+}
+
+static void
+op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	vmifs_inodes_forget(fs->inodes, ino, n);
+	fuse_reply_none(req);
+}
+
+static void
+op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	for (size_t i = 0; i < count; i++)
+		vmifs_inodes_forget(fs->inodes, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void
+op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	start(req, get_node(req, ino), (VmifsRequest){ .run = run_getattr });
+}
+
+static void
+op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	start(req, get_node(req, ino), (VmifsRequest){ .run = run_readlink });
+}
+
+/* Nothing here can be changed: neither by an open for writing nor otherwise. */
+static void
+refuse(fuse_req_t req, fuse_ino_t ino)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	g_autoptr(VmifsNode) node = get_node(req, ino);
+	g_autoptr(GError) error =
+		g_error_new_literal(VMIFS_ERROR, VMIFS_ERROR_DENIED,
+				    "a change was refused: memory images and "
+				    "what is derived from them are never written");
+	vmifs_reply_error(fs, req, node, error);
+}
+
+static void
+op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	if ((info->flags & O_ACCMODE) != O_RDONLY || info->flags & O_TRUNC)
+		refuse(req, ino);
+	else
+		start(req, get_node(req, ino), (VmifsRequest){ .run = run_open });
+}
+
+static void
+op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	start(req, get_node(req, ino), (VmifsRequest){ .run = run_opendir });
+}
+
+static void
+op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
+{
+	g_autoptr(VmifsHandle) handle = get_handle(req, info);
+	gboolean is_text = handle && handle->node->ops->render;
+	start_on_handle(req, info,
+			(VmifsRequest){ .run = is_text ? run_read_text : run_read_memory,
+					.off = (guint64) off,
+					.size = size });
+}
+
+static void
+op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *info)
+{
+	if (off < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE))
+		fuse_reply_err(req, EINVAL);
+	else
+		start_on_handle(req, info,
+				(VmifsRequest){ .run = run_lseek,
+						.off = (guint64) off,
+						.flag = whence == SEEK_DATA });
+}
+
+static void
+op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
+{
+	g_autoptr(VmifsHandle) handle = get_handle(req, info);
+	if (handle)
+		vmifs_readdir(fuse_req_userdata(req), req, handle, (guint64) off, size, FALSE);
+	else
+		fuse_reply_err(req, EBADF);
+}
+
+static void
+op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
+{
+	g_autoptr(VmifsHandle) handle = get_handle(req, info);
+	if (handle)
+		vmifs_readdir(fuse_req_userdata(req), req, handle, (guint64) off, size, TRUE);
+	else
+		fuse_reply_err(req, EBADF);
+}
+
+static void
+op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	g_autoptr(VmifsHandle) handle = vmifs_handles_remove(fs->handles, info->fh);
+	if (handle && handle->backed)
+		vmifs_passthrough_close(fs->passthrough, handle->node);
+	fuse_reply_err(req, 0);
+}
+
+static guint64
+guest_ram(VmifsGuest *guest)
+{
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return vmifs_physmem_ram(mem);
+}
+
+static void
+op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	g_autoptr(VmifsNode) node = get_node(req, ino);
+	guint64 ram = 0;
+	if (node && node->guest) {
+		ram = guest_ram(vmifs_node_guest(node));
+	} else {
+		g_autoptr(GPtrArray) guests = vmifs_host_guests(fs->host);
+		for (guint i = 0; i < guests->len; i++)
+			ram += guest_ram(g_ptr_array_index(guests, i));
+	}
+	struct statvfs st = {
+		.f_bsize = 4096,
+		.f_frsize = 4096,
+		.f_blocks = ram / 4096,
+		.f_namemax = NAME_MAX,
+	};
+	fuse_reply_statfs(req, &st);
+}
+
+/* ---- what is refused ---- */
+
+static void
+op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+	   struct fuse_file_info *info)
+{
+	refuse(req, ino);
+}
+
+static void
+op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	refuse(req, parent);
+}
+
+static void
+op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	refuse(req, parent);
+}
+
+static void
+op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	refuse(req, parent);
+}
+
+static void
+op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	refuse(req, parent);
+}
+
+static void
+op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	  const char *new_name, unsigned flags)
+{
+	refuse(req, parent);
+}
+
+static void
+op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
+{
+	refuse(req, ino);
+}
+
+static void
+op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	  struct fuse_file_info *info)
+{
+	refuse(req, parent);
+}
+
+static const struct fuse_lowlevel_ops session_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.readlink = op_readlink,
+	.open = op_open,
+	.read = op_read,
+	.lseek = op_lseek,
+	.release = op_release,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.releasedir = op_release,
+	.statfs = op_statfs,
+	.setattr = op_setattr,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_remove,
+	.rmdir = op_remove,
+	.symlink = op_symlink,
+	.rename = op_rename,
+	.link = op_link,
+	.create = op_create,
+};
+
+struct fuse_session *
+vmifs_session_new(VmifsFs *fs, struct fuse_args *args)
+{
+	return fuse_session_new(args, &session_ops, sizeof session_ops, fs);
+}
+
+gboolean
+vmifs_session_run(struct fuse_session *session, GError **error)
+{
+	/* As many workers as processors, all kept: more only hand requests to sleeping threads,
+	 * which costs a third of the throughput of small reads. */
+	guint n_workers = g_get_num_processors();
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	fuse_loop_cfg_set_max_threads(config, n_workers);
+	fuse_loop_cfg_set_idle_threads(config, n_workers);
+	int status = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_destroy(config);
+	if (status >= 0)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "serving requests ended: %s",
+		    g_strerror(-status));
+	return FALSE;
+}

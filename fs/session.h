@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session: the FUSE operations: fetch the node, call it, reply exactly once. Nothing here knows
+ * what a node stands for.
+ */
+#pragma once
+
+#include "fs.h"
+
+#include <fuse_lowlevel.h>
+
+G_BEGIN_DECLS
+
+/* A session over fs, not yet connected to a device. args: libfuse's own, or none. */
+struct fuse_session *
+vmifs_session_new(VmifsFs *fs, struct fuse_args *args);
+/* Serves until unmounted or told to exit. FALSE when libfuse gave up with an error. */
+gboolean
+vmifs_session_run(struct fuse_session *session, GError **error);
+
+/* (readdir.c) Answers READDIR and READDIRPLUS from the handle's list; never waits. */
+void
+vmifs_readdir(VmifsFs *fs, fuse_req_t req, VmifsHandle *handle, guint64 off, gsize size,
+	      gboolean plus);
+
+G_END_DECLS
