@@ -84,6 +84,24 @@ START_TEST(failure_is_not_kept)
 }
 END_TEST
 
+static gint building, go_on;
+
+static gpointer
+build_when_told(gpointer user, const VmifsCall *call, GError **error)
+{
+	g_atomic_int_set(&building, 1);
+	while (!g_atomic_int_get(&go_on))
+		g_usleep(1000);
+	return g_atomic_rc_box_dup(sizeof(int), user);
+}
+
+static gpointer
+slow_reader(gpointer data)
+{
+	int five = 5;
+	return vmifs_lazy_get(data, 0, build_when_told, &five, NULL, NULL);
+}
+
 START_TEST(waiter_gives_up_by_its_own_call)
 {
 	VmifsLazy lazy;
@@ -91,11 +109,13 @@ START_TEST(waiter_gives_up_by_its_own_call)
 	g_autoptr(GError) error = NULL;
 	int value = 4;
 	vmifs_lazy_init(&lazy, acquire, g_atomic_rc_box_release);
-	GThread *builder = g_thread_new("builder", reader, &lazy);
-	g_usleep(5000);
+	GThread *builder = g_thread_new("builder", slow_reader, &lazy);
+	while (!g_atomic_int_get(&building))
+		g_usleep(1000);
 	ck_assert_ptr_null(vmifs_lazy_get(&lazy, 0, build, &value, &late, &error));
 	ck_assert_int_eq(error->code, VMIFS_ERROR_TIMEOUT);
-	g_thread_join(builder);
+	g_atomic_int_set(&go_on, 1);
+	g_atomic_rc_box_release(g_thread_join(builder));
 	vmifs_lazy_clear(&lazy);
 }
 END_TEST

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * discover: see discover.h. A candidate is an address space with a score and one line of evidence.
+ * Nothing is believed because it was found first: all candidates of a pass are ranked, and the
+ * best one must still attach.
+ */
+#include "discover.h"
+
+#include "aspace.h"
+#include "scan.h"
+
+#include <spi/arch.h>
+#include <vmifs/text.h>
+
+#define MAX_CANDIDATES 64
+#define MAX_NOTES 64
+/* Table visits spent on telling which mode a root given by the user has. */
+#define ROOT_BUDGET 4096
+
+typedef struct {
+	const VmifsOs *os;
+	VmifsAspace *aspace;
+	int score;
+	guint order; /* of being added: breaks ties */
+	char *evidence;
+	gpointer data;
+	GDestroyNotify free_data;
+} Candidate;
+
+struct VmifsProbe {
+	const VmifsOs *os;
+	VmifsGuest *guest;
+	VmifsPhysmem *mem;
+	const VmifsCall *call;
+	const GPtrArray *modes; /* of VmifsMode */
+	GArray *candidates;     /* of Candidate; shared by the probes of all drivers */
+	GPtrArray *notes;       /* of char *; shared too */
+	gpointer data;
+	GDestroyNotify free_data;
+};
+
+/* ---- what a driver may do (spi/os.h) ---- */
+
+VmifsPhysmem *
+vmifs_probe_physmem(VmifsProbe *probe)
+{
+	return probe->mem;
+}
+
+const VmifsCall *
+vmifs_probe_call(VmifsProbe *probe)
+{
+	return probe->call;
+}
+
+const VmifsOptions *
+vmifs_probe_options(VmifsProbe *probe)
+{
+	return vmifs_guest_options(probe->guest);
+}
+
+gsize
+vmifs_probe_n_modes(VmifsProbe *probe)
+{
+	return probe->modes->len;
+}
+
+const char *
+vmifs_probe_mode_name(VmifsProbe *probe, gsize mode)
+{
+	const VmifsMode *m = g_ptr_array_index(probe->modes, mode);
+	return m->name;
+}
+
+static VmifsAspace *
+try_root(VmifsGuest *guest, VmifsPhysmem *mem, const VmifsMode *mode, guint64 root,
+	 guint64 ignore_mask)
+{
+	guint64 entry;
+	if (root % mode->root_align != 0 ||
+	    !vmifs_physmem_read(mem, root, &entry, sizeof entry, NULL, NULL) ||
+	    !vmifs_physmem_read(mem, root + mode->root_len - sizeof entry, &entry, sizeof entry,
+				NULL, NULL))
+		return NULL;
+	VmifsPaging paging = { .mode = mode, .root = root, .ignore_mask = ignore_mask };
+	return vmifs_aspace_new(mem, &paging, vmifs_guest_epoch(guest));
+}
+
+VmifsAspace *
+vmifs_probe_try_root(VmifsProbe *probe, gsize mode, guint64 root, guint64 ignore_mask)
+{
+	return try_root(probe->guest, probe->mem, g_ptr_array_index(probe->modes, mode), root,
+			ignore_mask);
+}
+
+void
+vmifs_probe_add(VmifsProbe *probe, VmifsAspace *kernel, int score, char *evidence, gpointer data,
+		GDestroyNotify free_data)
+{
+	Candidate candidate = { probe->os, kernel, score,    probe->candidates->len,
+				evidence,  data,   free_data };
+	g_array_append_val(probe->candidates, candidate);
+}
+
+void
+vmifs_probe_note(VmifsProbe *probe, const char *format, ...)
+{
+	if (probe->notes->len >= MAX_NOTES)
+		return;
+	va_list args;
+	va_start(args, format);
+	g_autofree char *raw = g_strdup_vprintf(format, args);
+	va_end(args);
+	GString *note = g_string_new(NULL);
+	vmifs_text_append_octal(note, raw, -1, NULL);
+	g_ptr_array_add(probe->notes, g_string_free(note, FALSE));
+}
+
+gpointer
+vmifs_probe_data(VmifsProbe *probe)
+{
+	return probe->data;
+}
+
+void
+vmifs_probe_set_data(VmifsProbe *probe, gpointer data, GDestroyNotify free_data)
+{
+	if (probe->free_data)
+		probe->free_data(probe->data);
+	probe->data = data;
+	probe->free_data = free_data;
+}
+
+/* ---- one discovery ---- */
+
+static void
+candidate_clear(gpointer data)
+{
+	Candidate *candidate = data;
+	g_clear_pointer(&candidate->aspace, vmifs_aspace_unref);
+	if (candidate->free_data)
+		candidate->free_data(candidate->data);
+	candidate->free_data = NULL;
+	g_free(candidate->evidence);
+}
+
+static int
+compare_candidates(gconstpointer a, gconstpointer b)
+{
+	const Candidate *x = a, *y = b;
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Every mode of this build that the user's arch= allows. */
+static GPtrArray *
+list_modes(const VmifsOptions *options)
+{
+	GPtrArray *modes = g_ptr_array_new();
+	for (gsize i = 0; i < vmifs_n_archs; i++) {
+		if (options->arch && g_strcmp0(options->arch, vmifs_archs[i]->name) != 0)
+			continue;
+		for (gsize j = 0; j < vmifs_archs[i]->n_modes; j++)
+			g_ptr_array_add(modes, (gpointer) &vmifs_archs[i]->modes[j]);
+	}
+	return modes;
+}
+
+typedef struct {
+	VmifsProbe *probe;
+	const VmifsPattern *pattern;
+} Wanted;
+
+static void
+deliver(gsize pattern, guint64 pa, gpointer user)
+{
+	const Wanted *wanted = &g_array_index((GArray *) user, Wanted, pattern);
+	wanted->probe->os->hit(wanted->probe, wanted->pattern, pa);
+}
+
+/* One pass for the patterns of all drivers. FALSE when it was cut short. */
+static gboolean
+pass(VmifsGuest *guest, GPtrArray *probes, gboolean fast, VmifsPhysmem *mem, gint *progress,
+     const VmifsCall *call, GError **error)
+{
+	g_autoptr(GArray) wanted = g_array_new(FALSE, FALSE, sizeof(Wanted));
+	g_autoptr(GPtrArray) patterns = g_ptr_array_new();
+	for (guint i = 0; i < probes->len; i++) {
+		VmifsProbe *probe = g_ptr_array_index(probes, i);
+		for (gsize j = 0; j < probe->os->n_patterns; j++) {
+			const VmifsPattern *pattern = &probe->os->patterns[j];
+			/* The fast pass has told all that its patterns can tell. */
+			if (pattern->fast != fast)
+				continue;
+			g_array_append_val(wanted, ((Wanted){ probe, pattern }));
+			g_ptr_array_add(patterns, (gpointer) pattern);
+		}
+	}
+	VmifsScanReport report = { 0 };
+	gboolean scanned =
+		patterns->len == 0 ||
+		vmifs_scan(mem, (const VmifsPattern *const *) patterns->pdata, patterns->len, fast,
+			   deliver, wanted, progress, &report, call, error);
+	if (report.lost || report.dropped)
+		vmifs_guest_log(guest,
+				"scan: %" G_GUINT64_FORMAT
+				" bytes could not be read, %" G_GUINT64_FORMAT
+				" hits beyond the bound were dropped",
+				report.lost, report.dropped);
+	if (!scanned)
+		return FALSE;
+	for (guint i = 0; i < probes->len; i++) {
+		VmifsProbe *probe = g_ptr_array_index(probes, i);
+		if (probe->os->conclude)
+			probe->os->conclude(probe, fast);
+	}
+	return vmifs_call_check(call, error);
+}
+
+static VmifsInstance *
+attach(VmifsGuest *guest, VmifsPhysmem *mem, Candidate *candidate, const VmifsCall *call,
+       GError **error)
+{
+	VmifsInstance *instance = g_new0(VmifsInstance, 1);
+	g_atomic_ref_count_init(&instance->refs);
+	instance->os = candidate->os;
+	instance->mem = vmifs_physmem_ref(mem);
+	instance->aspace = vmifs_aspace_ref(candidate->aspace);
+	instance->data = candidate->data;
+	instance->free_data = g_steal_pointer(&candidate->free_data);
+	instance->kernel = (VmifsKernel){
+		.guest = guest,
+		.mem = mem,
+		.aspace = instance->aspace,
+		.options = vmifs_guest_options(guest),
+		.data = instance->data,
+	};
+	instance->self = instance->os->attach(&instance->kernel, call, error);
+	if (!instance->self)
+		g_clear_pointer(&instance, vmifs_instance_unref);
+	return instance;
+}
+
+typedef struct {
+	VmifsPhysmem *mem;
+	gint64 sense; /* ranges that begin in RAM, less those that lead nowhere */
+} Mapped;
+
+/* Under a wrong mode data is taken for tables: most of what that "maps" is not there. */
+static gboolean
+judge_range(const VmifsRange *range, gpointer user)
+{
+	Mapped *mapped = user;
+	guint8 scratch;
+	if (range->kind == VMIFS_RANGE_BROKEN)
+		mapped->sense--;
+	else if (range->kind == VMIFS_RANGE_PAGE)
+		mapped->sense += vmifs_physmem_view(mapped->mem, range->pa, 1, &scratch) ? 1 : -1;
+	return TRUE;
+}
+
+/* The user named a root and no OS was found: the mode under which it makes most sense wins. */
+static VmifsAspace *
+named_root(VmifsGuest *guest, VmifsPhysmem *mem, const GPtrArray *modes, GString *report)
+{
+	const VmifsOptions *options = vmifs_guest_options(guest);
+	g_autoptr(VmifsAspace) best = NULL;
+	gint64 most = 0;
+	for (guint i = 0; options->has_root && i < modes->len; i++) {
+		const VmifsMode *mode = g_ptr_array_index(modes, i);
+		g_autoptr(VmifsAspace) aspace = try_root(guest, mem, mode, options->root, 0);
+		Mapped mapped = { .mem = mem };
+		if (!aspace)
+			continue;
+		vmifs_aspace_visit(aspace, 0, G_MAXUINT64, ROOT_BUDGET, judge_range, &mapped, NULL,
+				   NULL);
+		g_string_append_printf(report,
+				       "tried: root=0x%" G_GINT64_MODIFIER
+				       "x as %s: %" G_GINT64_FORMAT
+				       " more ranges lie in RAM than not\n",
+				       options->root, mode->name, mapped.sense);
+		if (mapped.sense > most) {
+			most = mapped.sense;
+			g_clear_pointer(&best, vmifs_aspace_unref);
+			best = g_steal_pointer(&aspace);
+		}
+	}
+	return g_steal_pointer(&best);
+}
+
+/* Attaches the best candidate that can be, and reports on all. */
+static VmifsInstance *
+choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, const VmifsCall *call,
+       GString *report)
+{
+	VmifsInstance *instance = NULL;
+	g_array_sort(candidates, compare_candidates);
+	for (guint i = 0; i < candidates->len; i++) {
+		Candidate *candidate = &g_array_index(candidates, Candidate, i);
+		g_autoptr(GError) error = NULL;
+		const char *outcome = "lost";
+		if (!instance && candidate->score >= 1) {
+			instance = attach(guest, mem, candidate, call, &error);
+			outcome = instance ? "attached" : "failed";
+		}
+		g_autoptr(GString) line = g_string_new(NULL);
+		vmifs_text_append_octal(line, candidate->evidence, -1, NULL);
+		g_string_append_printf(
+			report, "candidate: %s, score %d: %s root 0x%" G_GINT64_MODIFIER "x: %s",
+			outcome, candidate->score, candidate->os->name,
+			vmifs_aspace_root(candidate->aspace), line->str);
+		if (error) {
+			g_string_append(report, ": ");
+			vmifs_text_append_octal(report, error->message, -1, NULL);
+			vmifs_guest_log(guest, "attaching %s failed: %s", candidate->os->name,
+					error->message);
+		}
+		g_string_append_c(report, '\n');
+		if (i == MAX_CANDIDATES) {
+			g_string_append_printf(report, "candidate: and %u more\n",
+					       candidates->len - i - 1);
+			break;
+		}
+	}
+	return instance;
+}
+
+static void
+probe_free(gpointer data)
+{
+	VmifsProbe *probe = data;
+	vmifs_probe_set_data(probe, NULL, NULL);
+	g_free(probe);
+}
+
+static gboolean
+any_certain(const GArray *candidates)
+{
+	for (guint i = 0; i < candidates->len; i++)
+		if (g_array_index(candidates, Candidate, i).score >= VMIFS_SCORE_CERTAIN)
+			return TRUE;
+	return FALSE;
+}
+
+void
+vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const VmifsCall *call,
+	       VmifsDiscovery *ret)
+{
+	g_autoptr(GPtrArray) modes = list_modes(vmifs_guest_options(guest));
+	g_autoptr(GPtrArray) probes = g_ptr_array_new_with_free_func(probe_free);
+	g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
+	g_array_set_clear_func(candidates, candidate_clear);
+	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GString) report = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	for (gsize i = 0; i < vmifs_n_oses; i++) {
+		VmifsProbe *probe = g_new0(VmifsProbe, 1);
+		*probe = (VmifsProbe){ .os = vmifs_oses[i],
+				       .guest = guest,
+				       .mem = mem,
+				       .call = call,
+				       .modes = modes,
+				       .candidates = candidates,
+				       .notes = notes };
+		g_ptr_array_add(probes, probe);
+	}
+	const char *passes = "page heads";
+	if (pass(guest, probes, TRUE, mem, progress, call, &error) && !any_certain(candidates)) {
+		passes = "page heads, then all memory";
+		pass(guest, probes, FALSE, mem, progress, call, &error);
+	}
+	g_string_append_printf(report, "scanned: %s\n", passes);
+	if (error) {
+		g_string_append_printf(report, "discovery: cut short: %s\n", error->message);
+		vmifs_guest_log(guest, "discovery was cut short: %s", error->message);
+	}
+
+	ret->instance = choose(guest, mem, candidates, call, report);
+	ret->aspace = ret->instance ? NULL : named_root(guest, mem, modes, report);
+	for (guint i = 0; i < notes->len; i++)
+		g_string_append_printf(report, "seen: %s\n", (char *) g_ptr_array_index(notes, i));
+	if (!ret->instance)
+		for (guint i = 0; i < probes->len; i++) {
+			const VmifsProbe *probe = g_ptr_array_index(probes, i);
+			g_string_append_printf(report,
+					       "tried: %s: %u candidates; none could be proved\n",
+					       probe->os->name, candidates->len);
+		}
+	if (!ret->instance && !ret->aspace)
+		g_string_append(report, "hint: give what you know: -o root=ADDRESS (page table), "
+					"base=ADDRESS (of a raw image's first byte), arch=NAME\n");
+	ret->report = g_string_free(g_steal_pointer(&report), FALSE);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * discover: finding the operating system in a guest. One pass over page heads for the drivers'
+ * fast patterns; when no candidate is certain after it, one pass over all memory for all patterns.
+ * Drivers prove hits and add candidates; the best that attaches wins, the others are listed.
+ */
+#pragma once
+
+#include "guest.h"
+
+typedef struct {
+	VmifsInstance *instance; /* (full) NULL when no known OS was found */
+	VmifsAspace *aspace;     /* (full) of a root that the user named, when no OS was found */
+	char *report;            /* (full) `key: value` lines for info: how, losers, notes */
+} VmifsDiscovery;
+
+/* progress: (borrowed) shown by `info` while it runs; percent of the current pass. */
+void
+vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const VmifsCall *call,
+	       VmifsDiscovery *ret);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * toy: the smallest operating system that uses every seam of spi/os.h, so that the engine stays
+ * honest about systems that are not Linux: a header at a page start, a task array in kernel memory,
+ * two page-table roots per task (as Windows on KPTI has), and pages that are in RAM although their
+ * entries say "not present" (as transition pages are).
+ *
+ *   header page:  "TOY-OS!\0"  u64 root  u64 tasks (virtual)  u32 n_tasks  u32 alive
+ *   task, 48 bytes: u32 pid  u32 ppid  u64 root  u64 shadow_root  char comm[16]  u64 start_time
+ *   not-present entry whose bit 11 is set: the page is still at the entry's address
+ */
+#include <spi/bytes.h>
+#include <spi/os.h>
+
+#define TASK_LEN 48
+#define MAX_TASKS 1000
+#define TRANSITION (1ull << 11)
+#define ADDRESS_MASK 0x000ffffffffff000ull
+
+typedef struct {
+	VmifsKernel kernel;
+	guint64 tasks;
+	guint32 n_tasks;
+} Toy;
+
+static void
+hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
+{
+	guint8 header[32];
+	char magic[8] = "";
+	if (!vmifs_physmem_read(vmifs_probe_physmem(probe), pa, header, sizeof header, NULL, NULL))
+		return;
+	guint64 root = vmifs_load_u64(header + 8), tasks = vmifs_load_u64(header + 16);
+	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+		VmifsAspace *aspace = vmifs_probe_try_root(probe, mode, root, 0);
+		if (!aspace)
+			continue;
+		gboolean proved = vmifs_aspace_read(aspace, tasks, magic, 1, NULL);
+		Toy *toy = g_new0(Toy, 1);
+		toy->tasks = tasks;
+		toy->n_tasks = MIN(vmifs_load_u32(header + 24), MAX_TASKS);
+		int score = !proved ? 0 : vmifs_load_u32(header + 28) ? 100 : 50;
+		vmifs_probe_add(probe, aspace, score,
+				g_strdup_printf("header at 0x%" G_GINT64_MODIFIER "x in %s", pa,
+						vmifs_probe_mode_name(probe, mode)),
+				toy, g_free);
+	}
+	vmifs_probe_note(probe, "a header at 0x%" G_GINT64_MODIFIER "x", pa);
+}
+
+static gpointer
+attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
+{
+	Toy *toy = g_memdup2(kernel->data, sizeof *toy);
+	toy->kernel = *kernel;
+	return toy;
+}
+
+static gboolean
+read_task(const Toy *toy, guint32 index, guint8 *ret, GError **error)
+{
+	return vmifs_aspace_read(toy->kernel.aspace, toy->tasks + index * (guint64) TASK_LEN, ret,
+				 TASK_LEN, error);
+}
+
+static VmifsTaskList *
+tasks(gpointer self, const VmifsCall *call, GError **error)
+{
+	const Toy *toy = self;
+	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(VmifsTask));
+	for (guint32 i = 0; i < toy->n_tasks; i++) {
+		guint8 raw[TASK_LEN];
+		if (!read_task(toy, i, raw, error))
+			return NULL;
+		VmifsTask task = { .pid = vmifs_load_u32(raw),
+				   .tgid = vmifs_load_u32(raw),
+				   .ppid = vmifs_load_u32(raw + 4),
+				   .object = i + 1,
+				   .mm = vmifs_load_u64(raw + 8),
+				   .start_time = vmifs_load_u64(raw + 40) };
+		memcpy(task.comm, raw + 24, 15);
+		g_array_append_val(list, task);
+	}
+	return vmifs_task_list_new(g_steal_pointer(&list), TRUE);
+}
+
+static gboolean
+resolve(gpointer user, const VmifsRange *not_present, VmifsRange *ret)
+{
+	if (not_present->level != 1 || !(not_present->entry & TRANSITION))
+		return FALSE;
+	*ret = *not_present;
+	ret->kind = VMIFS_RANGE_PAGE;
+	ret->perms = VMIFS_PERM_READ | VMIFS_PERM_USER;
+	ret->pa = (not_present->entry & ADDRESS_MASK) | (not_present->va & 0xfff);
+	return TRUE;
+}
+
+static VmifsAspace *
+task_aspace(gpointer self, const VmifsTask *task, GError **error)
+{
+	Toy *toy = self;
+	if (task->mm)
+		return vmifs_aspace_new_like(toy->kernel.aspace, task->mm, resolve, toy);
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE, "task %u has no memory", task->pid);
+	return NULL;
+}
+
+/* `shadow`: the task's other root, to show that a view can have an address space of its own. */
+static gboolean
+render_shadow(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	      const VmifsCall *call, GError **error)
+{
+	const Toy *toy = self;
+	guint8 raw[TASK_LEN];
+	if (!read_task(toy, (guint32) task->object - 1, raw, error))
+		return FALSE;
+	g_autoptr(VmifsAspace) aspace =
+		vmifs_aspace_new_like(toy->kernel.aspace, vmifs_load_u64(raw + 16), NULL, NULL);
+	g_autofree char *text = vmifs_aspace_read_string(aspace, 0x1000, 64, error);
+	if (!text)
+		return FALSE;
+	g_string_append(out, text);
+	return TRUE;
+}
+
+static const guint8 magic_bytes[] = "TOY-OS!";
+
+static const VmifsPattern patterns[] = {
+	{ .name = "toy header",
+	  .bytes = magic_bytes,
+	  .len = sizeof magic_bytes,
+	  .align = 4096,
+	  .fast = TRUE },
+};
+
+static const VmifsView views[] = {
+	{ .name = "shadow",
+	  .scopes = VMIFS_SCOPE_PROCESS,
+	  .kind = VMIFS_VIEW_TEXT,
+	  .render = render_shadow },
+};
+
+extern const VmifsOs vmifs_os_toy;
+
+const VmifsOs vmifs_os_toy = {
+	.name = "toy",
+	.patterns = patterns,
+	.n_patterns = G_N_ELEMENTS(patterns),
+	.hit = hit,
+	.attach = attach,
+	.detach = g_free,
+	.tasks = tasks,
+	.task_aspace = task_aspace,
+	.views = views,
+	.n_views = G_N_ELEMENTS(views),
+};
