@@ -158,6 +158,13 @@ vmifs_node_is_frozen(const VmifsNode *node)
 	return node->guest && node->guest->frozen;
 }
 
+gboolean
+vmifs_node_is_cached_memory(const VmifsNode *node, const VmifsNodeCall *call)
+{
+	return vmifs_node_is_frozen(node) && !(node->flags & VMIFS_NODE_ADDRESSES) &&
+	       !call->fs->options->engine.holes_error;
+}
+
 char *
 vmifs_node_path(const VmifsNode *node)
 {

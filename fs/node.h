@@ -171,6 +171,9 @@ VmifsGuest * /* (borrowed) */
 vmifs_node_guest(const VmifsNode *node);
 gboolean
 vmifs_node_is_frozen(const VmifsNode *node);
+/* Memory that the kernel may keep in its page cache: where no answer is ever short. */
+gboolean
+vmifs_node_is_cached_memory(const VmifsNode *node, const VmifsNodeCall *call);
 /* The path below the mount, for messages. (full) */
 char *
 vmifs_node_path(const VmifsNode *node);

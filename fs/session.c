@@ -103,7 +103,7 @@ run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 				return FALSE;
 		}
 	} else {
-		cached = vmifs_node_is_frozen(node) && !(node->flags & VMIFS_NODE_ADDRESSES);
+		cached = vmifs_node_is_cached_memory(node, call);
 		handle->file = node->ops->open(node, call, error);
 		if (!handle->file)
 			return FALSE;

@@ -61,11 +61,11 @@ vmifs_views_lookup(VmifsNode *dir, VmifsScope scope, const char *name, VmifsNode
 
 /* ---- memory ---- */
 
-/* What a read of sized memory may answer: a frozen guest's is in the page cache, where a short
- * answer would end the file for good, so there it is all or an error. Returns: got, or 0 with
- * error. */
+/* What a read of sized memory may answer: in the page cache a short answer would end the file for
+ * good, so there it is all or an error. Returns: got, or 0 with error. */
 gsize
-vmifs_sized_answer(const VmifsNode *node, gsize got, gsize want, GError **error);
+vmifs_sized_answer(const VmifsNode *node, gsize got, gsize want, const VmifsNodeCall *call,
+		   GError **error);
 VmifsGatherFlags
 vmifs_sized_flags(const VmifsNodeCall *call);
 

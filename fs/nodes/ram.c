@@ -71,7 +71,7 @@ read_block(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments
 	gsize want = (gsize) MIN(len, end - off);
 	gsize got = vmifs_physmem_gather_block(file->mem, file->block, off, want, segments,
 					       &call->call, error);
-	return vmifs_sized_answer(self, got, want, error);
+	return vmifs_sized_answer(self, got, want, call, error);
 }
 
 static gboolean

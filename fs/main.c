@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main: from the command line to a mount that answers. The server is a child from the start, since
+ * discovery has threads and threads do not survive a fork; the parent waits until the kernel has
+ * spoken to the child, and exits with what became of it.
+ *
+ *   parent:  parse, look at the mount point, fork, wait ............ exit status
+ *   child:                                   sources, mount, serve, (first request) -> detach
+ */
+#include "main.h"
+
+#include "check.h"
+#include "mount.h"
+#include "options.h"
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Calls that still run are cancelled at the end; one that does not hear it shall not keep us. */
+#define SHUTDOWN_SECONDS 5
+
+int
+vmifs_complain(VmifsExit status, const GError *error)
+{
+	fprintf(stderr, "vmifs: %s\n", error->message);
+	return status;
+}
+
+int
+vmifs_source_status(const GError *error)
+{
+	return g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_INVALID) ? VMIFS_EXIT_USAGE
+									: VMIFS_EXIT_SOURCE;
+}
+
+/* ---- sources ---- */
+
+/* A word for running guests (qemu:///system, auto): of these some may fail; of files none. */
+static gboolean
+is_word(const char *spec)
+{
+	gsize scheme = strspn(spec, "abcdefghijklmnopqrstuvwxyz+");
+	return access(spec, F_OK) < 0 &&
+	       (g_str_equal(spec, "auto") || (scheme > 0 && spec[scheme] == ':'));
+}
+
+static int
+add_sources(VmifsHost *host, const GPtrArray *sources)
+{
+	gboolean any = FALSE;
+	for (guint i = 0; i < sources->len; i++) {
+		const char *spec = g_ptr_array_index(sources, i);
+		g_autoptr(GError) error = NULL;
+		if (vmifs_host_add(host, spec, &error)) {
+			any = TRUE;
+			continue;
+		}
+		vmifs_complain(VMIFS_EXIT_SOURCE, error);
+		if (!is_word(spec))
+			return vmifs_source_status(error);
+	}
+	return any ? VMIFS_EXIT_OK : VMIFS_EXIT_SOURCE;
+}
+
+/* ---- the server ---- */
+
+/* The kernel has spoken to us: the command has done its work, the server lives on by itself. Called
+ * from the session, on one of its threads. */
+static void
+detach(gpointer user)
+{
+	int *report = user;
+	if (*report < 0)
+		return;
+	int null = open("/dev/null", O_RDWR);
+	setsid();
+	if (chdir("/") < 0 || null < 0)
+		g_debug("detach: %s", g_strerror(errno));
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	char done = 0;
+	if (write(*report, &done, 1) < 0)
+		g_debug("detach: the parent has gone: %s", g_strerror(errno));
+	close(*report);
+	*report = -1;
+}
+
+/* Signals that end the server must reach the thread that waits for them: every thread made before
+ * the session runs inherits a mask without them. */
+static void
+block_signals(int how)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, NULL);
+}
+
+static gboolean
+run(VmifsMount *mount, GError **error)
+{
+	if (fuse_set_signal_handlers(mount->session) < 0) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "signal handlers: %s",
+			    g_strerror(errno));
+		return FALSE;
+	}
+	block_signals(SIG_UNBLOCK);
+	gboolean served = vmifs_session_run(mount->session, error);
+	fuse_remove_signal_handlers(mount->session);
+	fuse_session_exit(mount->session); /* late answers need not be complained about */
+	return served;
+}
+
+/* report: where to tell that the mount answers; -1 = stay in the foreground. */
+static int
+serve(const VmifsFsOptions *options, const char *point, int report)
+{
+	g_autoptr(GError) error = NULL;
+	block_signals(SIG_BLOCK);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options->engine, &error);
+	if (!host)
+		return vmifs_complain(VMIFS_EXIT_USAGE, error);
+	int status = add_sources(host, options->sources);
+	if (status != VMIFS_EXIT_OK)
+		return status;
+	VmifsFs *fs = vmifs_fs_new(g_steal_pointer(&host), options);
+	fs->ready = detach;
+	fs->ready_user = &report;
+	VmifsMount mount;
+	if (!vmifs_mount_open(fs, point, &mount, &error)) {
+		vmifs_fs_free(fs);
+		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
+	}
+	gboolean served = run(&mount, &error);
+	vmifs_mount_detach(&mount);
+	alarm(SHUTDOWN_SECONDS);
+	vmifs_fs_free(fs);
+	vmifs_mount_close(&mount);
+	return served ? VMIFS_EXIT_OK : vmifs_complain(VMIFS_EXIT_MOUNT, error);
+}
+
+/* ---- the command ---- */
+
+/* Waits for the child's word, or for its end. */
+static int
+wait_until_mounted(int report, pid_t child)
+{
+	char done;
+	ssize_t got;
+	do
+		got = read(report, &done, 1);
+	while (got < 0 && errno == EINTR);
+	if (got == 1)
+		return VMIFS_EXIT_OK;
+	int status;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return VMIFS_EXIT_MOUNT;
+	if (WIFEXITED(status) && WEXITSTATUS(status) != VMIFS_EXIT_OK)
+		return WEXITSTATUS(status);
+	fprintf(stderr, "vmifs: the server ended before the mount answered\n");
+	return VMIFS_EXIT_MOUNT;
+}
+
+static int
+mount_and_serve(const VmifsFsOptions *options)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *point = NULL;
+	if (!vmifs_mount_check(options->mountpoint, &point, &error))
+		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
+	if (options->foreground)
+		return serve(options, point, -1);
+	int pipe_fds[2];
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		perror("vmifs: pipe");
+		return VMIFS_EXIT_MOUNT;
+	}
+	pid_t child = fork();
+	if (child < 0) {
+		perror("vmifs: fork");
+		return VMIFS_EXIT_MOUNT;
+	}
+	close(pipe_fds[child > 0]);
+	return child > 0 ? wait_until_mounted(pipe_fds[0], child)
+			 : serve(options, point, pipe_fds[1]);
+}
+
+/* Files opened later must not become a closed standard stream: messages would go into them. */
+static void
+open_standard_streams(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	open_standard_streams();
+	g_autoptr(GError) error = NULL;
+	g_auto(VmifsFsOptions) options = { 0 };
+	if (!vmifs_fs_options_parse(argc, argv, &options, &error))
+		return vmifs_complain(VMIFS_EXIT_USAGE, error);
+	g_autofree char *help = NULL;
+	switch (options.action) {
+	case VMIFS_ACTION_HELP:
+		help = vmifs_fs_options_help();
+		return fputs(help, stdout) < 0 || fflush(stdout) ? VMIFS_EXIT_USAGE : VMIFS_EXIT_OK;
+	case VMIFS_ACTION_VERSION:
+		printf("vmifs " VMIFS_VERSION "\n");
+		return fflush(stdout) ? VMIFS_EXIT_USAGE : VMIFS_EXIT_OK;
+	case VMIFS_ACTION_CHECK:
+		return vmifs_check(&options);
+	case VMIFS_ACTION_MOUNT:
+		return mount_and_serve(&options);
+	}
+	g_assert_not_reached();
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* main: exit statuses of vmifs and the form of its messages. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+	VMIFS_EXIT_OK = 0,
+	VMIFS_EXIT_USAGE = 1,
+	VMIFS_EXIT_SOURCE = 2,
+	VMIFS_EXIT_MOUNT = 3,
+} VmifsExit;
+
+/* Prints "vmifs: " and the message on stderr. Returns: status. */
+int
+vmifs_complain(VmifsExit status, const GError *error);
+/* Of a source that was not added: INVALID is an option's fault, not the source's. */
+int
+vmifs_source_status(const GError *error);
+
+G_END_DECLS

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mount: everything here happens before the first request or after the last. What can be found out
+ * without asking a FUSE server is looked up in /proc/self/mountinfo: our own cannot answer yet, and
+ * a dead one never will.
+ */
+#include "mount.h"
+
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+
+#define DEVICE "/dev/fuse"
+#define FS_TYPE "fuse.vmifs"
+
+static gboolean
+fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static gboolean
+fail(GError **error, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	if (error)
+		*error = g_error_new_valist(VMIFS_ERROR, VMIFS_ERROR_IO, format, args);
+	va_end(args);
+	return FALSE;
+}
+
+/* ---- what is mounted ---- */
+
+/* Type and options of the topmost mount at that path: "fuse.vmifs", "rw,nosuid,...". FALSE: none.
+ */
+static gboolean
+find_mount(const char *point, char **ret_type, char **ret_options)
+{
+	g_autofree char *table = NULL;
+	if (!g_file_get_contents("/proc/self/mountinfo", &table, NULL, NULL))
+		return FALSE;
+	g_auto(GStrv) lines = g_strsplit(table, "\n", -1);
+	gboolean found = FALSE;
+	for (guint i = 0; lines[i]; i++) {
+		/* id parent dev root POINT OPTIONS [tags] - TYPE source options */
+		g_auto(GStrv) fields = g_strsplit(lines[i], " ", -1);
+		guint n = g_strv_length(fields);
+		const char *dash = strstr(lines[i], " - ");
+		if (n < 9 || !dash)
+			continue;
+		g_autofree char *path = g_strcompress(fields[4]);
+		if (!g_str_equal(path, point))
+			continue;
+		g_free(*ret_type);
+		g_free(*ret_options);
+		*ret_type = g_strndup(dash + 3, strcspn(dash + 3, " "));
+		*ret_options = g_strdup(fields[5]);
+		found = TRUE;
+	}
+	return found;
+}
+
+static gboolean
+follows_links(const char *point)
+{
+	g_autofree char *type = NULL;
+	g_autofree char *options = NULL;
+	if (!find_mount(point, &type, &options))
+		return TRUE;
+	g_auto(GStrv) words = g_strsplit(options, ",", -1);
+	return !g_strv_contains((const char *const *) words, "nosymfollow");
+}
+
+/* ---- before ---- */
+
+static gboolean
+check_device(GError **error)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return TRUE;
+	}
+	switch (errno) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return fail(error,
+			    DEVICE
+			    ": %s: this kernel has no FUSE; load it (modprobe fuse), or give "
+			    "the container that device",
+			    g_strerror(errno));
+	case EACCES:
+	case EPERM:
+		return fail(error,
+			    DEVICE
+			    ": %s: mounting needs that device; run as root, or let this user "
+			    "open it",
+			    g_strerror(errno));
+	default:
+		return fail(error, DEVICE ": cannot be opened: %s", g_strerror(errno));
+	}
+}
+
+gboolean
+vmifs_mount_check(const char *point, char **ret_point, GError **error)
+{
+	struct stat st;
+	if (stat(point, &st) < 0) {
+		switch (errno) {
+		case ENOENT:
+			return fail(error, "mount point %s: %s: create it (mkdir %s)", point,
+				    g_strerror(errno), point);
+		case ENOTCONN:
+			return fail(error,
+				    "mount point %s: a FUSE mount whose server has died is there; "
+				    "remove it first: fusermount3 -u %s, or umount %s",
+				    point, point, point);
+		default:
+			return fail(error, "mount point %s: %s", point, g_strerror(errno));
+		}
+	}
+	if (!S_ISDIR(st.st_mode))
+		return fail(error, "mount point %s: not a directory; give an empty directory",
+			    point);
+	char resolved[PATH_MAX];
+	if (!realpath(point, resolved))
+		return fail(error, "mount point %s: %s", point, g_strerror(errno));
+	g_autofree char *type = NULL;
+	g_autofree char *options = NULL;
+	if (find_mount(resolved, &type, &options) && g_str_equal(type, FS_TYPE))
+		return fail(
+			error,
+			"mount point %s: busy: vmifs is mounted there already; unmount it first "
+			"(umount %s), or mount elsewhere",
+			point, point);
+	if (!check_device(error))
+		return FALSE;
+	*ret_point = g_strdup(resolved);
+	return TRUE;
+}
+
+/* ---- mounting ---- */
+
+static char *
+source_name(const VmifsFsOptions *options)
+{
+	if (options->fsname)
+		return g_strdup(options->fsname);
+	g_autoptr(GString) name = g_string_new(NULL);
+	for (guint i = 0; i < options->sources->len; i++)
+		g_string_append_printf(name, "%s%s", i ? "," : "",
+				       (const char *) g_ptr_array_index(options->sources, i));
+	return g_string_free(g_steal_pointer(&name), FALSE);
+}
+
+/* mount(2) by ourselves. Returns: the device, or a negative errno. */
+static int
+mount_own(const VmifsFsOptions *options, const char *point)
+{
+	int device = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return -errno;
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOSYMFOLLOW;
+	if (options->read_only)
+		flags |= MS_RDONLY;
+	g_autoptr(GString) data = g_string_new(NULL);
+	g_string_printf(data, "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device, getuid(),
+			getgid());
+	if (options->allow_other)
+		g_string_append(data, ",allow_other,default_permissions");
+	if (options->max_read)
+		g_string_append_printf(data, ",max_read=%u", options->max_read);
+	g_autofree char *source = source_name(options);
+	if (mount(source, point, FS_TYPE, flags, data->str) == 0)
+		return device;
+	int saved = errno;
+	close(device);
+	return -saved;
+}
+
+/* libfuse's own options; those of the mount only where fusermount3 makes it. */
+static struct fuse_session *
+make_session(VmifsFs *fs, gboolean own)
+{
+	const VmifsFsOptions *options = fs->options;
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	fuse_opt_add_arg(&args, "vmifs");
+	if (options->debug)
+		fuse_opt_add_arg(&args, "-d");
+	char *words = NULL;
+	if (options->max_read) {
+		g_autofree char *word = g_strdup_printf("max_read=%u", options->max_read);
+		fuse_opt_add_opt(&words, word);
+	}
+	if (!own) {
+		g_autofree char *source = source_name(options);
+		g_autofree char *fsname = g_strdup_printf("fsname=%s", source);
+		fuse_opt_add_opt_escaped(&words, fsname);
+		fuse_opt_add_opt(&words, "subtype=vmifs,nosuid,nodev,noexec");
+		if (options->read_only)
+			fuse_opt_add_opt(&words, "ro");
+		if (options->allow_other)
+			fuse_opt_add_opt(&words, "allow_other,default_permissions");
+	}
+	if (words) {
+		fuse_opt_add_arg(&args, "-o");
+		fuse_opt_add_arg(&args, words);
+		free(words);
+	}
+	struct fuse_session *session = vmifs_session_new(fs, &args);
+	fuse_opt_free_args(&args);
+	return session;
+}
+
+static gboolean
+attach(VmifsFs *fs, VmifsMount *mount, GError **error)
+{
+	if (mount->device >= 0)
+		return vmifs_passthrough_attach(fs->passthrough, mount->session, mount->device,
+						error);
+	if (fuse_session_mount(mount->session, mount->point) == 0)
+		return TRUE;
+	return fail(error,
+		    "mount point %s: fusermount3 did not mount there (its message is above); it "
+		    "wants a directory that you own, and user_allow_other in /etc/fuse.conf for "
+		    "-o allow_other",
+		    mount->point);
+}
+
+gboolean
+vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error)
+{
+	int device = geteuid() == 0 ? mount_own(fs->options, point) : -EPERM;
+	if (device < 0 && device != -EPERM)
+		return fail(error, "mount point %s: mount(2): %s", point, g_strerror(-device));
+	VmifsMount mount = { .point = g_strdup(point), .device = MAX(device, -1) };
+	mount.session = make_session(fs, mount.device >= 0);
+	if (!mount.session || !attach(fs, &mount, error)) {
+		if (!mount.session)
+			fail(error, "libfuse refused to make a session (its message is above)");
+		if (mount.device >= 0) {
+			umount2(point, MNT_DETACH);
+			close(mount.device);
+		}
+		vmifs_mount_close(&mount);
+		return FALSE;
+	}
+	fs->links_prefixed = follows_links(point);
+	*ret = mount;
+	return TRUE;
+}
+
+/* ---- after ---- */
+
+void
+vmifs_mount_detach(VmifsMount *mount)
+{
+	if (mount->device < 0) {
+		fuse_session_unmount(mount->session);
+		return;
+	}
+	/* The kernel's end is closed when somebody else has unmounted: then what is at that path
+	 * now is not ours. */
+	struct pollfd device = { .fd = mount->device };
+	if (poll(&device, 1, 0) == 1 && device.revents & POLLERR)
+		return;
+	if (umount2(mount->point, UMOUNT_NOFOLLOW) < 0)
+		umount2(mount->point, UMOUNT_NOFOLLOW | MNT_DETACH);
+}
+
+void
+vmifs_mount_close(VmifsMount *mount)
+{
+	if (mount->session)
+		fuse_session_destroy(mount->session);
+	g_free(mount->point);
+	*mount = (VmifsMount){ .device = -1 };
+}
