@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "prove.h"
 #include "vmcoreinfo.h"
 
 #include <spi/os.h>
@@ -30,6 +31,9 @@ typedef struct {
 	char *slides_how;
 } LinuxFound;
 
+/* All but ignore_mask and the lines for info. */
+LinuxFound *
+linux_found_new(VmifsAspace *aspace, const LinuxClaim *claim, const LinuxVerdict *verdict);
 void
 linux_found_free(gpointer found);
 

@@ -12,15 +12,23 @@
 
 /* The kernel's KSYM_NAME_LEN is 512. */
 #define MAX_NAME 1024
+/* All names together: sixteen times what kernels have. */
+#define MAX_OUTPUT (64u << 20)
+
+void
+linux_kallsyms_drop_copies(LinuxKallsyms *tables)
+{
+	g_clear_pointer(&tables->names, g_free);
+	g_clear_pointer(&tables->offsets, g_free);
+	g_clear_pointer(&tables->tokens, g_free);
+}
 
 void
 linux_kallsyms_free(LinuxKallsyms *tables)
 {
 	if (!tables)
 		return;
-	g_free(tables->names);
-	g_free(tables->offsets);
-	g_free(tables->tokens);
+	linux_kallsyms_drop_copies(tables);
 	g_free(tables);
 }
 
@@ -119,12 +127,15 @@ linux_kallsyms_decode(const LinuxKallsyms *tables, GError **error)
 	g_autoptr(VmifsSymbolsBuilder) builder = vmifs_symbols_builder_new();
 	char name[MAX_NAME + LINUX_KALLSYMS_SLACK];
 	gsize at = 0;
+	gsize output = 0;
 
 	for (guint32 i = 0; i < tables->n; i++) {
 		gsize len = expand(tables, &at, name);
 
-		if (!len || !vmifs_symbols_builder_add(builder, linux_kallsyms_address(tables, i),
-						       name[0], name + 1, len - 1)) {
+		output += len;
+		if (!len || output > MAX_OUTPUT ||
+		    !vmifs_symbols_builder_add(builder, linux_kallsyms_address(tables, i), name[0],
+					       name + 1, len - 1)) {
 			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "kallsyms at 0x%" G_GINT64_MODIFIER
 				    "x: name %u is malformed or too long",

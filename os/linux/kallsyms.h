@@ -54,6 +54,10 @@ linux_kallsyms_find(const LinuxPhys *phys, guint64 digits_pa, GError **error);
 void
 linux_kallsyms_free(LinuxKallsyms *tables);
 
+/* Forgets the copies: what is left says where the tables are. */
+void
+linux_kallsyms_drop_copies(LinuxKallsyms *tables);
+
 const char *
 linux_kallsyms_encoding_name(LinuxKallsymsEncoding encoding);
 /* All symbols in table order. Addresses are virtual, but of PC_RELATIVE tables, which give

@@ -16,6 +16,7 @@
 #define MAX_DESC (64u << 10)
 
 struct LinuxVmcoreinfo {
+	gint refs;
 	char *text;         /* with NULs for '=' and '\n' */
 	GHashTable *values; /* key -> value, both in text */
 };
@@ -49,6 +50,7 @@ linux_vmcoreinfo_new(gconstpointer note, gsize len, GError **error)
 		return NULL;
 	}
 	info = g_new0(LinuxVmcoreinfo, 1);
+	info->refs = 1;
 	info->text = g_strndup(desc, size - LINUX_VMCOREINFO_HEAD); /* up to a NUL */
 	info->values = g_hash_table_new(g_str_hash, g_str_equal);
 	for (char *line = info->text; line;) {
@@ -68,10 +70,17 @@ linux_vmcoreinfo_new(gconstpointer note, gsize len, GError **error)
 	return g_steal_pointer(&info);
 }
 
-void
-linux_vmcoreinfo_free(LinuxVmcoreinfo *info)
+LinuxVmcoreinfo *
+linux_vmcoreinfo_ref(LinuxVmcoreinfo *info)
 {
-	if (!info)
+	g_atomic_int_inc(&info->refs);
+	return info;
+}
+
+void
+linux_vmcoreinfo_unref(LinuxVmcoreinfo *info)
+{
+	if (!info || !g_atomic_int_dec_and_test(&info->refs))
 		return;
 	g_hash_table_unref(info->values);
 	g_free(info->text);

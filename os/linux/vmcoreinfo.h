@@ -17,11 +17,14 @@ typedef struct LinuxVmcoreinfo LinuxVmcoreinfo;
 /* head: the first bytes of a page. Returns: the size of the whole note, bounded; 0 = no note. */
 gsize
 linux_vmcoreinfo_size(const guint8 head[LINUX_VMCOREINFO_HEAD]);
-/* note: (borrowed) len bytes from its header on, any bytes at all. CORRUPT with the reason. */
+/* Immutable. note: (borrowed) len bytes from its header on, any bytes at all. CORRUPT with the
+ * reason. */
 LinuxVmcoreinfo *
 linux_vmcoreinfo_new(gconstpointer note, gsize len, GError **error);
+LinuxVmcoreinfo *
+linux_vmcoreinfo_ref(LinuxVmcoreinfo *info);
 void
-linux_vmcoreinfo_free(LinuxVmcoreinfo *info);
+linux_vmcoreinfo_unref(LinuxVmcoreinfo *info);
 
 /* Keys are written as in the note: "OSRELEASE", "SYMBOL(_stext)", "OFFSET(list_head.next)". The
  * first of two equal ones counts. FALSE (NULL) when absent or malformed. */
@@ -36,6 +39,6 @@ linux_vmcoreinfo_hex(const LinuxVmcoreinfo *info, const char *key, guint64 *ret)
 gboolean
 linux_vmcoreinfo_number(const LinuxVmcoreinfo *info, const char *key, guint64 *ret);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(LinuxVmcoreinfo, linux_vmcoreinfo_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LinuxVmcoreinfo, linux_vmcoreinfo_unref)
 
 G_END_DECLS

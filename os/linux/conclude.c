@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conclude: theories: an image with its symbols, a distance between addresses, a root. prove.c
+ * accepts or refutes each. None is taken because it came first: memory also holds kernels that do
+ * not run, in page caches, left by kexec, in nested guests.
+ *
+ *   VMCOREINFO -> distance, root, place of the symbol tables
+ *   symbol tables -> address of the root;  a banner near them -> distance
+ *   neither -> every page around the tables is tried as a root
+ */
+#include "find.h"
+
+#include "search.h"
+
+#define X86_64_IMAGE G_GUINT64_CONSTANT(0xffffffff80000000)
+#define X86_64_TEXT G_GUINT64_CONSTANT(0xffffffff81000000)
+
+#define MAX_KERNELS 8
+/* From this score on a kernel is offered for attaching: addresses and a banner, at least. */
+#define MIN_SCORE 40
+/* What the user said weighs more than all proofs of something else together. */
+#define SCORE_TOLD 200
+
+/* A kernel that was proved. */
+typedef struct {
+	VmifsAspace *aspace;
+	LinuxFound *found;
+	int score;
+	GString *evidence;
+} Kernel;
+
+typedef struct {
+	LinuxClaim claim;
+	LinuxImage *image;     /* (nullable) */
+	const LinuxNote *note; /* (nullable) */
+	guint64 ignore_mask;
+	const char *delta_how;
+} Theory;
+
+void
+linux_kernel_free(gpointer data)
+{
+	Kernel *kernel = data;
+
+	vmifs_aspace_unref(kernel->aspace);
+	linux_found_free(kernel->found);
+	if (kernel->evidence)
+		g_string_free(kernel->evidence, TRUE);
+	g_free(kernel);
+}
+
+/* ---- a proved kernel ---- */
+
+static GString *
+describe(const Theory *theory, const LinuxVerdict *verdict)
+{
+	static const struct {
+		LinuxProof proof;
+		const char *text;
+	} words[] = {
+		{ LINUX_PROOF_BANNER, "banner" },
+		{ LINUX_PROOF_TABLES, "symbol tables" },
+		{ LINUX_PROOF_INIT_TASK, "init_task" },
+		{ LINUX_PROOF_TASKS, "list of tasks" },
+	};
+	GString *text = g_string_new(NULL);
+
+	if (theory->note)
+		g_string_append_printf(text, "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x; ",
+				       theory->note->pa);
+	g_string_append_printf(text, "%u probe%s", verdict->n_probes,
+			       verdict->n_probes == 1 ? "" : "s");
+	for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+		if (verdict->proofs & words[i].proof)
+			g_string_append_printf(text, ", %s", words[i].text);
+	g_string_append(text, " agree");
+	return text;
+}
+
+static void
+tell_how(LinuxFound *found, const Theory *theory, const char *root_how)
+{
+	const LinuxImage *image = theory->image;
+
+	if (image)
+		found->symbols_how = g_strdup_printf(
+			"kallsyms, %" G_GSIZE_FORMAT " symbols, %s; tokens at 0x%" G_GINT64_MODIFIER
+			"x, %s",
+			vmifs_symbols_count(image->symbols),
+			linux_kallsyms_encoding_name(image->tables->encoding),
+			image->tables->tokens_pa,
+			image->is_named ? "named by VMCOREINFO" : "found by content");
+	found->root_how = g_strdup(root_how);
+	found->slides_how = g_strdup(theory->delta_how);
+}
+
+/* What the user said of the root or the slide, and is so. */
+static int
+score_told(const LinuxFind *find, const LinuxFound *found)
+{
+	const VmifsOptions *options = vmifs_probe_options(find->probe);
+	int score = 0;
+
+	if (options->has_root && options->root == found->root)
+		score += SCORE_TOLD;
+	if (options->has_kaslr && found->has_slides && options->kaslr == found->virtual_slide)
+		score += SCORE_TOLD;
+	return score;
+}
+
+static gint
+compare_kernels(gconstpointer a, gconstpointer b)
+{
+	const Kernel *x = *(const Kernel *const *) a;
+	const Kernel *y = *(const Kernel *const *) b;
+
+	return (x->score < y->score) - (x->score > y->score);
+}
+
+/* Keeps the best of what is one kernel, and the best kernels of all. */
+static void
+keep_kernel(LinuxFind *find, Kernel *kernel)
+{
+	for (guint i = 0; i < find->kernels->len; i++) {
+		const Kernel *other = g_ptr_array_index(find->kernels, i);
+
+		if (other->found->image_delta != kernel->found->image_delta ||
+		    other->found->root != kernel->found->root ||
+		    vmifs_aspace_mode(other->aspace) != vmifs_aspace_mode(kernel->aspace))
+			continue;
+		if (other->score >= kernel->score) {
+			linux_kernel_free(kernel);
+			return;
+		}
+		g_ptr_array_remove_index(find->kernels, i);
+		break;
+	}
+	g_ptr_array_add(find->kernels, kernel);
+	g_ptr_array_sort(find->kernels, compare_kernels);
+	if (find->kernels->len > MAX_KERNELS)
+		g_ptr_array_set_size(find->kernels, MAX_KERNELS);
+}
+
+/* ---- theories ---- */
+
+/* TRUE when a kernel was proved with that root. */
+static gboolean
+try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
+	 const char **ret_fault)
+{
+	gboolean proved = FALSE;
+
+	for (gsize mode = 0; mode < vmifs_probe_n_modes(find->probe); mode++) {
+		g_autoptr(VmifsAspace) aspace =
+			vmifs_probe_try_root(find->probe, mode, root, theory->ignore_mask);
+		LinuxVerdict verdict;
+
+		if (!aspace)
+			continue;
+		linux_prove(aspace, &theory->claim, &verdict);
+		if (verdict.score >= MIN_SCORE) {
+			Kernel *kernel = g_new0(Kernel, 1);
+			kernel->found = linux_found_new(aspace, &theory->claim, &verdict);
+			kernel->found->ignore_mask = theory->ignore_mask;
+			kernel->aspace = g_steal_pointer(&aspace);
+			kernel->score = verdict.score + score_told(find, kernel->found);
+			kernel->evidence = describe(theory, &verdict);
+			tell_how(kernel->found, theory, root_how);
+			keep_kernel(find, kernel);
+			proved = TRUE;
+		}
+		*ret_fault = verdict.fault ? verdict.fault : "too little of it could be proved";
+		linux_verdict_clear(&verdict);
+	}
+	return proved;
+}
+
+static gboolean
+root_of_note(const Theory *theory, const char *key, guint64 *ret)
+{
+	return theory->note && linux_vmcoreinfo_hex(theory->note->info, key, ret);
+}
+
+/* With what is known of the root: from the user, the note, the symbols. */
+static gboolean
+judge(LinuxFind *find, Theory *theory)
+{
+	const VmifsOptions *options = vmifs_probe_options(find->probe);
+	const char *fault = "no page table of it is known";
+	guint64 delta = theory->claim.delta;
+	g_autoptr(VmifsSymbols) symbols = NULL;
+	gboolean proved = FALSE;
+	guint64 va;
+
+	if (theory->image) {
+		symbols = linux_image_symbols(theory->image, delta);
+		theory->claim.symbols = symbols;
+		theory->claim.tables = theory->image->tables;
+	}
+	if (theory->note)
+		theory->claim.note = theory->note->info;
+	if (options->has_root)
+		proved |= try_root(find, theory, options->root, "given by root=", &fault);
+	if (root_of_note(theory, "SYMBOL(swapper_pg_dir)", &va))
+		proved |=
+			try_root(find, theory, va - delta, "swapper_pg_dir of VMCOREINFO", &fault);
+	else if (linux_claim_symbol(&theory->claim, "init_top_pgt", &va))
+		proved |= try_root(find, theory, va - delta, "symbol init_top_pgt", &fault);
+	else if (linux_claim_symbol(&theory->claim, "swapper_pg_dir", &va))
+		proved |= try_root(find, theory, va - delta, "symbol swapper_pg_dir", &fault);
+	if (theory->image) {
+		theory->image->is_proved |= proved;
+		theory->image->fault = fault;
+	} else if (!proved) {
+		vmifs_probe_note(find->probe, "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x: %s",
+				 theory->note->pa, fault);
+	}
+	theory->claim.symbols = NULL;
+	return proved;
+}
+
+/* x86-64's way to tell where the image lies. */
+static gboolean
+note_delta(const LinuxNote *note, guint64 *ret)
+{
+	guint64 phys_base;
+
+	if (!linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base))
+		return FALSE;
+	*ret = X86_64_IMAGE - phys_base;
+	return TRUE;
+}
+
+static void
+judge_note(LinuxFind *find, const LinuxNote *note)
+{
+	Theory theory = { .note = note, .delta_how = "phys_base of VMCOREINFO" };
+
+	if (!note_delta(note, &theory.claim.delta)) {
+		vmifs_probe_note(find->probe,
+				 "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x: it has no phys_base",
+				 note->pa);
+		return;
+	}
+	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &theory.ignore_mask);
+	theory.image = linux_image_of_note(find, note, theory.claim.delta);
+	judge(find, &theory);
+}
+
+/* Does the banner stand where that distance puts it? Cheap, and wrong distances are many. */
+static gboolean
+has_banner(const LinuxFind *find, const LinuxImage *image, guint64 delta)
+{
+	g_autofree char *banner = NULL;
+	guint64 va;
+
+	if (!linux_image_symbol(image, "linux_banner", delta, &va))
+		return TRUE;
+	banner = linux_find_banner(find, va - delta);
+	return banner != NULL;
+}
+
+static void
+judge_delta(LinuxFind *find, LinuxImage *image, guint64 delta, const char *how)
+{
+	Theory theory = { .claim.delta = delta, .image = image, .delta_how = how };
+
+	if (!has_banner(find, image, delta)) {
+		image->fault = "its banner is not where its symbols put it";
+		return;
+	}
+	for (guint i = 0; i < find->notes->len; i++) {
+		const LinuxNote *note = &g_array_index(find->notes, LinuxNote, i);
+		guint64 by_note;
+
+		if (note_delta(note, &by_note) && by_note == delta) {
+			theory.note = note;
+			linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)",
+						&theory.ignore_mask);
+		}
+	}
+	judge(find, &theory);
+}
+
+/* The banners near the tables, which must be one image with them. */
+static void
+judge_banners(LinuxFind *find, LinuxImage *image)
+{
+	guint64 tokens = image->tables->tokens_pa;
+	guint64 va;
+
+	if (!linux_image_symbol(image, "linux_banner", 0, &va))
+		return;
+	for (guint i = 0; i < find->banners->len && linux_find_goes_on(find); i++) {
+		guint64 pa = g_array_index(find->banners, guint64, i);
+
+		if (pa - (tokens - LINUX_IMAGE_SPAN) < 2 * (guint64) LINUX_IMAGE_SPAN)
+			judge_delta(find, image, va - pa, "banner near the symbol tables");
+	}
+}
+
+/* PC-relative tables tell physical addresses only: the root's own, and then where it maps them. */
+static void
+judge_relative(LinuxFind *find, LinuxImage *image)
+{
+	const VmifsOptions *options = vmifs_probe_options(find->probe);
+	g_autoptr(GArray) deltas = g_array_new(FALSE, FALSE, sizeof(guint64));
+	guint64 text, roots[2];
+	guint n_roots = 0;
+
+	if (!linux_image_symbol(image, "_text", 0, &text) &&
+	    !linux_image_symbol(image, "_stext", 0, &text))
+		return;
+	if (options->has_kaslr)
+		judge_delta(find, image, X86_64_TEXT + options->kaslr - text, "given by kaslr=");
+	if (options->has_root)
+		roots[n_roots++] = options->root;
+	if (linux_image_symbol(image, "init_top_pgt", 0, &roots[n_roots]) ||
+	    linux_image_symbol(image, "swapper_pg_dir", 0, &roots[n_roots]))
+		n_roots++;
+	for (guint i = 0; i < n_roots; i++) {
+		for (gsize mode = 0; mode < vmifs_probe_n_modes(find->probe); mode++) {
+			g_autoptr(VmifsAspace) aspace =
+				vmifs_probe_try_root(find->probe, mode, roots[i], 0);
+			if (aspace)
+				linux_search_deltas(aspace, text, vmifs_probe_call(find->probe),
+						    deltas);
+		}
+	}
+	for (guint i = 0; i < deltas->len && !image->is_proved; i++)
+		judge_delta(find, image, g_array_index(deltas, guint64, i),
+			    "where the page table maps the image");
+}
+
+/* Of the whole banners, the last one before the tables, which read-only data begins with. */
+static gboolean
+nearest_banner(const LinuxFind *find, const LinuxImage *image, guint64 *ret)
+{
+	gboolean has = FALSE;
+
+	for (guint i = 0; i < find->banners->len; i++) {
+		guint64 pa = g_array_index(find->banners, guint64, i);
+
+		if (image->tables->tokens_pa - pa < LINUX_IMAGE_SPAN) {
+			*ret = pa;
+			has = TRUE;
+		}
+	}
+	return has;
+}
+
+/* When neither symbols nor notes tell the root. */
+static void
+judge_by_search(LinuxFind *find, LinuxImage *image)
+{
+	Theory theory = { .image = image, .delta_how = "search for page tables around the image" };
+	const char *fault = "no page table maps its text";
+	guint64 root;
+
+	if (linux_search_root(find->probe, image->symbols, image->tables->tokens_pa, 0, &root,
+			      &theory.claim.delta)) {
+		theory.claim.symbols = image->symbols;
+		theory.claim.tables = image->tables;
+		theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);
+		image->is_proved = try_root(find, &theory, root,
+					    "search for page tables around the image", &fault);
+	}
+	image->fault = fault;
+}
+
+static void
+judge_images(LinuxFind *find)
+{
+	for (guint i = 0; i < find->digits->len && linux_find_goes_on(find); i++) {
+		LinuxImage *image =
+			linux_image_at_digits(find, g_array_index(find->digits, guint64, i));
+
+		if (!image || image->is_proved)
+			continue;
+		if (linux_image_is_relative(image))
+			judge_relative(find, image);
+		else
+			judge_banners(find, image);
+	}
+	if (find->kernels->len)
+		return;
+	for (guint i = 0; i < find->images->len && linux_find_goes_on(find); i++) {
+		LinuxImage *image = g_ptr_array_index(find->images, i);
+
+		if (!linux_image_is_relative(image))
+			judge_by_search(find, image);
+	}
+}
+
+/* ---- results ---- */
+
+/* Of several that are complete, one runs and the others did: its clock is later. */
+static void
+prefer_running(LinuxFind *find)
+{
+	Kernel *running = NULL;
+	guint64 latest = 0;
+	guint n = 0;
+	int best = 0;
+
+	for (guint i = 0; i < find->kernels->len; i++) {
+		Kernel *kernel = g_ptr_array_index(find->kernels, i);
+		LinuxClaim claim = { .symbols = kernel->found->symbols };
+		guint64 clock;
+
+		if (kernel->score < VMIFS_SCORE_CERTAIN || !claim.symbols)
+			continue;
+		best = MAX(best, kernel->score);
+		n++;
+		clock = linux_claim_clock(&claim, kernel->aspace);
+		if (clock == latest)
+			running = NULL;
+		if (clock > latest) {
+			latest = clock;
+			running = kernel;
+		}
+	}
+	if (n < 2 || !running || best >= SCORE_TOLD)
+		return;
+	running->score = best + 1;
+	g_string_append_printf(running->evidence,
+			       "; of %u complete kernels, its clock is the latest", n);
+}
+
+static void
+add_candidates(LinuxFind *find)
+{
+	prefer_running(find);
+	while (find->kernels->len) {
+		Kernel *kernel = g_ptr_array_steal_index(find->kernels, 0);
+
+		vmifs_probe_add(find->probe, g_steal_pointer(&kernel->aspace), kernel->score,
+				g_string_free(g_steal_pointer(&kernel->evidence), FALSE),
+				g_steal_pointer(&kernel->found), linux_found_free);
+		linux_kernel_free(kernel);
+	}
+}
+
+static void
+note_losers(LinuxFind *find)
+{
+	for (guint i = 0; i < find->images->len; i++) {
+		const LinuxImage *image = g_ptr_array_index(find->images, i);
+		g_autofree char *banner = NULL;
+		guint64 pa;
+
+		if (image->is_proved)
+			continue;
+		if (nearest_banner(find, image, &pa))
+			banner = linux_find_banner(find, pa);
+		vmifs_probe_note(find->probe,
+				 "kernel image with %" G_GSIZE_FORMAT
+				 " symbols, tokens at 0x%" G_GINT64_MODIFIER "x (%.100s): %s",
+				 vmifs_symbols_count(image->symbols), image->tables->tokens_pa,
+				 banner ? banner : "no banner near",
+				 image->fault ? image->fault : "no banner belongs to it");
+	}
+}
+
+static gboolean
+is_certain(const LinuxFind *find)
+{
+	const Kernel *best = find->kernels->len ? g_ptr_array_index(find->kernels, 0) : NULL;
+
+	return best && best->score >= VMIFS_SCORE_CERTAIN;
+}
+
+void
+linux_conclude(VmifsProbe *probe, gboolean fast)
+{
+	LinuxFind *find = vmifs_probe_data(probe);
+
+	if (!find)
+		return;
+	if (fast) {
+		for (guint i = 0; i < find->notes->len && linux_find_goes_on(find); i++)
+			judge_note(find, &g_array_index(find->notes, LinuxNote, i));
+		/* Otherwise the full pass goes on with what these taught. */
+		if (is_certain(find))
+			add_candidates(find);
+		return;
+	}
+	judge_images(find);
+	add_candidates(find);
+	note_losers(find);
+}

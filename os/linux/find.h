@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * find (private to discovery): what one discovery has collected.
+ *
+ *   hits (find.c) -> images with symbols (images.c) -> theories, proved or not (conclude.c)
+ */
+#pragma once
+
+#include "found.h"
+
+G_BEGIN_DECLS
+
+/* How far apart parts of one kernel image may lie. */
+#define LINUX_IMAGE_SPAN (64u << 20)
+
+typedef struct {
+	guint64 pa;
+	LinuxVmcoreinfo *info;
+} LinuxNote;
+
+/* Symbol tables that were recognised. */
+typedef struct {
+	LinuxKallsyms *tables; /* where they are; without their copies */
+	VmifsSymbols *symbols; /* as decoded */
+	gboolean is_named;     /* a note told where they are */
+	gboolean is_proved;    /* a kernel with them was accepted */
+	const char *fault;     /* (static) (nullable) why the last theory about it failed */
+} LinuxImage;
+
+typedef struct {
+	VmifsProbe *probe;
+	GArray *notes;      /* of LinuxNote */
+	GArray *digits;     /* of guint64 */
+	GArray *banners;    /* of guint64: whole ones, sorted */
+	GPtrArray *images;  /* of LinuxImage */
+	GPtrArray *kernels; /* of what conclude.c proved */
+} LinuxFind;
+
+/* Exactly len bytes of physical memory. */
+gboolean
+linux_find_read(const LinuxFind *find, guint64 pa, gpointer buf, gsize len);
+/* FALSE when the caller has given up. */
+gboolean
+linux_find_goes_on(const LinuxFind *find);
+/* (full) the whole banner at pa; NULL = none. */
+char *
+linux_find_banner(const LinuxFind *find, guint64 pa);
+
+/* ---- images.c. Each is decoded once; (borrowed) ---- */
+
+/* The one whose token table holds the digits at pa, or NULL. */
+LinuxImage *
+linux_image_at_digits(LinuxFind *find, guint64 pa);
+/* The one that a note speaks of, if its addresses are delta above physical ones; or NULL. */
+LinuxImage *
+linux_image_of_note(LinuxFind *find, const LinuxNote *note, guint64 delta);
+/* Address of a symbol with the image at that distance; physical with delta 0 if PC-relative. */
+gboolean
+linux_image_symbol(const LinuxImage *image, const char *name, guint64 delta, guint64 *ret);
+/* Are its addresses known only relative to where it lies? */
+gboolean
+linux_image_is_relative(const LinuxImage *image);
+/* (full) all symbols, at virtual addresses. */
+VmifsSymbols *
+linux_image_symbols(const LinuxImage *image, guint64 delta);
+void
+linux_image_free(gpointer image);
+
+/* ---- conclude.c ---- */
+
+void
+linux_kernel_free(gpointer kernel);
+
+G_END_DECLS

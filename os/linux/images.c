@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* images: symbol tables that were recognised in memory, each looked at and decoded once. */
+#include "find.h"
+
+#include <string.h>
+
+#define MAX_IMAGES 64
+/* The first tokens; those of the digits are among them. */
+#define TOKENS_HEAD 2048
+#define DIGITS_LEN 20
+#define SCAN_STEP (1u << 20)
+
+void
+linux_image_free(gpointer data)
+{
+	LinuxImage *image = data;
+
+	linux_kallsyms_free(image->tables);
+	vmifs_symbols_unref(image->symbols);
+	g_free(image);
+}
+
+static gboolean
+read_phys(gpointer find, guint64 pa, gpointer buf, gsize len)
+{
+	return linux_find_read(find, pa, buf, len);
+}
+
+LinuxImage *
+linux_image_at_digits(LinuxFind *find, guint64 pa)
+{
+	LinuxPhys phys = { read_phys, find };
+	g_autoptr(LinuxKallsyms) tables = NULL;
+	g_autoptr(VmifsSymbols) symbols = NULL;
+	LinuxImage *image;
+
+	for (guint i = 0; i < find->images->len; i++) {
+		image = g_ptr_array_index(find->images, i);
+		if (pa - image->tables->tokens_pa <
+		    image->tables->token_index_pa - image->tables->tokens_pa)
+			return image;
+	}
+	if (find->images->len == MAX_IMAGES)
+		return NULL;
+	tables = linux_kallsyms_find(&phys, pa, NULL);
+	symbols = tables ? linux_kallsyms_decode(tables, NULL) : NULL;
+	if (!symbols)
+		return NULL;
+	linux_kallsyms_drop_copies(tables);
+	image = g_new0(LinuxImage, 1);
+	image->tables = g_steal_pointer(&tables);
+	image->symbols = g_steal_pointer(&symbols);
+	g_ptr_array_add(find->images, image);
+	return image;
+}
+
+gboolean
+linux_image_is_relative(const LinuxImage *image)
+{
+	return image->tables->encoding == LINUX_KALLSYMS_PC_RELATIVE;
+}
+
+gboolean
+linux_image_symbol(const LinuxImage *image, const char *name, guint64 delta, guint64 *ret)
+{
+	if (!vmifs_symbols_lookup(image->symbols, name, ret))
+		return FALSE;
+	if (linux_image_is_relative(image))
+		*ret += delta;
+	return TRUE;
+}
+
+VmifsSymbols *
+linux_image_symbols(const LinuxImage *image, guint64 delta)
+{
+	VmifsSymbolsBuilder *builder;
+
+	if (!linux_image_is_relative(image))
+		return vmifs_symbols_ref(image->symbols);
+	builder = vmifs_symbols_builder_new();
+	for (gsize i = 0; i < vmifs_symbols_count(image->symbols); i++) {
+		VmifsSymbol symbol;
+		vmifs_symbols_get(image->symbols, i, &symbol);
+		vmifs_symbols_builder_add(builder, symbol.address + delta, symbol.type, symbol.name,
+					  strlen(symbol.name));
+	}
+	return vmifs_symbols_builder_end(builder);
+}
+
+/* The first image in [pa, pa + len), up to the first hole. */
+static LinuxImage *
+scan(LinuxFind *find, guint64 pa, guint64 len)
+{
+	g_autofree guint8 *bytes = g_malloc(SCAN_STEP + DIGITS_LEN);
+
+	for (; len >= SCAN_STEP && linux_find_goes_on(find); pa += SCAN_STEP, len -= SCAN_STEP) {
+		/* Digits may lie across two steps. */
+		gsize n = SCAN_STEP + DIGITS_LEN;
+		const guint8 *at = bytes;
+
+		if (!linux_find_read(find, pa, bytes, n)) {
+			n = SCAN_STEP;
+			if (!linux_find_read(find, pa, bytes, n))
+				return NULL;
+		}
+		while ((at = memmem(at, bytes + n - at, LINUX_KALLSYMS_DIGITS, DIGITS_LEN))) {
+			LinuxImage *image = linux_image_at_digits(find, pa + (at - bytes));
+			if (image)
+				return image;
+			at++;
+		}
+	}
+	return NULL;
+}
+
+/* Since 6.1 notes name the tables; before that, they lie behind the text. */
+LinuxImage *
+linux_image_of_note(LinuxFind *find, const LinuxNote *note, guint64 delta)
+{
+	guint8 tokens[TOKENS_HEAD];
+	const guint8 *digits = NULL;
+	LinuxImage *image;
+	guint64 va, text;
+
+	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(_stext)", &text))
+		return NULL;
+	if (linux_vmcoreinfo_hex(note->info, "SYMBOL(kallsyms_token_table)", &va) &&
+	    linux_find_read(find, va - delta, tokens, sizeof tokens))
+		digits = memmem(tokens, sizeof tokens, LINUX_KALLSYMS_DIGITS, DIGITS_LEN);
+	image = digits ? linux_image_at_digits(find, va - delta + (digits - tokens)) : NULL;
+	if (image)
+		image->is_named = TRUE;
+	else
+		image = scan(find, text - delta, LINUX_IMAGE_SPAN);
+	/* Another kernel's are no help. */
+	if (image && (!linux_image_symbol(image, "_stext", delta, &va) || va != text))
+		return NULL;
+	return image;
+}
