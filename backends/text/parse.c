@@ -103,6 +103,18 @@ add_block(VmifsTextGuest *guest, const char *name)
 	return guest->blocks->len - 1;
 }
 
+static char *
+free_name(VmifsTextGuest *guest, const char *prefix)
+{
+	guint32 found;
+
+	for (guint i = guest->blocks->len;; i++) {
+		g_autofree char *name = g_strdup_printf("%s%u", prefix, i);
+		if (!find_block(guest, name, &found))
+			return g_steal_pointer(&name);
+	}
+}
+
 /* [NAME[+OFFSET]]: a block of that name, known or new; without a name a new one. */
 static gboolean
 parse_place(Parser *p, VmifsRegion *region, GError **error)
@@ -111,8 +123,7 @@ parse_place(Parser *p, VmifsRegion *region, GError **error)
 
 	region->offset = 0;
 	if (p->n_words < 3) {
-		name = g_strdup_printf("%s%u", region->kind == VMIFS_REGION_ROM ? "rom" : "ram",
-				       p->guest->blocks->len);
+		name = free_name(p->guest, region->kind == VMIFS_REGION_ROM ? "rom" : "ram");
 	} else {
 		const char *plus = strchr(p->words[2], '+');
 		name = g_strndup(p->words[2],

@@ -74,6 +74,17 @@ START_TEST(layout_is_as_written)
 }
 END_TEST
 
+START_TEST(memory_without_a_name_is_a_block_of_its_own)
+{
+	gsize n;
+	g_autoptr(VmifsPhysmem) mem = text_guest("ram 0 4K ram1\nram 4K 4K\nu8 0 1\n");
+
+	vmifs_physmem_blocks(mem, &n);
+	ck_assert_uint_eq(n, 2);
+	assert_bytes(mem, 4096, "\0", 1);
+}
+END_TEST
+
 START_TEST(content_may_cross_pages_and_regions)
 {
 	g_autoptr(VmifsPhysmem) mem = text_guest("ram 0 0x1800 a\n"
@@ -198,6 +209,7 @@ make_suite(void)
 	TCase *t = tcase_create("text-guest");
 	tcase_add_loop_test(t, lines_become_bytes, 0, G_N_ELEMENTS(contents));
 	tcase_add_test(t, layout_is_as_written);
+	tcase_add_test(t, memory_without_a_name_is_a_block_of_its_own);
 	tcase_add_test(t, content_may_cross_pages_and_regions);
 	tcase_add_test(t, two_places_may_show_the_same_bytes);
 	tcase_add_test(t, only_written_pages_exist);
