@@ -72,6 +72,8 @@ linux_layout_new(const VmifsTypes *types)
 	LinuxLayout *layout = g_new0(LinuxLayout, 1);
 	char *names[LINUX_N_STRUCTS];
 
+	if (!types)
+		return layout;
 	for (guint i = 0; i < LINUX_N_STRUCTS; i++) {
 		guint64 size;
 
@@ -193,4 +195,10 @@ char *
 linux_field_name(LinuxField field)
 {
 	return g_strdup_printf("%s.%s", struct_names[fields[field].structure], fields[field].paths);
+}
+
+const char *
+linux_value_name(LinuxValue value)
+{
+	return value_names[value];
 }

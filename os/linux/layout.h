@@ -35,6 +35,7 @@ typedef enum {
 /* Immutable; any thread. */
 typedef struct LinuxLayout LinuxLayout;
 
+/* types: (nullable) with none, everything is absent. */
 LinuxLayout *
 linux_layout_new(const VmifsTypes *types);
 void
@@ -80,6 +81,8 @@ const char *
 linux_struct_name(LinuxStruct structure);
 char * /* (full) */
 linux_field_name(LinuxField field);
+const char *
+linux_value_name(LinuxValue value);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LinuxLayout, linux_layout_free)
 

@@ -157,16 +157,18 @@ linux_read_field(VmifsAspace *aspace, const LinuxLayout *layout, LinuxField fiel
 		 guint64 *ret, GError **error)
 {
 	const VmifsMember *member = linux_layout_member(layout, field);
-	g_autofree char *name = linux_field_name(field);
+	g_autofree char *name = NULL; /* made only where it is told */
 	guint8 bytes[8];
 
-	if (!LINUX_REQUIRE(layout, error, field))
-		return FALSE;
+	if (!member)
+		return LINUX_REQUIRE(layout, error, field);
 	if (member->elem_size > sizeof bytes) {
+		name = linux_field_name(field);
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "%s is no number", name);
 		return FALSE;
 	}
 	if (!vmifs_aspace_read(aspace, va + member->offset, bytes, member->elem_size, error)) {
+		name = linux_field_name(field);
 		g_prefix_error(error, "%s of 0x%" G_GINT64_MODIFIER "x: ", name, va);
 		return FALSE;
 	}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * linux: the attached instance: what every decoder of a guest object works on. A decoder is a file
+ * of functions that take it; the table of views in linux.c says which file of the tree each one is.
+ */
+#pragma once
+
+#include "found.h"
+#include "object.h"
+#include "texts.h"
+
+#include <spi/os.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+	VmifsGuest *guest;       /* (borrowed) for its log */
+	VmifsPhysmem *mem;       /* (borrowed) */
+	VmifsAspace *aspace;     /* (borrowed) the kernel's */
+	const LinuxFound *found; /* (borrowed) */
+	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
+	LinuxLayout *layout;
+	guint32 n_types; /* 0: the kernel tells nothing of its types */
+	LinuxTexts *texts;
+} Linux;
+
+/* ---- what the kernel prints: texts.c ---- */
+
+gboolean
+linux_has_text(const Linux *os, LinuxText text);
+
+/* ---- members: get.c ---- */
+
+/* What this kernel's types lack is UNSUPPORTED, naming it. */
+static inline gboolean
+linux_has(const Linux *os, LinuxField field)
+{
+	return linux_layout_has(os->layout, field);
+}
+gboolean
+linux_member(const Linux *os, LinuxField field, VmifsMember *ret, GError **error);
+gboolean
+linux_offset(const Linux *os, LinuxField field, guint64 *ret, GError **error);
+gboolean
+linux_sizeof(const Linux *os, LinuxStruct structure, guint64 *ret, GError **error);
+gboolean
+linux_value(const Linux *os, LinuxValue value, guint64 *ret, GError **error);
+/* A number of 1, 2, 4 or 8 bytes. */
+gboolean
+linux_load(const Linux *os, guint64 address, guint64 size, guint64 *ret, GError **error);
+/* The number in a field of the structure at object, extended with zeros; of arrays the first. */
+static inline gboolean
+linux_get(const Linux *os, guint64 object, LinuxField field, guint64 *ret, GError **error)
+{
+	return linux_read_field(os->aspace, os->layout, field, object, ret, error);
+}
+/* Its first bytes, as many as both it and buf hold. */
+gboolean
+linux_get_bytes(const Linux *os, guint64 object, LinuxField field, gpointer buf, gsize len,
+		GError **error);
+
+/* For texts of many numbers: the first failure sticks, everything after it is 0, and whoever made
+ * the text looks once, at its end. */
+typedef struct {
+	const Linux *os;
+	GError *error;
+} LinuxCursor;
+
+guint64
+linux_take(LinuxCursor *c, guint64 object, LinuxField field);
+/* FALSE with the first failure. */
+gboolean
+linux_cursor_end(LinuxCursor *c, GError **error);
+
+/* ---- symbols: get.c ---- */
+
+/* NOT_FOUND, naming the symbol. */
+gboolean
+linux_symbol(const Linux *os, const char *name, guint64 *ret, GError **error);
+/* The pointer or number that a variable of that name holds. */
+gboolean
+linux_variable(const Linux *os, const char *name, guint32 size, guint64 *ret, GError **error);
+/* Is address the first byte of the function or variable `name`? */
+gboolean
+linux_is_symbol(const Linux *os, guint64 address, const char *name);
+
+/* ---- processors: percpu.c ---- */
+
+/* Address of processor cpu's copy of a per-CPU variable, given its symbol's value or a pointer as
+ * alloc_percpu() returns it. */
+gboolean
+linux_percpu(const Linux *os, guint64 address, guint32 cpu, guint64 *ret, GError **error);
+/* One more than the highest number of a processor. */
+guint32
+linux_n_cpus(const Linux *os);
+/* Numbers (guint32) of the processors in a mask: "__cpu_possible_mask", "__cpu_online_mask". */
+GArray *
+linux_cpus(const Linux *os, const char *mask, GError **error);
+/* count of the struct percpu_counter at address, with the processors' shares. */
+gboolean
+linux_percpu_counter(const Linux *os, guint64 address, gint64 *ret, GError **error);
+
+/* ---- tasks.c ---- */
+
+VmifsSymbols *
+linux_symbols(gpointer self, const VmifsCall *call, GError **error);
+VmifsTaskList *
+linux_tasks(gpointer self, const VmifsCall *call, GError **error);
+VmifsAspace *
+linux_task_aspace(gpointer self, const VmifsTask *task, GError **error);
+/* Threads of a process, of guint64: addresses of task_struct. */
+gboolean
+linux_task_threads(const Linux *os, const VmifsTask *task, GArray *ret, const VmifsCall *call,
+		   GError **error);
+/* The name that procfs shows: a kernel worker with what it worked on, a kernel thread in full. */
+gboolean
+linux_task_name(const Linux *os, const VmifsTask *task, GString *out, GError **error);
+
+/* ---- pte.c: VmifsResolve; user is the VmifsPhysmem ---- */
+
+gboolean
+linux_pte_resolve(gpointer user, const VmifsRange *not_present, VmifsRange *ret);
+
+/* ---- vmas.c ---- */
+
+/* VmifsPerm of vm_area_struct.vm_flags. */
+guint32
+linux_vma_perms(guint64 vm_flags);
+gboolean
+linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call,
+	   GError **error);
+
+/* ---- paths.c ---- */
+
+/* A place in the mount tree: struct path. */
+typedef struct {
+	guint64 mnt;    /* struct vfsmount */
+	guint64 dentry; /* struct dentry */
+} LinuxPath;
+
+gboolean
+linux_path_read(const Linux *os, guint64 path, LinuxPath *ret, GError **error);
+/* The root of the guest's pid 1: what paths are shown from. */
+gboolean
+linux_path_root(const Linux *os, LinuxPath *ret, GError **error);
+/* Appends what procfs shows for path, seen from root. */
+gboolean
+linux_path_append(const Linux *os, const LinuxPath *path, const LinuxPath *root, GString *out,
+		  GError **error);
+
+/* ---- views ---- */
+
+/* Bytes that no line of text may hold: they would move a terminal's cursor or worse. */
+#define LINUX_CONTROL_BYTES                                                                        \
+	"\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017\020\021\022\023\024\025"     \
+	"\026\027\030\031\032\033\034\035\036\037\177"
+
+#define LINUX_VIEW(name)                                                                           \
+	gboolean name(gpointer os, const VmifsTask *task, const char *entry, GString *out,         \
+		      const VmifsCall *call, GError **error)
+#define LINUX_LIST(name)                                                                           \
+	gboolean name(gpointer os, const VmifsTask *task, GPtrArray *names, const VmifsCall *call, \
+		      GError **error)
+
+LINUX_VIEW(linux_render_maps);
+LINUX_VIEW(linux_render_task_modules);
+LINUX_VIEW(linux_render_comm);
+LINUX_VIEW(linux_render_cmdline);
+LINUX_VIEW(linux_render_environ);
+LINUX_VIEW(linux_render_status);
+LINUX_VIEW(linux_render_process_stat);
+LINUX_VIEW(linux_render_thread_stat);
+LINUX_VIEW(linux_render_statm);
+LINUX_VIEW(linux_render_exe);
+LINUX_VIEW(linux_render_cwd);
+LINUX_VIEW(linux_render_root);
+LINUX_VIEW(linux_render_fd);
+LINUX_LIST(linux_list_fd);
+
+LINUX_VIEW(linux_render_modules);
+LINUX_VIEW(linux_render_dmesg);
+LINUX_VIEW(linux_render_iomem);
+LINUX_VIEW(linux_render_version);
+LINUX_VIEW(linux_render_kernel_cmdline);
+LINUX_VIEW(linux_render_uptime);
+LINUX_VIEW(linux_render_loadavg);
+LINUX_VIEW(linux_render_kernel_stat);
+LINUX_VIEW(linux_render_meminfo);
+LINUX_VIEW(linux_render_ostype);
+LINUX_VIEW(linux_render_osrelease);
+LINUX_VIEW(linux_render_uts_version);
+LINUX_VIEW(linux_render_hostname);
+LINUX_VIEW(linux_render_pid_max);
+
+G_END_DECLS

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* texts: one pass over the kernel's read-only data for all of them, piece by piece. */
+#include "linux.h"
+
+#include <string.h>
+
+/* Of a kernel with everything built in it is some 20 MB. */
+#define MAX_RODATA (128 * 1024 * 1024)
+#define CHUNK (256 * 1024)
+#define MAX_TEXT 64
+
+static const char *const texts[LINUX_N_TEXTS] = {
+	[LINUX_TEXT_KTHREAD] = "Kthread:\t%c\n",
+	[LINUX_TEXT_CORE_DUMPING] = "CoreDumping:\t",
+	[LINUX_TEXT_THP_ENABLED] = "THP_enabled:\t%d\n",
+	[LINUX_TEXT_UNTAG_MASK] = "untag_mask:\t%#lx\n",
+	[LINUX_TEXT_STORE_BYPASS] = "\nSpeculation_Store_Bypass:\t",
+	[LINUX_TEXT_INDIRECT_BRANCH] = "\nSpeculationIndirectBranch:\t",
+};
+
+static guint32
+search(const guint8 *bytes, gsize len, guint32 found)
+{
+	const guint8 *end = bytes + len, *tab = bytes;
+
+	/* Each has a colon and a tab, a pair that is rare enough to look closer wherever it is. */
+	for (; (tab = memchr(tab, '\t', (gsize) (end - tab))); tab++) {
+		if (tab == bytes || tab[-1] != ':')
+			continue;
+		for (guint i = 0; i < LINUX_N_TEXTS; i++) {
+			gsize before = (gsize) (strchr(texts[i], '\t') - texts[i]);
+			gsize whole = strlen(texts[i]) + 1;
+			if ((gsize) (tab - bytes) >= before &&
+			    (gsize) (end - tab) >= whole - before &&
+			    !memcmp(tab - before, texts[i], whole))
+				found |= 1U << i;
+		}
+	}
+	return found;
+}
+
+static guint32
+search_rodata(const Linux *os)
+{
+	const guint32 all = (1U << LINUX_N_TEXTS) - 1;
+	g_autofree guint8 *chunk = g_malloc(CHUNK);
+	guint64 start, end;
+	guint32 found = 0;
+
+	if (!linux_symbol(os, "__start_rodata", &start, NULL) ||
+	    !linux_symbol(os, "__end_rodata", &end, NULL) || end - start > MAX_RODATA)
+		return 0;
+	/* Pieces overlap by more than a text, so that none is cut. */
+	for (guint64 at = start; at < end && found != all; at += CHUNK - MAX_TEXT) {
+		gsize got =
+			vmifs_aspace_read_some(os->aspace, at, chunk, MIN(CHUNK, end - at), NULL);
+		found = search(chunk, got, found);
+	}
+	return found;
+}
+
+gboolean
+linux_has_text(const Linux *os, LinuxText text)
+{
+	if (g_once_init_enter(&os->texts->once))
+		g_once_init_leave(&os->texts->once, search_rodata(os) + (gsize) 1);
+	return (os->texts->once - 1) >> text & 1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * texts: what this kernel prints, asked of its own read-only data. A line of /proc/<pid>/status
+ * whose value always exists was still not always printed; its text stands in the kernel that does.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+	LINUX_TEXT_KTHREAD,
+	LINUX_TEXT_CORE_DUMPING,
+	LINUX_TEXT_THP_ENABLED,
+	LINUX_TEXT_UNTAG_MASK,
+	LINUX_TEXT_STORE_BYPASS,
+	LINUX_TEXT_INDIRECT_BRANCH,
+	LINUX_N_TEXTS,
+} LinuxText;
+
+/* Filled at the first question; any thread. */
+typedef struct {
+	gsize once; /* 1 + bits of those that were found; 0 = not asked yet */
+} LinuxTexts;
+
+G_END_DECLS
