@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * files: what a task has open and where it stands: fd/, exe, cwd, root.
+ */
+#include "linux.h"
+
+#include <spi/bytes.h>
+
+/* The kernel's own limit of fs.nr_open is higher, but every slot costs the guest 8 bytes. */
+#define MAX_FDS (16 * 1024 * 1024)
+#define CHUNK 512
+
+typedef struct {
+	guint64 slots; /* address of the array of struct file * */
+	guint32 n;
+} Table;
+
+static gboolean
+no_such_entry(GError **error)
+{
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "no such file");
+	return FALSE;
+}
+
+/* n is 0 for a task that has given up its files. */
+static gboolean
+read_table(const Linux *os, const VmifsTask *task, Table *ret, GError **error)
+{
+	guint64 files, fdt, n, slots;
+
+	if (!linux_get(os, task->object, LINUX_FIELD_TASK_FILES, &files, error))
+		return FALSE;
+	if (!files) {
+		*ret = (Table){ 0 };
+		return TRUE;
+	}
+	if (!linux_get(os, files, LINUX_FIELD_FILES_FDT, &fdt, error) ||
+	    !linux_get(os, fdt, LINUX_FIELD_FDTABLE_MAX_FDS, &n, error) ||
+	    !linux_get(os, fdt, LINUX_FIELD_FDTABLE_FD, &slots, error))
+		return FALSE;
+	if (n > MAX_FDS) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+			    "files of task %u: a table of %" G_GUINT64_FORMAT " slots", task->pid,
+			    n);
+		return FALSE;
+	}
+	*ret = (Table){ slots, (guint32) n };
+	return TRUE;
+}
+
+LINUX_LIST(linux_list_fd)
+{
+	const Linux *self = os;
+	g_autofree guint8 *chunk = g_malloc(CHUNK * 8);
+	Table table;
+
+	if (!read_table(self, task, &table, error))
+		return FALSE;
+	for (guint32 at = 0; at < table.n; at += CHUNK) {
+		guint32 n = MIN(CHUNK, table.n - at);
+		if (!vmifs_call_check(call, error) ||
+		    !vmifs_aspace_read(self->aspace, table.slots + at * 8ULL, chunk, n * 8ULL,
+				       error)) {
+			g_prefix_error(error, "files of task %u: ", task->pid);
+			return FALSE;
+		}
+		for (guint32 i = 0; i < n; i++) {
+			if (vmifs_load_u64(chunk + i * 8ULL))
+				g_ptr_array_add(names, g_strdup_printf("%u", at + i));
+		}
+	}
+	return TRUE;
+}
+
+static gboolean
+render_path(const Linux *os, const LinuxPath *path, GString *out, GError **error)
+{
+	LinuxPath root;
+
+	return linux_path_root(os, &root, error) && linux_path_append(os, path, &root, out, error);
+}
+
+/* Decimal without sign or leading zeros, as the kernel names them. */
+static gboolean
+parse_fd(const char *name, guint32 *ret)
+{
+	guint64 n;
+
+	if (!name || (name[0] == '0' && name[1]) ||
+	    !g_ascii_string_to_unsigned(name, 10, 0, G_MAXUINT32, &n, NULL))
+		return FALSE;
+	*ret = (guint32) n;
+	return TRUE;
+}
+
+LINUX_VIEW(linux_render_fd)
+{
+	const Linux *self = os;
+	Table table;
+	guint32 fd;
+	guint64 file, at;
+	LinuxPath path;
+
+	if (!parse_fd(entry, &fd))
+		return no_such_entry(error);
+	if (!read_table(self, task, &table, error))
+		return FALSE;
+	if (fd >= table.n)
+		return no_such_entry(error);
+	if (!vmifs_aspace_read_u64(self->aspace, table.slots + fd * 8ULL, &file, error))
+		return FALSE;
+	if (!file)
+		return no_such_entry(error);
+	return linux_offset(self, LINUX_FIELD_FILE_PATH, &at, error) &&
+	       linux_path_read(self, file + at, &path, error) &&
+	       render_path(self, &path, out, error);
+}
+
+LINUX_VIEW(linux_render_exe)
+{
+	const Linux *self = os;
+	guint64 file, at;
+	LinuxPath path;
+
+	if (!task->mm)
+		return no_such_entry(error);
+	if (!linux_get(self, task->mm, LINUX_FIELD_MM_EXE_FILE, &file, error))
+		return FALSE;
+	if (!file)
+		return no_such_entry(error);
+	return linux_offset(self, LINUX_FIELD_FILE_PATH, &at, error) &&
+	       linux_path_read(self, file + at, &path, error) &&
+	       render_path(self, &path, out, error);
+}
+
+static gboolean
+render_fs_path(const Linux *os, const VmifsTask *task, LinuxField field, GString *out,
+	       GError **error)
+{
+	guint64 fs, at;
+	LinuxPath path;
+
+	if (!linux_get(os, task->object, LINUX_FIELD_TASK_FS, &fs, error))
+		return FALSE;
+	if (!fs)
+		return no_such_entry(error);
+	return linux_offset(os, field, &at, error) && linux_path_read(os, fs + at, &path, error) &&
+	       render_path(os, &path, out, error);
+}
+
+LINUX_VIEW(linux_render_cwd)
+{
+	return render_fs_path(os, task, LINUX_FIELD_FS_PWD, out, error);
+}
+
+LINUX_VIEW(linux_render_root)
+{
+	return render_fs_path(os, task, LINUX_FIELD_FS_ROOT, out, error);
+}
