@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * module-symbols: the symbols of modules: of each the part of its ELF symbol table that the kernel
+ * kept, behind those of the core kernel, as /proc/kallsyms lists them. A capital letter is a symbol
+ * that is exported, which only a module's export table tells.
+ */
+#include "modules.h"
+
+#include <spi/bytes.h>
+
+#include <string.h>
+
+#define SYM_LEN 24 /* Elf64_Sym */
+#define SYM_INFO 4
+#define SYM_VALUE 8
+#define MAX_SYMBOLS (1024 * 1024) /* of one module */
+#define MAX_EXPORTS (64 * 1024)
+#define MAX_NAME 512 /* KSYM_NAME_LEN with the NUL */
+
+typedef struct {
+	guint64 symtab, strtab, typetab; /* typetab 0: types stand in st_info */
+	guint32 n;
+} Table;
+
+static gboolean
+read_table(const Linux *os, guint64 module, Table *ret, GError **error)
+{
+	guint64 kallsyms, n;
+	Table t = { 0 };
+
+	if (!linux_get(os, module, LINUX_FIELD_MODULE_KALLSYMS, &kallsyms, error) ||
+	    !linux_get(os, kallsyms, LINUX_FIELD_MOD_KALLSYMS_SYMTAB, &t.symtab, error) ||
+	    !linux_get(os, kallsyms, LINUX_FIELD_MOD_KALLSYMS_STRTAB, &t.strtab, error) ||
+	    !linux_get(os, kallsyms, LINUX_FIELD_MOD_KALLSYMS_NUM_SYMTAB, &n, error))
+		return FALSE;
+	if (linux_has(os, LINUX_FIELD_MOD_KALLSYMS_TYPETAB) &&
+	    !linux_get(os, kallsyms, LINUX_FIELD_MOD_KALLSYMS_TYPETAB, &t.typetab, error))
+		return FALSE;
+	if (n > MAX_SYMBOLS) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+			    "%" G_GUINT64_FORMAT " symbols make no sense", n);
+		return FALSE;
+	}
+	t.n = (guint32) n;
+	*ret = t;
+	return TRUE;
+}
+
+/* Name and address of an entry of an export table: pointers, or distances from where they stand. */
+static gboolean
+read_export(const Linux *os, guint64 entry, guint64 *ret_value, guint64 *ret_name)
+{
+	guint64 value_at, name_at, value, name;
+
+	if (linux_offset(os, LINUX_FIELD_KERNEL_SYMBOL_VALUE_OFFSET, &value_at, NULL)) {
+		if (!linux_offset(os, LINUX_FIELD_KERNEL_SYMBOL_NAME_OFFSET, &name_at, NULL) ||
+		    !linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_VALUE_OFFSET, &value, NULL) ||
+		    !linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_NAME_OFFSET, &name, NULL))
+			return FALSE;
+		*ret_value = entry + value_at + (guint64) (gint64) (gint32) value;
+		*ret_name = entry + name_at + (guint64) (gint64) (gint32) name;
+		return TRUE;
+	}
+	return linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_VALUE, ret_value, NULL) &&
+	       linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_NAME, ret_name, NULL);
+}
+
+/* char * -> guint64 *: what the module exports. What cannot be read is not in it. */
+static GHashTable *
+read_exports(const Linux *os, guint64 module)
+{
+	g_autoptr(GHashTable) exports =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	guint64 syms, n, len, value, name_va;
+
+	if (!linux_sizeof(os, LINUX_STRUCT_KERNEL_SYMBOL, &len, NULL) ||
+	    !linux_get(os, module, LINUX_FIELD_MODULE_SYMS, &syms, NULL) ||
+	    !linux_get(os, module, LINUX_FIELD_MODULE_NUM_SYMS, &n, NULL))
+		return g_steal_pointer(&exports);
+	for (guint64 i = 0; i < MIN(n, MAX_EXPORTS); i++) {
+		if (!read_export(os, syms + i * len, &value, &name_va))
+			break;
+		char *name = vmifs_aspace_read_string(os->aspace, name_va, MAX_NAME - 1, NULL);
+		if (!name)
+			break;
+		g_hash_table_insert(exports, name, g_memdup2(&value, sizeof value));
+	}
+	return g_steal_pointer(&exports);
+}
+
+static char
+symbol_type(const GHashTable *exports, const char *name, guint64 value, char type)
+{
+	const guint64 *exported = g_hash_table_lookup((GHashTable *) exports, name);
+
+	if (!g_ascii_isgraph(type))
+		return '?';
+	return exported && *exported == value ? g_ascii_toupper(type) : g_ascii_tolower(type);
+}
+
+static gboolean
+add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, GError **error)
+{
+	char module_name[LINUX_MODULE_NAME];
+	Table t;
+
+	if (!linux_module_name(os, module, module_name, error) ||
+	    !read_table(os, module, &t, error))
+		return FALSE;
+	g_autofree guint8 *symbols = g_malloc(t.n * (gsize) SYM_LEN + 1);
+	g_autofree guint8 *types = t.typetab ? g_malloc(t.n + (gsize) 1) : NULL;
+	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * (gsize) SYM_LEN, error) ||
+	    (types && !vmifs_aspace_read(os->aspace, t.typetab, types, t.n, error)))
+		return FALSE;
+
+	g_autoptr(GHashTable) exports = read_exports(os, module);
+	vmifs_symbols_builder_module(builder, module_name);
+	for (guint32 i = 0; i < t.n; i++) {
+		const guint8 *symbol = symbols + i * (gsize) SYM_LEN;
+		guint64 value = vmifs_load_u64(symbol + SYM_VALUE);
+		g_autofree char *name = vmifs_aspace_read_string(
+			os->aspace, t.strtab + vmifs_load_u32(symbol), MAX_NAME - 1, NULL);
+		/* The first symbol of an ELF table has no name, nor have those of sections. */
+		if (!name || !*name)
+			continue;
+		char type = symbol_type(exports, name, value,
+					(char) (types ? types[i] : symbol[SYM_INFO]));
+		if (!vmifs_symbols_builder_add(builder, value, type, name, strlen(name)))
+			break;
+	}
+	return TRUE;
+}
+
+VmifsSymbols *
+linux_symbols(gpointer self, const VmifsCall *call, GError **error)
+{
+	const Linux *os = self;
+	g_autoptr(VmifsSymbolsBuilder) builder = vmifs_symbols_builder_new();
+	g_autoptr(GError) no_modules = NULL;
+
+	vmifs_symbols_builder_add_all(builder, os->symbols);
+	g_autoptr(GArray) modules = linux_modules(os, call, &no_modules);
+	if (!modules)
+		vmifs_guest_log(os->guest, "symbols of modules: %s", no_modules->message);
+	for (guint i = 0; modules && i < modules->len; i++) {
+		guint64 module = g_array_index(modules, guint64, i);
+		g_autoptr(GError) failed = NULL;
+
+		if (!vmifs_call_check(call, error))
+			return NULL;
+		if (!add_module(os, module, builder, &failed))
+			vmifs_guest_log(os->guest, "symbols of module %#" G_GINT64_MODIFIER "x: %s",
+					module, failed->message);
+	}
+	if (!vmifs_call_check(call, error))
+		return NULL;
+	return vmifs_symbols_builder_end(g_steal_pointer(&builder));
+}

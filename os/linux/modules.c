@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * modules: the list of loaded modules, and its text as /proc/modules has it:
+ *
+ *   name size users used-by,used-by, state 0xbase (taints)
+ */
+#include "list.h"
+#include "modules.h"
+
+/* The address range for modules holds no more. */
+#define MAX_MODULES (256 * 1024)
+#define MAX_MEMORIES 16
+
+enum {
+	STATE_LIVE = 0,
+	STATE_COMING = 1,
+	STATE_GOING = 2,
+	STATE_UNFORMED = 3,
+};
+
+typedef struct {
+	const Linux *os;
+	guint64 list_at;
+	GArray *modules; /* of guint64 */
+} Walk;
+
+static gboolean
+visit_module(guint64 node, gpointer user)
+{
+	Walk *w = user;
+	guint64 module = node - w->list_at, state;
+
+	if (linux_get(w->os, module, LINUX_FIELD_MODULE_STATE, &state, NULL) &&
+	    state != STATE_UNFORMED)
+		g_array_append_val(w->modules, module);
+	return TRUE;
+}
+
+GArray *
+linux_modules(const Linux *os, const VmifsCall *call, GError **error)
+{
+	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GError) broken = NULL;
+	Walk w = { .os = os, .modules = modules };
+	guint64 head;
+
+	if (!linux_symbol(os, "modules", &head, error) ||
+	    !linux_offset(os, LINUX_FIELD_MODULE_LIST, &w.list_at, error))
+		return NULL;
+	if (!linux_list_each(os->aspace, head, MAX_MODULES, visit_module, &w, call, &broken)) {
+		if (!vmifs_call_check(call, NULL)) {
+			g_propagate_error(error, g_steal_pointer(&broken));
+			return NULL;
+		}
+		vmifs_guest_log(os->guest, "modules: %s", broken->message);
+	}
+	return g_steal_pointer(&modules);
+}
+
+gboolean
+linux_module_name(const Linux *os, guint64 module, char *name, GError **error)
+{
+	name[LINUX_MODULE_NAME - 1] = '\0';
+	return linux_get_bytes(os, module, LINUX_FIELD_MODULE_NAME, name, LINUX_MODULE_NAME - 1,
+			       error);
+}
+
+/* Base of the text, bytes of all parts. */
+static gboolean
+read_memory(const Linux *os, guint64 module, guint64 *ret_base, guint64 *ret_size, GError **error)
+{
+	static const LinuxField layouts[] = { LINUX_FIELD_MODULE_CORE_SIZE,
+					      LINUX_FIELD_MODULE_INIT_SIZE };
+	VmifsMember mem;
+	guint64 base, size = 0, part;
+
+	if (!linux_has(os, LINUX_FIELD_MODULE_MEM)) {
+		if (!linux_get(os, module, LINUX_FIELD_MODULE_CORE_BASE, &base, error))
+			return FALSE;
+		for (gsize i = 0; i < G_N_ELEMENTS(layouts); i++) {
+			if (!linux_has(os, layouts[i]))
+				continue;
+			if (!linux_get(os, module, layouts[i], &part, error))
+				return FALSE;
+			size += part;
+		}
+		*ret_base = base;
+		*ret_size = size;
+		return TRUE;
+	}
+	if (!linux_member(os, LINUX_FIELD_MODULE_MEM, &mem, error) ||
+	    !linux_get(os, module + mem.offset, LINUX_FIELD_MODULE_MEMORY_BASE, &base, error))
+		return FALSE;
+	for (guint32 i = 0; i < MIN(mem.count, MAX_MEMORIES); i++) {
+		if (!linux_get(os, module + mem.offset + i * mem.elem_size,
+			       LINUX_FIELD_MODULE_MEMORY_SIZE, &part, error))
+			return FALSE;
+		size += part;
+	}
+	*ret_base = base;
+	*ret_size = size;
+	return TRUE;
+}
+
+/* ---- /proc/modules ---- */
+
+typedef struct {
+	const Linux *os;
+	guint64 node_at;
+	GString *out;
+	gboolean printed;
+} Users;
+
+static gboolean
+visit_user(guint64 node, gpointer user)
+{
+	Users *u = user;
+	guint64 source;
+	char name[LINUX_MODULE_NAME];
+
+	if (linux_get(u->os, node - u->node_at, LINUX_FIELD_MODULE_USE_SOURCE, &source, NULL) &&
+	    linux_module_name(u->os, source, name, NULL)) {
+		vmifs_text_append_octal(u->out, name, -1, " ");
+		g_string_append_c(u->out, ',');
+		u->printed = TRUE;
+	}
+	return TRUE;
+}
+
+static gboolean
+append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *call, GError **error)
+{
+	Users u = { .os = os, .out = out };
+	guint64 count, head_at, init, exit;
+
+	if (!linux_has(os, LINUX_FIELD_MODULE_REFCNT)) {
+		g_string_append(out, " - -");
+		return TRUE;
+	}
+	if (!linux_get(os, module, LINUX_FIELD_MODULE_REFCNT, &count, error) ||
+	    !linux_get(os, module, LINUX_FIELD_MODULE_INIT, &init, error) ||
+	    !linux_get(os, module, LINUX_FIELD_MODULE_EXIT, &exit, error) ||
+	    !linux_offset(os, LINUX_FIELD_MODULE_SOURCE_LIST, &head_at, error) ||
+	    !linux_offset(os, LINUX_FIELD_MODULE_USE_SOURCE_LIST, &u.node_at, error))
+		return FALSE;
+	/* The kernel itself holds one for as long as the module is loaded. */
+	g_string_append_printf(out, " %d ", (gint32) count - 1);
+	if (!linux_list_each(os->aspace, module + head_at, MAX_MODULES, visit_user, &u, call,
+			     error))
+		return FALSE;
+	if (init && !exit) {
+		g_string_append(out, "[permanent],");
+		u.printed = TRUE;
+	}
+	if (!u.printed)
+		g_string_append_c(out, '-');
+	return TRUE;
+}
+
+static void
+append_taints(GString *out, guint64 taints, guint64 state)
+{
+	/* By bit; blank where a bit is of the kernel, not of a module. */
+	static const char letters[] = "PF        C OE K XTN";
+
+	if (!taints)
+		return;
+	g_string_append(out, " (");
+	for (gsize i = 0; i < sizeof letters - 1; i++) {
+		if (letters[i] != ' ' && taints >> i & 1)
+			g_string_append_c(out, letters[i]);
+	}
+	if (state == STATE_GOING)
+		g_string_append_c(out, '-');
+	if (state == STATE_COMING)
+		g_string_append_c(out, '+');
+	g_string_append_c(out, ')');
+}
+
+static gboolean
+append_module(const Linux *os, guint64 module, GString *out, const VmifsCall *call, GError **error)
+{
+	char name[LINUX_MODULE_NAME];
+	guint64 base, size, state, taints;
+
+	if (!linux_module_name(os, module, name, error) ||
+	    !read_memory(os, module, &base, &size, error) ||
+	    !linux_get(os, module, LINUX_FIELD_MODULE_STATE, &state, error) ||
+	    !linux_get(os, module, LINUX_FIELD_MODULE_TAINTS, &taints, error))
+		return FALSE;
+	vmifs_text_append_octal(out, name, -1, " ");
+	g_string_append_printf(out, " %u", (guint32) size);
+	if (!append_users(os, module, out, call, error))
+		return FALSE;
+	g_string_append_printf(out, " %s 0x%016" G_GINT64_MODIFIER "x",
+			       state == STATE_GOING    ? "Unloading"
+			       : state == STATE_COMING ? "Loading"
+						       : "Live",
+			       base);
+	append_taints(out, taints, state);
+	g_string_append_c(out, '\n');
+	return TRUE;
+}
+
+LINUX_VIEW(linux_render_modules)
+{
+	const Linux *self = os;
+	g_autoptr(GArray) modules = linux_modules(self, call, error);
+
+	if (!modules)
+		return FALSE;
+	for (guint i = 0; i < modules->len; i++) {
+		guint64 module = g_array_index(modules, guint64, i);
+		g_autoptr(GError) failed = NULL;
+		gsize start = out->len;
+
+		if (append_module(self, module, out, call, &failed))
+			continue;
+		g_string_truncate(out, start);
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		vmifs_guest_log(self->guest, "module %#" G_GINT64_MODIFIER "x: %s", module,
+				failed->message);
+	}
+	return TRUE;
+}

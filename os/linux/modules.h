@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* modules: the kernel's loaded modules, for those who list them or want their symbols. */
+#pragma once
+
+#include "linux.h"
+
+G_BEGIN_DECLS
+
+#define LINUX_MODULE_NAME 64
+
+/* Addresses (guint64) of every struct module that is at least coming up, in the kernel's order:
+ * newest first. What a torn list still gave is returned, the tear logged. */
+GArray *
+linux_modules(const Linux *os, const VmifsCall *call, GError **error);
+/* name: holds LINUX_MODULE_NAME bytes. */
+gboolean
+linux_module_name(const Linux *os, guint64 module, char *name, GError **error);
+
+G_END_DECLS
