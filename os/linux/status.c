@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status: /proc/<pid>/status. It grew by lines over the years and loses some by configuration, so
+ * each group of lines is a part of its own: printed where this kernel prints it, which its types or
+ * the very texts in its read-only data tell, and left out where its values cannot be known.
+ */
+#include "bits.h"
+#include "counters.h"
+#include "mitigations.h"
+#include "state.h"
+
+#define PF_KTHREAD 0x00200000
+#define PAGE_KB 4
+#define PAGE_SIZE 4096
+#define MAX_GROUPS 65536
+#define MAX_PID_LEVEL 32
+#define RLIMIT_SIGPENDING_INDEX 11
+#define MMF_DISABLE_THP 24
+#define NODES_WITHOUT_NUMA 1
+
+typedef struct {
+	const Linux *os;
+	const VmifsTask *task;
+	GString *out;
+	const VmifsCall *call;
+	LinuxCursor c;
+	guint64 flags, signal, sighand, cred;
+} Status;
+
+/* A member of the task, of its signals, of its credentials. */
+static guint64
+own(Status *s, LinuxField field)
+{
+	return linux_take(&s->c, s->task->object, field);
+}
+
+static guint64
+mm(Status *s, LinuxField field)
+{
+	return linux_take(&s->c, s->task->mm, field);
+}
+
+static void
+line(Status *s, const char *name, guint64 value)
+{
+	g_string_append_printf(s->out, "%s:\t%" G_GUINT64_FORMAT "\n", name, value);
+}
+
+/* ---- who it is ---- */
+
+static void
+append_name(Status *s)
+{
+	g_autoptr(GString) name = g_string_new(NULL);
+
+	if (!s->c.error)
+		linux_task_name(s->os, s->task, name, &s->c.error);
+	g_string_append(s->out, "Name:\t");
+	for (const char *p = name->str; *p; p++) {
+		if (*p == '\n')
+			g_string_append(s->out, "\\n");
+		else if (*p == '\\')
+			g_string_append(s->out, "\\\\");
+		else
+			g_string_append_c(s->out, *p);
+	}
+	g_string_append_c(s->out, '\n');
+}
+
+static void
+append_ids(Status *s)
+{
+	static const LinuxField ids[2][4] = {
+		{ LINUX_FIELD_CRED_UID, LINUX_FIELD_CRED_EUID, LINUX_FIELD_CRED_SUID,
+		  LINUX_FIELD_CRED_FSUID },
+		{ LINUX_FIELD_CRED_GID, LINUX_FIELD_CRED_EGID, LINUX_FIELD_CRED_SGID,
+		  LINUX_FIELD_CRED_FSGID },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		g_string_append(s->out, i ? "Gid:" : "Uid:");
+		for (gsize j = 0; j < G_N_ELEMENTS(ids[i]); j++)
+			g_string_append_printf(s->out, "\t%" G_GUINT64_FORMAT,
+					       linux_take(&s->c, s->cred, ids[i][j]));
+		g_string_append_c(s->out, '\n');
+	}
+}
+
+static void
+append_groups(Status *s)
+{
+	const Linux *os = s->os;
+	guint64 info = linux_take(&s->c, s->cred, LINUX_FIELD_CRED_GROUP_INFO);
+	guint64 n = linux_take(&s->c, info, LINUX_FIELD_GROUP_INFO_NGROUPS);
+	guint64 gid = 0;
+
+	g_string_append(s->out, "Groups:\t");
+	for (guint64 i = 0; i < MIN(n, MAX_GROUPS) && !s->c.error; i++) {
+		linux_load(os,
+			   linux_layout_element(os->layout, LINUX_FIELD_GROUP_INFO_GID, info, i), 4,
+			   &gid, &s->c.error);
+		g_string_append_printf(s->out, i ? " %u" : "%u", (guint32) gid);
+	}
+	g_string_append(s->out, " \n");
+}
+
+/* The ids of the task in each namespace from the initial one down to its own. */
+static void
+append_ns_ids(Status *s)
+{
+	static const struct {
+		const char *name;
+		LinuxValue type;
+	} lines[] = {
+		{ "NStgid:", LINUX_VALUE_PIDTYPE_TGID },
+		{ "NSpid:", LINUX_VALUE_PIDTYPE_PID },
+		{ "NSpgid:", LINUX_VALUE_PIDTYPE_PGID },
+		{ "NSsid:", LINUX_VALUE_PIDTYPE_SID },
+	};
+	const Linux *os = s->os;
+	guint64 address, thread = own(s, LINUX_FIELD_TASK_THREAD_PID);
+	guint64 level = thread ? linux_take(&s->c, thread, LINUX_FIELD_PID_LEVEL) : 0;
+
+	/* Kernels without pid namespaces have no such lines. */
+	if (!thread || level > MAX_PID_LEVEL || !linux_symbol(os, "copy_pid_ns", &address, NULL))
+		return;
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+		guint64 pid = thread;
+		if (lines[i].type != LINUX_VALUE_PIDTYPE_PID)
+			pid = linux_signal_pid(&s->c, s->signal, lines[i].type);
+		g_string_append(s->out, lines[i].name);
+		for (guint64 l = 0; l <= level; l++) {
+			guint64 upid = linux_layout_element(os->layout, LINUX_FIELD_PID_NUMBERS,
+							    thread, l);
+			guint64 ns = linux_take(&s->c, upid, LINUX_FIELD_UPID_NS);
+			g_string_append_printf(s->out, "\t%" G_GUINT64_FORMAT,
+					       linux_pid_number(&s->c, pid, ns));
+		}
+		g_string_append_c(s->out, '\n');
+	}
+}
+
+static void
+append_identity(Status *s)
+{
+	guint64 tracer = 0, fs = own(s, LINUX_FIELD_TASK_FS), files, group, max_fds = 0;
+
+	append_name(s);
+	if (fs)
+		g_string_append_printf(s->out, "Umask:\t%#04o\n",
+				       (guint) linux_take(&s->c, fs, LINUX_FIELD_FS_UMASK));
+	g_string_append_printf(s->out, "State:\t%s\n", linux_task_state(&s->c, s->task->object));
+	line(s, "Tgid", s->task->tgid);
+	group = linux_has(s->os, LINUX_FIELD_TASK_NUMA_GROUP) ? own(s, LINUX_FIELD_TASK_NUMA_GROUP)
+							      : 0;
+	line(s, "Ngid", group ? linux_take(&s->c, group, LINUX_FIELD_NUMA_GROUP_GID) : 0);
+	line(s, "Pid", s->task->pid);
+	line(s, "PPid", s->task->ppid);
+	if (own(s, LINUX_FIELD_TASK_PTRACE))
+		tracer = linux_take(&s->c, own(s, LINUX_FIELD_TASK_PARENT), LINUX_FIELD_TASK_PID);
+	line(s, "TracerPid", tracer);
+	append_ids(s);
+	files = own(s, LINUX_FIELD_TASK_FILES);
+	if (files)
+		max_fds = linux_take(&s->c, linux_take(&s->c, files, LINUX_FIELD_FILES_FDT),
+				     LINUX_FIELD_FDTABLE_MAX_FDS);
+	line(s, "FDSize", max_fds);
+	append_groups(s);
+	append_ns_ids(s);
+	if (linux_has_text(s->os, LINUX_TEXT_KTHREAD))
+		line(s, "Kthread", (s->flags & PF_KTHREAD) != 0);
+}
+
+/* ---- memory ---- */
+
+static void
+line_kb(Status *s, const char *name, guint64 kb)
+{
+	g_string_append_printf(s->out, "%s:\t%8" G_GUINT64_FORMAT " kB\n", name, kb);
+}
+
+static guint64
+page_align(guint64 address)
+{
+	return (address + PAGE_SIZE - 1) & ~(guint64) (PAGE_SIZE - 1);
+}
+
+static void
+append_sizes(Status *s)
+{
+	LinuxRss rss = { 0 };
+	guint64 total = mm(s, LINUX_FIELD_MM_TOTAL_VM);
+	guint64 exec = mm(s, LINUX_FIELD_MM_EXEC_VM) * PAGE_SIZE;
+	guint64 text = page_align(mm(s, LINUX_FIELD_MM_END_CODE)) -
+		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(guint64) (PAGE_SIZE - 1));
+
+	if (!s->c.error)
+		linux_rss(s->os, s->task->mm, TRUE, &rss, &s->c.error);
+	guint64 resident = rss.anon + rss.file + rss.shmem;
+	text = MIN(text, exec);
+	line_kb(s, "VmPeak", MAX(total, mm(s, LINUX_FIELD_MM_HIWATER_VM)) * PAGE_KB);
+	line_kb(s, "VmSize", total * PAGE_KB);
+	line_kb(s, "VmLck", mm(s, LINUX_FIELD_MM_LOCKED_VM) * PAGE_KB);
+	line_kb(s, "VmPin", mm(s, LINUX_FIELD_MM_PINNED_VM) * PAGE_KB);
+	line_kb(s, "VmHWM", MAX(resident, mm(s, LINUX_FIELD_MM_HIWATER_RSS)) * PAGE_KB);
+	line_kb(s, "VmRSS", resident * PAGE_KB);
+	line_kb(s, "RssAnon", rss.anon * PAGE_KB);
+	line_kb(s, "RssFile", rss.file * PAGE_KB);
+	line_kb(s, "RssShmem", rss.shmem * PAGE_KB);
+	line_kb(s, "VmData", mm(s, LINUX_FIELD_MM_DATA_VM) * PAGE_KB);
+	line_kb(s, "VmStk", mm(s, LINUX_FIELD_MM_STACK_VM) * PAGE_KB);
+	line_kb(s, "VmExe", text >> 10);
+	line_kb(s, "VmLib", (exec - text) >> 10);
+	line_kb(s, "VmPTE", mm(s, LINUX_FIELD_MM_PGTABLES_BYTES) >> 10);
+	line_kb(s, "VmSwap", rss.swap * PAGE_KB);
+	if (linux_has(s->os, LINUX_FIELD_MM_HUGETLB_USAGE))
+		line_kb(s, "HugetlbPages", mm(s, LINUX_FIELD_MM_HUGETLB_USAGE) * PAGE_KB);
+}
+
+static void
+append_memory(Status *s)
+{
+	const Linux *os = s->os;
+	guint64 address;
+
+	append_sizes(s);
+	if (linux_has_text(os, LINUX_TEXT_CORE_DUMPING)) {
+		guint64 core = linux_has(os, LINUX_FIELD_SIGNAL_CORE_STATE)
+				       ? linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_CORE_STATE)
+				       : mm(s, LINUX_FIELD_MM_CORE_STATE);
+		line(s, "CoreDumping", core != 0);
+	}
+	if (linux_has_text(os, LINUX_TEXT_THP_ENABLED)) {
+		/* The symbol is there where the kernel has huge pages at all. */
+		gboolean thp = linux_symbol(os, "transparent_hugepage_flags", &address, NULL);
+		gboolean disabled = mm(s, LINUX_FIELD_MM_FLAGS) >> MMF_DISABLE_THP & 1;
+		line(s, "THP_enabled", thp && !disabled);
+	}
+	if (linux_has_text(os, LINUX_TEXT_UNTAG_MASK)) {
+		guint64 mask = linux_has(os, LINUX_FIELD_MM_UNTAG_MASK)
+				       ? mm(s, LINUX_FIELD_MM_UNTAG_MASK)
+				       : G_MAXUINT64;
+		g_string_append_printf(s->out, "untag_mask:\t%#" G_GINT64_MODIFIER "x\n", mask);
+	}
+}
+
+/* ---- signals and rights ---- */
+
+static void
+line_hex(Status *s, const char *name, guint64 value)
+{
+	g_string_append_printf(s->out, "%s:\t%016" G_GINT64_MODIFIER "x\n", name, value);
+}
+
+/* Signals waiting for the user, counted at the user until 5.14, since at its ucounts. */
+static guint64
+count_pending(Status *s)
+{
+	const Linux *os = s->os;
+	guint64 index, n = 0;
+
+	if (!linux_has(os, LINUX_FIELD_CRED_UCOUNTS))
+		return linux_take(&s->c, linux_take(&s->c, s->cred, LINUX_FIELD_CRED_USER),
+				  LINUX_FIELD_USER_SIGPENDING);
+	guint64 ucounts = linux_take(&s->c, s->cred, LINUX_FIELD_CRED_UCOUNTS);
+	if (!s->c.error &&
+	    linux_value(os, LINUX_VALUE_UCOUNT_RLIMIT_SIGPENDING, &index, &s->c.error))
+		linux_load(os,
+			   linux_layout_element(os->layout, LINUX_FIELD_UCOUNTS_RLIMIT, ucounts,
+						index),
+			   8, &n, &s->c.error);
+	return (guint32) n;
+}
+
+static void
+append_signals(Status *s)
+{
+	guint64 ignored = 0, caught = 0, threads = 0, pending = 0, limit = 0, private = 0,
+		shared = 0, blocked = 0;
+
+	/* A task that has been waited for has none of these any more. */
+	if (s->sighand) {
+		private = own(s, LINUX_FIELD_TASK_PENDING);
+		shared = linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_SHARED_PENDING);
+		blocked = own(s, LINUX_FIELD_TASK_BLOCKED);
+		threads = linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_NR_THREADS);
+		pending = count_pending(s);
+		limit = linux_rlimit(&s->c, s->signal, RLIMIT_SIGPENDING_INDEX);
+		if (!s->c.error)
+			linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
+	}
+	line(s, "Threads", threads);
+	g_string_append_printf(s->out, "SigQ:\t%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "\n",
+			       pending, limit);
+	line_hex(s, "SigPnd", private);
+	line_hex(s, "ShdPnd", shared);
+	line_hex(s, "SigBlk", blocked);
+	line_hex(s, "SigIgn", ignored);
+	line_hex(s, "SigCgt", caught);
+}
+
+static void
+append_rights(Status *s)
+{
+	static const struct {
+		const char *name;
+		LinuxField field;
+	} caps[] = {
+		{ "CapInh", LINUX_FIELD_CRED_CAP_INHERITABLE },
+		{ "CapPrm", LINUX_FIELD_CRED_CAP_PERMITTED },
+		{ "CapEff", LINUX_FIELD_CRED_CAP_EFFECTIVE },
+		{ "CapBnd", LINUX_FIELD_CRED_CAP_BSET },
+		{ "CapAmb", LINUX_FIELD_CRED_CAP_AMBIENT },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(caps); i++)
+		line_hex(s, caps[i].name, linux_take(&s->c, s->cred, caps[i].field));
+	line(s, "NoNewPrivs", own(s, LINUX_FIELD_TASK_ATOMIC_FLAGS) & 1);
+	if (linux_has(s->os, LINUX_FIELD_TASK_SECCOMP_MODE))
+		line(s, "Seccomp", own(s, LINUX_FIELD_TASK_SECCOMP_MODE));
+	if (linux_has(s->os, LINUX_FIELD_TASK_SECCOMP_FILTERS))
+		line(s, "Seccomp_filters", own(s, LINUX_FIELD_TASK_SECCOMP_FILTERS));
+}
+
+static void
+append_speculation(Status *s)
+{
+	guint64 flags = own(s, LINUX_FIELD_TASK_ATOMIC_FLAGS);
+	const char *text;
+
+	if (linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS)) {
+		text = linux_store_bypass(s->os, flags, &s->c.error);
+		g_string_append_printf(s->out, "Speculation_Store_Bypass:\t%s\n", text ? text : "");
+	}
+	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_INDIRECT_BRANCH)) {
+		text = linux_indirect_branch(s->os, flags, &s->c.error);
+		g_string_append_printf(s->out, "SpeculationIndirectBranch:\t%s\n",
+				       text ? text : "");
+	}
+}
+
+/* ---- where it may run ---- */
+
+static void
+append_mask(Status *s, const char *name, LinuxField field, guint32 n_bits)
+{
+	VmifsMember member;
+
+	if (s->c.error || !linux_member(s->os, field, &member, &s->c.error))
+		return;
+	gsize len = (n_bits + 7) / 8;
+	if (len > member.size) {
+		g_set_error(&s->c.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+			    "%u bits in a mask of %" G_GUINT64_FORMAT " bytes", n_bits,
+			    member.size);
+		return;
+	}
+	g_autofree guint8 *bits = g_malloc0(len);
+	linux_get_bytes(s->os, s->task->object, field, bits, len, &s->c.error);
+	g_string_append_printf(s->out, "%s:\t", name);
+	linux_bits_append_hex(s->out, bits, n_bits);
+	g_string_append_printf(s->out, "\n%s_list:\t", name);
+	linux_bits_append_list(s->out, bits, n_bits);
+	g_string_append_c(s->out, '\n');
+}
+
+static void
+append_places(Status *s)
+{
+	VmifsMember mems;
+	guint64 address;
+
+	append_mask(s, "Cpus_allowed", LINUX_FIELD_TASK_CPUS_MASK, linux_n_cpus(s->os));
+	if (!linux_member(s->os, LINUX_FIELD_TASK_MEMS_ALLOWED, &mems, NULL))
+		return;
+	/* As many bits as the kernel may have nodes, not as many as there are. */
+	gboolean numa = linux_symbol(s->os, "nr_node_ids", &address, NULL);
+	append_mask(s, "Mems_allowed", LINUX_FIELD_TASK_MEMS_ALLOWED,
+		    numa ? (guint32) MIN(mems.size * 8, 8192) : NODES_WITHOUT_NUMA);
+}
+
+static void
+append_switches(Status *s)
+{
+	line(s, "voluntary_ctxt_switches", own(s, LINUX_FIELD_TASK_NVCSW));
+	line(s, "nonvoluntary_ctxt_switches", own(s, LINUX_FIELD_TASK_NIVCSW));
+}
+
+static void
+append_features(Status *s)
+{
+	static const struct {
+		const char *name;
+		LinuxField field;
+	} lines[] = {
+		{ "x86_Thread_features", LINUX_FIELD_TASK_THREAD_FEATURES },
+		{ "x86_Thread_features_locked", LINUX_FIELD_TASK_THREAD_FEATURES_LOCKED },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+		if (!linux_has(s->os, lines[i].field))
+			continue;
+		guint64 features = own(s, lines[i].field);
+		g_string_append_printf(s->out, "%s:\t%s%s\n", lines[i].name,
+				       features & 1 ? "shstk " : "", features & 2 ? "wrss " : "");
+	}
+}
+
+/* ---- the file ---- */
+
+static const struct {
+	const char *what;
+	void (*append)(Status *s);
+	gboolean of_mm; /* only tasks with memory of their own have it */
+} parts[] = {
+	{ "identity", append_identity, FALSE },       { "memory", append_memory, TRUE },
+	{ "signals", append_signals, FALSE },         { "rights", append_rights, FALSE },
+	{ "speculation", append_speculation, FALSE }, { "places", append_places, FALSE },
+	{ "switches", append_switches, FALSE },       { "features", append_features, FALSE },
+};
+
+LINUX_VIEW(linux_render_status)
+{
+	Status s = { .os = os, .task = task, .out = out, .call = call, .c = { .os = os } };
+
+	s.flags = linux_take(&s.c, task->object, LINUX_FIELD_TASK_FLAGS);
+	s.signal = linux_take(&s.c, task->object, LINUX_FIELD_TASK_SIGNAL);
+	s.sighand = linux_take(&s.c, task->object, LINUX_FIELD_TASK_SIGHAND);
+	s.cred = linux_take(&s.c, task->object, LINUX_FIELD_TASK_REAL_CRED);
+	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+		gsize start = out->len;
+
+		if (parts[i].of_mm && !task->mm)
+			continue;
+		parts[i].append(&s);
+		if (!s.c.error)
+			continue;
+		g_string_truncate(out, start);
+		if (i == 0)
+			return linux_cursor_end(&s.c, error);
+		vmifs_guest_log(s.os->guest, "status of task %u: %s: %s", task->pid, parts[i].what,
+				s.c.error->message);
+		g_clear_error(&s.c.error);
+	}
+	return TRUE;
+}
