@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * iomem: the tree of address ranges that drivers have claimed, in /proc/iomem form.
+ */
+#include "linux.h"
+
+#define MAX_RESOURCES (1024 * 1024)
+/* Far deeper than buses nest; the text indents five levels and no more. */
+#define MAX_DEPTH 64
+#define MAX_SHOWN_DEPTH 5
+#define MAX_NAME 256
+
+typedef struct {
+	guint64 start, end, name, sibling, child;
+} Resource;
+
+static gboolean
+read_resource(const Linux *os, guint64 address, Resource *ret, GError **error)
+{
+	Resource r;
+
+	if (!linux_get(os, address, LINUX_FIELD_RESOURCE_START, &r.start, error) ||
+	    !linux_get(os, address, LINUX_FIELD_RESOURCE_END, &r.end, error) ||
+	    !linux_get(os, address, LINUX_FIELD_RESOURCE_NAME, &r.name, error) ||
+	    !linux_get(os, address, LINUX_FIELD_RESOURCE_SIBLING, &r.sibling, error) ||
+	    !linux_get(os, address, LINUX_FIELD_RESOURCE_CHILD, &r.child, error))
+		return FALSE;
+	*ret = r;
+	return TRUE;
+}
+
+static void
+append_resource(const Linux *os, const Resource *r, guint depth, GString *out)
+{
+	g_autofree char *name =
+		r->name ? vmifs_aspace_read_string(os->aspace, r->name, MAX_NAME, NULL) : NULL;
+
+	g_string_append_printf(out, "%*s%08" G_GINT64_MODIFIER "x-%08" G_GINT64_MODIFIER "x : ",
+			       (int) MIN(depth, MAX_SHOWN_DEPTH) * 2, "", r->start, r->end);
+	vmifs_text_append_mangled(out, name ? name : "<BAD>", -1, LINUX_CONTROL_BYTES);
+	g_string_append_c(out, '\n');
+}
+
+LINUX_VIEW(linux_render_iomem)
+{
+	const Linux *self = os;
+	g_autoptr(GHashTable) seen =
+		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	guint64 siblings[MAX_DEPTH]; /* where to go on at each level, 0 = nowhere */
+	guint depth = 0;
+	guint64 root, at;
+	Resource r;
+
+	if (!linux_symbol(self, "iomem_resource", &root, error) ||
+	    !read_resource(self, root, &r, error))
+		return FALSE;
+	at = r.child;
+	while (at) {
+		guint n = g_hash_table_size(seen);
+		if (n % 256 == 0 && !vmifs_call_check(call, error))
+			return FALSE;
+		if (n >= MAX_RESOURCES || !g_hash_table_add(seen, g_memdup2(&at, sizeof at)) ||
+		    !read_resource(self, at, &r, NULL)) {
+			vmifs_guest_log(self->guest,
+					"iomem: resource %#" G_GINT64_MODIFIER
+					"x: not readable, or seen before",
+					at);
+			r.child = r.sibling = 0;
+		} else {
+			append_resource(self, &r, depth, out);
+		}
+		if (r.child && depth + 1 < MAX_DEPTH) {
+			siblings[depth++] = r.sibling;
+			at = r.child;
+			continue;
+		}
+		at = r.sibling;
+		while (!at && depth)
+			at = siblings[--depth];
+	}
+	return TRUE;
+}
