@@ -117,14 +117,13 @@ hit_banner(LinuxFind *find, guint64 pa)
 
 enum { PATTERN_NOTE, PATTERN_DIGITS, PATTERN_BANNER };
 
-const VmifsPattern linux_patterns[] = {
+const VmifsPattern linux_patterns[LINUX_N_PATTERNS] = {
 	/* namesz 11; what follows differs from note to note. */
 	[PATTERN_NOTE] = { "VMCOREINFO", (const guint8 *) "\013\0\0\0", 4, 4096, TRUE },
 	[PATTERN_DIGITS] = { "kallsyms tokens", (const guint8 *) LINUX_KALLSYMS_DIGITS, 20, 1,
 			     FALSE },
 	[PATTERN_BANNER] = { "Linux banner", (const guint8 *) "Linux version ", 14, 1, FALSE },
 };
-const gsize linux_n_patterns = G_N_ELEMENTS(linux_patterns);
 
 void
 linux_hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)

@@ -38,8 +38,8 @@ void
 linux_found_free(gpointer found);
 
 /* The discovery part of the driver's VmifsOs. */
-extern const VmifsPattern linux_patterns[];
-extern const gsize linux_n_patterns;
+#define LINUX_N_PATTERNS 3
+extern const VmifsPattern linux_patterns[LINUX_N_PATTERNS];
 void
 linux_hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa);
 void

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * linux: the driver: what discovery found becomes an instance with the kernel's types and symbols,
+ * and a table says which decoder makes which file of the tree. Attaching reads the types and no
+ * more; everything else is read when it is asked for.
+ */
+#include "linux.h"
+
+#include "found.h"
+
+/* Of the kernel's own BTF; Debian's are 4 to 6 MB. */
+#define MAX_BTF (64 * 1024 * 1024)
+
+/* ---- attaching ---- */
+
+static VmifsTypes *
+read_types(const Linux *os, GError **error)
+{
+	guint64 start, stop;
+
+	if (!linux_symbol(os, "__start_BTF", &start, error) ||
+	    !linux_symbol(os, "__stop_BTF", &stop, error))
+		return NULL;
+	if (stop <= start || stop - start > MAX_BTF) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+			    "types from %#" G_GINT64_MODIFIER "x to %#" G_GINT64_MODIFIER
+			    "x make no sense",
+			    start, stop);
+		return NULL;
+	}
+	g_autofree guint8 *blob = g_malloc(stop - start);
+	if (!vmifs_aspace_read(os->aspace, start, blob, stop - start, error))
+		return NULL;
+	return vmifs_types_new_btf(blob, stop - start, error);
+}
+
+static void
+detach(gpointer self)
+{
+	Linux *os = self;
+
+	g_clear_pointer(&os->layout, linux_layout_free);
+	g_free(os->texts);
+	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
+	g_free(os);
+}
+
+static gpointer
+attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
+{
+	const LinuxFound *found = kernel->data;
+	Linux *os = g_new0(Linux, 1);
+	g_autoptr(GError) no_types = NULL;
+
+	os->guest = kernel->guest;
+	os->mem = kernel->mem;
+	os->aspace = kernel->aspace;
+	os->found = found;
+	os->symbols = found->symbols ? vmifs_symbols_ref(found->symbols) : NULL;
+
+	/* Without types there are still symbols, and the kernel's memory to read with them. */
+	g_autoptr(VmifsTypes) types = read_types(os, &no_types);
+	if (!types)
+		vmifs_guest_log(os->guest, "kernel types: %s", no_types->message);
+	else if (vmifs_types_problem(types))
+		vmifs_guest_log(os->guest, "kernel types: %s", vmifs_types_problem(types));
+	os->n_types = types ? vmifs_types_count(types) : 0;
+	os->layout = linux_layout_new(types);
+	os->texts = g_new0(LinuxTexts, 1);
+	return os;
+}
+
+static void
+append_text(GString *out, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	g_string_append_printf(out, "%s: ", key);
+	vmifs_text_append_octal(out, value, -1, NULL);
+	g_string_append_c(out, '\n');
+}
+
+static void
+info(gpointer self, GString *out)
+{
+	const Linux *os = self;
+	const LinuxFound *found = os->found;
+
+	g_string_append(out, "os: Linux\n");
+	append_text(out, "release", found->release);
+	append_text(out, "banner", found->banner);
+	append_text(out, "build id", found->build_id);
+	append_text(out, "root found by", found->root_how);
+	if (found->has_slides)
+		g_string_append_printf(out,
+				       "virtual slide: %#" G_GINT64_MODIFIER
+				       "x\nphysical slide: %#" G_GINT64_MODIFIER "x\n",
+				       found->virtual_slide, found->physical_slide);
+	append_text(out, "slides found by", found->slides_how);
+	g_string_append_printf(out, "symbols: %" G_GSIZE_FORMAT "\n",
+			       os->symbols ? vmifs_symbols_count(os->symbols) : 0);
+	append_text(out, "symbols found by", found->symbols_how);
+	if (os->n_types)
+		g_string_append_printf(out, "types: %u, the kernel's own BTF\n", os->n_types);
+	else
+		g_string_append(out, "types: none: processes and files cannot be told; see log\n");
+}
+
+/* ---- the tree ---- */
+
+#define GUEST (VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS)
+#define TASK (VMIFS_SCOPE_PROCESS | VMIFS_SCOPE_THREAD)
+
+static const VmifsView views[] = {
+	{ "modules", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_modules },
+	{ "dmesg", VMIFS_SCOPE_GUEST, VMIFS_VIEW_TEXT, .render = linux_render_dmesg },
+	{ "version", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_version },
+	{ "cmdline", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_kernel_cmdline },
+	{ "uptime", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_uptime },
+	{ "iomem", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_iomem },
+	{ "sys/kernel/ostype", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT, .render = linux_render_ostype },
+	{ "sys/kernel/osrelease", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT,
+	  .render = linux_render_osrelease },
+	{ "sys/kernel/version", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT,
+	  .render = linux_render_uts_version },
+	{ "sys/kernel/hostname", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT,
+	  .render = linux_render_hostname },
+
+	{ "maps", TASK, VMIFS_VIEW_TEXT, .render = linux_render_maps },
+	{ "modules", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_task_modules },
+	{ "comm", TASK, VMIFS_VIEW_TEXT, .render = linux_render_comm },
+	{ "cmdline", TASK, VMIFS_VIEW_TEXT, .render = linux_render_cmdline },
+	{ "environ", TASK, VMIFS_VIEW_TEXT, .render = linux_render_environ },
+	{ "status", TASK, VMIFS_VIEW_TEXT, .render = linux_render_status },
+	{ "stat", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_process_stat },
+	{ "stat", VMIFS_SCOPE_THREAD, VMIFS_VIEW_TEXT, .render = linux_render_thread_stat },
+	{ "statm", TASK, VMIFS_VIEW_TEXT, .render = linux_render_statm },
+	{ "exe", TASK, VMIFS_VIEW_LINK, .render = linux_render_exe },
+	{ "cwd", TASK, VMIFS_VIEW_LINK, .render = linux_render_cwd },
+	{ "root", TASK, VMIFS_VIEW_LINK, .render = linux_render_root },
+	{ "fd", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_fd, linux_list_fd },
+};
+
+const VmifsOs vmifs_os_linux = {
+	.name = "linux",
+	.patterns = linux_patterns,
+	.n_patterns = LINUX_N_PATTERNS,
+	.hit = linux_hit,
+	.conclude = linux_conclude,
+	.attach = attach,
+	.detach = detach,
+	.info = info,
+	.symbols = linux_symbols,
+	.tasks = linux_tasks,
+	.task_aspace = linux_task_aspace,
+	.vmas = linux_vmas,
+	.views = views,
+	.n_views = G_N_ELEMENTS(views),
+};
