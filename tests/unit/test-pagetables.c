@@ -45,6 +45,7 @@ table_at(gpointer ctx, guint slot, guint64 pa, gsize len)
 
 	ck_assert_uint_lt(slot, VMIFS_WALK_LEVELS);
 	ck_assert_uint_le(len, TABLE_LEN);
+	ck_assert_uint_eq(pa % TABLE_LEN, 0);
 	return g_hash_table_lookup(run->tables, &pa);
 }
 

@@ -128,48 +128,61 @@ START_TEST(what_does_not_fit_is_not_kept)
 }
 END_TEST
 
-#define N_RACES 200000
+#define N_RACES 2000000
 
-/* The pages of two threads share the few entries; each page tells by itself whether it is whole. */
-static gpointer
-race(gpointer data)
+/* Two pages that share an entry; each tells by its address what it has to be. */
+typedef struct {
+	VmifsTlb *tlb;
+	VmifsRange pages[2];
+	gint ended;
+} Race;
+
+static VmifsRange
+page_of(guint64 va)
 {
-	VmifsTlb *tlb = data;
-	GRand *rand = g_rand_new_with_seed(1);
-	gsize n_found = 0;
+	return (VmifsRange){
+		.va = va,
+		.len = 0x1000,
+		.pa = va << 8,
+		.entry = ~va,
+		.perms = va >> 12 & 0x1f,
+		.level = 1,
+		.page_shift = 12,
+		.kind = VMIFS_RANGE_PAGE,
+	};
+}
 
-	for (guint i = 0; i < N_RACES; i++) {
-		guint64 va = (guint64) g_rand_int_range(rand, 1, 64) << 12;
-		VmifsRange page = {
-			.va = va,
-			.len = 0x1000,
-			.pa = va << 8,
-			.entry = ~va,
-			.perms = va >> 12 & 0x1f,
-			.level = 1,
-			.page_shift = 12,
-			.kind = VMIFS_RANGE_PAGE,
-		};
-		VmifsRange got;
-		if (vmifs_tlb_lookup(tlb, va, 3, &got)) {
-			assert_same(&got, &page);
-			n_found++;
-		}
-		vmifs_tlb_insert(tlb, va, 3, &page);
-	}
-	g_rand_free(rand);
-	return GSIZE_TO_POINTER(n_found);
+static gpointer
+write_both(gpointer data)
+{
+	Race *race = data;
+
+	for (guint i = 0; !g_atomic_int_get(&race->ended); i++)
+		vmifs_tlb_insert(race->tlb, race->pages[i % 2].va, 3, &race->pages[i % 2]);
+	return NULL;
 }
 
 START_TEST(threads_never_see_half_an_entry)
 {
 	g_autoptr(VmifsTlb) tlb = vmifs_tlb_new(4);
-	GThread *threads[2];
+	Race race = { .tlb = tlb, .pages = { page_of(0x1000), page_of(0x2000) } };
+	GThread *writers[2];
+	VmifsRange got;
 
-	for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
-		threads[i] = g_thread_new("race", race, tlb);
-	for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
-		ck_assert_ptr_nonnull(g_thread_join(threads[i]));
+	vmifs_tlb_insert(tlb, 0x1000, 3, &race.pages[0]);
+	while (vmifs_tlb_lookup(tlb, 0x1000, 3, &got)) {
+		race.pages[1] = page_of(race.pages[1].va + 0x1000);
+		vmifs_tlb_insert(tlb, race.pages[1].va, 3, &race.pages[1]);
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(writers); i++)
+		writers[i] = g_thread_new("write", write_both, &race);
+	for (guint i = 0; i < N_RACES; i++) {
+		if (vmifs_tlb_lookup(tlb, 0x1000, 3, &got))
+			assert_same(&got, &race.pages[0]);
+	}
+	g_atomic_int_set(&race.ended, TRUE);
+	for (gsize i = 0; i < G_N_ELEMENTS(writers); i++)
+		g_thread_join(writers[i]);
 }
 END_TEST
 
