@@ -86,8 +86,10 @@ typedef struct {
 } VmifsKernel;
 
 /* Another root of the same geometry as the kernel's: a process's. resolve, if not NULL, is asked
- * for not-present entries: it fills *ret (va, len, pa, perms; kind PAGE) and returns TRUE when the
- * page is in RAM all the same. user: (borrowed), must outlive the address space. (full) */
+ * for not-present entries, each as a whole whatever part of it is read: *ret comes as a copy of
+ * *not_present, gets pa, perms and kind PAGE, and TRUE is returned, when the page is in RAM all the
+ * same. The answer is kept for an epoch. user: (borrowed), must outlive the address space. (full)
+ */
 typedef gboolean (*VmifsResolve)(gpointer user, const VmifsRange *not_present, VmifsRange *ret);
 VmifsAspace *
 vmifs_aspace_new_like(VmifsAspace *kernel, guint64 root, VmifsResolve resolve, gpointer user);

@@ -85,23 +85,25 @@ gsize
 vmifs_aspace_read_some(VmifsAspace *aspace, guint64 va, gpointer buf, gsize len, GError **error);
 
 /* As vmifs_physmem_gather(), through the page tables, range by range. Addresses that would wrap at
- * 2^64 end the read. With ZERO_HOLES a hole is skipped by table, not by page. */
+ * 2^64 end the read. With ZERO_HOLES a hole is skipped by table, not by page; what is not present,
+ * or mapped to where no RAM is, is zeros too. A broken table ends the read all the same. */
 gsize
 vmifs_aspace_gather(VmifsAspace *aspace, guint64 va, gsize len, VmifsGatherFlags flags,
 		    VmifsSegments *segments, const VmifsCall *call, GError **error);
 
 /* Visits the ranges of [va, last] in order, neighbours of one kind, perms and contiguous pa merged
- * across tables (holes and broken ranges as one each). visit returns FALSE to stop. Not-present
- * ranges that the OS resolves arrive as PAGE. Work is bounded by max_tables table visits: FALSE
- * with TIMEOUT when that is used up, FALSE with the call's error when cancelled, else TRUE. */
+ * across tables (holes and broken ranges as one each; not-present entries stay single). visit
+ * returns FALSE to stop. Not-present ranges that the OS resolves arrive as PAGE. Work is bounded by
+ * max_tables table visits: FALSE with TIMEOUT when that is used up, FALSE with the call's error
+ * when cancelled, else TRUE. */
 typedef gboolean (*VmifsRangeVisit)(const VmifsRange *range, gpointer user);
 gboolean
 vmifs_aspace_visit(VmifsAspace *aspace, guint64 va, guint64 last, guint64 max_tables,
 		   VmifsRangeVisit visit, gpointer user, const VmifsCall *call, GError **error);
 
-/* First address >= va, <= last, that is data (a PAGE backed by RAM) or a hole; FALSE without error
- * when there is none, with TIMEOUT when the budget of table visits ended first (ret_va then says
- * how far it came). */
+/* First address >= va, <= last, that is data (a PAGE backed by RAM) or a hole (all else); FALSE
+ * without error when there is none, with TIMEOUT when the budget of table visits ended first, with
+ * the call's error when cancelled (ret_va then says how far it came). */
 gboolean
 vmifs_aspace_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_data,
 		  guint64 *ret_va, const VmifsCall *call, GError **error);
