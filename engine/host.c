@@ -3,6 +3,7 @@
  * host: turns the SOURCE words of a command line into guests. Names are made safe for a directory
  * here, once; of two equal names the later given one gets ~2, ~3 ...
  */
+#include "backend-call.h"
 #include "guest.h"
 #include "log.h"
 #include "physmem.h"
@@ -180,44 +181,6 @@ split_spec(const char *spec, char **ret_name, const char **ret_path)
 	*ret_path = equals + 1;
 }
 
-/* The backend that the user's format= names. */
-static const VmifsBackend *
-backend_of_format(const char *format, GError **error)
-{
-	g_autoptr(GString) known = g_string_new(NULL);
-	for (gsize i = 0; i < vmifs_n_backends; i++) {
-		const char *const *words = vmifs_backends[i]->formats;
-		for (; words && *words; words++) {
-			if (g_str_equal(*words, format))
-				return vmifs_backends[i];
-			g_string_append_printf(known, "%s%s", known->len ? ", " : "", *words);
-		}
-	}
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-		    "format=%s: not known; this build reads %s", format, known->str);
-	return NULL;
-}
-
-static const VmifsBackend *
-choose_backend(const VmifsSource *src, GError **error)
-{
-	const VmifsBackend *best = NULL;
-	int most = 0;
-	if (src->options->format)
-		return backend_of_format(src->options->format, error);
-	for (gsize i = 0; i < vmifs_n_backends; i++) {
-		int sure = vmifs_backends[i]->probe(src);
-		if (sure > most) {
-			most = sure;
-			best = vmifs_backends[i];
-		}
-	}
-	if (!best)
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-			    "%s: no backend of this build reads it", src->path);
-	return best;
-}
-
 static VmifsGuest *
 open_file(VmifsHost *host, const char *path, int fd, const char *name, GError **error)
 {
@@ -239,13 +202,13 @@ open_file(VmifsHost *host, const char *path, int fd, const char *name, GError **
 		.head_len = (gsize) MAX(head_len, 0),
 		.options = &host->options,
 	};
-	const VmifsBackend *backend = choose_backend(&src, error);
+	const VmifsBackend *backend = vmifs_backend_choose(&src, error);
 	if (!backend)
 		return NULL;
-	gpointer instance = backend->open(&src, NULL, error);
+	gpointer instance = vmifs_backend_open(backend, &src, NULL, error);
 	if (!instance)
 		return NULL;
-	gint64 acquired = backend->acquired ? backend->acquired(instance) : 0;
+	gint64 acquired = vmifs_backend_acquired(backend, instance);
 	g_autoptr(VmifsPhysmem) mem = vmifs_physmem_new(backend, instance, NULL, error);
 	if (!mem) {
 		g_prefix_error(error, "%s: ", path);
