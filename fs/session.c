@@ -180,7 +180,9 @@ run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	vmifs_segments_init(&segments);
 	node->ops->read(node, request->handle->file, request->off, request->size, &segments, call,
 			&failure);
-	if (failure || call->defer != VMIFS_DEFER_NO) {
+	if (call->defer != VMIFS_DEFER_NO)
+		return FALSE;
+	if (failure) {
 		g_propagate_error(error, failure);
 		return FALSE;
 	}

@@ -46,3 +46,22 @@ vmifs_address_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_
 	*ret_va = reached;
 	return TRUE;
 }
+
+gboolean
+vmifs_sized_clip(VmifsSizedSeek seek, gpointer file, guint64 off, gsize *len, VmifsNodeCall *call,
+		 GError **error)
+{
+	if (!call->fs->options->engine.holes_error)
+		return TRUE;
+	if (!vmifs_node_needs_work(call))
+		return FALSE;
+	guint64 data, hole;
+	if (!seek(file, off, TRUE, &data) || data != off) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE,
+			    "nothing is allocated at 0x%" G_GINT64_MODIFIER "x", off);
+		return FALSE;
+	}
+	if (seek(file, off, FALSE, &hole) && hole - off < *len)
+		*len = (gsize) (hole - off);
+	return TRUE;
+}

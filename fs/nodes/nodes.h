@@ -69,6 +69,14 @@ vmifs_sized_answer(const VmifsNode *node, gsize got, gsize want, const VmifsNode
 VmifsGatherFlags
 vmifs_sized_flags(const VmifsNodeCall *call);
 
+/* Under holes=error: shortens a read, whose first byte is at off, to end where its data does. FALSE
+ * with HOLE where there is none, or deferred. */
+typedef gboolean (*VmifsSizedSeek)(gpointer file, guint64 off, gboolean want_data,
+				   guint64 *ret_off);
+gboolean
+vmifs_sized_clip(VmifsSizedSeek seek, gpointer file, guint64 off, gsize *len, VmifsNodeCall *call,
+		 GError **error);
+
 /* SEEK_DATA and SEEK_HOLE over [va, last]: the end is a hole. */
 gboolean
 vmifs_address_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_data,

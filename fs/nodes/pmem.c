@@ -23,6 +23,12 @@ close_memory(gpointer file)
 	vmifs_physmem_unref(file);
 }
 
+static gboolean
+seek_memory(gpointer file, guint64 off, gboolean want_data, guint64 *ret_off)
+{
+	return off < vmifs_physmem_end(file) && vmifs_physmem_seek(file, off, want_data, ret_off);
+}
+
 static gsize
 read_memory(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegments *segments,
 	    VmifsNodeCall *call, GError **error)
@@ -31,6 +37,8 @@ read_memory(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegment
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
+	if (!vmifs_sized_clip(seek_memory, file, off, &want, call, error))
+		return 0;
 	gsize got = vmifs_physmem_gather(file, off, want, vmifs_sized_flags(call), segments,
 					 &call->call, error);
 	return vmifs_sized_answer(self, got, want, call, error);
@@ -43,8 +51,7 @@ seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *r
 {
 	if (!vmifs_node_needs_work(call))
 		return FALSE;
-	*ret_found =
-		off < vmifs_physmem_end(file) && vmifs_physmem_seek(file, off, want_data, ret_off);
+	*ret_found = seek_memory(file, off, want_data, ret_off);
 	return TRUE;
 }
 

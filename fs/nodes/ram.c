@@ -60,6 +60,14 @@ close_block(gpointer data)
 	g_free(file);
 }
 
+static gboolean
+seek_block(gpointer data, guint64 off, gboolean want_data, guint64 *ret_off)
+{
+	RamFile *file = data;
+	return off < block_len(file->mem, file->block) &&
+	       vmifs_physmem_seek_block(file->mem, file->block, off, want_data, ret_off);
+}
+
 static gsize
 read_block(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments *segments,
 	   VmifsNodeCall *call, GError **error)
@@ -69,6 +77,8 @@ read_block(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
+	if (!vmifs_sized_clip(seek_block, file, off, &want, call, error))
+		return 0;
 	gsize got = vmifs_physmem_gather_block(file->mem, file->block, off, want, segments,
 					       &call->call, error);
 	return vmifs_sized_answer(self, got, want, call, error);
@@ -78,11 +88,9 @@ static gboolean
 seek(VmifsNode *self, gpointer data, guint64 off, gboolean want_data, guint64 *ret_off,
      gboolean *ret_found, VmifsNodeCall *call, GError **error)
 {
-	RamFile *file = data;
 	if (!vmifs_node_needs_work(call))
 		return FALSE;
-	*ret_found = off < block_len(file->mem, file->block) &&
-		     vmifs_physmem_seek_block(file->mem, file->block, off, want_data, ret_off);
+	*ret_found = seek_block(data, off, want_data, ret_off);
 	return TRUE;
 }
 
