@@ -35,7 +35,8 @@ const VmifsOptions *
 vmifs_host_options(const VmifsHost *host);
 
 /* Opens SOURCE as written on the command line (FILE, NAME=FILE, later qemu:... ) and starts
- * discovery of its guests. SOURCE with what was tried, seen and can be done on failure. */
+ * discovery of its guests. On failure SOURCE with what was tried, seen and can be done; INVALID
+ * when an option is to blame. */
 gboolean
 vmifs_host_add(VmifsHost *host, const char *spec, GError **error);
 /* Of VmifsGuest, in the order they appeared. (full) */
