@@ -88,8 +88,10 @@ check_file(VmifsSnapshot *self, const VmifsSource *src, GError **error)
 			      "itself",
 			      (gint64) end);
 	self->len = (guint64) end;
+	if (!self->is_regular)
+		return TRUE; /* a device tells neither its holes nor when it was written */
 	self->acquired = (gint64) st.st_mtim.tv_sec * G_USEC_PER_SEC + st.st_mtim.tv_nsec / 1000;
-	if (self->is_regular && (guint64) st.st_blocks * 512 < self->len)
+	if ((guint64) st.st_blocks * 512 < self->len)
 		self->extents = vmifs_extents_new(self->fd, self->len);
 	return TRUE;
 }
