@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Touches everything a mount shows: the first MiB of every file, the target of every link, every listing,
+# and of address spaces the first MiB of each range that SEEK_DATA gives.  Each call must answer or fail
+# within a second; what fails is counted by kind of file, so that a reader sees where bytes are missing.
+
+import collections
+import errno
+import os
+import re
+import stat
+import time
+
+MiB = 1 << 20
+LIMIT = 1.0
+RANGES = 1000
+SPACES = ('vmem', 'kmem')
+# Bytes that are not in RAM, and nothing else, may fail.
+ALLOWED = {errno.EIO}
+
+
+class Sweep:
+    def __init__(self, root):
+        self.root = root
+        self.calls = collections.Counter()
+        self.failures = collections.Counter()  # (kind of file, call, errno)
+        self.examples = {}
+        self.problems = []
+        self.slowest = (0.0, '')
+        self.bytes = 0
+        self.walk(root)
+
+    def kind(self, path):
+        """A path without the guest's own numbers and names."""
+        parts = os.path.relpath(path, self.root).split('/')[1:]
+        named = parts[:1] and parts[0] in ('symbols', 'ram')
+        parts = [re.sub(r'^([0-9]+|[0-9a-f]+-[0-9a-f]+|self)$', 'N', part) for part in parts]
+        return '/'.join(parts[:1] + ['*'] if named and len(parts) > 1 else parts)
+
+    def call(self, name, path, function, *arguments):
+        """The call's result, or None when it failed."""
+        self.calls[name] += 1
+        start = time.monotonic()
+        try:
+            return function(*arguments)
+        except OSError as problem:
+            if name == 'lseek' and problem.errno == errno.ENXIO:
+                return None  # no more data
+            key = (self.kind(path), name, errno.errorcode.get(problem.errno, problem.errno))
+            self.failures[key] += 1
+            self.examples.setdefault(key, path)
+            if problem.errno not in ALLOWED:
+                self.problem(f'{name} {path}: {problem.strerror}')
+            return None
+        finally:
+            took = time.monotonic() - start
+            self.slowest = max(self.slowest, (took, f'{name} {path}'))
+            if took > LIMIT:
+                self.problem(f'{name} {path} took {took:.2f} s')
+
+    def problem(self, text):
+        if len(self.problems) < 50:
+            self.problems.append(text)
+
+    def walk(self, folder):
+        entries = self.call('list', folder, lambda: list(os.scandir(folder)))
+        for entry in sorted(entries or [], key=lambda entry: entry.name):
+            about = self.call('stat', entry.path, os.lstat, entry.path)
+            if not about:
+                continue
+            if stat.S_ISDIR(about.st_mode):
+                self.walk(entry.path)
+            elif stat.S_ISLNK(about.st_mode):
+                self.call('readlink', entry.path, os.readlink, entry.path)
+            else:
+                self.file(entry.path, entry.name in SPACES)
+
+    def file(self, path, is_space):
+        file = self.call('open', path, os.open, path, os.O_RDONLY)
+        if file is None:
+            return
+        try:
+            if is_space:
+                self.space(file, path)
+            else:
+                self.read(file, path, 0, MiB)
+        finally:
+            os.close(file)
+
+    def read(self, file, path, offset, length):
+        """Up to length bytes, in as many reads as it takes; how many came."""
+        done = 0
+        while done < length:
+            data = self.call('read', path, os.pread, file, length - done, offset + done)
+            if not data:
+                break
+            done += len(data)
+        self.bytes += done
+        return done
+
+    def space(self, file, path):
+        offset = 0
+        for _ in range(RANGES):
+            start = self.call('lseek', path, os.lseek, file, offset, os.SEEK_DATA)
+            if start is None:
+                return
+            if start < offset:
+                return self.problem(f'SEEK_DATA of {path} went from {offset:#x} back to {start:#x}')
+            end = self.call('lseek', path, os.lseek, file, start, os.SEEK_HOLE)
+            if end is None or end <= start:
+                return self.problem(f'SEEK_HOLE of {path} finds no end of the data at {start:#x}: {end}')
+            wanted = min(end - start, MiB)
+            got = self.read(file, path, start, wanted)
+            if got != wanted:
+                self.problem(f'{path}: of {wanted} bytes of data at {start:#x} {got} could be read')
+            offset = end
+        return None
+
+    def report(self):
+        lines = [' '.join(f'{count} {name}' for name, count in sorted(self.calls.items())) +
+                 f', {self.bytes / MiB:.0f} MiB; slowest {self.slowest[0] * 1000:.0f} ms: {self.slowest[1]}']
+        for (kind, name, error), count in sorted(self.failures.items()):
+            example = self.examples[(kind, name, error)]
+            lines.append(f'{count:7} {error:10} {name} {kind} (first: {os.path.relpath(example, self.root)})')
+        return '\n'.join(lines)
