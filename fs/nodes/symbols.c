@@ -66,7 +66,7 @@ render_symbol(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error
 	while (vmifs_symbols_each(symbols, self->name, &cursor, &index)) {
 		VmifsSymbol symbol;
 		vmifs_symbols_get(symbols, index, &symbol);
-		g_string_append_printf(out, "0x%" G_GINT64_MODIFIER "x %c", symbol.address,
+		g_string_append_printf(out, "%016" G_GINT64_MODIFIER "x %c", symbol.address,
 				       symbol.type);
 		if (symbol.module) {
 			g_string_append(out, " [");

@@ -132,7 +132,8 @@ read_text(int fd)
 	text_len = 0;
 	do {
 		reserve(1 << 16);
-		n = read(fd, text + text_len, text_size - text_len);
+		/* /proc/sys allocates what is asked for, and refuses megabytes */
+		n = read(fd, text + text_len, 1 << 16);
 		if (n > 0)
 			text_len += n;
 	} while (n > 0);
