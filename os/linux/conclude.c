@@ -231,6 +231,7 @@ note_delta(const LinuxNote *note, guint64 *ret)
 	return TRUE;
 }
 
+/* The note alone first: that is cheap, and notes are planted easily. */
 static void
 judge_note(LinuxFind *find, const LinuxNote *note)
 {
@@ -243,8 +244,11 @@ judge_note(LinuxFind *find, const LinuxNote *note)
 		return;
 	}
 	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &theory.ignore_mask);
+	if (!judge(find, &theory))
+		return;
 	theory.image = linux_image_of_note(find, note, theory.claim.delta);
-	judge(find, &theory);
+	if (theory.image)
+		judge(find, &theory);
 }
 
 /* Does the banner stand where that distance puts it? Cheap, and wrong distances are many. */
@@ -294,7 +298,8 @@ judge_banners(LinuxFind *find, LinuxImage *image)
 	for (guint i = 0; i < find->banners->len && linux_find_goes_on(find); i++) {
 		guint64 pa = g_array_index(find->banners, guint64, i);
 
-		if (pa - (tokens - LINUX_IMAGE_SPAN) < 2 * (guint64) LINUX_IMAGE_SPAN)
+		if (pa - (tokens - LINUX_IMAGE_SPAN) < 2 * (guint64) LINUX_IMAGE_SPAN &&
+		    (va - pa) % 4096 == 0)
 			judge_delta(find, image, va - pa, "banner near the symbol tables");
 	}
 }

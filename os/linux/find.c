@@ -5,8 +5,8 @@
  */
 #include "find.h"
 
-#define MAX_NOTES 64
-#define MAX_DIGITS 65536
+#define MAX_NOTES 1024
+#define MAX_DIGITS 1024
 #define MAX_BANNERS 65536
 #define MAX_BANNER 1024
 
@@ -56,6 +56,12 @@ linux_find_read(const LinuxFind *find, guint64 pa, gpointer buf, gsize len)
 }
 
 gboolean
+linux_find_read_phys(gpointer find, guint64 pa, gpointer buf, gsize len)
+{
+	return linux_find_read(find, pa, buf, len);
+}
+
+gboolean
 linux_find_goes_on(const LinuxFind *find)
 {
 	return vmifs_call_check(vmifs_probe_call(find->probe), NULL);
@@ -99,7 +105,9 @@ hit_note(LinuxFind *find, guint64 pa)
 static void
 hit_digits(LinuxFind *find, guint64 pa)
 {
-	if (find->digits->len < MAX_DIGITS)
+	LinuxPhys phys = { linux_find_read_phys, find };
+
+	if (find->digits->len < MAX_DIGITS && linux_kallsyms_has_tokens(&phys, pa))
 		g_array_append_val(find->digits, pa);
 }
 

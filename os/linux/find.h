@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
 	VmifsProbe *probe;
 	GArray *notes;      /* of LinuxNote */
-	GArray *digits;     /* of guint64 */
+	GArray *digits;     /* of guint64: those of whole token tables */
 	GArray *banners;    /* of guint64: whole ones, sorted */
 	GPtrArray *images;  /* of LinuxImage */
 	GPtrArray *kernels; /* of what conclude.c proved */
@@ -39,6 +39,9 @@ typedef struct {
 /* Exactly len bytes of physical memory. */
 gboolean
 linux_find_read(const LinuxFind *find, guint64 pa, gpointer buf, gsize len);
+/* The same, for a LinuxPhys; user is the LinuxFind. */
+gboolean
+linux_find_read_phys(gpointer find, guint64 pa, gpointer buf, gsize len);
 /* FALSE when the caller has given up. */
 gboolean
 linux_find_goes_on(const LinuxFind *find);

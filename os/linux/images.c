@@ -20,16 +20,10 @@ linux_image_free(gpointer data)
 	g_free(image);
 }
 
-static gboolean
-read_phys(gpointer find, guint64 pa, gpointer buf, gsize len)
-{
-	return linux_find_read(find, pa, buf, len);
-}
-
 LinuxImage *
 linux_image_at_digits(LinuxFind *find, guint64 pa)
 {
-	LinuxPhys phys = { read_phys, find };
+	LinuxPhys phys = { linux_find_read_phys, find };
 	g_autoptr(LinuxKallsyms) tables = NULL;
 	g_autoptr(VmifsSymbols) symbols = NULL;
 	LinuxImage *image;

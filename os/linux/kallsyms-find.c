@@ -21,7 +21,7 @@
 #define MIN_GROUP (2 * GROUP)   /* bytes: each name is a length and a token at least */
 #define MAX_GROUP (200 * GROUP)
 #define MIN_MARKERS 4
-#define BUDGET (128u << 20)
+#define BUDGET (64u << 20)
 
 typedef struct {
 	const LinuxPhys *phys;
@@ -442,25 +442,40 @@ static gboolean
 find_offsets(Finder *finder)
 {
 	LinuxKallsyms *tables = finder->tables;
-	gsize room = 8 * (gsize) tables->n + 32; /* the widest element, paddings, the base */
-	gsize before_len = MIN(room, finder->n_pa);
+	gsize least = 4 * (gsize) tables->n;
+	gsize room = 2 * least + 32; /* the widest element, paddings, the base */
 	guint64 behind_pa = tables->token_index_pa + 512;
 	g_autofree guint8 *before = g_malloc(room);
 	g_autofree guint8 *behind = g_malloc(room);
 	g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(Place));
 
-	if (read_phys(finder, finder->n_pa - before_len, before, before_len)) {
-		Block block = { before, before_len, finder->n_pa - before_len };
-		add_places_before(places, &block, tables->n);
+	/* RAM may begin, or end, beside narrower elements. */
+	for (gsize len = MIN(room, finder->n_pa); len >= least; len /= 2) {
+		Block block = { before, len, finder->n_pa - len };
+
+		if (read_phys(finder, block.pa, before, len)) {
+			add_places_before(places, &block, tables->n);
+			break;
+		}
 	}
-	/* RAM may end behind narrower elements. */
-	while (!read_phys(finder, behind_pa, behind, room)) {
-		room /= 2;
-		if (room < 4 * (gsize) tables->n)
-			return choose_place(tables, places);
+	for (gsize len = room; len >= least; len /= 2) {
+		Block block = { behind, len, behind_pa };
+
+		if (read_phys(finder, behind_pa, behind, len)) {
+			add_places_behind(places, &block, tables->n);
+			break;
+		}
 	}
-	add_places_behind(places, &(Block){ behind, room, behind_pa }, tables->n);
 	return choose_place(tables, places);
+}
+
+gboolean
+linux_kallsyms_has_tokens(const LinuxPhys *phys, guint64 digits_pa)
+{
+	g_autoptr(LinuxKallsyms) tables = g_new0(LinuxKallsyms, 1);
+	Finder finder = { .phys = phys, .tables = tables, .budget = BUDGET };
+
+	return find_tokens(&finder, digits_pa);
 }
 
 LinuxKallsyms *

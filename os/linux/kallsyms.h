@@ -45,10 +45,14 @@ typedef struct {
 	guint16 token_len[256];
 } LinuxKallsyms;
 
-/* digits_pa: where the bytes LINUX_KALLSYMS_DIGITS stand: the tokens of the digits, in every token
- * table. NULL with CORRUPT, saying which table is missing, when there is no valid set of tables
- * around them. */
+/* The tokens of the digits, as in every token table. */
 #define LINUX_KALLSYMS_DIGITS "0\0001\0002\0003\0004\0005\0006\0007\0008\0009"
+/* digits_pa: where LINUX_KALLSYMS_DIGITS stands. */
+
+/* Quickly: is there a whole token table with its index? Digits are planted easily. */
+gboolean
+linux_kallsyms_has_tokens(const LinuxPhys *phys, guint64 digits_pa);
+/* NULL with CORRUPT, saying which table is missing, when there is no valid set of tables. */
 LinuxKallsyms *
 linux_kallsyms_find(const LinuxPhys *phys, guint64 digits_pa, GError **error);
 void

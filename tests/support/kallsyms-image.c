@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define NOISE (300 << 10)
+#define NOISE (64 << 10)
 #define PA 0x5300000
 #define N_PERCPU 40
 
@@ -64,22 +64,30 @@ add_expected(KallsymsImage *image, guint64 address, char type, char *name)
 	g_array_append_val(image->expected, expected);
 }
 
+static guint64
+text_address(const KallsymsImage *image, const KallsymsPlan *plan)
+{
+	if (plan->text)
+		return plan->text;
+	if (plan->encoding == LINUX_KALLSYMS_PC_RELATIVE)
+		return image->pa - (16 << 20);
+	return plan->bits32 ? 0xc0100000 : G_GUINT64_CONSTANT(0xffffffff9a200000);
+}
+
 static void
 make_symbols(KallsymsImage *image, const KallsymsPlan *plan)
 {
-	guint64 text = plan->bits32 ? 0xc0100000 : G_GUINT64_CONSTANT(0xffffffff9a200000);
+	guint64 text = text_address(image, plan);
 	guint32 n_percpu = plan->encoding == LINUX_KALLSYMS_PERCPU ||
 					   plan->encoding == LINUX_KALLSYMS_ABSOLUTE64
 				   ? N_PERCPU
 				   : 0;
 
-	if (plan->encoding == LINUX_KALLSYMS_PC_RELATIVE)
-		text = PA - (16 << 20);
 	for (guint32 i = 0; i < n_percpu; i++)
 		add_expected(image, 64 * i, 'A', g_strdup_printf("percpu_%u", i));
 	add_expected(image, text, 'T', g_strdup("_text"));
 	add_expected(image, text, 'T', g_strdup("_stext"));
-	for (guint32 i = image->expected->len; i < plan->n; i++) {
+	for (guint32 i = image->expected->len; i < plan->n - plan->n_named; i++) {
 		guint64 address = text + 16 * (guint64) (i - i % 5);
 		if (i == 300)
 			add_expected(image, address, 'W', g_strnfill(300, 'q'));
@@ -87,6 +95,10 @@ make_symbols(KallsymsImage *image, const KallsymsPlan *plan)
 			add_expected(image, address, i % 2 ? 't' : 'T',
 				     g_strdup_printf("function_%u_with%s", i,
 						     i % 3 ? "_a_long__tail" : ""));
+	}
+	for (guint32 i = 0; i < plan->n_named; i++) {
+		const KallsymsNamed *named = &plan->named[i];
+		add_expected(image, text + named->offset, named->type, g_strdup(named->name));
 	}
 }
 
@@ -129,16 +141,18 @@ add_number(GByteArray *bytes, guint64 value, guint width)
 static void
 add_noise(GByteArray *bytes, gsize len, guint32 seed)
 {
-	for (gsize i = 0; i < len; i++) {
-		seed = seed * 1103515245 + 12345;
-		g_byte_array_append(bytes, &(guint8){ seed >> 16 }, 1);
-	}
+	gsize at = bytes->len;
+
+	g_byte_array_set_size(bytes, at + len);
+	for (; at < bytes->len; at++)
+		bytes->data[at] = (seed = seed * 1103515245 + 12345) >> 16;
 }
 
+/* Memory begins at a page. */
 static void
 align(GByteArray *bytes, guint to)
 {
-	while ((PA + bytes->len) % to)
+	while (bytes->len % to)
 		g_byte_array_append(bytes, &(guint8){ 0 }, 1);
 }
 
@@ -154,7 +168,8 @@ add_name(GByteArray *bytes, const Token *tokens, const KallsymsExpected *symbol)
 		guint8 best = 0;
 		for (guint code = 0; code < 256; code++) {
 			const Token *t = &tokens[code];
-			if (t->len > best_len && strncmp(at, t->text, t->len) == 0) {
+			if (t->len > best_len && t->text[0] == *at &&
+			    strncmp(at, t->text, t->len) == 0) {
 				best_len = t->len;
 				best = code;
 			}
@@ -269,7 +284,7 @@ kallsyms_image_make(KallsymsImage *image, const KallsymsPlan *plan)
 
 	*image = (KallsymsImage){
 		.bytes = g_byte_array_new(),
-		.pa = PA,
+		.pa = plan->pa ? plan->pa : PA,
 		.expected = g_array_new(FALSE, FALSE, sizeof(KallsymsExpected)),
 		.phys = { read_image, image },
 	};

@@ -8,6 +8,13 @@
 #include <glib.h>
 #include <os/linux/kallsyms.h>
 
+/* A symbol of its own, at that offset from the start of the text. */
+typedef struct {
+	guint64 offset;
+	char type;
+	const char *name;
+} KallsymsNamed;
+
 typedef struct {
 	LinuxKallsymsEncoding encoding;
 	gboolean behind;   /* addresses behind the token index, as since 6.4; else before n */
@@ -16,6 +23,12 @@ typedef struct {
 	guint align;        /* of every table: 8 or 4 */
 	guint marker_width; /* 4 or 8 */
 	guint32 n;
+	/* The rest may be zero. */
+	guint64 pa;   /* where the memory begins */
+	guint64 text; /* address of _text; PC-relative: physical */
+	/* Among the n, behind the others: sorted by offset, from 16 * n on. */
+	const KallsymsNamed *named;
+	guint32 n_named;
 } KallsymsPlan;
 
 /* One of each, and of what could make a difference: odd numbers, full groups. */
