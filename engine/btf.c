@@ -25,7 +25,7 @@
 #define MAX_CHAIN 64
 /* Anonymous structures within each other, and members looked at for one name. */
 #define MAX_NESTED 16
-#define MAX_MEMBERS (128 * 1024)
+#define MAX_MEMBERS (16 * 1024)
 
 /* Bytes after the record's head: fixed + vlen * each. */
 typedef struct {

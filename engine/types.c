@@ -2,7 +2,9 @@
 /*
  * types: names on top of btf.c's ids. Two hash tables are made once, of type names and of
  * enumerators: heads[hash] -> entry -> next entry, in the order of the blob. A hostile blob can
- * make any chain long; a lookup gives up after so many steps and the name counts as unknown.
+ * make names and chains long and definitions many; all of these end at a bound, and what lies
+ * beyond counts as unknown: a layout is hundreds of lookups, and they must take no time to speak
+ * of.
  */
 #include <vmifs/types.h>
 
@@ -12,7 +14,9 @@
 #include <string.h>
 
 #define MAX_CHAIN 1024
-#define MAX_ENTRIES (4 * 1024 * 1024)
+#define MAX_DEFINITIONS 8
+#define MAX_ENTRIES (1024 * 1024) /* a kernel has 50,000 */
+#define MAX_NAME 256              /* longer names are not indexed */
 
 #define NONE G_MAXUINT32
 
@@ -84,7 +88,7 @@ index_end(Index *index, const VmifsBtf *btf)
 	while (n--) {
 		Entry *entry = &g_array_index(index->entries, Entry, n);
 		const char *name = vmifs_btf_string(btf, entry->name);
-		guint32 slot = hash_name(name, strlen(name)) & index->mask;
+		guint32 slot = hash_name(name, strnlen(name, MAX_NAME)) & index->mask;
 
 		entry->next = index->heads[slot];
 		index->heads[slot] = n;
@@ -216,7 +220,10 @@ vmifs_types_sizeof(const VmifsTypes *types, const char *name, guint64 *ret)
 		const Entry *entry;
 		VmifsBtfShape shape;
 
-		while ((entry = index_find(&types->types, types->btf, name, len, &cursor))) {
+		for (guint i = 0; i < MAX_DEFINITIONS; i++) {
+			entry = index_find(&types->types, types->btf, name, len, &cursor);
+			if (!entry)
+				break;
 			if (!vmifs_btf_shape(types->btf, entry->id, &shape))
 				continue;
 			*ret = shape.size;
@@ -312,9 +319,13 @@ vmifs_types_member(const VmifsTypes *types, const char *path, VmifsMember *ret)
 		Cursor cursor = { 0 };
 		const Entry *entry;
 
-		while ((entry = index_find(&types->types, types->btf, path, dot - path, &cursor)))
+		for (guint i = 0; i < MAX_DEFINITIONS; i++) {
+			entry = index_find(&types->types, types->btf, path, dot - path, &cursor);
+			if (!entry)
+				break;
 			if (find_member(types->btf, entry->id, dot + 1, ret))
 				return TRUE;
+		}
 	}
 	return FALSE;
 }

@@ -481,12 +481,14 @@ START_TEST(longer_vlen_of_newer_kernels_is_read)
 	btf_asm_init(&a, NULL);
 	guint32 u8 = btf_asm_int(&a, "char", 1);
 	btf_asm_type(&a, VMIFS_BTF_STRUCT, "huge", FALSE, 0x10001, 0x10001);
+	btf_asm_member(&a, "first", u8, 8);
 	for (guint32 i = 0; i < 0x10000; i++)
 		btf_asm_member(&a, "x", u8, i * 8);
-	btf_asm_member(&a, "last", u8, 0x10000 * 8);
+	add_list(&a);
 	g_autoptr(VmifsTypes) types = good_types(&a);
 
-	assert_place(types, "huge.last", 0x10000, 1);
+	assert_place(types, "huge.first", 1, 1);
+	assert_size(types, "list", 16);
 }
 END_TEST
 
@@ -586,6 +588,52 @@ START_TEST(name_of_many_types_ends_the_search)
 	assert_size(types, "same", 1);
 	for (guint i = 0; i < 1000; i++)
 		assert_no_member(types, "same.member");
+}
+END_TEST
+
+START_TEST(giant_names_cost_nothing)
+{
+	g_auto(BtfAsm) a;
+	g_autofree char *giant = g_strnfill(8 << 20, 'x');
+	btf_asm_init(&a, NULL);
+	guint32 name = btf_asm_string(&a, giant);
+	for (guint i = 0; i < 200000; i++) {
+		btf_asm_u32(&a, name);
+		btf_asm_u32(&a, VMIFS_BTF_STRUCT << 24);
+		btf_asm_u32(&a, 1);
+		a.next_id++;
+	}
+	add_list(&a);
+	g_autoptr(VmifsTypes) types = good_types(&a);
+
+	assert_size(types, "list", 16);
+	assert_no_size(types, giant);
+}
+END_TEST
+
+START_TEST(giant_structs_of_one_name_end_the_search)
+{
+	g_auto(BtfAsm) a;
+	btf_asm_init(&a, NULL);
+	guint32 name = btf_asm_string(&a, "mm");
+	for (guint i = 0; i < 40; i++) {
+		btf_asm_u32(&a, name);
+		btf_asm_u32(&a, VMIFS_BTF_STRUCT << 24 | 20000);
+		btf_asm_u32(&a, 1);
+		a.next_id++;
+		for (guint m = 0; m < 20000; m++) {
+			btf_asm_u32(&a, name);
+			btf_asm_u32(&a, 1);
+			btf_asm_u32(&a, 0);
+		}
+	}
+	g_autoptr(VmifsTypes) types = good_types(&a);
+	gint64 start = g_get_monotonic_time();
+
+	for (guint i = 0; i < 100; i++)
+		assert_no_member(types, "mm.owner");
+	/* 80 million members, were there no bounds. */
+	ck_assert_int_lt(g_get_monotonic_time() - start, 5 * G_USEC_PER_SEC);
 }
 END_TEST
 
@@ -722,6 +770,8 @@ make_suite(void)
 	tcase_add_test(t, members_outside_their_struct_are_unknown);
 	tcase_add_test(t, ids_and_strings_out_of_range_are_nothing);
 	tcase_add_test(t, name_of_many_types_ends_the_search);
+	tcase_add_test(t, giant_names_cost_nothing);
+	tcase_add_test(t, giant_structs_of_one_name_end_the_search);
 	tcase_add_test(t, giant_vlen_is_refused);
 	tcase_add_test(t, kind_zero_is_refused);
 	tcase_add_test(t, first_type_must_be_readable);
