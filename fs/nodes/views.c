@@ -113,7 +113,8 @@ lookup_entry(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **er
 		node->text_size = (gint64) text->len;
 	if (!rendered && !g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_HOLE) &&
 	    !g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_CORRUPT)) {
-		g_propagate_error(error, failure);
+		if (failure) /* else deferred */
+			g_propagate_error(error, failure);
 		return NULL;
 	}
 	g_clear_error(&failure);
