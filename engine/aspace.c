@@ -212,12 +212,13 @@ read_part(VmifsAspace *aspace, guint64 va, guint64 pa, guint8 *buf, gsize len, G
 	if (G_LIKELY(vmifs_physmem_read(mem, pa, buf, len, NULL, &failure)))
 		return len;
 	/* Up to where? A large page may reach out of RAM, a file may have lost its end. */
-	while (done < len) {
-		gsize n = MIN(len - done, PAGE - (pa + done) % PAGE);
+	for (gsize step = PAGE; step && done < len;) {
+		gsize n = MIN(len - done, step);
 		g_clear_error(&failure);
-		if (!vmifs_physmem_read(mem, pa + done, buf + done, n, NULL, &failure))
-			break;
-		done += n;
+		if (vmifs_physmem_read(mem, pa + done, buf + done, n, NULL, &failure))
+			done += n;
+		else
+			step /= 2;
 	}
 	if (failure)
 		g_propagate_prefixed_error(error, failure, "walk " X64 ": ", va + done);

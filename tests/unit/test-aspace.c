@@ -15,7 +15,7 @@
 #define X64 "%#" G_GINT64_MODIFIER "x"
 
 /*
- * Physical: RAM 0..2M, 2M..2M+64K (another block), 4M..4M+64K; root at 0x1000.
+ * Physical: RAM 0..2M, 2M..2M+64K (another block), 4M..4M+64K, 6M..6M+0x1234; root at 0x1000.
  * Virtual, all with 4 KiB pages unless said otherwise:
  */
 #define VA_FIRST 0x400000ull  /* 0x10000 */
@@ -28,6 +28,7 @@
 #define VA_NEXT_TABLE 0x600000ull     /* 0x31000, read-only from 0x32000 on */
 #define VA_LARGE 0x800000ull          /* 2M page at 2M: RAM for its first 64K */
 #define VA_ACROSS 0xa00000ull         /* 0x1ff000, 0x200000: two regions */
+#define VA_ODD 0xa02000ull            /* 0x601000: RAM for its first 0x234 bytes */
 #define VA_LOST 0xc00000ull           /* a table at 0x12345000: no RAM */
 #define VA_BAD 0x40000000ull          /* a 1G page with reserved bits */
 #define VA_LAST 0xfffffffffffff000ull /* 0x40000 */
@@ -37,6 +38,7 @@ static const char guest_text[] =
 	"ram 0 2M low\n"
 	"ram 2M 64K more\n"
 	"ram 4M 64K high\n"
+	"ram 6M 0x1234 odd\n"
 	"u64 0x1000 0x2067\n"
 	"u64 0x1ff8 0x8067\n"
 	"u64 0x2000 0x3067 0x4000e7\n"
@@ -45,7 +47,7 @@ static const char guest_text[] =
 	"u64 0x4000 0x10067 0x20067 0 0xfee00067 0x5a5a00 0x21067 0x22067\n"
 	"u64 0x4ff8 0x30067\n"
 	"u64 0x5000 0x31067 0x32065\n"
-	"u64 0x6000 0x1ff067 0x200067\n"
+	"u64 0x6000 0x1ff067 0x200067 0x601067\n"
 	/* the last page */
 	"u64 0x8ff8 0x9067\n"
 	"u64 0x9ff8 0xa067\n"
@@ -242,6 +244,7 @@ static const struct {
 	{ VA_LARGE + 0xf000, 0x3000, 0x1000, VMIFS_ERROR_HOLE, "walk 0x810000: address 0x210000" },
 	{ VA_LARGE + 0xfff8, 16, 8, VMIFS_ERROR_HOLE, "walk 0x810000: address 0x210000" },
 	{ VA_LARGE + 0x10000, 16, 0, VMIFS_ERROR_HOLE, "walk 0x810000: address 0x210000" },
+	{ VA_ODD + 0x200, 0x40, 0x34, VMIFS_ERROR_HOLE, "walk 0xa02234: address 0x601234" },
 	{ VA_LOST, 8, 0, VMIFS_ERROR_CORRUPT, "table page 0x12345000" },
 	{ VA_LOST, 8 * PAGE, 0, VMIFS_ERROR_CORRUPT, "table page 0x12345000" },
 	{ VA_LAST, PAGE, PAGE, 0, NULL },
