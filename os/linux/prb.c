@@ -51,10 +51,12 @@ locate_text(const LinuxPrb *prb, guint64 begin, guint64 next, guint64 *ret_at, g
 
 	if (begin % prb->word || next % prb->word)
 		return FALSE;
-	if (begin >> prb->text_bits == next >> prb->text_bits && begin < next) {
+	/* A block may end with the ring since 6.18; before, one that would starts anew. */
+	guint64 last = (next - 1) & word_mask;
+	if (begin >> prb->text_bits == last >> prb->text_bits && begin <= last) {
 		at = begin & (size - 1);
-		len = next - begin;
-	} else if (((begin + size) & word_mask) >> prb->text_bits == next >> prb->text_bits) {
+		len = last - begin + 1;
+	} else if (((begin + size) & word_mask) >> prb->text_bits == last >> prb->text_bits) {
 		at = 0;
 		len = next & (size - 1);
 	} else {
