@@ -40,9 +40,13 @@ vmifs_present_with_kernel(VmifsNode *dir)
 	return kernel ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
 }
 
+/* What an OS adds is not known before discovery has ended, and half a list would be taken for the
+ * whole: cp, find and tar would silently leave the rest out. */
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
+	if (!vmifs_node_needs_discovery(self, call))
+		return FALSE;
 	vmifs_fixed_list(self, table, G_N_ELEMENTS(table), list);
 	vmifs_views_list(self, VMIFS_SCOPE_GUEST, list);
 	return TRUE;
