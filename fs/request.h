@@ -25,7 +25,7 @@ struct VmifsRequest {
 	const char *name;    /* of a lookup; (full) once queued */
 	guint64 off;
 	gsize size;
-	gboolean flag; /* of run: readdir plus, SEEK_DATA */
+	gboolean flag; /* of run */
 	pid_t caller;
 	GList link; /* in the guest's queues */
 

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operations: each is a run function over a request: it gathers everything that it needs for the
+ * answer, claims the request, answers. What the answer gave the kernel (a lookup, an open) is taken
+ * back when the kernel did not take it: its caller was killed in the meantime.
+ */
+#include "operations.h"
+
+#include "reply.h"
+
+#include <errno.h>
+#include <limits.h>
+
+/* ---- names and attributes ---- */
+
+gboolean
+vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsFs *fs = request->fs;
+	VmifsNode *found = request->node->ops->lookup(request->node, request->name, call, error);
+	if (!found)
+		return FALSE;
+	g_autoptr(VmifsNode) node = vmifs_inodes_enter(fs->inodes, found);
+	struct fuse_entry_param entry = {
+		.ino = node->id,
+		.entry_timeout = vmifs_attr_entry_timeout(fs, node),
+	};
+	gboolean filled =
+		vmifs_attr_fill(fs, node, FALSE, &entry.attr, &entry.attr_timeout, call, error);
+	if (!filled || !vmifs_request_claim(request) || fuse_reply_entry(request->req, &entry) != 0)
+		vmifs_inodes_forget(fs->inodes, node->id, 1);
+	return filled;
+}
+
+gboolean
+vmifs_run_getattr(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	struct stat attr;
+	double timeout;
+	if (!vmifs_attr_fill(request->fs, request->node, TRUE, &attr, &timeout, call, error))
+		return FALSE;
+	if (vmifs_request_claim(request))
+		fuse_reply_attr(request->req, &attr, timeout);
+	return TRUE;
+}
+
+gboolean
+vmifs_run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	g_autoptr(VmifsContent) content =
+		vmifs_contents_get(request->fs->contents, request->node, call, error);
+	if (!content)
+		return FALSE;
+	gsize len;
+	const char *data = vmifs_content_data(content, &len);
+	g_autofree char *target = g_strndup(data, MIN(len, PATH_MAX - 1));
+	if (vmifs_request_claim(request))
+		fuse_reply_readlink(request->req, target);
+	return TRUE;
+}
+
+/* ---- opens ---- */
+
+/* Gives the handle its number and answers; takes both back when the kernel is gone. */
+static void
+reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *info)
+{
+	VmifsFs *fs = request->fs;
+	gint32 backing_id = 0;
+	if (handle->node->ops->backing) {
+		const char *why;
+		handle->backed = TRUE;
+		backing_id = vmifs_passthrough_open(fs->passthrough, handle->node,
+						    handle->node->ops->backing(handle->node, &why));
+	}
+	vmifs_handles_enter(fs->handles, vmifs_handle_ref(handle));
+	info->fh = handle->id;
+	int status = backing_id ? vmifs_passthrough_reply(request->req, handle->id, backing_id)
+				: fuse_reply_open(request->req, info);
+	if (status == 0)
+		return;
+	vmifs_handle_unref(vmifs_handles_remove(fs->handles, handle->id));
+	if (handle->backed)
+		vmifs_passthrough_close(fs->passthrough, handle->node);
+}
+
+gboolean
+vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->node;
+	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
+	gboolean cached;
+	if (node->ops->render) {
+		cached = vmifs_content_is_constant(node);
+		gint64 size = __atomic_load_n(&node->text_size, __ATOMIC_RELAXED);
+		if (!cached || size < 0) {
+			handle->content =
+				vmifs_contents_get(request->fs->contents, node, call, error);
+			if (!handle->content)
+				return FALSE;
+		}
+	} else {
+		cached = vmifs_node_is_cached_memory(node, call);
+		handle->file = node->ops->open(node, call, error);
+		if (!handle->file)
+			return FALSE;
+	}
+	struct fuse_file_info info = { .noflush = 1 };
+	info.keep_cache = cached ? 1 : 0;
+	info.direct_io = cached ? 0 : 1;
+	if (vmifs_request_claim(request))
+		reply_open(request, handle, &info);
+	return TRUE;
+}
+
+gboolean
+vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->node;
+	g_autoptr(VmifsNodeList) list = vmifs_node_list_new();
+	if (!node->ops->list(node, list, call, error))
+		return FALSE;
+	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
+	handle->list = g_steal_pointer(&list);
+	struct fuse_file_info info = { 0 };
+	/* A listing made while discovery runs lacks what the OS adds. */
+	if (vmifs_node_is_frozen(node) && g_atomic_int_get(&node->guest->discovered))
+		info.cache_readdir = info.keep_cache = 1;
+	if (vmifs_request_claim(request))
+		reply_open(request, handle, &info);
+	return TRUE;
+}
+
+/* ---- bytes ---- */
+
+/* The text of an open that put its rendering off. */
+static const char *
+handle_text(VmifsRequest *request, gsize *ret_len, VmifsNodeCall *call, GError **error)
+{
+	VmifsHandle *handle = request->handle;
+	g_mutex_lock(&handle->lock);
+	VmifsContent *content = handle->content;
+	g_mutex_unlock(&handle->lock);
+	if (!content) {
+		g_autoptr(VmifsContent) made =
+			vmifs_contents_get(request->fs->contents, handle->node, call, error);
+		if (!made)
+			return NULL;
+		g_mutex_lock(&handle->lock);
+		if (!handle->content)
+			handle->content = g_steal_pointer(&made);
+		content = handle->content;
+		g_mutex_unlock(&handle->lock);
+	}
+	return vmifs_content_data(content, ret_len);
+}
+
+gboolean
+vmifs_run_read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	gsize len;
+	const char *text = handle_text(request, &len, call, error);
+	if (!text)
+		return FALSE;
+	gsize off = (gsize) MIN(request->off, len);
+	if (vmifs_request_claim(request))
+		fuse_reply_buf(request->req, text + off, MIN(request->size, len - off));
+	return TRUE;
+}
+
+gboolean
+vmifs_run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->handle->node;
+	GError *failure = NULL;
+	g_auto(VmifsSegments) segments;
+	vmifs_segments_init(&segments);
+	node->ops->read(node, request->handle->file, request->off, request->size, &segments, call,
+			&failure);
+	if (call->defer != VMIFS_DEFER_NO)
+		return FALSE;
+	if (failure) {
+		g_propagate_error(error, failure);
+		return FALSE;
+	}
+	if (vmifs_request_claim(request))
+		vmifs_reply_segments(request->fs, request->req, &segments);
+	return TRUE;
+}
+
+/* Texts are data all over. */
+static gboolean
+seek_text(VmifsRequest *request, guint64 *ret_off, gboolean *ret_found, VmifsNodeCall *call,
+	  GError **error)
+{
+	gsize len;
+	if (!handle_text(request, &len, call, error))
+		return FALSE;
+	*ret_found = request->off < len;
+	*ret_off = request->flag ? request->off : len;
+	return TRUE;
+}
+
+gboolean
+vmifs_run_lseek(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->handle->node;
+	guint64 off = 0;
+	gboolean found = FALSE;
+	gboolean known = node->ops->render
+				 ? seek_text(request, &off, &found, call, error)
+				 : node->ops->seek(node, request->handle->file, request->off,
+						   request->flag, &off, &found, call, error);
+	if (!known)
+		return FALSE;
+	if (!vmifs_request_claim(request))
+		return TRUE;
+	if (found)
+		fuse_reply_lseek(request->req, (off_t) off);
+	else
+		fuse_reply_err(request->req, ENXIO);
+	return TRUE;
+}

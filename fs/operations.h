@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* operations: what the requests of the kernel do, see VmifsRequestRun. */
+#pragma once
+
+#include "request.h"
+
+G_BEGIN_DECLS
+
+/* Uses name. */
+gboolean
+vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_getattr(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+/* Use handle, off, size. */
+gboolean
+vmifs_run_read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+/* Uses handle, off, flag: TRUE = SEEK_DATA. */
+gboolean
+vmifs_run_lseek(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+
+G_END_DECLS
