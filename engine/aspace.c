@@ -84,6 +84,12 @@ vmifs_aspace_mode(const VmifsAspace *aspace)
 	return aspace->tables.paging.mode->name;
 }
 
+const char *
+vmifs_aspace_arch(const VmifsAspace *aspace)
+{
+	return aspace->tables.paging.mode->arch->name;
+}
+
 guint64
 vmifs_aspace_user_end(const VmifsAspace *aspace)
 {

@@ -322,21 +322,34 @@ vmifs_guest_info(VmifsGuest *guest, GString *out)
 	g_string_append_printf(out, "acquired: %s\n", stamp ? stamp : "unknown");
 	append_memory_info(guest, out);
 
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	if (!guest->discovered) {
+	g_autoptr(VmifsInstance) instance = NULL;
+	g_autoptr(VmifsAspace) aspace = NULL;
+	g_mutex_lock(&guest->lock);
+	gboolean discovered = guest->discovered;
+	if (guest->instance) {
+		instance = vmifs_instance_ref(guest->instance);
+		aspace = vmifs_aspace_ref(instance->aspace);
+	} else if (guest->aspace) {
+		aspace = vmifs_aspace_ref(guest->aspace);
+	}
+	g_mutex_unlock(&guest->lock);
+
+	if (!discovered) {
 		g_string_append_printf(out, "discovery: running, %d %%\n",
 				       g_atomic_int_get(&guest->progress));
 		return;
 	}
+	/* Set once, before `discovered`. */
 	g_string_append_printf(out, "discovery: ended after %.1f ms\n",
 			       (double) guest->discovery_us / 1000);
-	VmifsAspace *aspace = guest->instance ? guest->instance->aspace : guest->aspace;
 	if (aspace)
-		g_string_append_printf(out, "paging: %s\nroot: 0x%" G_GINT64_MODIFIER "x\n",
-				       vmifs_aspace_mode(aspace), vmifs_aspace_root(aspace));
-	if (guest->instance && guest->instance->os->info)
-		guest->instance->os->info(guest->instance->self, out);
-	if (!guest->instance)
+		g_string_append_printf(out,
+				       "arch: %s\npaging: %s\nroot: 0x%" G_GINT64_MODIFIER "x\n",
+				       vmifs_aspace_arch(aspace), vmifs_aspace_mode(aspace),
+				       vmifs_aspace_root(aspace));
+	if (instance && instance->os->info)
+		instance->os->info(instance->self, out);
+	if (!instance)
 		g_string_append(out, "os: unknown\n");
 	g_string_append(out, guest->report);
 }

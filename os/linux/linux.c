@@ -7,6 +7,7 @@
 #include "linux.h"
 
 #include "found.h"
+#include "times.h"
 
 /* Of the kernel's own BTF; Debian's are 4 to 6 MB. */
 #define MAX_BTF (64 * 1024 * 1024)
@@ -80,6 +81,31 @@ append_text(GString *out, const char *key, const char *value)
 	g_string_append_c(out, '\n');
 }
 
+/* What the kernel's own variables tell of the machine. Left out where they cannot be read. */
+static void
+append_machine(const Linux *os, GString *out)
+{
+	g_autoptr(GArray) cpus = linux_cpus(os, "__cpu_online_mask", NULL);
+	LinuxClock clock;
+
+	if (cpus)
+		g_string_append_printf(out, "vcpus: %u online\n", cpus->len);
+	if (linux_clock(os, &clock, NULL)) {
+		guint64 now = (clock.boot + clock.since_boot) / G_GUINT64_CONSTANT(1000000000);
+		g_autoptr(GDateTime) time =
+			g_date_time_new_from_unix_utc((gint64) MIN(now, (guint64) G_MAXINT64));
+		g_autofree char *text =
+			time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
+		append_text(out, "guest time", text);
+	}
+	if (os->found->ignore_mask)
+		g_string_append_printf(out,
+				       "memory encryption: on, bits %#" G_GINT64_MODIFIER "x\n",
+				       os->found->ignore_mask);
+	else if (os->found->vmcoreinfo)
+		g_string_append(out, "memory encryption: none, says VMCOREINFO\n");
+}
+
 static void
 info(gpointer self, GString *out)
 {
@@ -90,6 +116,7 @@ info(gpointer self, GString *out)
 	append_text(out, "release", found->release);
 	append_text(out, "banner", found->banner);
 	append_text(out, "build id", found->build_id);
+	append_machine(os, out);
 	append_text(out, "root found by", found->root_how);
 	if (found->has_slides)
 		g_string_append_printf(out,

@@ -43,11 +43,14 @@ vmifs_aspace_ref(VmifsAspace *aspace);
 void
 vmifs_aspace_unref(VmifsAspace *aspace);
 
-/* Physical address of the root table; name of the paging mode ("x86_64 4-level"). */
+/* Physical address of the root table; name of the paging mode ("x86_64 4-level") and of its
+ * architecture ("x86_64"). */
 guint64
 vmifs_aspace_root(const VmifsAspace *aspace);
 const char *
 vmifs_aspace_mode(const VmifsAspace *aspace);
+const char *
+vmifs_aspace_arch(const VmifsAspace *aspace);
 /* One past the highest user address that the mode can map (2^47, 2^56): the size of `vmem`. */
 guint64
 vmifs_aspace_user_end(const VmifsAspace *aspace);
