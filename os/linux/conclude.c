@@ -463,7 +463,8 @@ note_losers(LinuxFind *find)
 				 " symbols, tokens at 0x%" G_GINT64_MODIFIER "x (%.100s): %s",
 				 vmifs_symbols_count(image->symbols), image->tables->tokens_pa,
 				 banner ? banner : "no banner near",
-				 image->fault ? image->fault : "no banner belongs to it");
+				 image->fault ? image->fault
+					      : "nothing says where its page table is");
 	}
 }
 

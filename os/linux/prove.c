@@ -250,16 +250,16 @@ linux_prove(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *ret)
 		return;
 	}
 	prove_banner(aspace, claim, ret);
+	prove_note(aspace, claim, ret);
+	if (!(ret->proofs & LINUX_PROOF_BANNER)) {
+		ret->fault = "no banner is read through its page table";
+		return;
+	}
 	prove_tables(aspace, claim, ret);
 	prove_tasks(aspace, claim, ret);
-	prove_note(aspace, claim, ret);
 	for (guint i = 0; i < G_N_ELEMENTS(weights); i++)
 		if (ret->proofs & weights[i].proof)
 			ret->score += weights[i].weight;
-	if (!(ret->proofs & LINUX_PROOF_BANNER)) {
-		ret->score = 0;
-		ret->fault = "no banner is read through its page table";
-	}
 }
 
 /* ---- which of two runs ---- */
