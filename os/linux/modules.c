@@ -145,9 +145,15 @@ append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *cal
 		return FALSE;
 	/* The kernel itself holds one for as long as the module is loaded. */
 	g_string_append_printf(out, " %d ", (gint32) count - 1);
+	/* A torn list must not hide the module. */
+	g_autoptr(GError) torn = NULL;
 	if (!linux_list_each(os->aspace, module + head_at, MAX_MODULES, visit_user, &u, call,
-			     error))
-		return FALSE;
+			     &torn)) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		vmifs_guest_log(os->guest, "users of module 0x%" G_GINT64_MODIFIER "x: %s", module,
+				torn->message);
+	}
 	if (init && !exit) {
 		g_string_append(out, "[permanent],");
 		u.printed = TRUE;
