@@ -229,7 +229,7 @@ open_source(VmifsHost *host, const char *spec, GError **error)
 	if (fd < 0 && errno == ENOENT && is_source_word(spec)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
 			    "%s: running guests cannot be mounted by this version: take a memory "
-			    "image (QMP pmemsave, virsh dump) and give its file name",
+			    "image (QMP pmemsave) and give its file name",
 			    spec);
 		return NULL;
 	}
