@@ -125,6 +125,19 @@ class Server:
         return pids[0]
 
 
+def memory_beyond(pid, image):
+    """Bytes of RAM that the process holds, but for its mapping of the image."""
+    kilobytes, counted = 0, True
+    with open(f'/proc/{pid}/smaps', encoding='utf-8', errors='surrogateescape') as file:
+        for line in file:
+            words = line.split()
+            if '-' in words[0] and not words[0].endswith(':'):
+                counted = words[5:] != [image]
+            elif counted and words[0] in ('Rss:', 'Swap:'):
+                kilobytes += int(words[1])
+    return kilobytes << 10
+
+
 def is_mounted(path):
     with open('/proc/self/mountinfo', encoding='utf-8', errors='surrogateescape') as file:
         return any(line.split()[4] == path for line in file)
