@@ -138,6 +138,12 @@ linux_symbols(gpointer self, const VmifsCall *call, GError **error)
 	g_autoptr(VmifsSymbolsBuilder) builder = vmifs_symbols_builder_new();
 	g_autoptr(GError) no_modules = NULL;
 
+	/* Modules are found by the kernel's own symbols. */
+	if (!os->symbols) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "the kernel's symbol tables were not found");
+		return NULL;
+	}
 	vmifs_symbols_builder_add_all(builder, os->symbols);
 	g_autoptr(GArray) modules = linux_modules(os, call, &no_modules);
 	if (!modules)

@@ -75,7 +75,7 @@ append_worker(const Linux *os, guint64 task, GString *out, GError **error)
 	    !linux_get(os, kthread, LINUX_FIELD_KTHREAD_DATA, &worker, error) ||
 	    !linux_get(os, worker, LINUX_FIELD_WORKER_POOL, &pool, error))
 		return FALSE;
-	if (vmifs_symbols_lookup(os->symbols, "format_worker_id", &address)) {
+	if (linux_symbol(os, "format_worker_id", &address, NULL)) {
 		if (!append_worker_id(os, worker, pool, out, error))
 			return FALSE;
 	} else if (!append_comm(os, task, out, error)) {

@@ -233,6 +233,19 @@ START_TEST(symbols_follow_in_the_order_of_the_modules)
 }
 END_TEST
 
+START_TEST(kernel_without_symbol_tables_has_no_symbols)
+{
+	Fixture f;
+	g_autoptr(GError) error = NULL;
+	setup(&f, OLD_TYPES);
+	g_clear_pointer(&linux_guest_start(&f.g)->symbols, vmifs_symbols_unref);
+
+	ck_assert_ptr_null(linux_symbols(&f.g.os, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(module_whose_table_lies_does_not_hide_the_next)
 {
 	Fixture f;
@@ -278,6 +291,7 @@ make_suite(void)
 	tcase_add_test(t, symbols_follow_in_the_order_of_the_modules);
 	tcase_add_loop_test(t, module_whose_table_lies_does_not_hide_the_next, 0, 2);
 	tcase_add_test(t, kernel_without_modules_still_has_symbols);
+	tcase_add_test(t, kernel_without_symbol_tables_has_no_symbols);
 	suite_add_tcase(s, t);
 	return s;
 }
