@@ -123,8 +123,7 @@ vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
 	handle->list = g_steal_pointer(&list);
 	struct fuse_file_info info = { 0 };
-	/* A listing made while discovery runs lacks what the OS adds. */
-	if (vmifs_node_is_frozen(node) && g_atomic_int_get(&node->guest->discovered))
+	if (vmifs_node_is_frozen(node))
 		info.cache_readdir = info.keep_cache = 1;
 	if (vmifs_request_claim(request))
 		reply_open(request, handle, &info);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest: the directory of one guest. It can be listed at any time; while discovery runs it lacks
- * what only discovery tells, and looking up such a name waits. Names that begin with a dot are
- * never ours: shells and editors ask for many, and shall not wait for that.
+ * guest: the directory of one guest. What only discovery tells is not known while that runs: the
+ * listing, and looking up a name that may be there, wait for it; what is there in any case does
+ * not. Names that begin with a dot are never ours: shells and editors ask for many, and shall not
+ * wait. (Of several who look up one name only the first can be interrupted: the others wait for him
+ * inside the kernel.)
  */
 #include "nodes.h"
 

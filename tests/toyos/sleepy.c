@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sleepy: an operating system that takes its time, to show that only its own readers wait for it;
+ * and one of each kind of view, with names and errors that no decent guest gives.
+ *
+ *   header page:  "SLEEPY!\0"  u64 root  u64 root of the processes  u32 milliseconds until found
+ *   processes 1 and 7, the latter with a thread 8, and 2, a kernel thread
+ */
+#include <spi/bytes.h>
+#include <spi/os.h>
+
+/* How long the deaf view sleeps, whatever it is told. */
+#define DEAF_US (3 * G_TIME_SPAN_SECOND)
+#define BIG_LEN (12 * 1024 * 1024)
+
+#define MAPPING_START 0x10000
+#define MAPPING_END 0x14000
+
+typedef struct {
+	VmifsKernel kernel;
+	guint64 user_root;
+} Sleepy;
+
+/* ---- discovery ---- */
+
+static gboolean
+sleep_until(gint64 end, const VmifsCall *call, GError **error)
+{
+	while (!end || g_get_monotonic_time() < end) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		g_usleep(1000);
+	}
+	return TRUE;
+}
+
+static void
+hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
+{
+	guint8 header[32];
+	if (!vmifs_physmem_read(vmifs_probe_physmem(probe), pa, header, sizeof header, NULL, NULL))
+		return;
+	gint64 delay = (gint64) vmifs_load_u32(header + 24) * 1000;
+	if (!sleep_until(g_get_monotonic_time() + delay, vmifs_probe_call(probe), NULL))
+		return;
+	VmifsAspace *aspace = vmifs_probe_try_root(probe, 0, vmifs_load_u64(header + 8), 0);
+	if (!aspace)
+		return;
+	Sleepy *sleepy = g_new0(Sleepy, 1);
+	sleepy->user_root = vmifs_load_u64(header + 16);
+	vmifs_probe_add(probe, aspace, VMIFS_SCORE_CERTAIN, g_strdup("a header"), sleepy, g_free);
+}
+
+static gpointer
+attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
+{
+	Sleepy *sleepy = g_memdup2(kernel->data, sizeof *sleepy);
+	sleepy->kernel = *kernel;
+	return sleepy;
+}
+
+/* ---- objects ---- */
+
+static VmifsTaskList *
+tasks(gpointer self, const VmifsCall *call, GError **error)
+{
+	Sleepy *sleepy = self;
+	static const guint32 ids[][2] = { { 1, 1 }, { 2, 2 }, { 7, 7 }, { 8, 7 } };
+	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(VmifsTask));
+	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+		VmifsTask task = { .pid = ids[i][0],
+				   .tgid = ids[i][1],
+				   .object = i + 1,
+				   .mm = ids[i][0] == 2 ? 0 : sleepy->user_root };
+		g_snprintf(task.comm, sizeof task.comm, "task%u", task.pid);
+		g_array_append_val(list, task);
+	}
+	return vmifs_task_list_new(g_steal_pointer(&list), TRUE);
+}
+
+static VmifsAspace *
+task_aspace(gpointer self, const VmifsTask *task, GError **error)
+{
+	Sleepy *sleepy = self;
+	if (task->mm)
+		return vmifs_aspace_new_like(sleepy->kernel.aspace, task->mm, NULL, NULL);
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE, "task %u has no memory", task->pid);
+	return NULL;
+}
+
+/* One that is right, and others that no file can stand for. */
+static gboolean
+vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call, GError **error)
+{
+	static const guint64 ranges[][2] = { { MAPPING_START, MAPPING_END },
+					     { 0x20000, 0x20000 },
+					     { 0x40000, 0x30000 },
+					     { 0x12000, 0x50000 },
+					     { 0x7ffffffff000, G_MAXUINT64 } };
+	for (gsize i = 0; task->mm && i < G_N_ELEMENTS(ranges); i++) {
+		VmifsVma vma = { .start = ranges[i][0], .end = ranges[i][1] };
+		g_array_append_val(ret, vma);
+	}
+	return TRUE;
+}
+
+/* ---- views ---- */
+
+static gboolean
+render_slow(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	return sleep_until(0, call, error);
+}
+
+static gboolean
+render_deaf(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	g_usleep(DEAF_US);
+	g_string_append(out, "at last\n");
+	return TRUE;
+}
+
+static gboolean
+render_big(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	   const VmifsCall *call, GError **error)
+{
+	for (guint i = 0; out->len < BIG_LEN; i++)
+		g_string_append_printf(out, "line %u of many\n", i);
+	return TRUE;
+}
+
+static gboolean
+render_word(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	g_string_append(out, "sleepy\n");
+	return TRUE;
+}
+
+static gboolean
+render_comm(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	g_string_append_printf(out, "%s\n", task->comm);
+	return TRUE;
+}
+
+static gboolean
+render_hole(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE, "its bytes are not in RAM");
+	return FALSE;
+}
+
+static gboolean
+render_corrupt(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	       const VmifsCall *call, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "a list that makes no sense");
+	return FALSE;
+}
+
+static gboolean
+render_exe(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	   const VmifsCall *call, GError **error)
+{
+	if (!task->mm) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "a kernel thread has none");
+		return FALSE;
+	}
+	g_string_append(out, "/etc/passwd");
+	return TRUE;
+}
+
+static const char *const link_names[] = { "0", "1", "..", ".", "", "a/b", "new\nline" };
+
+static gboolean
+render_fd(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	  const VmifsCall *call, GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(link_names); i++) {
+		if (!g_str_equal(link_names[i], entry))
+			continue;
+		g_string_append_printf(out, "/dev/pts/%s", entry);
+		return TRUE;
+	}
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "no descriptor %s", entry);
+	return FALSE;
+}
+
+static gboolean
+list_fd(gpointer self, const VmifsTask *task, GPtrArray *names, const VmifsCall *call,
+	GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(link_names); i++)
+		g_ptr_array_add(names, g_strdup(link_names[i]));
+	return TRUE;
+}
+
+#define TEXT(path, where, how)                                                                     \
+	{                                                                                          \
+		.name = path, .scopes = where, .kind = VMIFS_VIEW_TEXT, .render = how              \
+	}
+
+static const VmifsView views[] = {
+	TEXT("slow", VMIFS_SCOPE_GUEST, render_slow),
+	TEXT("deaf", VMIFS_SCOPE_GUEST, render_deaf),
+	TEXT("big", VMIFS_SCOPE_GUEST, render_big),
+	TEXT("version", VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS, render_word),
+	TEXT("sys/kernel/ostype", VMIFS_SCOPE_PROCS, render_word),
+	TEXT("sys/kernel/random/uuid", VMIFS_SCOPE_PROCS, render_word),
+	TEXT("sys/vm/swappiness", VMIFS_SCOPE_PROCS, render_word),
+	TEXT("comm", VMIFS_SCOPE_PROCESS | VMIFS_SCOPE_THREAD, render_comm),
+	TEXT("hole", VMIFS_SCOPE_PROCESS, render_hole),
+	TEXT("corrupt", VMIFS_SCOPE_PROCESS, render_corrupt),
+	{ .name = "exe",
+	  .scopes = VMIFS_SCOPE_PROCESS,
+	  .kind = VMIFS_VIEW_LINK,
+	  .render = render_exe },
+	{ .name = "fd",
+	  .scopes = VMIFS_SCOPE_PROCESS,
+	  .kind = VMIFS_VIEW_LIST,
+	  .entries = VMIFS_VIEW_LINK,
+	  .render = render_fd,
+	  .list = list_fd },
+};
+
+static const guint8 magic_bytes[] = "SLEEPY!";
+
+static const VmifsPattern patterns[] = {
+	{ .name = "sleepy header",
+	  .bytes = magic_bytes,
+	  .len = sizeof magic_bytes,
+	  .align = 4096,
+	  .fast = TRUE },
+};
+
+extern const VmifsOs vmifs_os_sleepy;
+
+const VmifsOs vmifs_os_sleepy = {
+	.name = "sleepy",
+	.patterns = patterns,
+	.n_patterns = G_N_ELEMENTS(patterns),
+	.hit = hit,
+	.attach = attach,
+	.detach = g_free,
+	.tasks = tasks,
+	.task_aspace = task_aspace,
+	.vmas = vmas,
+	.views = views,
+	.n_views = G_N_ELEMENTS(views),
+};
