@@ -317,7 +317,9 @@ vmifs_guest_info(VmifsGuest *guest, GString *out)
 	g_string_append_printf(out, "\nbackend: %s\n", guest->backend->name);
 	vmifs_physmem_info(guest->mem, out);
 	g_string_append_printf(out, "state: %s\n", vmifs_state_to_string(vmifs_guest_state(guest)));
-	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(guest->acquired / G_USEC_PER_SEC);
+	g_autoptr(GDateTime) time =
+		guest->acquired ? g_date_time_new_from_unix_utc(guest->acquired / G_USEC_PER_SEC)
+				: NULL;
 	g_autofree char *stamp = time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
 	g_string_append_printf(out, "acquired: %s\n", stamp ? stamp : "unknown");
 	append_memory_info(guest, out);
