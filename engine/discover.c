@@ -296,7 +296,7 @@ choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, const VmifsCall
 {
 	VmifsInstance *instance = NULL;
 	g_array_sort(candidates, compare_candidates);
-	for (guint i = 0; i < candidates->len; i++) {
+	for (guint i = 0; i < MIN(candidates->len, MAX_CANDIDATES); i++) {
 		Candidate *candidate = &g_array_index(candidates, Candidate, i);
 		g_autoptr(GError) error = NULL;
 		const char *outcome = "lost";
@@ -317,12 +317,10 @@ choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, const VmifsCall
 					error->message);
 		}
 		g_string_append_c(report, '\n');
-		if (i == MAX_CANDIDATES) {
-			g_string_append_printf(report, "candidate: and %u more\n",
-					       candidates->len - i - 1);
-			break;
-		}
 	}
+	if (candidates->len > MAX_CANDIDATES)
+		g_string_append_printf(report, "candidate: and %u more\n",
+				       candidates->len - MAX_CANDIDATES);
 	return instance;
 }
 

@@ -128,6 +128,27 @@ START_TEST(stale_and_lying_candidates_lose_and_are_listed)
 }
 END_TEST
 
+/* Each header gives a candidate for each of two modes. */
+START_TEST(list_of_candidates_is_bounded)
+{
+	g_autoptr(GString) headers = g_string_new("ram 0x100000 0x40000\n");
+	for (guint i = 0; i < 33; i++)
+		g_string_append_printf(headers,
+				       "string %#x \"TOY-OS!\"\nu64 %#x 0x1000\n"
+				       "u64 %#x 0xffff800000000000\n",
+				       0x100000 + i * 0x1000, 0x100008 + i * 0x1000,
+				       0x100010 + i * 0x1000);
+	g_autoptr(VmifsHost) host = make_host(tables, headers->str, "", NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autofree char *info = info_of(guest);
+	guint n = 0;
+	for (const char *line = info; (line = strstr(line, "candidate: ")); line++)
+		n++;
+	ck_assert_uint_eq(n, 65);
+	ck_assert_msg(strstr(info, "\ncandidate: and 2 more\n"), "%s", info);
+}
+END_TEST
+
 START_TEST(unknown_guest_says_what_was_tried)
 {
 	g_autoptr(VmifsHost) host = make_host(tables, "", "", NULL);
@@ -175,6 +196,7 @@ make_suite(void)
 	tcase_add_test(t, processes_are_found_and_read);
 	tcase_add_test(t, kernel_task_has_no_memory);
 	tcase_add_test(t, stale_and_lying_candidates_lose_and_are_listed);
+	tcase_add_test(t, list_of_candidates_is_bounded);
 	tcase_add_test(t, unknown_guest_says_what_was_tried);
 	tcase_add_test(t, named_root_gives_kernel_memory_of_unknown_guest);
 	tcase_add_test(t, unknown_arch_is_refused_by_name);
