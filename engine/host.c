@@ -89,12 +89,6 @@ vmifs_host_free(VmifsHost *host)
 	g_free(host);
 }
 
-const VmifsOptions *
-vmifs_host_options(const VmifsHost *host)
-{
-	return &host->options;
-}
-
 /* ---- names ---- */
 
 /* `/`, control characters and a leading dot become `_`; long names are cut, room left for ~N. */
@@ -150,17 +144,18 @@ unique_name_locked(VmifsHost *host, const char *wanted)
 
 /* ---- sources ---- */
 
-static const char *const later_words[] = { "qemu:", "qmp:", "pid:",  "xen:",  "host:",
-					   "proc:", "lxc:", "test:", "vbox:", "esx:" };
-
-/* Is it a word for running guests, which no file of that name hides? */
-static gboolean
-is_source_word(const char *spec)
+gboolean
+vmifs_host_is_word(const char *spec)
 {
+	static const char *const words[] = { "qemu:", "qmp:", "pid:",  "xen:",  "host:",
+					     "proc:", "lxc:", "test:", "vbox:", "esx:" };
+
+	if (access(spec, F_OK) == 0)
+		return FALSE;
 	if (g_str_equal(spec, "auto") || strstr(spec, "://"))
 		return TRUE;
-	for (gsize i = 0; i < G_N_ELEMENTS(later_words); i++)
-		if (g_str_has_prefix(spec, later_words[i]))
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+		if (g_str_has_prefix(spec, words[i]))
 			return TRUE;
 	return FALSE;
 }
@@ -226,7 +221,7 @@ open_source(VmifsHost *host, const char *spec, GError **error)
 	const char *path;
 	split_spec(spec, &wanted, &path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT && is_source_word(spec)) {
+	if (fd < 0 && errno == ENOENT && vmifs_host_is_word(path)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
 			    "%s: running guests cannot be mounted by this version: take a memory "
 			    "image (QMP pmemsave) and give its file name",

@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,15 +40,7 @@ vmifs_source_status(const GError *error)
 
 /* ---- sources ---- */
 
-/* A word for running guests (qemu:///system, auto): of these some may fail; of files none. */
-static gboolean
-is_word(const char *spec)
-{
-	gsize scheme = strspn(spec, "abcdefghijklmnopqrstuvwxyz+");
-	return access(spec, F_OK) < 0 &&
-	       (g_str_equal(spec, "auto") || (scheme > 0 && spec[scheme] == ':'));
-}
-
+/* Every file must open; of words for running guests it is enough that one does. */
 static int
 add_sources(VmifsHost *host, const GPtrArray *sources)
 {
@@ -62,7 +53,7 @@ add_sources(VmifsHost *host, const GPtrArray *sources)
 			continue;
 		}
 		vmifs_complain(VMIFS_EXIT_SOURCE, error);
-		if (!is_word(spec))
+		if (!vmifs_host_is_word(spec))
 			return vmifs_source_status(error);
 	}
 	return any ? VMIFS_EXIT_OK : VMIFS_EXIT_SOURCE;

@@ -93,6 +93,8 @@ static const struct {
 	{ "/nonexistent/x.raw", "give the file of a memory image" },
 	{ "qemu:///system", "running guests cannot be mounted by this version" },
 	{ "auto", "running guests cannot be mounted by this version" },
+	{ "vm=qmp:/run/vm", "running guests cannot be mounted by this version" },
+	{ "raw:x", "give the file of a memory image" },
 	{ "/", "directory" },
 	{ "/dev/null", "/dev/null" },
 };
@@ -107,6 +109,19 @@ START_TEST(bad_source_says_what_and_why)
 	ck_assert_msg(strstr(error->message, bad[_i].says) != NULL, "%s", error->message);
 	vmifs_host_sources(host, sources);
 	ck_assert_msg(strstr(sources->str, bad[_i].says) != NULL, "%s", sources->str);
+}
+END_TEST
+
+START_TEST(file_of_that_name_goes_before_a_word)
+{
+	const char *const files[] = { "auto", NULL };
+	char *dir = make_dir(files);
+	g_autofree char *before = g_get_current_dir();
+	ck_assert(vmifs_host_is_word("auto"));
+	ck_assert_int_eq(chdir(dir), 0);
+	ck_assert(!vmifs_host_is_word("auto"));
+	ck_assert_int_eq(chdir(before), 0);
+	unmake_dir(dir, files);
 }
 END_TEST
 
@@ -133,6 +148,7 @@ make_suite(void)
 	tcase_add_loop_test(t, guest_gets_a_safe_name, 0, G_N_ELEMENTS(names));
 	tcase_add_test(t, equal_names_are_told_apart_in_order);
 	tcase_add_loop_test(t, bad_source_says_what_and_why, 0, G_N_ELEMENTS(bad));
+	tcase_add_test(t, file_of_that_name_goes_before_a_word);
 	tcase_add_test(t, unknown_format_lists_the_known_ones);
 	suite_add_tcase(s, t);
 	return s;

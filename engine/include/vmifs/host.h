@@ -31,9 +31,11 @@ vmifs_host_new(const VmifsOptions *options, GError **error);
 /* Stops discovery, drops every guest. */
 void
 vmifs_host_free(VmifsHost *host);
-const VmifsOptions *
-vmifs_host_options(const VmifsHost *host);
 
+/* Is SOURCE a word for running guests (qemu:///system, auto), and no file of that name there? Of
+ * such sources some may fail where others do not. */
+gboolean
+vmifs_host_is_word(const char *spec);
 /* Opens SOURCE as written on the command line (FILE, NAME=FILE, later qemu:... ) and starts
  * discovery of its guests. On failure SOURCE with what was tried, seen and can be done; INVALID
  * when an option is to blame. */
