@@ -29,8 +29,9 @@ typedef enum {
 	LINUX_N_VALUES,
 } LinuxValue;
 
-/* No structure of interest is larger; one that claims to be is absent. */
-#define LINUX_STRUCT_MAX (32 * 1024)
+/* The largest of interest hold an element for each of a thousand nodes; what claims to be larger is
+ * absent. */
+#define LINUX_STRUCT_MAX (1024 * 1024)
 
 /* Immutable; any thread. */
 typedef struct LinuxLayout LinuxLayout;

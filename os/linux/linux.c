@@ -145,6 +145,9 @@ static const VmifsView views[] = {
 	{ "cmdline", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_kernel_cmdline },
 	{ "uptime", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_uptime },
 	{ "iomem", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_iomem },
+	{ "loadavg", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT, .render = linux_render_loadavg },
+	{ "stat", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT, .render = linux_render_kernel_stat },
+	{ "meminfo", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT, .render = linux_render_meminfo },
 	{ "sys/kernel/ostype", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT, .render = linux_render_ostype },
 	{ "sys/kernel/osrelease", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT,
 	  .render = linux_render_osrelease },
@@ -152,6 +155,8 @@ static const VmifsView views[] = {
 	  .render = linux_render_uts_version },
 	{ "sys/kernel/hostname", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT,
 	  .render = linux_render_hostname },
+	{ "sys/kernel/pid_max", VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT,
+	  .render = linux_render_pid_max },
 
 	{ "maps", TASK, VMIFS_VIEW_TEXT, .render = linux_render_maps },
 	{ "modules", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_task_modules },

@@ -183,9 +183,13 @@ LINUX_VIEW(linux_render_iomem);
 LINUX_VIEW(linux_render_version);
 LINUX_VIEW(linux_render_kernel_cmdline);
 LINUX_VIEW(linux_render_uptime);
+LINUX_VIEW(linux_render_loadavg);
+LINUX_VIEW(linux_render_kernel_stat);
+LINUX_VIEW(linux_render_meminfo);
 LINUX_VIEW(linux_render_ostype);
 LINUX_VIEW(linux_render_osrelease);
 LINUX_VIEW(linux_render_uts_version);
 LINUX_VIEW(linux_render_hostname);
+LINUX_VIEW(linux_render_pid_max);
 
 G_END_DECLS

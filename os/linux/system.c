@@ -98,3 +98,20 @@ LINUX_VIEW(linux_render_uts_version)
 {
 	return render_uts(os, LINUX_FIELD_UTS_NAMESPACE_VERSION, out, error);
 }
+
+/* Of the namespace since 6.14; a variable before. */
+LINUX_VIEW(linux_render_pid_max)
+{
+	const Linux *self = os;
+	guint64 ns, max;
+
+	if (linux_has(self, LINUX_FIELD_PID_NAMESPACE_PID_MAX)) {
+		if (!linux_symbol(self, "init_pid_ns", &ns, error) ||
+		    !linux_get(self, ns, LINUX_FIELD_PID_NAMESPACE_PID_MAX, &max, error))
+			return FALSE;
+	} else if (!linux_variable(self, "pid_max", 4, &max, error)) {
+		return FALSE;
+	}
+	g_string_append_printf(out, "%d\n", (gint32) max);
+	return TRUE;
+}

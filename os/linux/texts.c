@@ -16,23 +16,27 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_UNTAG_MASK] = "untag_mask:\t%#lx\n",
 	[LINUX_TEXT_STORE_BYPASS] = "\nSpeculation_Store_Bypass:\t",
 	[LINUX_TEXT_INDIRECT_BRANCH] = "\nSpeculationIndirectBranch:\t",
+	[LINUX_TEXT_NFS_UNSTABLE] = "NFS_Unstable:   ",
+	[LINUX_TEXT_BOUNCE] = "Bounce:         ",
+	[LINUX_TEXT_WRITEBACK_TMP] = "WritebackTmp:   ",
 };
 
 static guint32
 search(const guint8 *bytes, gsize len, guint32 found)
 {
-	const guint8 *end = bytes + len, *tab = bytes;
+	const guint8 *end = bytes + len, *colon = bytes;
 
-	/* Each has a colon and a tab, a pair that is rare enough to look closer wherever it is. */
-	for (; (tab = memchr(tab, '\t', (gsize) (end - tab))); tab++) {
-		if (tab == bytes || tab[-1] != ':')
+	/* Each has a colon and a blank, a pair that is rare enough to look closer wherever it is.
+	 */
+	for (; (colon = memchr(colon, ':', (gsize) (end - colon))); colon++) {
+		if (end - colon < 2 || (colon[1] != '\t' && colon[1] != ' '))
 			continue;
 		for (guint i = 0; i < LINUX_N_TEXTS; i++) {
-			gsize before = (gsize) (strchr(texts[i], '\t') - texts[i]);
+			gsize before = (gsize) (strchr(texts[i], ':') - texts[i]);
 			gsize whole = strlen(texts[i]) + 1;
-			if ((gsize) (tab - bytes) >= before &&
-			    (gsize) (end - tab) >= whole - before &&
-			    !memcmp(tab - before, texts[i], whole))
+			if ((gsize) (colon - bytes) >= before &&
+			    (gsize) (end - colon) >= whole - before &&
+			    !memcmp(colon - before, texts[i], whole))
 				found |= 1U << i;
 		}
 	}

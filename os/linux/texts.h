@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * texts: what this kernel prints, asked of its own read-only data. A line of /proc/<pid>/status
+ * texts: what this kernel prints, asked of its own read-only data. A line of status or meminfo
  * whose value always exists was still not always printed; its text stands in the kernel that does.
  */
 #pragma once
@@ -16,6 +16,9 @@ typedef enum {
 	LINUX_TEXT_UNTAG_MASK,
 	LINUX_TEXT_STORE_BYPASS,
 	LINUX_TEXT_INDIRECT_BRANCH,
+	LINUX_TEXT_NFS_UNSTABLE,
+	LINUX_TEXT_BOUNCE,
+	LINUX_TEXT_WRITEBACK_TMP,
 	LINUX_N_TEXTS,
 } LinuxText;
 
