@@ -42,7 +42,7 @@ typedef struct {
 struct VmifsPassthrough {
 	int device;       /* (borrowed from the session) -1 = none */
 	gboolean offered; /* by the kernel; set before the first request is served */
-	gboolean settled; /* INIT was answered */
+	gint settled;     /* atomic; INIT was answered */
 	const char *refused;
 	GMutex lock;          /* guards what follows */
 	GHashTable *backings; /* VmifsNode (full) -> Backing */
@@ -79,7 +79,7 @@ device_read(int fd, void *buf, size_t len, void *userdata)
 {
 	VmifsPassthrough *passthrough = ((VmifsFs *) userdata)->passthrough;
 	ssize_t got = read(fd, buf, len);
-	if (G_LIKELY(passthrough->settled) || got < 0)
+	if (G_LIKELY(g_atomic_int_get(&passthrough->settled)) || got < 0)
 		return got;
 	const struct fuse_in_header *header = buf;
 	const struct fuse_init_in *init = (const void *) (header + 1);
@@ -93,9 +93,11 @@ static ssize_t
 device_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	VmifsPassthrough *passthrough = ((VmifsFs *) userdata)->passthrough;
+	if (G_LIKELY(g_atomic_int_get(&passthrough->settled)))
+		return writev(fd, iov, count);
 	struct fuse_init_out init;
-	if (G_UNLIKELY(!passthrough->settled) && count == 2 && iov[1].iov_len == sizeof init &&
-	    passthrough->offered && !passthrough->refused) {
+	if (count == 2 && iov[1].iov_len == sizeof init && passthrough->offered &&
+	    !passthrough->refused) {
 		guint32 depth = STACK_DEPTH;
 		memcpy(&init, iov[1].iov_base, sizeof init);
 		init.flags |= FUSE_INIT_EXT;
@@ -105,7 +107,7 @@ device_writev(int fd, struct iovec *iov, int count, void *userdata)
 		       &depth, sizeof depth);
 		iov[1].iov_base = &init;
 	}
-	passthrough->settled = TRUE;
+	g_atomic_int_set(&passthrough->settled, TRUE);
 	return writev(fd, iov, count);
 }
 
@@ -148,7 +150,6 @@ vmifs_passthrough_attach(VmifsPassthrough *passthrough, struct fuse_session *ses
 void
 vmifs_passthrough_init(VmifsPassthrough *passthrough, struct fuse_conn_info *conn)
 {
-	passthrough->settled = TRUE;
 	if (passthrough->device < 0 || passthrough->refused)
 		return;
 	passthrough->offered = fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
