@@ -85,7 +85,7 @@ make_layout(const char *text)
 	for (guint32 size = 1; size <= 8; size *= 2)
 		t.ints[size] = btf_asm_int(&t.btf, "int", size);
 	for (char **line = lines; *line; line++) {
-		g_auto(GStrv) words = g_strsplit(*line, " ", -1);
+		g_auto(GStrv) words = g_strsplit(g_strchomp(*line), " ", -1);
 		if (words[0] && !strcmp(words[0], "struct"))
 			add_struct(&t, words);
 		else if (words[0] && !strcmp(words[0], "enum"))
