@@ -106,7 +106,7 @@ vmifs_symbols_builder_add(VmifsSymbolsBuilder *builder, guint64 address, char ty
 	if (name_len > MAX_ARENA || !reserve(builder, name_len + 2))
 		return FALSE;
 	to = symbols->arena + builder->arena_len;
-	to[0] = type;
+	to[0] = g_ascii_isgraph(type) ? type : '?';
 	memcpy(to + 1, name, name_len);
 	to[1 + name_len] = '\0';
 	symbols->addresses[symbols->n] = address;

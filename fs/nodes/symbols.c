@@ -34,6 +34,17 @@ clear(VmifsNode *node)
 	vmifs_symbols_unref(((SymbolsNode *) node)->symbols);
 }
 
+/* What no compiler would name so, the kallsyms file alone shows, escaped. */
+static gboolean
+is_plain(const char *name)
+{
+	for (const char *p = name; *p; p++) {
+		if (g_ascii_iscntrl(*p))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 /* Names that a kernel gives twice are listed once: at their first definition. */
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
@@ -49,7 +60,8 @@ list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 		guint64 cursor = 0;
 		gsize first;
 		vmifs_symbols_get(symbols, i, &symbol);
-		if (vmifs_symbols_each(symbols, symbol.name, &cursor, &first) && first == i)
+		if (is_plain(symbol.name) &&
+		    vmifs_symbols_each(symbols, symbol.name, &cursor, &first) && first == i)
 			vmifs_node_list_add_borrowed(list, symbol.name, S_IFREG, 0);
 	}
 	return TRUE;
@@ -91,7 +103,7 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 		return NULL;
 	guint64 cursor = 0;
 	gsize index;
-	if (!vmifs_symbols_each(symbols, name, &cursor, &index)) {
+	if (!is_plain(name) || !vmifs_symbols_each(symbols, name, &cursor, &index)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "there is no symbol %s",
 			    name);
 		return NULL;

@@ -195,6 +195,18 @@ START_TEST(equal_names_stay_cheap)
 }
 END_TEST
 
+START_TEST(type_is_a_printable_character)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	VmifsSymbol symbol;
+
+	add(builder, 1, '\x1b', "x");
+	g_autoptr(VmifsSymbols) s = vmifs_symbols_builder_end(builder);
+	vmifs_symbols_get(s, 0, &symbol);
+	ck_assert_int_eq(symbol.type, '?');
+}
+END_TEST
+
 START_TEST(names_beyond_the_arena_are_refused)
 {
 	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
@@ -256,6 +268,7 @@ make_suite(void)
 	tcase_add_test(t, builder_continues_another_table);
 	tcase_add_test(t, every_name_of_a_big_table_is_found);
 	tcase_add_test(t, equal_names_stay_cheap);
+	tcase_add_test(t, type_is_a_printable_character);
 	tcase_add_test(t, names_beyond_the_arena_are_refused);
 	tcase_add_test(t, threads_share_the_indexes);
 	suite_add_tcase(s, t);
