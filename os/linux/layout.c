@@ -113,12 +113,6 @@ linux_layout_has(const LinuxLayout *layout, LinuxField field)
 }
 
 gboolean
-linux_layout_has_struct(const LinuxLayout *layout, LinuxStruct structure)
-{
-	return layout->structs[structure].size != 0;
-}
-
-gboolean
 linux_layout_require(const LinuxLayout *layout, const LinuxField *wanted, gsize n, GError **error)
 {
 	g_autoptr(GString) absent = g_string_new(NULL);
@@ -169,14 +163,6 @@ linux_layout_element(const LinuxLayout *layout, LinuxField field, guint64 va, gu
 	const VmifsMember *member = linux_layout_member(layout, field);
 
 	return member ? va + member->offset + index * member->elem_size : 0;
-}
-
-guint64
-linux_layout_container(const LinuxLayout *layout, LinuxField field, guint64 va)
-{
-	const VmifsMember *member = linux_layout_member(layout, field);
-
-	return member ? va - member->offset : 0;
 }
 
 LinuxStruct

@@ -44,8 +44,6 @@ linux_layout_free(LinuxLayout *layout);
 
 gboolean
 linux_layout_has(const LinuxLayout *layout, LinuxField field);
-gboolean
-linux_layout_has_struct(const LinuxLayout *layout, LinuxStruct structure);
 /* TRUE when all of the fields are there, else FALSE with UNSUPPORTED, naming those that are not. */
 gboolean
 linux_layout_require(const LinuxLayout *layout, const LinuxField *fields, gsize n, GError **error);
@@ -68,12 +66,10 @@ linux_layout_span(const LinuxLayout *layout, LinuxStruct structure);
 gboolean
 linux_layout_value(const LinuxLayout *layout, LinuxValue value, gint64 *ret);
 
-/* Address of a field (of element `index` of an array) of the structure at va, and back: of the
- * structure that holds the field at va. 0 when the field is absent. Addresses wrap at 2^64. */
+/* Address of element `index` of a field that is an array, of the structure at va. 0 when the field
+ * is absent. Addresses wrap at 2^64. */
 guint64
 linux_layout_element(const LinuxLayout *layout, LinuxField field, guint64 va, guint64 index);
-guint64
-linux_layout_container(const LinuxLayout *layout, LinuxField field, guint64 va);
 
 LinuxStruct
 linux_field_struct(LinuxField field);

@@ -8,7 +8,7 @@
 void
 linux_object_clear(LinuxObject *object)
 {
-	g_free(object->own);
+	g_free(object->data);
 	*object = LINUX_OBJECT_INIT(object->layout, object->aspace);
 }
 
@@ -17,7 +17,7 @@ linux_object_read(LinuxObject *object, LinuxStruct structure, guint64 va, GError
 {
 	gsize len = linux_layout_span(object->layout, structure);
 
-	object->data = NULL;
+	object->structure = structure;
 	object->len = 0;
 	if (!len) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
@@ -25,27 +25,17 @@ linux_object_read(LinuxObject *object, LinuxStruct structure, guint64 va, GError
 		return FALSE;
 	}
 	if (object->room < len) {
-		object->own = g_realloc(object->own, len);
+		object->data = g_realloc(object->data, len);
 		object->room = len;
 	}
-	if (!vmifs_aspace_read(object->aspace, va, object->own, len, error)) {
+	if (!vmifs_aspace_read(object->aspace, va, object->data, len, error)) {
 		g_prefix_error(error,
 			       "%s at 0x%" G_GINT64_MODIFIER "x: ", linux_struct_name(structure),
 			       va);
 		return FALSE;
 	}
-	linux_object_view(object, structure, va, object->own, len);
-	return TRUE;
-}
-
-void
-linux_object_view(LinuxObject *object, LinuxStruct structure, guint64 va, gconstpointer data,
-		  gsize len)
-{
-	object->structure = structure;
-	object->va = va;
-	object->data = data;
 	object->len = len;
+	return TRUE;
 }
 
 /* The number in the storage of a member; 0 when that is no number. */
@@ -76,80 +66,17 @@ load(const VmifsMember *member, const guint8 *data)
 	return number;
 }
 
-/* The member, when it is there and its element `index` lies within the object. */
-static const VmifsMember *
-find(const LinuxObject *object, LinuxField field, guint64 index, gsize *ret_at)
-{
-	const VmifsMember *member = linux_layout_member(object->layout, field);
-	guint64 at;
-
-	g_assert(!object->data || linux_field_struct(field) == object->structure);
-	if (!member || index >= member->count)
-		return NULL;
-	/* Cannot wrap: the whole member lies within its structure. */
-	at = member->offset + index * member->elem_size;
-	if (!vmifs_in_bounds(at, member->elem_size, object->len))
-		return NULL;
-	*ret_at = at;
-	return member;
-}
-
-guint64
-linux_object_element(const LinuxObject *object, LinuxField field, guint64 index)
-{
-	gsize at;
-	const VmifsMember *member = find(object, field, index, &at);
-
-	return member ? load(member, object->data + at) : 0;
-}
-
 guint64
 linux_object_u64(const LinuxObject *object, LinuxField field)
 {
-	return linux_object_element(object, field, 0);
-}
-
-gint64
-linux_object_s64(const LinuxObject *object, LinuxField field)
-{
 	const VmifsMember *member = linux_layout_member(object->layout, field);
-	guint64 number = linux_object_u64(object, field);
-	guint bits;
 
-	if (!member)
+	g_assert(linux_field_struct(field) == object->structure);
+	/* An open-ended array has no element of its own. */
+	if (!member || !member->count ||
+	    !vmifs_in_bounds(member->offset, member->elem_size, object->len))
 		return 0;
-	bits = member->bit_len ? member->bit_len : MIN(member->elem_size, 8) * 8;
-	if (!bits || bits >= 64)
-		return (gint64) number;
-	return (gint64) (number << (64 - bits)) >> (64 - bits);
-}
-
-const guint8 *
-linux_object_bytes(const LinuxObject *object, LinuxField field, gsize *ret_len)
-{
-	const VmifsMember *member = linux_layout_member(object->layout, field);
-
-	*ret_len = 0;
-	g_assert(!object->data || linux_field_struct(field) == object->structure);
-	if (!member || !vmifs_in_bounds(member->offset, member->size, object->len))
-		return NULL;
-	*ret_len = member->size;
-	return object->data + member->offset;
-}
-
-char *
-linux_object_string(const LinuxObject *object, LinuxField field)
-{
-	gsize len;
-	const char *bytes = (const char *) linux_object_bytes(object, field, &len);
-
-	return bytes ? g_strndup(bytes, len) : g_strdup("");
-}
-
-guint64
-linux_object_address(const LinuxObject *object, LinuxField field)
-{
-	return linux_layout_element(object->layout, field, object->va, 0);
+	return load(member, object->data + member->offset);
 }
 
 gboolean

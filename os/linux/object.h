@@ -10,8 +10,8 @@
  *           return FALSE;
  *   pid = linux_object_u64(&task, LINUX_FIELD_TASK_PID);
  *
- * Members are loaded as little-endian numbers of their size. A field that this kernel lacks reads
- * as 0: require it, or ask linux_layout_has().
+ * Members are loaded as little-endian numbers of their size, extended with zeros. A field that this
+ * kernel lacks reads as 0: require it, or ask linux_layout_has().
  */
 #pragma once
 
@@ -25,10 +25,8 @@ typedef struct {
 	const LinuxLayout *layout; /* (borrowed) */
 	VmifsAspace *aspace;       /* (borrowed) */
 	LinuxStruct structure;
-	guint64 va;
-	const guint8 *data; /* len bytes from va on; NULL while empty */
-	gsize len;
-	guint8 *own; /* (nullable) room bytes */
+	guint8 *data; /* (full) (nullable) room bytes */
+	gsize len;    /* that were read; 0 = empty */
 	gsize room;
 } LinuxObject;
 
@@ -40,31 +38,11 @@ linux_object_clear(LinuxObject *object);
  * kernel lacks the structure, else the errors of vmifs_aspace_read(); the object is empty then. */
 gboolean
 linux_object_read(LinuxObject *object, LinuxStruct structure, guint64 va, GError **error);
-/* The structure that lies at `data` already: a piece of something larger, which must outlive the
- * view. */
-void
-linux_object_view(LinuxObject *object, LinuxStruct structure, guint64 va, gconstpointer data,
-		  gsize len);
 
-/* The number in a field; u64 extends with zeros, s64 with the sign. 0 for what is not a number of
- * 1, 2, 4 or 8 bytes (an array gives its first element), is absent, or lies outside the object. */
+/* The number in a field. 0 for what is not a number of 1, 2, 4 or 8 bytes (an array gives its first
+ * element) or is absent, and while the object is empty. */
 guint64
 linux_object_u64(const LinuxObject *object, LinuxField field);
-gint64
-linux_object_s64(const LinuxObject *object, LinuxField field);
-/* Element `index` of an array; 0 beyond its end. */
-guint64
-linux_object_element(const LinuxObject *object, LinuxField field, guint64 index);
-/* The bytes of a field, *ret_len of them; NULL (and 0) when absent. (borrowed, until the next
- * read) */
-const guint8 *
-linux_object_bytes(const LinuxObject *object, LinuxField field, gsize *ret_len);
-/* The text in a char array, up to its NUL or its end; "" when absent. (full) */
-char *
-linux_object_string(const LinuxObject *object, LinuxField field);
-/* Guest address of a field; 0 when absent. */
-guint64
-linux_object_address(const LinuxObject *object, LinuxField field);
 
 /* A single field of the structure at va, where the rest of it is of no interest. */
 gboolean
