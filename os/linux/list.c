@@ -16,7 +16,6 @@ typedef struct {
 	LinuxListVisit visit;
 	gpointer user;
 	const VmifsCall *call;
-	gboolean stopped;
 } Walk;
 
 static gboolean
@@ -69,10 +68,8 @@ walk_one_way(Walk *w, gboolean forward, GError **error)
 				    w->head, count >= w->max ? "too long" : "a loop", node);
 			return FALSE;
 		}
-		if (!w->visit(node, w->user)) {
-			w->stopped = TRUE;
+		if (!w->visit(node, w->user))
 			return TRUE;
-		}
 		from = node;
 		node = forward ? next : prev;
 	}
@@ -85,7 +82,7 @@ linux_list_each(VmifsAspace *kernel, guint64 head, guint64 max, LinuxListVisit v
 {
 	g_autoptr(GHashTable) seen =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-	Walk w = { kernel, head, max, seen, visit, user, call, FALSE };
+	Walk w = { kernel, head, max, seen, visit, user, call };
 
 	g_autoptr(GError) broken = NULL;
 	if (walk_one_way(&w, TRUE, &broken))

@@ -22,7 +22,6 @@ typedef struct {
 	const Linux *os;
 	const VmifsTask *task;
 	GString *out;
-	const VmifsCall *call;
 	LinuxCursor c;
 	guint64 flags, signal, sighand, cred;
 } Status;
@@ -421,7 +420,7 @@ static const struct {
 
 LINUX_VIEW(linux_render_status)
 {
-	Status s = { .os = os, .task = task, .out = out, .call = call, .c = { .os = os } };
+	Status s = { .os = os, .task = task, .out = out, .c = { .os = os } };
 
 	s.flags = linux_take(&s.c, task->object, LINUX_FIELD_TASK_FLAGS);
 	s.signal = linux_take(&s.c, task->object, LINUX_FIELD_TASK_SIGNAL);
