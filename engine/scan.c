@@ -14,8 +14,6 @@
 #include "match.h"
 #include "physmem.h"
 
-#include <string.h>
-
 #define PAGE 4096
 #define WINDOW ((guint64) 4 << 20)
 #define READ_WINDOW                                                                                \

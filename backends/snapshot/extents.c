@@ -8,7 +8,6 @@
 #include "snapshot.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PAGE ((guint64) VMIFS_SNAPSHOT_PAGE)

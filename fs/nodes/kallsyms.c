@@ -5,8 +5,6 @@
  */
 #include "nodes.h"
 
-#include <string.h>
-
 static void
 append_hex(GString *out, guint64 value, guint n_digits)
 {

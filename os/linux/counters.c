@@ -6,8 +6,6 @@
  */
 #include "counters.h"
 
-#include <spi/bytes.h>
-
 #define N_SIGNALS 64
 #define SIG_DFL_VALUE 0
 #define SIG_IGN_VALUE 1

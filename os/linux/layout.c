@@ -2,7 +2,6 @@
 /* layout: the tables of layout.def, resolved. */
 #include "layout.h"
 
-#include <string.h>
 #include <vmifs/error.h>
 
 static const char *const struct_names[] = {

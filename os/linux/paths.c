@@ -12,8 +12,6 @@
  */
 #include "linux.h"
 
-#include <string.h>
-
 /* Far beyond what a kernel lets anyone build; the text of one path. */
 #define MAX_STEPS 8192
 #define MAX_TEXT (64 * 1024)

@@ -5,8 +5,6 @@
  */
 #include "linux.h"
 
-#include <string.h>
-
 #define MAX_CMDLINE (64 * 1024)
 #define MAX_FORMAT 1024
 #define MAX_UTS 65

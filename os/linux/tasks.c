@@ -10,8 +10,6 @@
 #include "linux.h"
 #include "list.h"
 
-#include <string.h>
-
 /* The kernel's own limit of process ids. */
 #define MAX_TASKS (4 * 1024 * 1024)
 #define PF_KTHREAD 0x00200000
