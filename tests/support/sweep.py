@@ -21,8 +21,12 @@ ALLOWED = {(name, errno.EIO) for name in ('open', 'read', 'readlink', 'list')} |
 
 
 class Sweep:
-    def __init__(self, root):
-        self.root = root
+    """limit: seconds a call may take; ranges: of each address space; most: entries of each folder, the rest
+    is left out; look(path, data): sees what the first read of each file gave."""
+
+    def __init__(self, root, limit=LIMIT, ranges=RANGES, most=None, allowed=ALLOWED, look=None):
+        self.root, self.limit, self.ranges, self.most = root, limit, ranges, most
+        self.allowed, self.look = allowed, look
         self.calls = collections.Counter()
         self.failures = collections.Counter()  # (kind of file, call, errno)
         self.examples = {}
@@ -50,13 +54,13 @@ class Sweep:
             key = (self.kind(path), name, errno.errorcode.get(problem.errno, problem.errno))
             self.failures[key] += 1
             self.examples.setdefault(key, path)
-            if (name, problem.errno) not in ALLOWED:
+            if (name, problem.errno) not in self.allowed:
                 self.problem(f'{name} {path}: {problem.strerror}')
             return None
         finally:
             took = time.monotonic() - start
             self.slowest = max(self.slowest, (took, f'{name} {path}'))
-            if took > LIMIT:
+            if took > self.limit:
                 self.problem(f'{name} {path} took {took:.2f} s')
 
     def problem(self, text):
@@ -65,7 +69,9 @@ class Sweep:
 
     def walk(self, folder):
         entries = self.call('list', folder, lambda: list(os.scandir(folder)))
-        for entry in sorted(entries or [], key=lambda entry: entry.name):
+        entries = sorted(entries or [], key=lambda entry: entry.name)
+        step = -(-len(entries) // self.most) if self.most and entries else 1
+        for entry in entries[::step]:
             about = self.call('stat', entry.path, os.lstat, entry.path)
             if not about:
                 continue
@@ -95,13 +101,15 @@ class Sweep:
             data = self.call('read', path, os.pread, file, length - done, offset + done)
             if not data:
                 break
+            if self.look and not done:
+                self.look(path, data)
             done += len(data)
         self.bytes += done
         return done
 
     def space(self, file, path):
         offset = 0
-        for _ in range(RANGES):
+        for _ in range(self.ranges):
             start = self.call('lseek', path, os.lseek, file, offset, os.SEEK_DATA)
             if start is None:
                 return

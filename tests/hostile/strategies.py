@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The ways to spoil a guest's memory.  Each takes the targets and a source of chance, and pokes.
+
+import struct
+
+from image import PAGE
+
+strategies = []
+TEXTS = (b'a/b', b'..', b'.', b'', b'x\ny 1\n', b'\x1b[2J\x1b]0;x\x07', b'\xff\xfe\x80', b'%s%n', b'\\', b'A' * 255,
+         b' ', b'-', b'a\tb', b'\r')
+FLAGS = 0x067  # present, writable, user, accessed, dirty
+
+
+def strategy(function):
+    strategies.append(function)
+    return function
+
+
+def number(t, r):
+    """What someone who wants trouble would write where a number or a pointer stands."""
+    pool, size = t.pool, t.image.size
+    return r.choice((
+        lambda: 0, lambda: 1, lambda: (1 << 64) - 1, lambda: 1 << 63, lambda: (1 << 63) - 1, lambda: (1 << 32) - 1,
+        lambda: 1 << 31, lambda: 0x7fffffff, lambda: 1 << 47, lambda: (1 << 47) - PAGE, lambda: (1 << 64) - PAGE,
+        lambda: (1 << 64) - r.randrange(1, 64), lambda: 1 << r.randrange(64), lambda: r.getrandbits(64),
+        lambda: r.choice(pool), lambda: r.choice(pool), lambda: r.choice(pool) + r.randrange(-64, 64),
+        lambda: r.choice(pool) | PAGE - 1, lambda: r.randrange(size), lambda: 0xdead000000000100,
+        lambda: 0x8000000000000000, lambda: r.randrange(1 << 16), lambda: r.choice(t.nodes or [0]) | r.randrange(256),
+        lambda: 10 << 20, lambda: 0xffff888000000000 + r.randrange(2 * size),
+    ))() & (1 << 64) - 1
+
+
+def some_field(t, r):
+    """(address, length, address of the structure) of a member that vmifs reads."""
+    while True:
+        name = r.choice(sorted(t.objects))
+        paths = sorted(path for path in t.wanted[name] if path in t.fields[name])
+        if paths:
+            offset, length, _ = t.fields[name][r.choice(paths)]
+            va = r.choice(t.objects[name])
+            return va + offset, length, va
+
+
+def fields(t, r, count):
+    for _ in range(count):
+        at, length, _ = some_field(t, r)
+        if length > 8 and r.random() < .5:
+            t.image.store(at, r.choice(TEXTS).ljust(length, r.choice((b'\0', b'A', b'\x1b')))[:length])
+        else:
+            t.image.store(at, struct.pack('<Q', number(t, r))[:length] * (1 if length <= 8 else length // 8))
+
+
+@strategy
+def one_member(t, r):
+    fields(t, r, 1)
+
+
+@strategy
+def some_members(t, r):
+    fields(t, r, 20)
+
+
+@strategy
+def many_members(t, r):
+    fields(t, r, 400)
+
+
+@strategy
+def one_member_of_all_of_a_kind(t, r):
+    name = r.choice(sorted(t.objects))
+    paths = sorted(path for path in t.wanted[name] if path in t.fields[name])
+    if not paths:
+        return
+    offset, length, _ = t.fields[name][r.choice(paths)]
+    value = number(t, r)
+    for va in t.objects[name]:
+        t.image.store(va + offset, struct.pack('<Q', value if r.random() < .7 else number(t, r))[:length])
+
+
+@strategy
+def pointers_cross(t, r):
+    """Each to another object of the right kind, so that what is reached still makes sense."""
+    for _ in range(r.choice((1, 10, 200))):
+        name = r.choice(sorted(t.objects))
+        links = sorted((path, target) for path, (_, _, target) in t.fields[name].items() if target in t.objects)
+        if links:
+            path, target = r.choice(links)
+            va = r.choice(t.objects[name])
+            t.image.store(va + t.fields[name][path][0], struct.pack('<Q', r.choice(t.objects[target])))
+
+
+@strategy
+def lists_bite_their_tail(t, r):
+    """A head of a list that is its own next, or the next of another, with back pointers that agree."""
+    for _ in range(r.choice((1, 5, 50))):
+        name = r.choice([name for name in ('task_struct', 'module', 'mount', 'signal_struct') if name in t.objects])
+        lists = sorted(path for path in t.fields[name] if path.endswith('.next'))
+        if not lists:
+            continue
+        offset = t.fields[name][r.choice(lists)][0]
+        a, b = r.choice(t.objects[name]) + offset, r.choice(t.objects[name]) + offset
+        t.image.store(a, struct.pack('<Q', b))
+        if r.random() < .7:
+            t.image.store(b + 8, struct.pack('<Q', a))
+
+
+@strategy
+def maple_nodes(t, r):
+    for _ in range(r.choice((1, 10, 100))):
+        node, other = r.choice(t.nodes or [0]), r.choice(t.nodes or [0])
+        value = r.choice((node | 0x1e, other | 0x1e, other | 0x0e, other | 0x16, node | 0x0e, other, number(t, r)))
+        t.image.store(node + 8 * r.randrange(32), struct.pack('<Q', value))
+
+
+@strategy
+def dentries_in_circles(t, r):
+    all_of = t.objects.get('dentry', [])
+    offset = t.fields['dentry']['d_parent'][0]
+    for va in all_of if r.random() < .5 else r.sample(all_of, min(5, len(all_of))):
+        t.image.store(va + offset, struct.pack('<Q', r.choice(all_of)))
+
+
+@strategy
+def texts(t, r):
+    """Names: of tasks, files, modules, resources, file systems."""
+    for _ in range(r.choice((5, 50, 300))):
+        name = r.choice([name for name in ('task_struct', 'dentry', 'module', 'resource', 'file_system_type', 'mount',
+                                           'uts_namespace', 'printk_info') if name in t.objects])
+        va, text = r.choice(t.objects[name]), r.choice(TEXTS) + b'\0' * r.randrange(2)
+        known = t.fields[name]
+        if name in ('task_struct', 'module'):
+            offset, length, _ = known['comm' if name == 'task_struct' else 'name']
+            t.image.store(va + offset, text.ljust(length, b'A') if r.random() < .5 else text[:length])
+        elif name == 'uts_namespace':
+            path = r.choice([path for path in known if path.startswith('name.')])
+            t.image.store(va + known[path][0], text)
+        else:
+            for path in ('d_name.name', 'name', 'mnt_devname'):
+                if path in known:
+                    t.image.store(t.pointer(va + known[path][0]), text)
+        if name == 'dentry':
+            length = r.choice((len(text), 0, 4096, 4095, 0xffffffff))
+            t.image.store(va + known['d_name.len'][0], struct.pack('<I', length))
+
+
+@strategy
+def arguments(t, r):
+    known = t.fields['mm_struct']
+    for va in t.objects['mm_struct']:
+        for start, end in (('arg_start', 'arg_end'), ('env_start', 'env_end')):
+            at = t.pointer(va + known[start][0])
+            at += r.choice((10 << 20, -10, -1 << 40, 1 << 46))
+            t.image.store(va + known[end][0], struct.pack('<Q', at & (1 << 64) - 1))
+            if r.random() < .2:
+                t.image.store(va + known[start][0], struct.pack('<Q', number(t, r)))
+
+
+@strategy
+def entries_of_tables(t, r):
+    for _ in range(r.choice((1, 20, 500))):
+        table, level = r.choice(t.tables)
+        other = r.choice(t.tables)[0]
+        entry = r.choice((table | FLAGS, t.image.root | FLAGS, other | FLAGS, other | FLAGS | 0x80, r.getrandbits(64),
+                          r.getrandbits(64) | 1, 0, (1 << 52) - PAGE | FLAGS, t.image.size - PAGE | FLAGS | 1 << 63))
+        t.image.poke(table + 8 * r.randrange(512), struct.pack('<Q', entry))
+
+
+@strategy
+def everything_mapped_by_four_tables(t, r):
+    """A process with 128 TiB, or the kernel's half, every entry to the same table below."""
+    root = r.choice(t.roots)
+    tables = r.sample([table for table, level in t.tables if level == 1], t.image.levels - 1)
+    half = 256 if root == t.image.root or r.random() < .3 else 0
+    leaf = r.choice((FLAGS, 0, 0x8000000000000000 | FLAGS))
+    t.image.poke(root + 8 * half, struct.pack('<Q', tables[0] | FLAGS) * (255 if half else 256))
+    for above, below in zip(tables, tables[1:]):
+        t.image.poke(above, struct.pack('<Q', below | FLAGS) * 512)
+    if r.random() < .7:  # holes and pages in turn are what costs most to list
+        t.image.poke(tables[-1], (struct.pack('<Q', 0x100000 | leaf) + bytes(8)) * 256)
+
+
+@strategy
+def tables_that_are_their_own(t, r):
+    for root in t.roots if r.random() < .3 else [r.choice(t.roots)]:
+        start = 0 if root != t.image.root else 256
+        for i in range(start, 512 if r.random() < .2 else start + 200):
+            if t.image.u64(root + 8 * i) == 0 or r.random() < .1:
+                t.image.poke(root + 8 * i, struct.pack('<Q', root | FLAGS))
+
+
+@strategy
+def tables_of_symbols(t, r):
+    if not t.tokens:
+        return
+    low, high = t.kallsyms
+    for _ in range(r.choice((1, 20, 1000))):
+        at = r.choice((t.tokens + r.randrange(-256, 2048), t.tokens + r.randrange(2048), r.randrange(low, high)))
+        t.image.poke(at, r.choice((b'\xff', b'\0', b'/', b'\n', b'\x1b', b'\x80', r.randbytes(1), r.randbytes(8))))
+
+
+@strategy
+def counts_of_symbols(t, r):
+    for at in t.counts:
+        t.image.poke(at, struct.pack('<Q', r.choice((1, 0, 0x7fffffff, 0xffffffff, 1 << 22, number(t, r),
+                                                     struct.unpack('<Q', t.image.read(at, 8))[0] + r.randrange(-9, 9)))
+                                     & (1 << 64) - 1))
+
+
+@strategy
+def names_of_symbols(t, r):
+    """Tokens that spell what no name should have."""
+    if t.tokens:
+        data = t.image.read(t.tokens, 1200)
+        for _ in range(r.choice((1, 3, 30))):
+            at = r.randrange(1200)
+            if data[at]:
+                t.image.poke(t.tokens + at, r.choice((b'/', b'\n', b'\x1b', b'.', b' ', b'\xff')))
+
+
+@strategy
+def types(t, r):
+    head = t.btf
+    for _ in range(r.choice((1, 10, 200, 3000))):
+        at = r.choice(head.at[1:])
+        own = r.randrange(1, len(head.at))
+        what, where = r.choice((
+            (struct.pack('<I', own), r.choice((0, 8, 12, 16, 20))),
+            (struct.pack('<I', r.getrandbits(5) << 24 | 0xffff), 4),
+            (struct.pack('<I', 0xffffffff), r.choice((0, 8, 12, 16, 20))), (r.randbytes(4), 4), (r.randbytes(12), 0),
+            (struct.pack('<I', r.getrandbits(30)), 8)))
+        t.image.store(t.btf_at + at + where, what)
+
+
+@strategy
+def types_that_are_their_own(t, r):
+    """Typedefs, pointers, arrays and structures that lead to themselves or to each other."""
+    chosen = r.sample(range(1, len(t.btf.at)), r.choice((50, 5000)))
+    for number_of in chosen:
+        _, info, _, at = t.btf.type(number_of)
+        kind = info >> 24 & 31
+        target = r.choice((number_of, chosen[0], r.choice(chosen)))
+        if kind in (2, 8, 9, 10, 11, 18):
+            t.image.store(t.btf_at + at + 8, struct.pack('<I', target))
+        elif kind == 3:
+            t.image.store(t.btf_at + at + 12, struct.pack('<III', target, target, r.choice((1, 0xffffffff, 512))))
+        elif kind in (4, 5) and info & 0xffff:
+            t.image.store(t.btf_at + at + 12 + 4, struct.pack('<I', target))
+
+
+@strategy
+def structures_to_misread(t, r):
+    """Members that vmifs knows, moved."""
+    for _ in range(r.choice((1, 5, 40))):
+        number_of = t.btf.named.get(r.choice(sorted(t.fields)))
+        if number_of:
+            _, info, _, at = t.btf.type(number_of)
+            member = r.randrange(max(1, info & 0xffff))
+            offset = r.choice((0, 0xffffff, 0xffffffff, r.getrandbits(14)))
+            where, value = r.choice(((8, offset), (4, r.randrange(len(t.btf.at)))))
+            t.image.store(t.btf_at + at + 12 + 12 * member + where, struct.pack('<I', value))
+            if r.random() < .2:
+                t.image.store(t.btf_at + at + 8, struct.pack('<I', number(t, r) & 0xffffffff))
+
+
+@strategy
+def head_of_types(t, r):
+    t.image.store(t.btf_at + r.randrange(24), struct.pack('<Q', number(t, r))[:r.choice((1, 4))])
+
+
+@strategy
+def note(t, r):
+    if t.note is None:
+        return
+    data = bytearray(t.image.read(t.note, PAGE))
+    for _ in range(r.choice((1, 5, 50))):
+        line = data.find(b'\n', r.randrange(24, 3000))
+        at = r.choice((r.randrange(24), r.randrange(3000), line, line - 1, line - 2))
+        what = r.choice((b'\n', b'=', b'f', b'0', b'-', b'ffffffffffffffff', r.randbytes(1), b'\0', b'\x1b'))
+        data[at:at + len(what)] = what
+    t.image.poke(t.note, bytes(data[:PAGE]))
+
+
+@strategy
+def ring(t, r):
+    for _ in range(r.choice((1, 30, 1000))):
+        va, length = r.choice(t.ring) if t.ring else (0, 1)
+        what = r.choice((r.randbytes(8), b'\xff' * 8, b'\x1b[31m\n<0', bytes(8)))
+        t.image.store(va + (r.randrange(length) & ~7), what)
+
+
+@strategy
+def resources(t, r):
+    known = t.fields['resource']
+    for _ in range(r.choice((1, 10))):
+        va = r.choice(t.objects['resource'])
+        path = r.choice(('child', 'sibling', 'parent', 'name', 'start', 'end'))
+        value = r.choice((va, r.choice(t.objects['resource']), number(t, r)))
+        t.image.store(va + known[path][0], struct.pack('<Q', value))
+
+
+@strategy
+def bytes_of_objects(t, r):
+    for _ in range(r.choice((1, 100, 5000))):
+        t.image.store(r.choice(t.pool) + r.randrange(1024), r.randbytes(r.choice((1, 8))))
+
+
+@strategy
+def pages(t, r):
+    """Lost, filled, swapped, doubled."""
+    count = t.image.size // PAGE
+    for _ in range(r.choice((5, 500, 3000))):
+        at = r.choice((r.randrange(count), (t.image.pa(r.choice(t.pool)) or 0) // PAGE)) * PAGE
+        t.image.poke(at, r.choice((bytes(PAGE), b'\xff' * PAGE, t.image.read(r.randrange(count) * PAGE, PAGE))))
+
+
+@strategy
+def image_cut_short(t, r):
+    size = t.image.size
+    t.image.resize(r.choice((r.randrange(size), size - PAGE, size - 1, PAGE, r.randrange(PAGE, 1 << 22))))
+
+
+@strategy
+def image_grown(t, r):
+    t.image.resize(r.choice((t.image.size + 1, t.image.size + PAGE, t.image.size * 8, 1 << 42)))
