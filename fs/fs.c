@@ -32,6 +32,7 @@ work(gpointer data, gpointer user)
 static void
 run_locked(VmifsFsGuest *guest, VmifsRequest *request)
 {
+	request->deadline = g_get_monotonic_time() + VMIFS_QUEUE_DEADLINE;
 	g_queue_push_tail_link(&guest->running, &request->link);
 	g_thread_pool_push(guest->pool, request, NULL);
 }

@@ -16,8 +16,8 @@ G_BEGIN_DECLS
 
 /* Threads that decode for one guest; more requests than that wait in its queue. */
 #define VMIFS_QUEUE_THREADS 4
-/* How long one request may decode. Waiting for discovery is not counted: that ends by itself or by
- * Ctrl-C, and a thread is not held for it. */
+/* How long one request may take there, its turn included. Waiting for discovery is not counted:
+ * that ends by itself or by Ctrl-C, and holds no thread. */
 #define VMIFS_QUEUE_DEADLINE (10 * G_TIME_SPAN_SECOND)
 
 typedef struct VmifsRequest VmifsRequest;

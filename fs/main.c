@@ -144,15 +144,17 @@ serve(const VmifsFsOptions *options, const char *point, int report)
 
 /* Waits for the child's word, or for its end. */
 static int
-wait_until_mounted(int report, pid_t child)
+wait_until_mounted(int report, pid_t child, const char *point)
 {
 	char done;
 	ssize_t got;
 	do
 		got = read(report, &done, 1);
 	while (got < 0 && errno == EINTR);
-	if (got == 1)
+	if (got == 1) {
+		vmifs_mount_settle(point);
 		return VMIFS_EXIT_OK;
+	}
 	int status;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
@@ -183,7 +185,7 @@ mount_and_serve(const VmifsFsOptions *options)
 		return VMIFS_EXIT_MOUNT;
 	}
 	close(pipe_fds[child > 0]);
-	return child > 0 ? wait_until_mounted(pipe_fds[0], child)
+	return child > 0 ? wait_until_mounted(pipe_fds[0], child, point)
 			 : serve(options, point, pipe_fds[1]);
 }
 

@@ -24,6 +24,10 @@ vmifs_mount_check(const char *point, char **ret_point, GError **error);
 /* Mounts fs at point, which vmifs_mount_check() gave; requests wait until the session runs. */
 gboolean
 vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error);
+/* Asks the mount for its root, from another process than the server: it answers when this returns.
+ * Lets the kernel read further ahead in files that it caches. */
+void
+vmifs_mount_settle(const char *point);
 /* Unmounts, if that has not been done from outside. */
 void
 vmifs_mount_detach(VmifsMount *mount);

@@ -94,7 +94,14 @@ vmifs_node_child_ino(const VmifsNode *parent, const char *name, guint64 identity
 	hash = hash_bytes(hash, &identity, sizeof identity);
 	hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
 	hash ^= hash >> 33;
-	return hash > 1 ? hash : 2; /* 1 is the root's, 0 is none */
+	return hash ? hash : 1; /* 0 is none */
+}
+
+static guint64
+random_ino(void)
+{
+	guint64 ino = (guint64) g_random_int() << 32 | g_random_int();
+	return ino ? ino : 1;
 }
 
 gpointer
@@ -109,7 +116,7 @@ vmifs_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name, gui
 	node->flags = ops->flags;
 	node->name = memcpy((char *) node + instance_size, name, name_size);
 	node->text_size = -1;
-	node->ino = parent ? vmifs_node_child_ino(parent, name, identity) : 1;
+	node->ino = parent ? vmifs_node_child_ino(parent, name, identity) : random_ino();
 	if (parent) {
 		node->parent = vmifs_node_ref(parent);
 		node->guest = parent->guest;

@@ -140,7 +140,7 @@ struct VmifsNode {
 	VmifsNode *parent;   /* (full) NULL = the root */
 	VmifsFsGuest *guest; /* (borrowed from the file system) NULL above guests */
 	const char *name;    /* follows the struct */
-	guint64 ino;         /* the same for the same parent, name and identity */
+	guint64 ino;         /* in one mount the same for the same parent, name, identity */
 	gint64 text_size;    /* atomic; of a frozen text, once it was rendered; -1 = not yet */
 	guint64 id;          /* (inode table) what the kernel calls it; 0 = not in the table */
 	guint64 lookups;     /* (inode table) references that the kernel holds */

@@ -101,8 +101,7 @@ vmifs_request_work(VmifsRequest *request)
 {
 	if (!g_atomic_int_get(&request->claimed)) {
 		VmifsNodeCall call = {
-			.call = { .deadline = g_get_monotonic_time() + VMIFS_QUEUE_DEADLINE,
-				  .cancelled = &request->cancelled },
+			.call = { .deadline = request->deadline, .cancelled = &request->cancelled },
 			.fs = request->fs,
 			.may_block = TRUE,
 			.caller = request->caller,

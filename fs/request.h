@@ -30,6 +30,7 @@ struct VmifsRequest {
 	GList link; /* in the guest's queues */
 
 	gboolean queued;
+	gint64 deadline; /* once it is in the pool */
 	gint cancelled;  /* atomic */
 	gint registered; /* atomic; the interrupt may answer */
 	gint claimed;    /* atomic; somebody answers or has answered */
