@@ -12,9 +12,6 @@
 
 #include "search.h"
 
-#define X86_64_IMAGE G_GUINT64_CONSTANT(0xffffffff80000000)
-#define X86_64_TEXT G_GUINT64_CONSTANT(0xffffffff81000000)
-
 #define MAX_KERNELS 8
 /* From this score on a kernel is offered for attaching: addresses and a banner, at least. */
 #define MIN_SCORE 40
@@ -227,7 +224,7 @@ note_delta(const LinuxNote *note, guint64 *ret)
 
 	if (!linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base))
 		return FALSE;
-	*ret = X86_64_IMAGE - phys_base;
+	*ret = LINUX_X86_64_IMAGE - phys_base;
 	return TRUE;
 }
 
@@ -317,7 +314,9 @@ judge_relative(LinuxFind *find, LinuxImage *image)
 	    !linux_image_symbol(image, "_stext", 0, &text))
 		return;
 	if (options->has_kaslr)
-		judge_delta(find, image, X86_64_TEXT + options->kaslr - text, "given by kaslr=");
+		judge_delta(find, image,
+			    LINUX_X86_64_IMAGE + LINUX_X86_64_TEXT_OFFSET + options->kaslr - text,
+			    "given by kaslr=");
 	if (options->has_root)
 		roots[n_roots++] = options->root;
 	if (linux_image_symbol(image, "init_top_pgt", 0, &roots[n_roots]) ||

@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-/* Where an x86-64 kernel's image is linked, and where its text begins, without KASLR. */
-#define X86_64_IMAGE G_GUINT64_CONSTANT(0xffffffff80000000)
-#define X86_64_TEXT 0x1000000
-
 #define MAX_NOTES (64u << 10)
 #define NT_GNU_BUILD_ID 3
 
@@ -78,12 +74,12 @@ fill_slides(LinuxFound *found, const LinuxClaim *claim)
 	if (!linux_claim_symbol(claim, "_text", &text) &&
 	    !linux_claim_symbol(claim, "_stext", &text))
 		return;
-	if (text < X86_64_IMAGE)
+	if (text < LINUX_X86_64_IMAGE)
 		return;
 	found->has_slides = TRUE;
-	found->phys_base = X86_64_IMAGE - claim->delta;
-	found->virtual_slide = text - (X86_64_IMAGE + X86_64_TEXT);
-	found->physical_slide = text - claim->delta - X86_64_TEXT;
+	found->phys_base = LINUX_X86_64_IMAGE - claim->delta;
+	found->virtual_slide = text - (LINUX_X86_64_IMAGE + LINUX_X86_64_TEXT_OFFSET);
+	found->physical_slide = text - claim->delta - LINUX_X86_64_TEXT_OFFSET;
 }
 
 LinuxFound *

@@ -11,6 +11,10 @@
 
 G_BEGIN_DECLS
 
+/* Where an x86-64 kernel's image is linked, and where in it its text begins, without KASLR. */
+#define LINUX_X86_64_IMAGE G_GUINT64_CONSTANT(0xffffffff80000000)
+#define LINUX_X86_64_TEXT_OFFSET G_GUINT64_CONSTANT(0x1000000)
+
 /* Everything owned. Texts are bytes as the guest has them: escape before showing. */
 typedef struct {
 	guint64 image_delta;    /* VA - PA of the kernel image, modulo 2^64 */

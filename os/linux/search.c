@@ -16,7 +16,6 @@
 #define MEASURE_BUDGET 1024
 #define VISIT_BUDGET 65536
 #define KERNEL_HALF (G_GUINT64_CONSTANT(1) << 63)
-#define X86_64_IMAGE G_GUINT64_CONSTANT(0xffffffff80000000)
 
 typedef struct {
 	guint64 pa;
@@ -185,8 +184,8 @@ linux_search_deltas(VmifsAspace *aspace, guint64 pa, const VmifsCall *call, GArr
 	Wanted wanted = { pa, ret };
 
 	/* x86-64 has its image above everything else; the linear map has it, too. */
-	vmifs_aspace_visit(aspace, X86_64_IMAGE, G_MAXUINT64, VISIT_BUDGET, add_delta, &wanted,
-			   call, NULL);
-	vmifs_aspace_visit(aspace, KERNEL_HALF, X86_64_IMAGE - 1, VISIT_BUDGET, add_delta, &wanted,
-			   call, NULL);
+	vmifs_aspace_visit(aspace, LINUX_X86_64_IMAGE, G_MAXUINT64, VISIT_BUDGET, add_delta,
+			   &wanted, call, NULL);
+	vmifs_aspace_visit(aspace, KERNEL_HALF, LINUX_X86_64_IMAGE - 1, VISIT_BUDGET, add_delta,
+			   &wanted, call, NULL);
 }
