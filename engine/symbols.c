@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-#define MAX_SYMBOLS (1u << 24)
-#define MAX_ARENA (512u << 20)
+#define MAX_SYMBOLS (1u << 22)
+#define MAX_ARENA (128u << 20)
 #define NONE G_MAXUINT32
 
 /* Symbols from `first` on belong to that module, up to the next run. */

@@ -125,8 +125,11 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, GError
 			continue;
 		char type = symbol_type(exports, name, value,
 					(char) (types ? types[i] : symbol[SYM_INFO]));
-		if (!vmifs_symbols_builder_add(builder, value, type, name, strlen(name)))
-			break;
+		if (!vmifs_symbols_builder_add(builder, value, type, name, strlen(name))) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE,
+					    "more than are kept, all others are left out");
+			return FALSE;
+		}
 	}
 	return TRUE;
 }
@@ -154,9 +157,12 @@ linux_symbols(gpointer self, const VmifsCall *call, GError **error)
 
 		if (!vmifs_call_check(call, error))
 			return NULL;
-		if (!add_module(os, module, builder, &failed))
-			vmifs_guest_log(os->guest, "symbols of module %#" G_GINT64_MODIFIER "x: %s",
-					module, failed->message);
+		if (add_module(os, module, builder, &failed))
+			continue;
+		vmifs_guest_log(os->guest, "symbols of module %#" G_GINT64_MODIFIER "x: %s", module,
+				failed->message);
+		if (g_error_matches(failed, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE))
+			break;
 	}
 	if (!vmifs_call_check(call, error))
 		return NULL;

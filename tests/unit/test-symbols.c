@@ -211,7 +211,7 @@ START_TEST(names_beyond_the_arena_are_refused)
 {
 	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
 	g_autoptr(VmifsSymbols) s = NULL;
-	const gsize arena = 512 << 20;
+	const gsize arena = 128 << 20;
 
 	/* Refused by their length alone: nothing is read. */
 	ck_assert(!vmifs_symbols_builder_add(builder, 1, 't', "x", G_MAXSIZE));
@@ -220,6 +220,20 @@ START_TEST(names_beyond_the_arena_are_refused)
 	ck_assert(!vmifs_symbols_builder_add(builder, 1, 't', "x", arena - 4));
 	s = vmifs_symbols_builder_end(builder);
 	ck_assert_uint_eq(vmifs_symbols_count(s), 1);
+}
+END_TEST
+
+START_TEST(symbols_beyond_the_bound_are_refused)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) s = NULL;
+	gsize n = 0;
+
+	while (n <= 1 << 22 && vmifs_symbols_builder_add(builder, n, 't', "", 0))
+		n++;
+	s = vmifs_symbols_builder_end(builder);
+	ck_assert_uint_eq(n, 1 << 22);
+	ck_assert_uint_eq(vmifs_symbols_count(s), n);
 }
 END_TEST
 
@@ -270,6 +284,7 @@ make_suite(void)
 	tcase_add_test(t, equal_names_stay_cheap);
 	tcase_add_test(t, type_is_a_printable_character);
 	tcase_add_test(t, names_beyond_the_arena_are_refused);
+	tcase_add_test(t, symbols_beyond_the_bound_are_refused);
 	tcase_add_test(t, threads_share_the_indexes);
 	suite_add_tcase(s, t);
 	return s;

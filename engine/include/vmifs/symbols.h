@@ -28,7 +28,8 @@ vmifs_symbols_builder_add_all(VmifsSymbolsBuilder *builder, const VmifsSymbols *
 /* Following symbols belong to that module. module NULL = core kernel. */
 void
 vmifs_symbols_builder_module(VmifsSymbolsBuilder *builder, const char *module);
-/* FALSE when a bound is reached (2^24 symbols, 512 MiB of names): the symbol was not added. */
+/* FALSE when a bound is reached (2^22 symbols, 128 MiB of names: ten times what kernels have): the
+ * symbol was not added. */
 gboolean
 vmifs_symbols_builder_add(VmifsSymbolsBuilder *builder, guint64 address, char type,
 			  const char *name, gsize name_len);
