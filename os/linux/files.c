@@ -8,6 +8,8 @@
 
 /* The kernel's own limit of fs.nr_open is higher, but every slot costs the guest 8 bytes. */
 #define MAX_FDS (16 * 1024 * 1024)
+/* Listed: a guest can map one page as a whole table, here each name costs a hundred bytes. */
+#define MAX_LISTED (1024 * 1024)
 #define CHUNK 512
 
 typedef struct {
@@ -56,7 +58,7 @@ LINUX_LIST(linux_list_fd)
 
 	if (!read_table(self, task, &table, error))
 		return FALSE;
-	for (guint32 at = 0; at < table.n; at += CHUNK) {
+	for (guint32 at = 0; at < table.n && names->len < MAX_LISTED; at += CHUNK) {
 		guint32 n = MIN(CHUNK, table.n - at);
 		if (!vmifs_call_check(call, error) ||
 		    !vmifs_aspace_read(self->aspace, table.slots + at * 8ULL, chunk, n * 8ULL,
@@ -69,6 +71,9 @@ LINUX_LIST(linux_list_fd)
 				g_ptr_array_add(names, g_strdup_printf("%u", at + i));
 		}
 	}
+	if (names->len >= MAX_LISTED)
+		vmifs_guest_log(self->guest, "files of task %u: only the first %u are listed",
+				task->pid, names->len);
 	return TRUE;
 }
 
