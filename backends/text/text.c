@@ -39,8 +39,9 @@ read_all(const VmifsSource *src, gsize *ret_len, GError **error)
 
 	if (src->len > MAX_TEXT) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-			    "%s: text guest: the file has more than %zu bytes", src->spec,
-			    MAX_TEXT);
+			    "%s: looks like a text guest, but has more than %zu bytes; if it is a "
+			    "raw image that only begins like one: -o format=raw",
+			    src->spec, MAX_TEXT);
 		return NULL;
 	}
 	text = g_malloc(src->len + 1);

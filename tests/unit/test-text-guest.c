@@ -193,6 +193,24 @@ START_TEST(number_of_regions_is_bounded)
 }
 END_TEST
 
+/* A guest can write that line to its first page. */
+START_TEST(image_that_begins_like_one_is_refused_with_advice)
+{
+	static const char head[] = "vmifs-text-guest 1\n";
+	VmifsSource src = { .spec = "big",
+			    .fd = -1,
+			    .len = (64 << 20) + 1,
+			    .head = (const guint8 *) head,
+			    .head_len = strlen(head) };
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(vmifs_backend_text.probe(&src), 100);
+	ck_assert_ptr_null(vmifs_backend_text.open(&src, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE));
+	ck_assert_ptr_nonnull(strstr(error->message, "-o format=raw"));
+}
+END_TEST
+
 START_TEST(other_files_are_not_taken)
 {
 	VmifsSource src = { .spec = "x", .fd = -1, .head = (const guint8 *) "vmifs-text" };
@@ -215,6 +233,7 @@ make_suite(void)
 	tcase_add_test(t, only_written_pages_exist);
 	tcase_add_loop_test(t, mistakes_are_named_with_their_line, 0, G_N_ELEMENTS(mistakes));
 	tcase_add_test(t, number_of_regions_is_bounded);
+	tcase_add_test(t, image_that_begins_like_one_is_refused_with_advice);
 	tcase_add_test(t, other_files_are_not_taken);
 	suite_add_tcase(s, t);
 	return s;
