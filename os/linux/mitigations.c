@@ -2,15 +2,11 @@
 /*
  * mitigations: the kernel keeps a mode for each weakness of the processor, which a task may narrow
  * for itself; whether the processor is weak at all is a bit behind the capability words of its
- * description. How many words there are differs by kernel, but the table of the weaknesses' names
- * has as many rows as there are bits.
+ * description. How many words there are differs by kernel, and an enumerator tells.
  */
 #include "mitigations.h"
 
 #include <string.h>
-
-#define BITS_PER_WORD 32
-#define MAX_BUG_WORDS 8
 
 /* Bits of task_struct.atomic_flags. */
 #define SSB_DISABLE (1U << 3)
@@ -19,51 +15,29 @@
 #define IB_FORCE_DISABLE (1U << 6)
 #define SSB_NOEXEC (1U << 7)
 
-static gboolean
-count_bug_words(const Linux *os, guint64 table, guint32 *ret, GError **error)
-{
-	guint32 n = 1;
-	VmifsSymbol symbol;
-	guint64 offset;
-
-	while (n < MAX_BUG_WORDS &&
-	       vmifs_symbols_nearest(os->symbols, table + n * BITS_PER_WORD * 8ULL, &symbol,
-				     &offset) &&
-	       symbol.address == table)
-		n++;
-	if (n == MAX_BUG_WORDS) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-				    "no end of the table of processor bugs");
-		return FALSE;
-	}
-	*ret = n;
-	return TRUE;
-}
-
 /* Does the processor have the bug of that name, which is that bit of the first word? */
 static gboolean
 has_bug(const Linux *os, guint32 bit, const char *name, gboolean *ret, GError **error)
 {
-	guint64 table, cpu, text, word;
-	guint32 n_words;
-	VmifsMember caps;
+	const LinuxField capability = LINUX_FIELD_CPUINFO_CAPABILITY;
+	guint64 table, cpu, text, n_words, word;
 
 	if (!linux_symbol(os, "x86_bug_flags", &table, error) ||
 	    !linux_symbol(os, "boot_cpu_data", &cpu, error) ||
-	    !linux_member(os, LINUX_FIELD_CPUINFO_CAPABILITY, &caps, error) ||
-	    !count_bug_words(os, table, &n_words, error) ||
+	    !linux_value(os, LINUX_VALUE_NR_CPUID_WORDS, &n_words, error) ||
+	    !linux_layout_require(os->layout, &capability, 1, error) ||
 	    !vmifs_aspace_read_u64(os->aspace, table + bit * 8ULL, &text, error))
 		return FALSE;
 	g_autofree char *found = vmifs_aspace_read_string(os->aspace, text, 64, error);
 	if (!found)
 		return FALSE;
-	if (strcmp(found, name) || caps.count < n_words) {
+	if (strcmp(found, name)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
 			    "bug %u of the processor is not %s", bit, name);
 		return FALSE;
 	}
-	guint64 at = cpu + caps.offset + (caps.count - n_words) * caps.elem_size;
-	if (!linux_load(os, at, caps.elem_size, &word, error))
+	guint64 at = linux_layout_element(os->layout, capability, cpu, n_words);
+	if (!linux_load(os, at, 4, &word, error))
 		return FALSE;
 	*ret = word >> bit & 1;
 	return TRUE;

@@ -437,8 +437,10 @@ LINUX_VIEW(linux_render_status)
 		g_string_truncate(out, start);
 		if (i == 0)
 			return linux_cursor_end(&s.c, error);
-		vmifs_guest_log(s.os->guest, "status of task %u: %s: %s", task->pid, parts[i].what,
-				s.c.error->message);
+		/* What this kernel lacks it lacks for every task: no news. */
+		if (!g_error_matches(s.c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+			vmifs_guest_log(s.os->guest, "status of task %u: %s: %s", task->pid,
+					parts[i].what, s.c.error->message);
 		g_clear_error(&s.c.error);
 	}
 	return TRUE;
