@@ -165,11 +165,12 @@ available(Info *i)
 
 /* ---- huge pages ---- */
 
-/* Sets *ret_default to the address of the default size's state; returns bytes in huge pages. */
+/* Sets *ret_default to the address of the default size's state, 0 where it cannot be told; returns
+ * bytes in huge pages. */
 static guint64
 huge_bytes(Info *i, guint64 *ret_default)
 {
-	guint64 table, size, order, pages, sum = 0;
+	guint64 table, size, order, n_pages, state = 0, sum = 0;
 	guint64 n = MIN(variable(i, "hugetlb_max_hstate", 4), MAX_HSTATES);
 	guint64 index = variable(i, "default_hstate_idx", 4);
 
@@ -180,12 +181,13 @@ huge_bytes(Info *i, guint64 *ret_default)
 	for (guint64 k = 0; k < n; k++) {
 		guint64 at = table + k * size;
 		if (!linux_get(i->os, at, LINUX_FIELD_HSTATE_ORDER, &order, &i->error) ||
-		    !linux_get(i->os, at, LINUX_FIELD_HSTATE_NR, &pages, &i->error))
+		    !linux_get(i->os, at, LINUX_FIELD_HSTATE_NR, &n_pages, &i->error))
 			return 0;
-		sum += pages << (order & 31) << 12;
+		sum += n_pages << (order & 31) << 12;
 		if (k == index)
-			*ret_default = at;
+			state = at;
 	}
+	*ret_default = state;
 	return sum;
 }
 

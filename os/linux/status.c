@@ -327,7 +327,7 @@ append_speculation(Status *s)
 	guint64 flags = own(s, LINUX_FIELD_TASK_ATOMIC_FLAGS);
 	const char *text;
 
-	if (linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS)) {
+	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS)) {
 		text = linux_store_bypass(s->os, flags, &s->c.error);
 		g_string_append_printf(s->out, "Speculation_Store_Bypass:\t%s\n", text ? text : "");
 	}

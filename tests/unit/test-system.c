@@ -19,6 +19,8 @@
 	"struct rq 32 nr_running@0:4 nr_switches@8:8 nr_iowait@16:4\n"                             \
 	"struct kernel_stat 48 softirqs@8:4x10\n"                                                  \
 	"struct percpu_counter 16 count@0:8 counters@8:8\n"                                        \
+	"struct hstate 40 order@0:4 nr_huge_pages@8:8 free_huge_pages@16:8 resv_huge_pages@24:8 "  \
+	"surplus_huge_pages@32:8\n"                                                                \
 	"struct idr 24 idr_next@16:4\n"                                                            \
 	"struct pid_namespace 32 idr@0=idr\n"                                                      \
 	"struct prb_desc_ring 40 count_bits@0:4 descs@8:8 infos@16:8 head_id@24:8 tail_id@32:8\n"  \
@@ -283,6 +285,24 @@ START_TEST(number_of_processors_is_bounded)
 }
 END_TEST
 
+/* ---- meminfo ---- */
+
+/* Of two sizes the second cannot be read: what is left of the first is not taken for the whole. */
+START_TEST(huge_pages_are_told_as_a_whole)
+{
+	Fixture f;
+	setup(&f);
+	linux_guest_symbol(&f.g, "hstates", LINUX_GUEST_BASE + LINUX_GUEST_LEN - 40 - 40 * !_i);
+	variable(&f, "hugetlb_max_hstate", 2);
+	variable(&f, "default_hstate_idx", 0);
+	ck_assert(linux_render_meminfo(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error));
+	ck_assert_msg((strstr(f.out->str, "HugePages_Total:       0\n") != NULL) == !_i, "%s",
+		      f.out->str);
+	ck_assert_msg((strstr(f.out->str, "Hugetlb:") != NULL) == !_i, "%s", f.out->str);
+	teardown(&f);
+}
+END_TEST
+
 /* ---- dmesg ---- */
 
 START_TEST(dmesg_finds_its_ring)
@@ -334,6 +354,9 @@ make_suite(void)
 	tcase_add_test(t, counter_has_the_shares_of_all_processors);
 	tcase_add_test(t, kernel_for_one_processor_has_one);
 	tcase_add_loop_test(t, number_of_processors_is_bounded, 0, 2);
+	suite_add_tcase(s, t);
+	t = tcase_create("meminfo");
+	tcase_add_loop_test(t, huge_pages_are_told_as_a_whole, 0, 2);
 	suite_add_tcase(s, t);
 	t = tcase_create("dmesg");
 	tcase_add_test(t, dmesg_finds_its_ring);
