@@ -254,8 +254,23 @@ def private():
                               '--kill-child', '--mount-proc', sys.executable, *sys.argv])
 
 
-def open_device():
-    """/dev/fuse is for everyone, as udev makes it; build machines without udev keep it for root."""
+def extend(path, entries):
+    """In this namespace that folder has more entries: links to what was there, and those given."""
+    path = os.path.realpath(path)
+    if not is_mounted('/mnt'):
+        output('mount', '-t', 'tmpfs', 'test', '/mnt')
+    old, new = tempfile.mkdtemp(dir='/mnt'), tempfile.mkdtemp(dir='/mnt')
+    os.chmod(new, 0o755)
+    output('mount', '--bind', path, old)
+    for name in set(os.listdir(path)) - set(entries):
+        os.symlink(f'{old}/{name}', f'{new}/{name}')
+    for name, target in entries.items():
+        os.symlink(target, f'{new}/{name}')
+    output('mount', '--bind', new, path)
+
+
+def prepare():
+    """Makes up for what a build machine without udev and systemd lacks."""
     if is_root() and os.stat('/dev/fuse').st_mode & 0o666 != 0o666:
         where = tempfile.mkdtemp()
         output('mount', '-t', 'tmpfs', 'dev', where)
@@ -264,6 +279,8 @@ def open_device():
         output('mount', '--bind', where + '/fuse', '/dev/fuse')
         output('umount', '-l', where)
         os.rmdir(where)
+    if is_root() and not os.path.exists('/etc/mtab'):  # fusermount3 -u looks there
+        extend('/etc', {'mtab': '/proc/self/mounts'})
 
 
 def become_user():
@@ -293,7 +310,7 @@ def main(chosen=None):
     private()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     failed = 0
-    open_device()
+    prepare()
     with tempfile.TemporaryDirectory(prefix='vmifs-test-', ignore_cleanup_errors=True) as made:
         work = os.path.realpath(made)
         os.chmod(work, 0o1777)  # what another user starts writes its reports here
@@ -313,6 +330,6 @@ def main(chosen=None):
                 for name in reports():
                     text += '\n' + read(os.path.join(work, name)).decode(errors='replace')
                     os.unlink(os.path.join(work, name))
-                print('\n'.join('# ' + line for line in text.splitlines()), flush=True)
+                print(f'{function.__name__}: {text}', file=sys.stderr, flush=True)
         finish()
     sys.exit(1 if failed else 0)
