@@ -69,6 +69,9 @@ detach(gpointer user)
 	int *report = user;
 	if (*report < 0)
 		return;
+	/* Even where no more files may be opened: who waits for the end of our output must get it.
+	 */
+	close(STDIN_FILENO);
 	int null = open("/dev/null", O_RDWR);
 	setsid();
 	if (chdir("/") < 0 || null < 0)
