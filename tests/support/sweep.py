@@ -22,11 +22,11 @@ ALLOWED = {(name, errno.EIO) for name in ('open', 'read', 'readlink', 'list')} |
 
 class Sweep:
     """limit: seconds a call may take; ranges: of each address space; most: entries of each folder, the rest
-    is left out; look(path, data): sees what the first read of each file gave."""
+    is left out. Who wants to see more overrides saw() and listed()."""
 
-    def __init__(self, root, limit=LIMIT, ranges=RANGES, most=None, allowed=ALLOWED, look=None):
+    def __init__(self, root, limit=LIMIT, ranges=RANGES, most=None, allowed=None):
         self.root, self.limit, self.ranges, self.most = root, limit, ranges, most
-        self.allowed, self.look = allowed, look
+        self.allowed = ALLOWED if allowed is None else allowed
         self.calls = collections.Counter()
         self.failures = collections.Counter()  # (kind of file, call, errno)
         self.examples = {}
@@ -67,9 +67,16 @@ class Sweep:
         if len(self.problems) < 50:
             self.problems.append(text)
 
+    def saw(self, path, data):
+        """What the first read of a range gave."""
+
+    def listed(self, folder, entries):
+        """All of them."""
+
     def walk(self, folder):
         entries = self.call('list', folder, lambda: list(os.scandir(folder)))
         entries = sorted(entries or [], key=lambda entry: entry.name)
+        self.listed(folder, entries)
         step = -(-len(entries) // self.most) if self.most and entries else 1
         for entry in entries[::step]:
             about = self.call('stat', entry.path, os.lstat, entry.path)
@@ -101,8 +108,8 @@ class Sweep:
             data = self.call('read', path, os.pread, file, length - done, offset + done)
             if not data:
                 break
-            if self.look and not done:
-                self.look(path, data)
+            if not done:
+                self.saw(path, data)
             done += len(data)
         self.bytes += done
         return done
