@@ -4,7 +4,7 @@
  */
 #include "linux.h"
 
-#define MAX_RESOURCES (1024 * 1024)
+#define MAX_RESOURCES (64 * 1024)
 /* Far deeper than buses nest; the text indents five levels and no more. */
 #define MAX_DEPTH 64
 #define MAX_SHOWN_DEPTH 5

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define MAX_TOKENS (16u << 10) /* bytes of all token strings; real: 1 KiB */
-#define MAX_SYMBOLS (4u << 20)
+#define MAX_SYMBOLS (1u << 20)
 #define MAX_SEQUENCE (6u << 20) /* kallsyms_seqs_of_names between markers and tokens */
 #define GROUP 256               /* names from one marker to the next */
 #define MIN_GROUP (2 * GROUP)   /* bytes: each name is a length and a token at least */

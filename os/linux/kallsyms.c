@@ -13,7 +13,7 @@
 /* The kernel's KSYM_NAME_LEN is 512. */
 #define MAX_NAME 1024
 /* All names together: sixteen times what kernels have. */
-#define MAX_OUTPUT (64u << 20)
+#define MAX_OUTPUT (40u << 20)
 
 void
 linux_kallsyms_drop_copies(LinuxKallsyms *tables)

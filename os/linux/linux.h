@@ -24,6 +24,13 @@ typedef struct {
 	LinuxTexts *texts;
 } Linux;
 
+/* How many objects of at least that many bytes the guest's memory has room for. */
+static inline guint64
+linux_room_for(const Linux *os, guint64 least_len)
+{
+	return vmifs_physmem_ram(os->mem) / least_len;
+}
+
 /* ---- what the kernel prints: texts.c ---- */
 
 gboolean

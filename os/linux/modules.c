@@ -9,6 +9,7 @@
 
 /* The address range for modules holds no more. */
 #define MAX_MODULES (256 * 1024)
+#define LEAST_MODULE 4096 /* its text alone takes a page */
 #define MAX_MEMORIES 16
 
 enum {
@@ -36,6 +37,12 @@ visit_module(guint64 node, gpointer user)
 	return TRUE;
 }
 
+static guint64
+most_modules(const Linux *os)
+{
+	return MIN(MAX_MODULES, linux_room_for(os, LEAST_MODULE));
+}
+
 GArray *
 linux_modules(const Linux *os, const VmifsCall *call, GError **error)
 {
@@ -47,7 +54,7 @@ linux_modules(const Linux *os, const VmifsCall *call, GError **error)
 	if (!linux_symbol(os, "modules", &head, error) ||
 	    !linux_offset(os, LINUX_FIELD_MODULE_LIST, &w.list_at, error))
 		return NULL;
-	if (!linux_list_each(os->aspace, head, MAX_MODULES, visit_module, &w, call, &broken)) {
+	if (!linux_list_each(os->aspace, head, most_modules(os), visit_module, &w, call, &broken)) {
 		if (!vmifs_call_check(call, NULL)) {
 			g_propagate_error(error, g_steal_pointer(&broken));
 			return NULL;
@@ -147,7 +154,7 @@ append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *cal
 	g_string_append_printf(out, " %d ", (gint32) count - 1);
 	/* A torn list must not hide the module. */
 	g_autoptr(GError) torn = NULL;
-	if (!linux_list_each(os->aspace, module + head_at, MAX_MODULES, visit_user, &u, call,
+	if (!linux_list_each(os->aspace, module + head_at, most_modules(os), visit_user, &u, call,
 			     &torn)) {
 		if (!vmifs_call_check(call, error))
 			return FALSE;

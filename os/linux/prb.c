@@ -13,6 +13,8 @@
 #define MAX_TEXT_BITS 31
 #define MAX_DESC_BITS 26
 #define MAX_RECORD 128
+/* Of all lines: beyond the largest log_buf_len in use. Pages may show one text in many places. */
+#define MAX_OUTPUT (64u << 20)
 
 enum {
 	STATE_RESERVED = 0,  /* being written */
@@ -166,10 +168,15 @@ linux_prb_format(const LinuxPrb *prb, GString *out, guint64 *ret_skipped, const 
 
 	guint64 budget = 1ULL << prb->text_bits;
 	guint64 skipped = 0;
+	gsize before = out->len;
 	g_autofree char *text = g_malloc(G_MAXUINT16);
 	for (guint64 i = 0; i < count; i++) {
 		if (i % 256 == 0 && !vmifs_call_check(call, error))
 			return FALSE;
+		if (out->len - before > MAX_OUTPUT) {
+			skipped += count - i;
+			break;
+		}
 		if (!format_one(prb, (prb->tail_id + i) & id_mask, &budget, text, out))
 			skipped++;
 	}

@@ -10,8 +10,11 @@
 #include "linux.h"
 #include "list.h"
 
-/* The kernel's own limit of process ids. */
+/* The kernel's own limit of process ids; and a task takes a page at the very least, with its stack.
+ * A forged ring of nothing but links would otherwise cost more of ours than it takes of the
+ * guest's. */
 #define MAX_TASKS (4 * 1024 * 1024)
+#define LEAST_TASK 4096
 #define PF_KTHREAD 0x00200000
 
 typedef struct {
@@ -23,6 +26,12 @@ typedef struct {
 	gboolean complete;
 	const VmifsCall *call;
 } Walk;
+
+static guint64
+most_tasks(const Linux *os)
+{
+	return MIN(MAX_TASKS, linux_room_for(os, LEAST_TASK));
+}
 
 static gboolean
 read_task(const Linux *os, guint64 object, VmifsTask *ret, GError **error)
@@ -106,7 +115,7 @@ gboolean
 linux_task_threads(const Linux *os, const VmifsTask *task, GArray *ret, const VmifsCall *call,
 		   GError **error)
 {
-	return collect_threads(os, task->object, MAX_TASKS, ret, call, error);
+	return collect_threads(os, task->object, most_tasks(os), ret, call, error);
 }
 
 static gboolean
@@ -136,15 +145,15 @@ linux_tasks(gpointer self, const VmifsCall *call, GError **error)
 	g_autoptr(GArray) tasks = g_array_new(FALSE, FALSE, sizeof(VmifsTask));
 	g_autoptr(GHashTable) seen =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-	Walk w = { os, tasks, seen, 0, MAX_TASKS, TRUE, call };
+	guint64 most = most_tasks(os);
+	Walk w = { os, tasks, seen, 0, most, TRUE, call };
 	guint64 init;
 
 	if (!linux_symbol(os, "init_task", &init, error) ||
 	    !linux_offset(os, LINUX_FIELD_TASK_TASKS, &w.node_at, error))
 		return NULL;
 	g_autoptr(GError) broken = NULL;
-	if (!linux_list_each(os->aspace, init + w.node_at, MAX_TASKS, visit_leader, &w, call,
-			     &broken)) {
+	if (!linux_list_each(os->aspace, init + w.node_at, most, visit_leader, &w, call, &broken)) {
 		note_broken(&w, "processes after that", init, broken);
 		if (tasks->len == 0) {
 			g_propagate_error(error, g_steal_pointer(&broken));

@@ -175,6 +175,26 @@ START_TEST(ring_of_threads_that_never_closes_ends)
 }
 END_TEST
 
+START_TEST(no_more_tasks_are_listed_than_memory_has_room_for)
+{
+	Fixture f;
+	setup(&f);
+	/* Nothing but links, one behind the other. */
+	const guint n = 8 * LINUX_GUEST_LEN / 4096;
+	guint64 nodes = linux_guest_alloc(&f.g, n * 16);
+	for (guint i = 0; i < n; i++) {
+		guint64 node = nodes + i * 16;
+		g_array_append_val(f.leaders, node);
+	}
+	close_ring(&f);
+	g_autoptr(VmifsTaskList) tasks = list(&f);
+
+	ck_assert_uint_le(vmifs_task_list_count(tasks), 2 * LINUX_GUEST_LEN / 4096);
+	ck_assert(!vmifs_task_list_is_complete(tasks));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(unreadable_task_does_not_hide_the_others)
 {
 	Fixture f;
@@ -324,6 +344,7 @@ make_suite(void)
 	tcase_add_test(t, borrowed_memory_is_not_a_kernel_threads_own);
 	tcase_add_test(t, torn_ring_gives_what_is_on_either_side);
 	tcase_add_test(t, ring_of_threads_that_never_closes_ends);
+	tcase_add_test(t, no_more_tasks_are_listed_than_memory_has_room_for);
 	tcase_add_test(t, unreadable_task_does_not_hide_the_others);
 	tcase_add_test(t, list_that_was_given_up_is_none);
 	tcase_add_loop_test(t, kernel_without_its_symbol_or_types_says_so, 0, 2);
