@@ -97,14 +97,25 @@ buffers(Info *i)
 	return d.pages;
 }
 
+/* A counter only since 5.12; without swap there is nothing of it in memory. */
+static guint64
+swap_cached(Info *i)
+{
+	gint64 index;
+
+	if (!linux_layout_value(i->os->layout, LINUX_VALUE_NR_SWAPCACHE, &index) &&
+	    !variable(i, "total_swap_pages", 8))
+		return 0;
+	return node(i, LINUX_VALUE_NR_SWAPCACHE);
+}
+
 static guint64
 cached(Info *i)
 {
 	guint64 pages = node(i, LINUX_VALUE_NR_FILE_PAGES);
 	guint64 others = buffers(i);
 
-	if (linux_layout_value(i->os->layout, LINUX_VALUE_NR_SWAPCACHE, &(gint64){ 0 }))
-		others += node(i, LINUX_VALUE_NR_SWAPCACHE);
+	others += swap_cached(i);
 	return pages > others ? pages - others : 0;
 }
 
@@ -247,7 +258,7 @@ append_ram(Info *i)
 	pages(i, "MemAvailable:   ", available(i));
 	pages(i, "Buffers:        ", buffers(i));
 	pages(i, "Cached:         ", cached(i));
-	pages(i, "SwapCached:     ", node(i, LINUX_VALUE_NR_SWAPCACHE));
+	pages(i, "SwapCached:     ", swap_cached(i));
 	if (lru) {
 		pages(i, "Active:         ", active_anon + active_file);
 		pages(i, "Inactive:       ", inactive_anon + inactive_file);
@@ -314,9 +325,14 @@ append_kernel(Info *i)
 	 */
 	guint64 terabytes = vmifs_aspace_user_end(i->os->aspace) > FOUR_LEVEL_USER_END ? 12800 : 32;
 	guint64 address;
+	gint64 index;
 
 	line(i, "VmallocTotal:   ", (terabytes << 30) - 1);
-	pages(i, "VmallocUsed:    ", variable(i, "nr_vmalloc_pages", 8));
+	/* A counter of the nodes since 7.0. */
+	pages(i, "VmallocUsed:    ",
+	      linux_layout_value(i->os->layout, LINUX_VALUE_NR_VMALLOC, &index)
+		      ? node(i, LINUX_VALUE_NR_VMALLOC)
+		      : variable(i, "nr_vmalloc_pages", 8));
 	pages(i, "VmallocChunk:   ", 0);
 	pages(i, "Percpu:         ",
 	      variable(i, "pcpu_nr_populated", 4) * variable(i, "pcpu_nr_units", 4));
@@ -340,6 +356,19 @@ append_transparent(Info *i)
 	pages(i, "ShmemPmdMapped: ", node(i, LINUX_VALUE_NR_SHMEM_PMDMAPPED));
 	pages(i, "FileHugePages:  ", node(i, LINUX_VALUE_NR_FILE_THPS));
 	pages(i, "FilePmdMapped:  ", node(i, LINUX_VALUE_NR_FILE_PMDMAPPED));
+}
+
+static void
+append_rare(Info *i)
+{
+	if (linux_has_text(i->os, LINUX_TEXT_CMA)) {
+		pages(i, "CmaTotal:       ", variable(i, "totalcma_pages", 8));
+		pages(i, "CmaFree:        ", zone(i, LINUX_VALUE_NR_FREE_CMA_PAGES));
+	}
+	pages(i, "Unaccepted:     ", zone(i, LINUX_VALUE_NR_UNACCEPTED));
+	pages(i, "Balloon:        ", node(i, LINUX_VALUE_NR_BALLOON_PAGES));
+	pages(i, "GPUActive:      ", node(i, LINUX_VALUE_NR_GPU_ACTIVE));
+	pages(i, "GPUReclaim:     ", node(i, LINUX_VALUE_NR_GPU_RECLAIM));
 }
 
 static void
@@ -398,7 +427,7 @@ LINUX_VIEW(linux_render_meminfo)
 	append_use(&i);
 	append_kernel(&i);
 	append_transparent(&i);
-	pages(&i, "Unaccepted:     ", zone(&i, LINUX_VALUE_NR_UNACCEPTED));
+	append_rare(&i);
 	append_huge(&i);
 	append_direct(&i);
 	return vmifs_call_check(call, error);

@@ -178,8 +178,7 @@ put_signals(Stat *s)
 	put(s, ignored & G_MAXINT32);
 	put(s, caught & G_MAXINT32);
 	/* Whether wchan would tell anything, for a process of many threads never. */
-	gboolean waits = own(s, LINUX_FIELD_TASK_STATE) != 0;
-	put(s, waits && (!s->whole || s->threads < 2));
+	put(s, (!s->whole || s->threads < 2) && linux_waits(&s->c, s->task->object));
 	put(s, 0);
 	put(s, 0);
 	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_EXIT_SIGNAL));
@@ -211,7 +210,8 @@ put_end(Stat *s)
 
 	for (gsize i = 0; i < G_N_ELEMENTS(fields); i++)
 		put(s, mm(s, fields[i]));
-	if (s->whole && s->sighand &&
+	/* Before 5.16 every thread showed its own. */
+	if (s->whole && s->sighand && !linux_looks_for_frames(s->os) &&
 	    of_signal(s, LINUX_FIELD_SIGNAL_FLAGS) & (SIGNAL_GROUP_EXIT | SIGNAL_STOP_STOPPED))
 		exit_code = of_signal(s, LINUX_FIELD_SIGNAL_GROUP_EXIT_CODE);
 	put_signed(s, (gint32) exit_code);

@@ -18,5 +18,11 @@ linux_pid_number(LinuxCursor *c, guint64 pid, guint64 ns);
 /* The soft limit of a resource, by RLIMIT number. */
 guint64
 linux_rlimit(LinuxCursor *c, guint64 signal, guint32 resource);
+/* Whether the task waits in some function of the kernel: wchan.c. */
+gboolean
+linux_waits(LinuxCursor *c, guint64 task);
+/* Is this a kernel before 5.16, whose stat asked the task's stack that? */
+gboolean
+linux_looks_for_frames(const Linux *os);
 
 G_END_DECLS

@@ -19,6 +19,7 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_NFS_UNSTABLE] = "NFS_Unstable:   ",
 	[LINUX_TEXT_BOUNCE] = "Bounce:         ",
 	[LINUX_TEXT_WRITEBACK_TMP] = "WritebackTmp:   ",
+	[LINUX_TEXT_CMA] = "CmaTotal:       ",
 };
 
 static guint32

@@ -65,9 +65,11 @@ linux_idle_time(const Linux *os, guint32 cpu, guint64 *ret_idle, guint64 *ret_io
 {
 	guint64 tick, active = 0;
 
-	/* Where the tick stops in idleness, idle time is counted apart, in whole microseconds. */
+	/* Where the tick stops in idleness, idle time was counted apart until 7.2, in whole
+	 * microseconds. */
 	linux_variable(os, "tick_nohz_active", 1, &active, NULL);
-	if (!active || !linux_symbol(os, "tick_cpu_sched", &tick, NULL))
+	if (!active || !linux_has(os, LINUX_FIELD_TICK_SCHED_IDLE) ||
+	    !linux_symbol(os, "tick_cpu_sched", &tick, NULL))
 		return linux_cpu_time(os, cpu, LINUX_VALUE_CPUTIME_IDLE, ret_idle, error) &&
 		       linux_cpu_time(os, cpu, LINUX_VALUE_CPUTIME_IOWAIT, ret_iowait, error);
 	if (!linux_percpu(os, tick, cpu, &tick, error) ||

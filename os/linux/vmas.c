@@ -15,8 +15,9 @@
 #define VM_WRITE 0x2
 #define VM_EXEC 0x4
 #define VM_MAYSHARE 0x80
-/* file.f_mode: the file of a stacked file system behind the one that the user opened. */
-#define FMODE_BACKING (1U << 25)
+/* file.f_mode: the file of a stacked file system behind the one that the user opened; bit 25 until
+ * 6.14, when that bit came to mean something else. */
+#define MAYBE_BACKING (3U << 24)
 #define PAGE_SHIFT 12
 #define MINOR_BITS 20
 #define ANON_NAME_MAX 80
@@ -70,6 +71,26 @@ file_path(Walk *w, guint64 file, guint64 path)
 	return g_strdup(known);
 }
 
+/* The path by which the user opened a file, where that is not the file's own. A place is one when
+ * both its halves are of one file system, which what lies behind other files is not. */
+static gboolean
+read_user_path(const Linux *os, guint64 file, guint64 mode, guint64 *ret_at, LinuxPath *ret)
+{
+	guint64 at, mnt_sb, dentry_sb;
+	LinuxPath path;
+
+	if (!(mode & MAYBE_BACKING) ||
+	    !linux_offset(os, LINUX_FIELD_BACKING_FILE_USER_PATH, &at, NULL) ||
+	    !linux_path_read(os, file + at, &path, NULL) ||
+	    !linux_get(os, path.mnt, LINUX_FIELD_VFSMOUNT_SB, &mnt_sb, NULL) ||
+	    !linux_get(os, path.dentry, LINUX_FIELD_DENTRY_SB, &dentry_sb, NULL) || !mnt_sb ||
+	    mnt_sb != dentry_sb)
+		return FALSE;
+	*ret_at = file + at;
+	*ret = path;
+	return TRUE;
+}
+
 static gboolean
 fill_file(Walk *w, const LinuxObject *vma, guint64 file, VmifsVma *ret, GError **error)
 {
@@ -79,13 +100,10 @@ fill_file(Walk *w, const LinuxObject *vma, guint64 file, VmifsVma *ret, GError *
 	if (!linux_offset(os, LINUX_FIELD_FILE_PATH, &at, error) ||
 	    !linux_get(os, file, LINUX_FIELD_FILE_MODE, &mode, error))
 		return FALSE;
-	guint64 path = file + at, user_at;
-	if (mode & FMODE_BACKING &&
-	    linux_offset(os, LINUX_FIELD_BACKING_FILE_USER_PATH, &user_at, NULL)) {
-		LinuxPath user;
-		path = file + user_at;
-		if (!linux_path_read(os, path, &user, error) ||
-		    !linux_get(os, user.dentry, LINUX_FIELD_DENTRY_INODE, &inode, error))
+	guint64 path = file + at;
+	LinuxPath user;
+	if (read_user_path(os, file, mode, &path, &user)) {
+		if (!linux_get(os, user.dentry, LINUX_FIELD_DENTRY_INODE, &inode, error))
 			return FALSE;
 	} else if (!linux_get(os, file, LINUX_FIELD_FILE_INODE, &inode, error)) {
 		return FALSE;

@@ -4,6 +4,7 @@
 
 #include <linux-guest.h>
 #include <os/linux/counters.h>
+#include <os/linux/state.h>
 
 #define COMMON_TYPES                                                                                \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                   \
@@ -22,6 +23,8 @@
 	"struct sched_entity 16 sum_exec_runtime@8:8\n"                                             \
 	"struct thread_info 8 cpu@4:4\n"                                                            \
 	"struct vm_struct 16 nr_pages@8:4\n"                                                        \
+	"struct inactive_task_frame 56 bp@40:8\n"                                                   \
+	"struct thread_struct 16 sp@8:8\n"                                                          \
 	"struct pt_regs 168 ip@128:8 sp@152:8\n"                                                    \
 	"struct percpu_counter 16 count@0:8 counters@8:8\n"                                         \
 	"struct signal_struct 600 nr_threads@0:4 flags@4:4 thread_head@8=list_head tty@24:8 "       \
@@ -33,7 +36,8 @@
 	"utime@104:8 stime@112:8 gtime@120:8 prev_cputime@128=prev_cputime min_flt@144:8 "          \
 	"maj_flt@152:8 se@160=sched_entity prio@176:4 static_prio@180:4 rt_priority@184:4 "         \
 	"policy@188:4 start_boottime@192:8 exit_signal@200:4 exit_code@204:4 "                      \
-	"thread_info@208=thread_info delays@216:8 stack@224:8 stack_vm_area@232:8\n"                \
+	"thread_info@208=thread_info delays@216:8 stack@224:8 stack_vm_area@232:8 "                 \
+	"thread@240=thread_struct\n"                                                                \
 	"enum MM_FILEPAGES=0 MM_ANONPAGES=1 MM_SWAPENTS=2 MM_SHMEMPAGES=3\n"                        \
 	"enum PIDTYPE_PID=0 PIDTYPE_TGID=1 PIDTYPE_PGID=2 PIDTYPE_SID=3\n"
 
@@ -232,6 +236,76 @@ START_TEST(registers_are_told_of_who_will_never_run_again)
 }
 END_TEST
 
+/* ---- wchan of kernels before 5.16 ---- */
+
+#define TEXT G_GUINT64_CONSTANT(0xffffffff81000000)
+
+/* A sleeping task whose frames lead into the scheduler, and from there to ip. */
+static void
+make_stack(Fixture *f, guint64 ip)
+{
+	LinuxGuest *g = &f->g;
+	guint64 stack = linux_guest_alloc(g, 4096), area = linux_guest_alloc(g, 16);
+
+	own(f, LINUX_FIELD_TASK_STATE, 1);
+	own(f, LINUX_FIELD_TASK_STACK, stack);
+	own(f, LINUX_FIELD_TASK_STACK_AREA, area);
+	own(f, LINUX_FIELD_TASK_THREAD_SP, stack + 0x100);
+	linux_guest_put(g, area, LINUX_FIELD_VM_STRUCT_NR_PAGES, 1);
+	linux_guest_put(g, stack + 0x100, LINUX_FIELD_INACTIVE_FRAME_BP, stack + 0x200);
+	linux_guest_u64(g, stack + 0x200, stack + 0x300);
+	linux_guest_u64(g, stack + 0x208, TEXT + 0x10);
+	linux_guest_u64(g, stack + 0x300, stack + 0x300);
+	linux_guest_u64(g, stack + 0x308, ip);
+	linux_guest_symbol(g, "get_wchan", TEXT + 0x1000);
+	linux_guest_symbol(g, "__sched_text_start", TEXT);
+	linux_guest_symbol(g, "__sched_text_end", TEXT + 0x100);
+}
+
+static gboolean
+waits(Fixture *f)
+{
+	LinuxCursor c = { .os = linux_guest_start(&f->g) };
+	gboolean ret = linux_waits(&c, f->task.object);
+
+	ck_assert_ptr_null(c.error);
+	g_string_free(f->out, TRUE);
+	linux_guest_clear(&f->g);
+	return ret;
+}
+
+START_TEST(frame_outside_of_the_scheduler_is_where_a_task_waits)
+{
+	Fixture f;
+	setup(&f, OLD_TYPES);
+	make_stack(&f, TEXT + 0x200);
+	ck_assert(waits(&f));
+}
+END_TEST
+
+START_TEST(frames_that_lead_nowhere_are_none)
+{
+	Fixture f;
+	setup(&f, OLD_TYPES);
+	make_stack(&f, TEXT + 0x20); /* a loop within the scheduler */
+	if (_i == 1)
+		own(&f, LINUX_FIELD_TASK_THREAD_SP, 0x1000);
+	if (_i == 2)
+		own(&f, LINUX_FIELD_TASK_STACK_AREA, 0);
+	ck_assert(!waits(&f));
+}
+END_TEST
+
+START_TEST(newer_kernels_do_not_ask_the_stack)
+{
+	Fixture f;
+	setup(&f, OLD_TYPES);
+	make_stack(&f, TEXT + 0x20);
+	linux_guest_symbol(&f.g, "__get_wchan", TEXT + 0x2000);
+	ck_assert(waits(&f));
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_an_error_and_no_line)
 {
 	Fixture f;
@@ -347,6 +421,11 @@ make_suite(void)
 	tcase_add_test(t, numbers_may_be_negative);
 	tcase_add_test(t, registers_are_told_of_who_will_never_run_again);
 	tcase_add_test(t, what_cannot_be_read_is_an_error_and_no_line);
+	suite_add_tcase(s, t);
+	t = tcase_create("wchan");
+	tcase_add_test(t, frame_outside_of_the_scheduler_is_where_a_task_waits);
+	tcase_add_loop_test(t, frames_that_lead_nowhere_are_none, 0, 3);
+	tcase_add_test(t, newer_kernels_do_not_ask_the_stack);
 	suite_add_tcase(s, t);
 	t = tcase_create("counters");
 	tcase_add_loop_test(t, statm_counts_pages, 0, 2);

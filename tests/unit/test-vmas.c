@@ -8,10 +8,10 @@
 	"struct qstr 16 len@4:4 name@8:8\n"                                                        \
 	"struct hlist_bl_node 16 next@0:8 pprev@8:8\n"                                             \
 	"struct dentry 128 d_hash@0=hlist_bl_node d_parent@16:8 d_name@24=qstr d_inode@40:8 "      \
-	"d_op@48:8\n"                                                                              \
+	"d_op@48:8 d_sb@56:8\n"                                                                    \
 	"struct dentry_operations 16 d_dname@8:8\n"                                                \
 	"struct super_block 8 s_dev@0:4\n"                                                         \
-	"struct vfsmount 16 mnt_root@0:8\n"                                                        \
+	"struct vfsmount 16 mnt_root@0:8 mnt_sb@8:8\n"                                             \
 	"struct mount 64 mnt_parent@16:8 mnt_mountpoint@24:8 mnt@32=vfsmount\n"                    \
 	"struct path 16 mnt@0:8 dentry@8:8\n"                                                      \
 	"struct file 48 f_path@0=path f_inode@16:8 f_mode@24:4\n"                                  \
@@ -206,26 +206,49 @@ START_TEST(vsyscall_page_is_shown_where_it_is_on)
 }
 END_TEST
 
+/* A file whose user's path is /upper, on the file system that sb and mnt_sb name. */
+static guint64
+add_stacked(Fixture *f, guint64 sb, guint64 mnt_sb, guint64 mode)
+{
+	guint64 file = add_file(f, "lower", 11);
+	guint64 path = linux_guest_at(&f->g, file, LINUX_FIELD_BACKING_FILE_USER_PATH);
+	guint64 dentry = add_dentry(f, "upper");
+	guint64 inode = linux_guest_new(&f->g, LINUX_STRUCT_INODE);
+
+	linux_guest_put(&f->g, sb, LINUX_FIELD_SUPER_BLOCK_DEV, 44);
+	linux_guest_put(&f->g, inode, LINUX_FIELD_INODE_INO, 22);
+	linux_guest_put(&f->g, inode, LINUX_FIELD_INODE_SB, sb);
+	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_INODE, inode);
+	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_SB, sb);
+	linux_guest_put(&f->g, f->mount, LINUX_FIELD_VFSMOUNT_SB, mnt_sb);
+	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_MNT, f->mount);
+	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_DENTRY, dentry);
+	linux_guest_put(&f->g, file, LINUX_FIELD_FILE_MODE, mode);
+	return file;
+}
+
 START_TEST(file_behind_a_stacked_one_shows_that_one)
+{
+	static const guint64 modes[] = { 1 << 24, 1 << 25 };
+	Fixture f;
+	setup(&f, OLD_TYPES);
+	guint64 sb = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_BLOCK);
+	add_vma(&f, 0x400000, 0x401000, RX, add_stacked(&f, sb, sb, modes[_i]), 0);
+	expect(&f, FALSE,
+	       "00400000-00401000 r-xp 00000000 00:2c 22                                 /upper\n");
+	linux_guest_clear(&f.g);
+}
+END_TEST
+
+START_TEST(what_lies_behind_another_file_is_no_path)
 {
 	Fixture f;
 	setup(&f, OLD_TYPES);
-	guint64 lower = add_file(&f, "lower", 11), upper = add_file(&f, "upper", 22);
-	guint64 path = linux_guest_at(&f.g, lower, LINUX_FIELD_BACKING_FILE_USER_PATH);
-	guint64 dentry = add_dentry(&f, "upper");
-	guint64 inode = linux_guest_new(&f.g, LINUX_STRUCT_INODE);
 	guint64 sb = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_BLOCK);
-	ck_assert_uint_ne(upper, lower);
-	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_DEV, 44);
-	linux_guest_put(&f.g, inode, LINUX_FIELD_INODE_INO, 22);
-	linux_guest_put(&f.g, inode, LINUX_FIELD_INODE_SB, sb);
-	linux_guest_put(&f.g, dentry, LINUX_FIELD_DENTRY_INODE, inode);
-	linux_guest_put(&f.g, path, LINUX_FIELD_PATH_MNT, f.mount);
-	linux_guest_put(&f.g, path, LINUX_FIELD_PATH_DENTRY, dentry);
-	linux_guest_put(&f.g, lower, LINUX_FIELD_FILE_MODE, 1 << 25);
-	add_vma(&f, 0x400000, 0x401000, RX, lower, 0);
+	guint64 file = _i ? add_stacked(&f, sb, sb + 8, 3 << 24) : add_stacked(&f, sb, sb, 0);
+	add_vma(&f, 0x400000, 0x401000, RX, file, 0);
 	expect(&f, FALSE,
-	       "00400000-00401000 r-xp 00000000 00:2c 22                                 /upper\n");
+	       "00400000-00401000 r-xp 00000000 fd:01 11                                 /lower\n");
 	linux_guest_clear(&f.g);
 }
 END_TEST
@@ -308,7 +331,8 @@ make_suite(void)
 	tcase_add_loop_test(t, neighbours_of_the_heap_belonged_to_it_once, 0, 2);
 	tcase_add_test(t, special_and_named_mappings_have_their_names);
 	tcase_add_loop_test(t, vsyscall_page_is_shown_where_it_is_on, 0, 3);
-	tcase_add_test(t, file_behind_a_stacked_one_shows_that_one);
+	tcase_add_loop_test(t, file_behind_a_stacked_one_shows_that_one, 0, 2);
+	tcase_add_loop_test(t, what_lies_behind_another_file_is_no_path, 0, 2);
 	tcase_add_test(t, list_that_goes_back_ends);
 	tcase_add_test(t, mapping_that_ends_before_it_starts_is_left_out);
 	tcase_add_test(t, unreadable_file_costs_its_mapping_only_the_name);
