@@ -36,6 +36,7 @@ struct VmifsSymbols {
 	guint64 *addresses;
 	guint32 *names; /* offsets into arena */
 	char *arena;
+	gsize arena_len; /* once it has ended */
 	GArray *runs;
 	gsize by_name;    /* NameIndex *, made once */
 	gsize by_address; /* guint32 *: indexes sorted by (address, index), made once */
@@ -154,6 +155,7 @@ vmifs_symbols_builder_end(VmifsSymbolsBuilder *builder)
 	symbols->addresses = g_renew(guint64, symbols->addresses, symbols->n);
 	symbols->names = g_renew(guint32, symbols->names, symbols->n);
 	symbols->arena = g_realloc(symbols->arena, builder->arena_len);
+	symbols->arena_len = builder->arena_len;
 	g_free(builder);
 	return symbols;
 }
@@ -188,6 +190,13 @@ gsize
 vmifs_symbols_count(const VmifsSymbols *symbols)
 {
 	return symbols->n;
+}
+
+gsize
+vmifs_symbols_size(const VmifsSymbols *symbols)
+{
+	return symbols->n * (sizeof *symbols->addresses + sizeof *symbols->names) +
+	       symbols->arena_len;
 }
 
 static const char *

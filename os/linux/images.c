@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define MAX_IMAGES 64
+/* Of all their symbols together: a guest can plant tables as easily as one. A kernel's take 4 MB to
+ * 8 MB. */
+#define MAX_SYMBOLS_SIZE (192u << 20)
 /* The first tokens; those of the digits are among them. */
 #define TOKENS_HEAD 2048
 #define DIGITS_LEN 20
@@ -27,14 +30,16 @@ linux_image_at_digits(LinuxFind *find, guint64 pa)
 	g_autoptr(LinuxKallsyms) tables = NULL;
 	g_autoptr(VmifsSymbols) symbols = NULL;
 	LinuxImage *image;
+	gsize size = 0;
 
 	for (guint i = 0; i < find->images->len; i++) {
 		image = g_ptr_array_index(find->images, i);
+		size += vmifs_symbols_size(image->symbols);
 		if (pa - image->tables->tokens_pa <
 		    image->tables->token_index_pa - image->tables->tokens_pa)
 			return image;
 	}
-	if (find->images->len == MAX_IMAGES)
+	if (find->images->len == MAX_IMAGES || size > MAX_SYMBOLS_SIZE)
 		return NULL;
 	tables = linux_kallsyms_find(&phys, pa, NULL);
 	symbols = tables ? linux_kallsyms_decode(tables, NULL) : NULL;

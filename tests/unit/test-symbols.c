@@ -69,6 +69,17 @@ START_TEST(symbols_keep_kernel_order_and_module)
 }
 END_TEST
 
+START_TEST(size_grows_with_symbols_and_names)
+{
+	g_autoptr(VmifsSymbols) none = vmifs_symbols_builder_end(vmifs_symbols_builder_new());
+	g_autoptr(VmifsSymbols) small = make_small();
+
+	ck_assert_uint_lt(vmifs_symbols_size(none), 16);
+	/* Seven addresses and 44 bytes of names at least. */
+	ck_assert_uint_ge(vmifs_symbols_size(small), 7 * 8 + 44);
+}
+END_TEST
+
 START_TEST(lookup_gives_the_core_definition)
 {
 	g_autoptr(VmifsSymbols) s = make_small();
@@ -276,6 +287,7 @@ make_suite(void)
 	TCase *t = tcase_create("symbols");
 	tcase_add_test(t, empty_table_answers_no);
 	tcase_add_test(t, symbols_keep_kernel_order_and_module);
+	tcase_add_test(t, size_grows_with_symbols_and_names);
 	tcase_add_test(t, lookup_gives_the_core_definition);
 	tcase_add_test(t, each_gives_every_definition_in_order);
 	tcase_add_test(t, nearest_is_the_first_at_the_highest_address_below);

@@ -47,6 +47,9 @@ vmifs_symbols_unref(VmifsSymbols *symbols);
 
 gsize
 vmifs_symbols_count(const VmifsSymbols *symbols);
+/* Bytes of memory that it takes, without its indexes. */
+gsize
+vmifs_symbols_size(const VmifsSymbols *symbols);
 /* index < count; kernel order. */
 void
 vmifs_symbols_get(const VmifsSymbols *symbols, gsize index, VmifsSymbol *ret);
