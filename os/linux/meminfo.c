@@ -243,6 +243,21 @@ pages(Info *i, const char *label, guint64 n)
 	line(i, label, n * PAGE_KB);
 }
 
+/* Swapped pages that are kept compressed in memory. What they take has been told by their
+ * allocator alone since 6.9; where there are none, it is nothing. */
+static void
+append_zswap(Info *i)
+{
+	guint64 address, bytes = 0;
+
+	if (!linux_symbol(i->os, "zswap_stored_pages", &address, NULL))
+		return;
+	guint64 stored = variable(i, "zswap_stored_pages", 4);
+	if (linux_variable(i->os, "zswap_pool_total_size", 8, &bytes, NULL) || !stored)
+		line(i, "Zswap:          ", bytes >> 10);
+	pages(i, "Zswapped:       ", stored);
+}
+
 static void
 append_ram(Info *i)
 {
@@ -271,6 +286,7 @@ append_ram(Info *i)
 	pages(i, "Mlocked:        ", zone(i, LINUX_VALUE_NR_MLOCK));
 	pages(i, "SwapTotal:      ", variable(i, "total_swap_pages", 8));
 	pages(i, "SwapFree:       ", variable(i, "nr_swap_pages", 8));
+	append_zswap(i);
 }
 
 /* A counter that is gone while its line stayed: the kernel prints 0. */

@@ -101,16 +101,15 @@ void
 linux_prb_format_record(GString *out, guint64 time_ns, const char *text, gsize len)
 {
 	guint64 us = time_ns / 1000;
-	gsize start = out->len;
+	g_autofree char *prefix = g_strdup_printf("[%5" G_GUINT64_FORMAT ".%06u] ", us / 1000000,
+						  (guint) (us % 1000000));
 
-	g_string_append_printf(out, "[%5" G_GUINT64_FORMAT ".%06u] ", us / 1000000,
-			       (guint) (us % 1000000));
-	gint indent = (gint) (out->len - start);
+	g_string_append(out, prefix);
 	for (gsize i = 0; i < len;) {
-		gboolean new_line = text[i] == '\n' && i + 1 < len;
+		gboolean new_line = text[i] == '\n';
 		i += append_character(out, text + i, len - i);
 		if (new_line)
-			g_string_append_printf(out, "%*s", indent, "");
+			g_string_append(out, prefix);
 	}
 	g_string_append_c(out, '\n');
 }

@@ -35,8 +35,8 @@ gboolean
 linux_prb_format(const LinuxPrb *prb, GString *out, guint64 *ret_skipped, const VmifsCall *call,
 		 GError **error);
 
-/* One record: "[    0.000000] text", further lines indented, what a terminal may not see as \xNN.
- */
+/* One record: "[    0.000000] text", the time before each of its lines as syslog(2) has it, what a
+ * terminal may not see as \xNN. */
 void
 linux_prb_format_record(GString *out, guint64 time_ns, const char *text, gsize len);
 

@@ -253,8 +253,8 @@ static const struct {
 	gsize len;
 	const char *shown;
 } texts[] = {
-	{ "two\nlines", 9, "[    0.000000] two\n               lines\n" },
-	{ "ends\n", 5, "[    0.000000] ends\n\n" },
+	{ "two\nlines", 9, "[    0.000000] two\n[    0.000000] lines\n" },
+	{ "ends\n", 5, "[    0.000000] ends\n[    0.000000] \n" },
 	{ "\tx\\", 3, "[    0.000000] \tx\\\n" },
 	{ "\033[2J", 4, "[    0.000000] \\x1b[2J\n" },
 	{ "a\0b", 3, "[    0.000000] a\\x00b\n" },
