@@ -151,7 +151,7 @@ append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *cal
 	    !linux_offset(os, LINUX_FIELD_MODULE_USE_SOURCE_LIST, &u.node_at, error))
 		return FALSE;
 	/* The kernel itself holds one for as long as the module is loaded. */
-	g_string_append_printf(out, " %d ", (gint32) count - 1);
+	g_string_append_printf(out, " %d ", (gint32) ((guint32) count - 1));
 	/* A torn list must not hide the module. */
 	g_autoptr(GError) torn = NULL;
 	if (!linux_list_each(os->aspace, module + head_at, most_modules(os), visit_user, &u, call,

@@ -120,6 +120,17 @@ START_TEST(unformed_module_is_not_shown)
 }
 END_TEST
 
+START_TEST(least_count_of_users_does_not_overflow)
+{
+	Fixture f;
+	setup(&f, OLD_TYPES);
+	guint64 module = add_module(&f, "odd");
+	linux_guest_put(&f.g, module, LINUX_FIELD_MODULE_REFCNT, 0x80000000);
+	expect(&f, "odd 0 2147483647 - Live 0x0000000000000000\n");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(name_cannot_break_the_line)
 {
 	Fixture f;
@@ -284,6 +295,7 @@ make_suite(void)
 
 	tcase_add_loop_test(t, lines_are_those_of_procfs, 0, 2);
 	tcase_add_test(t, unformed_module_is_not_shown);
+	tcase_add_test(t, least_count_of_users_does_not_overflow);
 	tcase_add_test(t, name_cannot_break_the_line);
 	tcase_add_test(t, torn_list_of_users_does_not_hide_the_module);
 	suite_add_tcase(s, t);
