@@ -14,7 +14,7 @@
 #define MAX_DESC_BITS 26
 #define MAX_RECORD 128
 /* Of all lines: beyond the largest log_buf_len in use. Pages may show one text in many places. */
-#define MAX_OUTPUT (64u << 20)
+#define MAX_OUTPUT (32u << 20)
 
 enum {
 	STATE_RESERVED = 0,  /* being written */
@@ -74,8 +74,13 @@ locate_text(const LinuxPrb *prb, guint64 begin, guint64 next, guint64 *ret_at, g
 static gsize
 append_hex(GString *out, const char *bytes, gsize len)
 {
-	for (gsize i = 0; i < len; i++)
-		g_string_append_printf(out, "\\x%02x", (guint8) bytes[i]);
+	static const char digits[] = "0123456789abcdef";
+
+	for (gsize i = 0; i < len; i++) {
+		guint8 c = (guint8) bytes[i];
+		const char escape[] = { '\\', 'x', digits[c >> 4], digits[c & 15] };
+		g_string_append_len(out, escape, sizeof escape);
+	}
 	return len;
 }
 
