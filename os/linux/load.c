@@ -54,7 +54,7 @@ LINUX_VIEW(linux_render_loadavg)
 				       (guint) ((n & ((1 << LOAD_SHIFT) - 1)) * 100 >> LOAD_SHIFT));
 	}
 	g_string_append_printf(out, "%u/%d %d\n", (guint) running, (gint32) threads,
-			       (gint32) last - 1);
+			       (gint32) ((guint32) last - 1));
 	return TRUE;
 }
 
