@@ -323,3 +323,140 @@ def image_cut_short(t, r):
 @strategy
 def image_grown(t, r):
     t.image.resize(r.choice((t.image.size + 1, t.image.size + PAGE, t.image.size * 8, 1 << 42)))
+
+
+def spare(t, r, length):
+    """(kernel address, physical address) of memory to lay something out in, where no page table lies."""
+    tables = sorted({table for table, _ in t.tables})
+    for _ in range(200):
+        pa = r.randrange(1 << 24, t.image.size - length) & ~0xfffff
+        va = t.pointer(t.symbols['page_offset_base']) + pa
+        if not any(pa <= table < pa + length for table in tables) and t.image.pa(va) == pa:
+            return va, pa
+    return None, None
+
+
+@strategy
+def crowd_of_tasks(t, r):
+    """A ring of more tasks than there can be: nothing but links, one behind the other."""
+    length = r.choice((1 << 20, 64 << 20))
+    va, pa = spare(t, r, length)
+    if va is None:
+        return
+    count = length // 16
+    links = bytearray()
+    for i in range(count):
+        links += struct.pack('<QQ', va + (i + 1) % count * 16, va + (i - 1) % count * 16)
+    offset = t.fields['task_struct']['tasks'][0]
+    name, which = r.choice((('task_struct', 'tasks'), ('signal_struct', 'thread_head')))
+    head = t.symbols['init_task'] + offset if which == 'tasks' else \
+        r.choice(t.objects[name]) + t.fields[name][which][0]
+    links[8:16] = struct.pack('<Q', head)
+    links[-16:-8] = struct.pack('<Q', head)
+    t.image.poke(pa, bytes(links))
+    t.image.store(head, struct.pack('<QQ', va, va + (count - 1) * 16))
+
+
+@strategy
+def crowd_of_files(t, r):
+    """A table of very many open files, all the same one or all different."""
+    count = r.choice((1 << 16, 1 << 18))
+    va, pa = spare(t, r, 8 * count)
+    if va is None:
+        return
+    files = t.objects['file']
+    if r.random() < .5:
+        t.image.poke(pa, struct.pack('<Q', r.choice(files)) * count)
+    else:
+        t.image.poke(pa, b''.join(struct.pack('<Q', va + 8 * i) for i in range(count)))
+    for table in r.sample(t.objects['fdtable'], 3):
+        t.image.store(table + t.fields['fdtable']['fd'][0], struct.pack('<Q', va))
+        t.image.store(table + t.fields['fdtable']['max_fds'][0], struct.pack('<I', r.choice((count, 1 << 24, 1 << 31))))
+
+
+@strategy
+def path_without_end(t, r):
+    """Thousands of dentries, one the parent of the other, behind files that are open or mapped."""
+    known = t.fields['dentry']
+    step, count = 256, 1 << 14
+    va, pa = spare(t, r, step * (count + 1))
+    if va is None:
+        return
+    pattern = t.image.load(r.choice(t.objects['dentry']), step)
+    last = r.choice((va, r.choice(t.objects['dentry'])))
+    out = bytearray()
+    for i in range(count):
+        one = bytearray(pattern)
+        struct.pack_into('<Q', one, known['d_parent'][0], va + step * (i + 1) if i + 1 < count else last)
+        struct.pack_into('<Q', one, known['d_name.name'][0], va + step * count)
+        struct.pack_into('<I', one, known['d_name.len'][0], r.choice((1, 200)))
+        out += one
+    t.image.poke(pa, bytes(out) + b'n' * step)
+    for file in t.objects['file']:
+        t.image.store(file + t.fields['file']['f_path.dentry'][0], struct.pack('<Q', va + step * r.randrange(count)))
+
+
+@strategy
+def crowd_of_records(t, r):
+    """A printk ring as large as can be, every record a line."""
+    bits = r.choice((16, 20))
+    descs, pa = spare(t, r, 24 << bits)
+    infos, pa_infos = spare(t, r, 88 << bits)
+    if descs is None or infos is None or abs(pa - pa_infos) < 88 << bits:
+        return
+    known = t.fields['printk_ringbuffer']
+    lost = r.random() < .5
+    t.image.poke(pa, b''.join(struct.pack('<QQQ', 2 << 62 | i, 1 if lost else i * 8, 1 if lost else i * 8 + 0x8000)
+                              for i in range(1 << bits)))
+    t.image.poke(pa_infos, struct.pack('<QQHBBI', 1, 1, 0x7000, 0, 0, 0).ljust(88, b'x') * (1 << bits))
+    for ring_at in t.objects['printk_ringbuffer']:
+        for path, value, length in (('desc_ring.count_bits', bits, 4), ('desc_ring.descs', descs, 8),
+                                    ('desc_ring.infos', infos, 8), ('desc_ring.head_id', (1 << bits) - 1, 8),
+                                    ('desc_ring.tail_id', 0, 8), ('text_data_ring.size_bits', 28, 4),
+                                    ('text_data_ring.data', descs, 8)):
+            t.image.store(ring_at + known[path][0], struct.pack('<Q', value)[:length])
+
+
+@strategy
+def crowd_of_mappings(t, r):
+    """A maple tree of all the mappings that fit, each of its own file."""
+    known, nodes = t.fields['vm_area_struct'], t.fields['maple_node']
+    size, leaves = 192, r.choice((1 << 10, 1 << 15))
+    vmas, pa = spare(t, r, leaves * 15 * size)
+    tree, pa_tree = spare(t, r, leaves * 256 * 2)
+    if vmas is None or tree is None or not (pa + leaves * 15 * size <= pa_tree or pa_tree + leaves * 512 <= pa):
+        return
+    pivots, slots = nodes['mr64.pivot'][0], nodes['mr64.slot'][0]
+    file = r.choice(t.objects['file'])
+    out, number_of, level = bytearray(), 0, []
+    body = bytearray()
+    for leaf in range(leaves):
+        node = bytearray(256)
+        for i in range(15):
+            start = 0x10000 + number_of * 0x2000
+            struct.pack_into('<Q', node, pivots + 8 * i, start + 0x1fff)
+            struct.pack_into('<Q', node, slots + 8 * i, vmas + number_of * size)
+            vma = bytearray(size)
+            struct.pack_into('<Q', vma, known['vm_start'][0], start)
+            struct.pack_into('<Q', vma, known['vm_end'][0], start + 0x1000)
+            struct.pack_into('<Q', vma, known['vm_file'][0], file + 8 * (number_of % 512))
+            body += vma
+            number_of += 1
+        level.append((tree + 256 * leaf | 0x0c, 0x10000 + number_of * 0x2000 - 1))
+        out += node
+    t.image.poke(pa, bytes(body))
+    at = leaves
+    while len(level) > 1:
+        above = []
+        for first in range(0, len(level), 15):
+            node = bytearray(256)
+            for i, (entry, last) in enumerate(level[first:first + 15]):
+                struct.pack_into('<Q', node, pivots + 8 * i, last)
+                struct.pack_into('<Q', node, slots + 8 * i, entry)
+            out += node
+            above.append((tree + 256 * at | 0x14, level[first:first + 15][-1][1]))
+            at += 1
+        level = above
+    t.image.poke(pa_tree, bytes(out))
+    for mm in r.sample(t.objects['mm_struct'], 2):
+        t.image.store(mm + t.fields['mm_struct']['mm_mt.ma_root'][0], struct.pack('<Q', level[0][0] | 2))
