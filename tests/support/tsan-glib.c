@@ -15,6 +15,7 @@
 static gpointer real_g_mutex_lock, real_g_mutex_trylock, real_g_mutex_unlock;
 static gpointer real_g_cond_wait, real_g_cond_wait_until;
 static gpointer real_g_once_init_enter, real_g_once_init_leave;
+static gpointer real_g_atomic_ref_count_dec;
 static gpointer real_g_thread_pool_new, real_g_thread_pool_push, real_g_thread_pool_free;
 
 __attribute__((constructor)) static void
@@ -27,6 +28,7 @@ find(void)
 	FIND(g_cond_wait_until);
 	FIND(g_once_init_enter);
 	FIND(g_once_init_leave);
+	FIND(g_atomic_ref_count_dec);
 	FIND(g_thread_pool_new);
 	FIND(g_thread_pool_push);
 	FIND(g_thread_pool_free);
@@ -95,6 +97,16 @@ void(g_once_init_leave)(volatile void *location, gsize result)
 {
 	__tsan_release((void *) location);
 	REAL(g_once_init_leave)(location, result);
+}
+
+/* What holders did is ordered before what the last of them takes apart. */
+gboolean(g_atomic_ref_count_dec)(gatomicrefcount *count)
+{
+	__tsan_release(count);
+	gboolean last = REAL(g_atomic_ref_count_dec)(count);
+	if (last)
+		__tsan_acquire(count);
+	return last;
 }
 
 /* What is pushed is ordered before the work on it, and all work before the end of the pool. */
