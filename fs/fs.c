@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* How long cancelled calls are waited for before the mount is given up. */
+#define QUIET_US (G_USEC_PER_SEC / 4)
+
 /* ---- queues ---- */
 
 static void
@@ -60,13 +63,25 @@ vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defe
 }
 
 static void
-guest_stop(VmifsFsGuest *guest)
+guest_cancel(VmifsFsGuest *guest)
 {
-	g_mutex_lock(&guest->lock);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
 	guest->closing = TRUE;
 	for (GList *link = guest->running.head; link; link = link->next)
 		vmifs_request_cancel(link->data);
-	g_mutex_unlock(&guest->lock);
+}
+
+static gboolean
+guest_is_idle(VmifsFsGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	return !guest->running.head;
+}
+
+static void
+guest_stop(VmifsFsGuest *guest)
+{
+	guest_cancel(guest);
 	g_thread_pool_free(guest->pool, FALSE, TRUE);
 	GList *link;
 	while ((link = g_queue_pop_head_link(&guest->parked))) {
@@ -150,6 +165,21 @@ vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
 	g_mutex_init(&fs->lock);
 	fs->guests = g_hash_table_new_full(NULL, NULL, NULL, guest_free);
 	return fs;
+}
+
+void
+vmifs_fs_quiet(VmifsFs *fs)
+{
+	gint64 end = g_get_monotonic_time() + QUIET_US;
+	GHashTableIter iter;
+	gpointer guest;
+	g_hash_table_iter_init(&iter, fs->guests);
+	while (g_hash_table_iter_next(&iter, NULL, &guest))
+		guest_cancel(guest);
+	g_hash_table_iter_init(&iter, fs->guests);
+	while (g_hash_table_iter_next(&iter, NULL, &guest))
+		while (!guest_is_idle(guest) && g_get_monotonic_time() < end)
+			g_usleep(1000);
 }
 
 void

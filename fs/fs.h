@@ -71,6 +71,10 @@ struct VmifsFs {
 /* host, options: (taken), (borrowed). */
 VmifsFs *
 vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options);
+/* Cancels what still runs and gives it a moment to answer: to be called before /dev/fuse is closed,
+ * so that no late answer is written to whatever has that descriptor next. */
+void
+vmifs_fs_quiet(VmifsFs *fs);
 /* Ends what still runs, then drops everything. No request may come any more. */
 void
 vmifs_fs_free(VmifsFs *fs);

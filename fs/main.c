@@ -136,6 +136,7 @@ serve(const VmifsFsOptions *options, const char *point, int report)
 		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
 	}
 	gboolean served = run(&mount, &error);
+	vmifs_fs_quiet(fs);
 	vmifs_mount_detach(&mount);
 	alarm(SHUTDOWN_SECONDS);
 	vmifs_fs_free(fs);
