@@ -27,7 +27,8 @@ class Image:
         self.root, self.levels = 0, 4
 
     def read(self, pa, length):
-        return os.pread(self.fd, length, pa) if 0 <= pa < self.size else b''
+        # The file may have been cut short by what was done to it before: zeros stand for the rest.
+        return os.pread(self.fd, length, pa).ljust(length, b'\0') if 0 <= pa < self.size else b''
 
     def poke(self, pa, data):
         if pa < 0 or pa + len(data) > self.size:
