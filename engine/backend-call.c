@@ -111,6 +111,8 @@ vmifs_backend_layout(const VmifsBackend *backend, gpointer instance, VmifsLayout
 	if (!backend->layout(instance, &layout, call, error) ||
 	    !vmifs_regions_check(&layout, error))
 		return FALSE;
+	/* Without regs() its vCPUs are of no use to anybody. */
+	ret->n_vcpus = backend->regs ? MIN(layout.n_vcpus, VMIFS_MAX_VCPUS) : 0;
 	ret->regions = g_steal_pointer(&layout.regions);
 	ret->blocks = g_steal_pointer(&layout.blocks);
 	return TRUE;
@@ -169,6 +171,22 @@ vmifs_backend_extent(const VmifsBackend *backend, gpointer instance, guint32 blo
 }
 
 /* ---- about it ---- */
+
+VmifsRegs *
+vmifs_backend_regs(const VmifsBackend *backend, gpointer instance, guint vcpu,
+		   const VmifsCall *call, GError **error)
+{
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+
+	if (!backend->regs) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "backend %s tells no registers", backend->name);
+		return NULL;
+	}
+	if (!backend->regs(instance, vcpu, regs, call, error))
+		return NULL;
+	return g_steal_pointer(&regs);
+}
 
 gint64
 vmifs_backend_acquired(const VmifsBackend *backend, gpointer instance)

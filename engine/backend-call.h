@@ -42,6 +42,11 @@ guint64
 vmifs_backend_extent(const VmifsBackend *backend, gpointer instance, guint32 block, guint64 offset,
 		     guint64 len, gboolean *ret_data);
 
+/* (full) UNSUPPORTED when the backend knows none. vcpu: one that its layout counts. */
+VmifsRegs *
+vmifs_backend_regs(const VmifsBackend *backend, gpointer instance, guint vcpu,
+		   const VmifsCall *call, GError **error);
+
 /* µs since the epoch; 0 = unknown. */
 gint64
 vmifs_backend_acquired(const VmifsBackend *backend, gpointer instance);

@@ -40,6 +40,7 @@ struct VmifsGuest {
 	gboolean discovered;
 	gint64 discovery_us;
 	VmifsInstance *instance; /* (nullable) */
+	guint n_os_vcpus;        /* that the OS tells */
 	VmifsAspace *aspace;     /* (nullable) of a root given by the user, without an OS */
 	char *report;
 	GArray *waiters; /* of Waiter */
@@ -132,8 +133,11 @@ discover_thread(gpointer data)
 	gint64 start = g_get_monotonic_time();
 	VmifsDiscovery found = { 0 };
 	vmifs_discover(guest, guest->mem, &guest->progress, &call, &found);
+	const VmifsOs *os = found.instance ? found.instance->os : NULL;
+	guint n_vcpus = os && os->n_vcpus ? os->n_vcpus(found.instance->self, &call) : 0;
 
 	g_mutex_lock(&guest->lock);
+	guest->n_os_vcpus = MIN(n_vcpus, VMIFS_MAX_VCPUS);
 	guest->instance = found.instance;
 	guest->aspace = found.aspace;
 	guest->report = found.report;
@@ -441,6 +445,32 @@ vmifs_guest_task_vmas(VmifsGuest *guest, const VmifsTask *task, const VmifsCall 
 		return NULL;
 	return g_steal_pointer(&vmas);
 }
+
+/* ---- vCPUs ---- */
+
+guint
+vmifs_guest_n_reg_vcpus(VmifsGuest *guest)
+{
+	return vmifs_physmem_n_vcpus(guest->mem);
+}
+
+VmifsRegs *
+vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error)
+{
+	return vmifs_physmem_regs(guest->mem, vcpu, call, error);
+}
+
+guint
+vmifs_guest_n_vcpus(VmifsGuest *guest, const VmifsCall *call)
+{
+	guint n = vmifs_physmem_n_vcpus(guest->mem);
+	if (n || !wait_discovered(guest, call, NULL))
+		return n;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	return guest->n_os_vcpus;
+}
+
+/* ---- what its OS shows ---- */
 
 const VmifsView *
 vmifs_guest_views(VmifsGuest *guest, gsize *ret_n)

@@ -154,6 +154,22 @@ vmifs_physmem_info(VmifsPhysmem *mem, GString *out)
 	vmifs_backend_info(mem->backend, mem->instance, out);
 }
 
+guint
+vmifs_physmem_n_vcpus(const VmifsPhysmem *mem)
+{
+	return mem->layout.n_vcpus;
+}
+
+VmifsRegs *
+vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error)
+{
+	if (mem->layout.n_vcpus && vcpu >= mem->layout.n_vcpus) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "there is no vCPU %u", vcpu);
+		return NULL;
+	}
+	return vmifs_backend_regs(mem->backend, mem->instance, vcpu, call, error);
+}
+
 int
 vmifs_physmem_passthrough_fd(const VmifsPhysmem *mem, const char **ret_why)
 {

@@ -15,6 +15,13 @@ vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCal
 void
 vmifs_physmem_info(VmifsPhysmem *mem, GString *out);
 
+/* vCPUs of which the backend tells registers; 0 = of none. */
+guint
+vmifs_physmem_n_vcpus(const VmifsPhysmem *mem);
+/* (full) UNSUPPORTED when it tells none, NOT_FOUND for a vCPU that is not there. */
+VmifsRegs *
+vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error);
+
 /* A run of memory that is of one sort, for those who pass over all of it. */
 typedef struct {
 	const guint8 *data; /* mapped bytes; NULL = to be read with vmifs_physmem_read() */

@@ -328,6 +328,31 @@ add_fill(Parser *p, guint width, GError **error)
 	return store(p->guest, pa, NULL, (guint8) byte, len, error);
 }
 
+/* ---- registers ---- */
+
+/* VCPU NAME VALUE; vCPUs before it that have no line have no registers. */
+static gboolean
+add_reg(Parser *p, guint width, GError **error)
+{
+	GPtrArray *vcpus = p->guest->vcpus;
+	guint64 vcpu, value;
+
+	if (p->n_words != 3)
+		return bad(error, "VCPU NAME VALUE is expected");
+	if (!parse_number(p->words[0], &vcpu, error) || !parse_number(p->words[2], &value, error))
+		return FALSE;
+	if (vcpu >= VMIFS_TEXT_MAX_VCPUS)
+		return bad(error, "more than %d vCPUs", VMIFS_TEXT_MAX_VCPUS);
+	while (vcpus->len <= vcpu)
+		g_ptr_array_add(vcpus, vmifs_regs_new());
+	if (!vmifs_regs_set(g_ptr_array_index(vcpus, vcpu), p->words[1], value))
+		return bad(error,
+			   "%s cannot be added: a register's name has 1 to %d of a-z, 0-9 and _, "
+			   "and a vCPU at most %d of them",
+			   p->words[1], VMIFS_REG_NAME_LEN - 1, VMIFS_MAX_REGS);
+	return TRUE;
+}
+
 /* ---- lines ---- */
 
 static const struct {
@@ -338,6 +363,7 @@ static const struct {
 	{ "ram", add_ram, 0 },     { "rom", add_rom, 0 },       { "u8", add_numbers, 1 },
 	{ "u16", add_numbers, 2 }, { "u32", add_numbers, 4 },   { "u64", add_numbers, 8 },
 	{ "bytes", add_bytes, 0 }, { "string", add_string, 0 }, { "fill", add_fill, 0 },
+	{ "reg", add_reg, 0 },
 };
 
 static gboolean
@@ -367,7 +393,7 @@ parse_line(VmifsTextGuest *guest, char *line, GError **error)
 	}
 	return bad(error,
 		   "'%s' is not known; lines begin with ram, rom, u8, u16, u32, u64, bytes, "
-		   "string, fill or #",
+		   "string, fill, reg or #",
 		   words[0]);
 }
 
@@ -408,6 +434,7 @@ vmifs_text_guest_free(VmifsTextGuest *guest)
 {
 	g_ptr_array_unref(guest->blocks);
 	g_array_unref(guest->regions);
+	g_ptr_array_unref(guest->vcpus);
 	g_free(guest);
 }
 
@@ -419,6 +446,7 @@ vmifs_text_guest_parse(const char *text, gsize len, GError **error)
 
 	guest->blocks = g_ptr_array_new_with_free_func(block_free);
 	guest->regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion));
+	guest->vcpus = g_ptr_array_new_with_free_func((GDestroyNotify) vmifs_regs_unref);
 	for (guint number = 1; at < end; number++) {
 		const char *newline = memchr(at, '\n', (gsize) (end - at));
 		gsize n = (gsize) ((newline ? newline : end) - at);

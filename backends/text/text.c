@@ -106,6 +106,7 @@ text_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **err
 		g_array_append_val(ret->blocks, b);
 	}
 	g_array_append_vals(ret->regions, guest->regions->data, guest->regions->len);
+	ret->n_vcpus = guest->vcpus->len;
 	return TRUE;
 }
 
@@ -159,6 +160,18 @@ text_extent(gpointer data, guint32 index, guint64 offset, gboolean *ret_data, gu
 	return TRUE;
 }
 
+static gboolean
+text_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error)
+{
+	gsize n;
+	const VmifsReg *all =
+		vmifs_regs_all(g_ptr_array_index(((Text *) data)->guest->vcpus, vcpu), &n);
+
+	for (gsize i = 0; i < n; i++)
+		vmifs_regs_set(regs, all[i].name, all[i].value);
+	return TRUE;
+}
+
 static gint64
 text_acquired(gpointer data)
 {
@@ -179,4 +192,5 @@ const VmifsBackend vmifs_backend_text = {
 	.formats = text_formats,
 	.acquired = text_acquired,
 	.extent = text_extent,
+	.regs = text_regs,
 };

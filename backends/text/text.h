@@ -12,6 +12,7 @@
 /* Pages that a text may fill, and regions it may have. */
 #define VMIFS_TEXT_MAX_PAGES 65536
 #define VMIFS_TEXT_MAX_REGIONS 256
+#define VMIFS_TEXT_MAX_VCPUS 64
 
 typedef struct {
 	char *name;
@@ -23,6 +24,7 @@ typedef struct {
 typedef struct {
 	GPtrArray *blocks; /* of VmifsTextBlock */
 	GArray *regions;   /* of VmifsRegion; sorted at the end */
+	GPtrArray *vcpus;  /* of VmifsRegs */
 	guint n_pages;
 } VmifsTextGuest;
 

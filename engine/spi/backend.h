@@ -13,6 +13,7 @@
 #include <vmifs/guest.h>
 #include <vmifs/host.h>
 #include <vmifs/physmem.h>
+#include <vmifs/regs.h>
 #include <spi/mapping.h>
 
 G_BEGIN_DECLS
@@ -43,6 +44,7 @@ typedef struct {
 typedef struct {
 	GArray *regions; /* of VmifsRegion */
 	GArray *blocks;  /* of VmifsBlock; names (full), freed by the engine */
+	guint n_vcpus;   /* of which regs() can tell; 0 = of none. At most VMIFS_MAX_VCPUS */
 } VmifsLayout;
 
 /* A block that is mapped. */
@@ -79,6 +81,9 @@ typedef struct VmifsBackend {
 	 * least that goes on (>= 1, clamped to the block). Touches nothing. Thread-safe. */
 	gboolean (*extent)(gpointer self, guint32 block, guint64 offset, gboolean *ret_data,
 			   guint64 *ret_len);
+	/* The registers of a vCPU that layout() counted; regs comes empty. Thread-safe. */
+	gboolean (*regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
+			 GError **error);
 	/* More `key: value` lines for info. */
 	void (*info)(gpointer self, GString *out);
 } VmifsBackend;

@@ -115,6 +115,8 @@ struct VmifsOs {
 	/* Appends VmifsVma in address order. */
 	gboolean (*vmas)(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call,
 			 GError **error);
+	/* How many processors it says it has; 0 = it does not. Asked once, when it is attached. */
+	guint (*n_vcpus)(gpointer self, const VmifsCall *call);
 	const VmifsView *views;
 	gsize n_views;
 };

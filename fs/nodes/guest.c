@@ -15,6 +15,8 @@ static const VmifsFixed table[] = {
 	{ "memmap", &vmifs_node_memmap },
 	{ "pmem", &vmifs_node_pmem },
 	{ "ram", &vmifs_node_ram },
+	{ "regs", &vmifs_node_regs, vmifs_present_with_regs },
+	{ "vcpus", &vmifs_node_vcpus, vmifs_present_with_vcpus },
 	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel },
 	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os },
 	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os },

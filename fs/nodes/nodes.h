@@ -17,6 +17,9 @@ extern const VmifsNodeOps vmifs_node_memmap;
 extern const VmifsNodeOps vmifs_node_pmem;
 extern const VmifsNodeOps vmifs_node_ram; /* ram */
 extern const VmifsNodeOps vmifs_node_kmem;
+extern const VmifsNodeOps vmifs_node_regs;
+extern const VmifsNodeOps vmifs_node_vcpus; /* vcpus */
+extern const VmifsNodeOps vmifs_node_vcpu_regs;
 extern const VmifsNodeOps vmifs_node_kallsyms;
 extern const VmifsNodeOps vmifs_node_symbols; /* symbols */
 extern const VmifsNodeOps vmifs_node_events;
@@ -36,6 +39,13 @@ vmifs_present_with_os(VmifsNode *dir);
 /* Once the kernel's address space is known. */
 VmifsPresent
 vmifs_present_with_kernel(VmifsNode *dir);
+
+/* Where the source tells registers. */
+VmifsPresent
+vmifs_present_with_regs(VmifsNode *dir);
+/* Where the source or the OS tells how many vCPUs there are. */
+VmifsPresent
+vmifs_present_with_vcpus(VmifsNode *dir);
 
 /* ---- tasks ---- */
 

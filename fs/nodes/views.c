@@ -45,7 +45,9 @@ render_view(VmifsNode *self, const VmifsView *view, const char *entry, GString *
 static gboolean
 render_plain(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error)
 {
-	return render_view(self, view_of(self), NULL, out, call, error);
+	gboolean of_vcpu = ((const ViewNode *) self)->scope == VMIFS_SCOPE_VCPU;
+	return render_view(self, view_of(self), of_vcpu ? self->parent->name : NULL, out, call,
+			   error);
 }
 
 static gboolean

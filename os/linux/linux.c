@@ -133,6 +133,15 @@ info(gpointer self, GString *out)
 		g_string_append(out, "types: none: processes and files cannot be told; see log\n");
 }
 
+/* One more than the highest number of a processor that runs. */
+static guint
+n_vcpus(gpointer self, const VmifsCall *call)
+{
+	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_online_mask", NULL);
+
+	return cpus && cpus->len ? g_array_index(cpus, guint32, cpus->len - 1) + 1 : 0;
+}
+
 /* ---- the tree ---- */
 
 #define GUEST (VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS)
@@ -186,6 +195,7 @@ const VmifsOs vmifs_os_linux = {
 	.tasks = linux_tasks,
 	.task_aspace = linux_task_aspace,
 	.vmas = linux_vmas,
+	.n_vcpus = n_vcpus,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),
 };

@@ -205,6 +205,22 @@ list_fd(gpointer self, const VmifsTask *task, GPtrArray *names, const VmifsCall 
 		.name = path, .scopes = where, .kind = VMIFS_VIEW_TEXT, .render = how              \
 	}
 
+/* The vCPU that the file is of. */
+static gboolean
+render_vcpu(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	g_assert(!task);
+	g_string_append_printf(out, "vCPU %s\n", entry);
+	return TRUE;
+}
+
+static guint
+n_vcpus(gpointer self, const VmifsCall *call)
+{
+	return 2;
+}
+
 static const VmifsView views[] = {
 	TEXT("slow", VMIFS_SCOPE_GUEST, render_slow),
 	TEXT("deaf", VMIFS_SCOPE_GUEST, render_deaf),
@@ -213,6 +229,7 @@ static const VmifsView views[] = {
 	TEXT("sys/kernel/ostype", VMIFS_SCOPE_PROCS, render_word),
 	TEXT("sys/kernel/random/uuid", VMIFS_SCOPE_PROCS, render_word),
 	TEXT("sys/vm/swappiness", VMIFS_SCOPE_PROCS, render_word),
+	TEXT("current", VMIFS_SCOPE_VCPU, render_vcpu),
 	TEXT("comm", VMIFS_SCOPE_PROCESS | VMIFS_SCOPE_THREAD, render_comm),
 	TEXT("hole", VMIFS_SCOPE_PROCESS, render_hole),
 	TEXT("corrupt", VMIFS_SCOPE_PROCESS, render_corrupt),
@@ -250,6 +267,7 @@ const VmifsOs vmifs_os_sleepy = {
 	.tasks = tasks,
 	.task_aspace = task_aspace,
 	.vmas = vmas,
+	.n_vcpus = n_vcpus,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),
 };

@@ -168,6 +168,10 @@ static const struct {
 	{ "ram 0 4K\nfill 0 1", "ADDRESS LENGTH BYTE" },
 	{ "ram 0 4K\nfill 0 1 256", "has more than 1 byte" },
 	{ "ram 0 1T\nfill 0 1T 1", "more than 65536 pages" },
+	{ "ram 0 4K\nreg 0 rip", "VCPU NAME VALUE" },
+	{ "ram 0 4K\nreg 64 rip 0", "more than 64 vCPUs" },
+	{ "ram 0 4K\nreg 0 RIP 0", "line 3: RIP cannot be added" },
+	{ "ram 0 4K\nreg 0 rip -1", "'-1' is not a number" },
 };
 
 START_TEST(mistakes_are_named_with_their_line)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <vmifs/process.h>
+#include <vmifs/regs.h>
 #include <vmifs/symbols.h>
 #include <vmifs/view.h>
 
@@ -82,6 +83,18 @@ vmifs_guest_task_aspace(VmifsGuest *guest, const VmifsTask *task, const VmifsCal
 GArray *
 vmifs_guest_task_vmas(VmifsGuest *guest, const VmifsTask *task, const VmifsCall *call,
 		      GError **error);
+
+/* vCPUs of which the source tells registers, numbered from 0; 0 = of none. Never waits. */
+guint
+vmifs_guest_n_reg_vcpus(VmifsGuest *guest);
+/* The registers of one of them. UNSUPPORTED when the source tells none, NOT_FOUND for a vCPU that
+ * is not there. Does not wait for discovery. (full) */
+VmifsRegs *
+vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error);
+/* How many vCPUs it has: from the source, else what the OS says; 0 when nobody knows. Waits where
+ * the OS has to be asked. */
+guint
+vmifs_guest_n_vcpus(VmifsGuest *guest, const VmifsCall *call);
 
 /* Views of the attached OS; *ret_n is 0 while none is. Never waits. (borrowed, static) */
 const VmifsView *

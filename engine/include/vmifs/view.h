@@ -15,6 +15,7 @@ typedef enum {
 					 "sys/kernel/ostype" */
 	VMIFS_SCOPE_PROCESS = 1 << 2, /* under procs/<pid>/ */
 	VMIFS_SCOPE_THREAD = 1 << 3,  /* under procs/<pid>/task/<tid>/ */
+	VMIFS_SCOPE_VCPU = 1 << 4,    /* under <guest>/vcpus/<n>/; TEXT only */
 } VmifsScope;
 
 typedef enum {
@@ -30,9 +31,11 @@ struct VmifsView {
 	VmifsViewKind kind;
 	VmifsViewKind entries; /* of a LIST: what its entries are, TEXT or LINK */
 	/* Appends the whole content, at once, to out (bytes, may hold NULs). os: the attached
-	 * instance. task: NULL at guest scopes. entry: the name within a LIST, else NULL; it comes
-	 * from whoever looks it up: NOT_FOUND when there is no such entry. Errors: NOT_FOUND =
-	 * this task has no such file, HOLE = bytes are not in RAM, CORRUPT, ENDED, ... */
+	 * instance. task: NULL at guest and vCPU scopes. entry: the name within a LIST, else NULL;
+	 * it comes from whoever looks it up: NOT_FOUND when there is no such entry. At the vCPU
+	 * scope it is the vCPU's number in decimal, below VMIFS_MAX_VCPUS: one that is there.
+	 * Errors: NOT_FOUND = this task has no such file, HOLE = bytes are not in RAM, CORRUPT,
+	 * ENDED, ... */
 	gboolean (*render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
 			   const VmifsCall *call, GError **error);
 	/* LIST: appends the names, (full) strings, in the order they are to be shown. */

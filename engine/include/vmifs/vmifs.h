@@ -9,6 +9,7 @@
 #include <vmifs/host.h>
 #include <vmifs/physmem.h>
 #include <vmifs/process.h>
+#include <vmifs/regs.h>
 #include <vmifs/segments.h>
 #include <vmifs/symbols.h>
 #include <vmifs/text.h>
