@@ -25,6 +25,7 @@
 	(1 << 20) /* the disk is written in these: O_DIRECT keeps our output out of the dump */
 #define PAGE 4096
 #define MAX_PATH 512
+#define MAX_FILE (64 << 20)
 
 struct tar_header {
 	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100];
@@ -95,24 +96,45 @@ static void __attribute__((format(printf, 1, 2))) add(const char *format, ...)
 	va_end(args);
 }
 
-/* Writes the text gathered so far as a file of the archive. */
+/* A long name is split at a slash, as the archive's format has it. */
+static int
+put_name(struct tar_header *head, const char *name)
+{
+	char full[MAX_PATH];
+	const char *cut = full;
+	int len = snprintf(full, sizeof full, "%s/%s", pass, name);
+
+	if (len >= MAX_PATH)
+		return 0;
+	if (len > (int) sizeof head->name) {
+		cut = strchr(full + len - sizeof head->name - 1, '/');
+		if (!cut || cut - full > (int) sizeof head->prefix)
+			return 0;
+		memcpy(head->prefix, full, cut - full);
+		cut++;
+	}
+	memcpy(head->name, cut, strlen(cut));
+	return 1;
+}
+
+/* Writes the text gathered so far as a file of the archive, or an empty folder. */
 static void
-put_text(const char *name)
+put_entry(const char *name, char type)
 {
 	static const char zeros[BLOCK];
 	struct tar_header head;
 	unsigned sum = 0;
 
 	memset(&head, 0, sizeof head);
-	if (snprintf(head.name, sizeof head.name, "%s/%s", pass, name) >= (int) sizeof head.name)
-		return; /* only deep names below /sys, which nobody compares */
+	if (!put_name(&head, name))
+		return; /* longer than any that a reader of /proc looks at */
 	strcpy(head.mode, "0000644");
 	strcpy(head.uid, "0000000");
 	strcpy(head.gid, "0000000");
 	snprintf(head.size, sizeof head.size, "%011zo", text_len);
 	strcpy(head.mtime, "00000000000");
 	memset(head.sum, ' ', sizeof head.sum);
-	head.type = '0';
+	head.type = type;
 	memcpy(head.magic, "ustar", 6);
 	memcpy(head.version, "00", 2);
 	for (size_t i = 0; i < sizeof head; i++)
@@ -122,6 +144,12 @@ put_text(const char *name)
 	put(text, text_len);
 	put(zeros, -text_len % BLOCK);
 	text_len = 0;
+}
+
+static void
+put_text(const char *name)
+{
+	put_entry(name, '0');
 }
 
 static int
@@ -136,7 +164,7 @@ read_text(int fd)
 		n = read(fd, text + text_len, 1 << 16);
 		if (n > 0)
 			text_len += n;
-	} while (n > 0);
+	} while (n > 0 && text_len < MAX_FILE);
 	return n < 0 ? -1 : 0;
 }
 
@@ -190,7 +218,33 @@ is_in(const char *name, const char *const *list)
 	return 0;
 }
 
-/* Takes a folder: links as links, files as files, folders only where `depth` allows. */
+static void
+take_dir(const char *path, const char *name, int depth, const char *const *only,
+	 const char *const *skip);
+
+/* Links as links, files as files, folders only where `depth` allows. */
+static void
+take_entry(DIR *dir, const char *path, const char *name, const char *entry, int depth,
+	   const char *const *skip)
+{
+	char from[MAX_PATH], to[MAX_PATH];
+	struct stat st;
+
+	if (!strcmp(entry, ".") || !strcmp(entry, "..") || (skip && is_in(entry, skip)))
+		return;
+	if (snprintf(from, sizeof from, "%s/%s", path, entry) >= MAX_PATH ||
+	    snprintf(to, sizeof to, "%s/%s", name, entry) >= MAX_PATH)
+		return;
+	if (fstatat(dirfd(dir), entry, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	if (S_ISLNK(st.st_mode))
+		take_link(from, to);
+	else if (S_ISREG(st.st_mode) && (st.st_mode & 0444))
+		take_file(from, to);
+	else if (S_ISDIR(st.st_mode) && depth > 0)
+		take_dir(from, to, depth - 1, NULL, skip);
+}
+
 static void
 take_dir(const char *path, const char *name, int depth, const char *const *only,
 	 const char *const *skip)
@@ -200,26 +254,11 @@ take_dir(const char *path, const char *name, int depth, const char *const *only,
 
 	if (!dir)
 		return;
-	while ((entry = readdir(dir))) {
-		char from[MAX_PATH], to[MAX_PATH];
-		struct stat st;
-
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if ((only && !is_in(entry->d_name, only)) || (skip && is_in(entry->d_name, skip)))
-			continue;
-		if (snprintf(from, sizeof from, "%s/%s", path, entry->d_name) >= MAX_PATH ||
-		    snprintf(to, sizeof to, "%s/%s", name, entry->d_name) >= MAX_PATH)
-			continue;
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
-			continue;
-		if (S_ISLNK(st.st_mode))
-			take_link(from, to);
-		else if (S_ISREG(st.st_mode) && (st.st_mode & 0444))
-			take_file(from, to);
-		else if (S_ISDIR(st.st_mode) && depth > 0)
-			take_dir(from, to, depth - 1, NULL, NULL);
-	}
+	text_len = 0;
+	put_entry(name, '5');
+	while ((entry = readdir(dir)))
+		if (!only || is_in(entry->d_name, only))
+			take_entry(dir, path, name, entry->d_name, depth, skip);
 	closedir(dir);
 }
 
@@ -285,23 +324,47 @@ take_pages(const char *proc, const char *name)
 	put_text(name);
 }
 
+/* A namespace's link, or "" */
+static const char *
+net_namespace(const char *proc)
+{
+	static char target[64];
+	char path[MAX_PATH];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/ns/net", proc);
+	n = readlink(path, target, sizeof target - 1);
+	target[n > 0 ? n : 0] = 0;
+	return target;
+}
+
+/* What all processes of one network namespace have in common is taken of pid 1 only, as /proc/net.
+ */
 static void
 take_process(const char *pid)
 {
-	static const char *const skip[] = { "mem",  "pagemap", "clear_refs", "net",
-					    "attr", "smaps",   "numa_maps",  "sched",
-					    "task", "timers",  NULL };
-	static const char *const of_thread[] = { "comm",  "stat",    "status", "statm",    "stack",
-						 "wchan", "syscall", "io",     "children", NULL };
+	static const char *const skip[] = { "mem", "pagemap", "clear_refs", "net", "task", NULL };
+	/* the same for all threads of a process, and long or costly */
+	static const char *const skip_of_thread[] = { "mem",       "pagemap",      "clear_refs",
+						      "net",       "smaps",        "numa_maps",
+						      "map_files", "smaps_rollup", "mountstats",
+						      NULL };
 	char path[MAX_PATH / 2], name[MAX_PATH / 2], sub[MAX_PATH], to[MAX_PATH];
+	char own[64];
 	struct dirent *entry;
 	DIR *dir;
 
 	snprintf(path, sizeof path, "/proc/%s", pid);
 	snprintf(name, sizeof name, "procs/%s", pid);
-	take_dir(path, name, 1, NULL, skip);
+	take_dir(path, name, 2, NULL, skip);
 	snprintf(to, sizeof to, "%s/pages", name);
 	take_pages(path, to);
+	snprintf(own, sizeof own, "%s", net_namespace(path));
+	if (strcmp(own, net_namespace("/proc/1"))) {
+		snprintf(sub, sizeof sub, "%s/net", path);
+		snprintf(to, sizeof to, "%s/net", name);
+		take_dir(sub, to, 1, NULL, NULL);
+	}
 	snprintf(sub, sizeof sub, "%s/task", path);
 	dir = opendir(sub);
 	while (dir && (entry = readdir(dir))) {
@@ -309,7 +372,7 @@ take_process(const char *pid)
 			continue;
 		if (snprintf(sub, sizeof sub, "%s/task/%s", path, entry->d_name) < MAX_PATH &&
 		    snprintf(to, sizeof to, "%s/task/%s", name, entry->d_name) < MAX_PATH)
-			take_dir(sub, to, 0, of_thread, NULL);
+			take_dir(sub, to, 2, NULL, skip_of_thread);
 	}
 	if (dir)
 		closedir(dir);
@@ -346,10 +409,11 @@ take_dmesg(void)
 static void
 take_all(void)
 {
-	static const char *const skip[] = { "kmsg",       "kcore",       "kpagecount",
-					    "kpageflags", "kpagecgroup", "sysrq-trigger",
-					    "self",       "thread-self", "net",
-					    NULL };
+	/* what reading changes, memory itself, and what is no text of the whole system */
+	static const char *const skip[] = { "kmsg",       "kcore",        "kpagecount",
+					    "kpageflags", "kpagecgroup",  "sysrq-trigger",
+					    "self",       "thread-self",  "net",
+					    "kallsyms",   "stat_refresh", NULL };
 	static const char *const sys_kernel[] = { "vmcoreinfo", "notes", "uevent_seqnum", "fscaps",
 						  NULL };
 	struct dirent *entry;
@@ -361,11 +425,14 @@ take_all(void)
 		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
 			take_process(entry->d_name);
 	closedir(dir);
-	take_dir("/proc", "proc", 0, NULL, skip);
-	take_dir("/proc/1/net", "proc/net", 0, NULL, NULL);
-	take_dir("/proc/sysvipc", "proc/sysvipc", 0, NULL, NULL);
-	take_dir("/proc/tty", "proc/tty", 1, NULL, NULL);
-	take_dir("/proc/sys/kernel", "proc/sys/kernel", 1, NULL, NULL);
+	dir = opendir("/proc");
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			take_entry(dir, "/proc", "proc", entry->d_name, 8, skip);
+	closedir(dir);
+	take_file("/proc/kallsyms", "proc/kallsyms");
+	take_dir("/proc/1/net", "proc/net", 1, NULL, NULL);
+	take_dir("/proc/sys/net", "proc/sys/net", 8, NULL, NULL);
 	take_dir("/sys/kernel", "sys/kernel", 0, sys_kernel, NULL);
 	take_dir("/sys/module", "sys/module", 2, NULL, NULL);
 	if (!strcmp(pass, "a"))
