@@ -458,6 +458,20 @@ shared_mm(int argc, char **argv)
 		stay();
 }
 
+/* `crowd N`: that many children that do nothing. */
+static void
+crowd(int argc, char **argv)
+{
+	for (int n = argc > 0 ? atoi(argv[0]) : 0; n > 0; n--) {
+		pid_t pid = fork();
+
+		must(pid >= 0, "fork");
+		if (!pid)
+			stay();
+	}
+	ready();
+}
+
 static const struct {
 	const char *name;
 	void (*run)(int argc, char **argv);
@@ -481,6 +495,7 @@ static const struct {
 	{ "title", title },
 	{ "shared_mm", shared_mm },
 	{ "leaderless", leaderless },
+	{ "crowd", crowd },
 	{ "plain", NULL },
 };
 
