@@ -148,6 +148,15 @@ vmifs_physmem_ram(const VmifsPhysmem *mem)
 	return mem->ram;
 }
 
+gboolean
+vmifs_physmem_covers(const VmifsPhysmem *mem, guint64 pa, guint64 len)
+{
+	gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
+
+	return i < mem->n_regions && vmifs_region_holds(&mem->regions[i], pa) &&
+	       mem->regions[i].len - (pa - mem->regions[i].pa) >= len;
+}
+
 void
 vmifs_physmem_info(VmifsPhysmem *mem, GString *out)
 {

@@ -9,7 +9,6 @@
 
 /* Six megabytes is what execve() takes at most; prctl() may point anywhere. */
 #define MAX_LEN (16 * 1024 * 1024)
-#define PAGE_SIZE 4096
 
 typedef struct {
 	guint64 arg_start, arg_end, env_start, env_end;
@@ -50,7 +49,7 @@ append_user(VmifsAspace *user, guint64 start, guint64 len, GString *out, GError 
 static gboolean
 append_title(VmifsAspace *user, guint64 start, guint64 len, GString *out, GError **error)
 {
-	char page[PAGE_SIZE];
+	char page[LINUX_PAGE_SIZE];
 	gsize got = vmifs_aspace_read_some(user, start, page, sizeof page, error);
 
 	if (got == 0)

@@ -13,6 +13,14 @@
 
 G_BEGIN_DECLS
 
+/* What a kernel's types do not tell: amd64's pages, USER_HZ = 100, how dev_t and task flags are
+ * laid out. */
+#define LINUX_PAGE_SHIFT 12
+#define LINUX_PAGE_SIZE 4096
+#define LINUX_NS_PER_TICK 10000000
+#define LINUX_MINOR_BITS 20
+#define LINUX_PF_KTHREAD 0x00200000
+
 typedef struct {
 	VmifsGuest *guest;       /* (borrowed) for its log */
 	VmifsPhysmem *mem;       /* (borrowed) */

@@ -5,7 +5,6 @@
  */
 #include "times.h"
 
-#define NS_PER_TICK 10000000 /* USER_HZ is 100 */
 #define NS_PER_S G_GUINT64_CONSTANT(1000000000)
 #define N_TIMES 10
 #define MAX_SOFTIRQS 32
@@ -83,7 +82,7 @@ static void
 append_times(GString *out, const guint64 times[N_TIMES])
 {
 	for (guint i = 0; i < N_TIMES; i++)
-		g_string_append_printf(out, " %" G_GUINT64_FORMAT, times[i] / NS_PER_TICK);
+		g_string_append_printf(out, " %" G_GUINT64_FORMAT, times[i] / LINUX_NS_PER_TICK);
 	g_string_append_c(out, '\n');
 }
 

@@ -7,7 +7,6 @@
 #include "list.h"
 #include "linux.h"
 
-#define PAGE_SIZE 4096
 #define PAGE_KB 4
 #define MAX_NODES 1024
 #define MAX_ZONES 16
@@ -209,7 +208,8 @@ commit_limit(Info *i)
 	guint64 allowed = kbytes / PAGE_KB;
 
 	if (!kbytes)
-		allowed = (variable(i, "_totalram_pages", 8) - huge_bytes(i, &state) / PAGE_SIZE) *
+		allowed = (variable(i, "_totalram_pages", 8) -
+			   huge_bytes(i, &state) / LINUX_PAGE_SIZE) *
 			  variable(i, "sysctl_overcommit_ratio", 4) / 100;
 	return allowed + variable(i, "total_swap_pages", 8);
 }

@@ -7,7 +7,6 @@
 #include "linux.h"
 
 #define PF_WQ_WORKER 0x00000020
-#define PF_KTHREAD 0x00200000
 /* The kernel's buffer for it, with the NUL. */
 #define MAX_NAME 64
 
@@ -115,7 +114,7 @@ linux_task_name(const Linux *os, const VmifsTask *task, GString *out, GError **e
 		return FALSE;
 	if (flags & PF_WQ_WORKER)
 		ok = append_worker(os, task->object, out, error);
-	else if (flags & PF_KTHREAD)
+	else if (flags & LINUX_PF_KTHREAD)
 		ok = append_kthread(os, task->object, out, error);
 	else
 		ok = append_comm(os, task->object, out, error);

@@ -18,26 +18,6 @@
 #define ENTRY_NX (1ULL << 63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ULL
 
-static gboolean
-is_ram(VmifsPhysmem *mem, guint64 pa, guint64 len)
-{
-	gsize n;
-	const VmifsRegion *regions = vmifs_physmem_regions(mem, &n);
-	gsize low = 0, high = n;
-
-	while (low < high) {
-		gsize mid = low + (high - low) / 2;
-		const VmifsRegion *r = &regions[mid];
-		if (pa < r->pa)
-			high = mid;
-		else if (pa - r->pa >= r->len)
-			low = mid + 1;
-		else
-			return r->len - (pa - r->pa) >= len;
-	}
-	return FALSE;
-}
-
 gboolean
 linux_pte_resolve(gpointer user, const VmifsRange *in, VmifsRange *ret)
 {
@@ -55,7 +35,7 @@ linux_pte_resolve(gpointer user, const VmifsRange *in, VmifsRange *ret)
 
 	const guint64 readings[] = { ~entry & mask, entry & mask };
 	for (gsize i = 0; i < G_N_ELEMENTS(readings); i++) {
-		if (!is_ram(mem, readings[i], size))
+		if (!vmifs_physmem_covers(mem, readings[i], size))
 			continue;
 		guint32 perms = in->perms;
 		if (!(entry & ENTRY_WRITE))

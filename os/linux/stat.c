@@ -14,9 +14,6 @@
 #define RLIMIT_RSS_INDEX 5
 #define MAX_RT_PRIO 100
 #define DEFAULT_PRIO 120
-#define PAGE_SIZE 4096
-#define MINOR_BITS 20
-#define NS_PER_TICK 10000000 /* USER_HZ is 100 */
 
 typedef struct {
 	const Linux *os;
@@ -76,10 +73,11 @@ put_terminal(Stat *s, guint64 ns)
 		return;
 	}
 	guint64 driver = linux_take(&s->c, tty, LINUX_FIELD_TTY_DRIVER);
-	guint64 dev = linux_take(&s->c, driver, LINUX_FIELD_TTY_DRIVER_MAJOR) << MINOR_BITS;
+	guint64 dev = linux_take(&s->c, driver, LINUX_FIELD_TTY_DRIVER_MAJOR) << LINUX_MINOR_BITS;
 	dev |= linux_take(&s->c, driver, LINUX_FIELD_TTY_DRIVER_MINOR_START);
 	dev += linux_take(&s->c, tty, LINUX_FIELD_TTY_INDEX);
-	put_signed(s, (gint32) encode_dev(dev >> MINOR_BITS, dev & ((1U << MINOR_BITS) - 1)));
+	put_signed(s, (gint32) encode_dev(dev >> LINUX_MINOR_BITS,
+					  dev & ((1U << LINUX_MINOR_BITS) - 1)));
 	put(s, linux_pid_number(&s->c, linux_take(&s->c, tty, LINUX_FIELD_TTY_PGRP), ns));
 }
 
@@ -119,15 +117,15 @@ put_times(Stat *s)
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CMIN_FLT));
 	put(s, s->usage.maj_flt);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CMAJ_FLT));
-	put(s, s->usage.utime / NS_PER_TICK);
-	put(s, s->usage.stime / NS_PER_TICK);
-	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CUTIME) / NS_PER_TICK);
-	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CSTIME) / NS_PER_TICK);
+	put(s, s->usage.utime / LINUX_NS_PER_TICK);
+	put(s, s->usage.stime / LINUX_NS_PER_TICK);
+	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CUTIME) / LINUX_NS_PER_TICK);
+	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CSTIME) / LINUX_NS_PER_TICK);
 	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_PRIO) - MAX_RT_PRIO);
 	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_STATIC_PRIO) - DEFAULT_PRIO);
 	put(s, s->threads);
 	put(s, 0);
-	put(s, own(s, LINUX_FIELD_TASK_START_BOOTTIME) / NS_PER_TICK);
+	put(s, own(s, LINUX_FIELD_TASK_START_BOOTTIME) / LINUX_NS_PER_TICK);
 }
 
 /* Stack and instruction pointer: told only of a task that will never run its program again. */
@@ -145,7 +143,8 @@ put_registers(Stat *s)
 	area = own(s, LINUX_FIELD_TASK_STACK_AREA);
 	if (s->c.error || !linux_sizeof(s->os, LINUX_STRUCT_PT_REGS, &size, &s->c.error))
 		return;
-	regs = stack + linux_take(&s->c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * PAGE_SIZE - size;
+	regs = stack + linux_take(&s->c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * LINUX_PAGE_SIZE -
+	       size;
 	put(s, linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_SP));
 	put(s, linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_IP));
 }
@@ -157,7 +156,7 @@ put_memory(Stat *s)
 
 	if (s->task->mm && !s->c.error)
 		linux_rss(s->os, s->task->mm, FALSE, &rss, &s->c.error);
-	put(s, mm(s, LINUX_FIELD_MM_TOTAL_VM) * PAGE_SIZE);
+	put(s, mm(s, LINUX_FIELD_MM_TOTAL_VM) * LINUX_PAGE_SIZE);
 	put(s, rss.file + rss.anon + rss.shmem);
 	put(s, s->sighand ? linux_rlimit(&s->c, s->signal, RLIMIT_RSS_INDEX) : 0);
 	put(s, mm(s, LINUX_FIELD_MM_START_CODE));
@@ -193,9 +192,10 @@ put_scheduling(Stat *s)
 	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_CPU));
 	put(s, own(s, LINUX_FIELD_TASK_RT_PRIORITY));
 	put(s, own(s, LINUX_FIELD_TASK_POLICY));
-	put(s, delays ? linux_take(&s->c, delays, LINUX_FIELD_DELAYS_BLKIO) / NS_PER_TICK : 0);
-	put(s, s->usage.gtime / NS_PER_TICK);
-	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CGTIME) / NS_PER_TICK);
+	put(s,
+	    delays ? linux_take(&s->c, delays, LINUX_FIELD_DELAYS_BLKIO) / LINUX_NS_PER_TICK : 0);
+	put(s, s->usage.gtime / LINUX_NS_PER_TICK);
+	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CGTIME) / LINUX_NS_PER_TICK);
 }
 
 static void
@@ -271,7 +271,8 @@ LINUX_VIEW(linux_render_statm)
 		return FALSE;
 	guint64 end_code = linux_take(&c, task->mm, LINUX_FIELD_MM_END_CODE);
 	guint64 start_code = linux_take(&c, task->mm, LINUX_FIELD_MM_START_CODE);
-	guint64 text = (end_code + PAGE_SIZE - 1) / PAGE_SIZE - start_code / PAGE_SIZE;
+	guint64 text =
+		(end_code + LINUX_PAGE_SIZE - 1) / LINUX_PAGE_SIZE - start_code / LINUX_PAGE_SIZE;
 	guint64 total = linux_take(&c, task->mm, LINUX_FIELD_MM_TOTAL_VM);
 	guint64 data = linux_take(&c, task->mm, LINUX_FIELD_MM_DATA_VM) +
 		       linux_take(&c, task->mm, LINUX_FIELD_MM_STACK_VM);

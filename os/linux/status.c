@@ -9,9 +9,7 @@
 #include "mitigations.h"
 #include "state.h"
 
-#define PF_KTHREAD 0x00200000
 #define PAGE_KB 4
-#define PAGE_SIZE 4096
 #define MAX_GROUPS 65536
 #define MAX_PID_LEVEL 32
 #define RLIMIT_SIGPENDING_INDEX 11
@@ -167,7 +165,7 @@ append_identity(Status *s)
 	append_groups(s);
 	append_ns_ids(s);
 	if (linux_has_text(s->os, LINUX_TEXT_KTHREAD))
-		line(s, "Kthread", (s->flags & PF_KTHREAD) != 0);
+		line(s, "Kthread", (s->flags & LINUX_PF_KTHREAD) != 0);
 }
 
 /* ---- memory ---- */
@@ -181,7 +179,7 @@ line_kb(Status *s, const char *name, guint64 kb)
 static guint64
 page_align(guint64 address)
 {
-	return (address + PAGE_SIZE - 1) & ~(guint64) (PAGE_SIZE - 1);
+	return (address + LINUX_PAGE_SIZE - 1) & ~(guint64) (LINUX_PAGE_SIZE - 1);
 }
 
 static void
@@ -189,9 +187,9 @@ append_sizes(Status *s)
 {
 	LinuxRss rss = { 0 };
 	guint64 total = mm(s, LINUX_FIELD_MM_TOTAL_VM);
-	guint64 exec = mm(s, LINUX_FIELD_MM_EXEC_VM) * PAGE_SIZE;
+	guint64 exec = mm(s, LINUX_FIELD_MM_EXEC_VM) * LINUX_PAGE_SIZE;
 	guint64 text = page_align(mm(s, LINUX_FIELD_MM_END_CODE)) -
-		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(guint64) (PAGE_SIZE - 1));
+		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(guint64) (LINUX_PAGE_SIZE - 1));
 
 	if (!s->c.error)
 		linux_rss(s->os, s->task->mm, TRUE, &rss, &s->c.error);

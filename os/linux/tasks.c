@@ -15,7 +15,6 @@
  * guest's. */
 #define MAX_TASKS (4 * 1024 * 1024)
 #define LEAST_TASK 4096
-#define PF_KTHREAD 0x00200000
 
 typedef struct {
 	const Linux *os;
@@ -50,7 +49,7 @@ read_task(const Linux *os, guint64 object, VmifsTask *ret, GError **error)
 			     error))
 		return FALSE;
 	/* A kernel thread that borrows a process's memory for a while does not own it. */
-	if (flags & PF_KTHREAD)
+	if (flags & LINUX_PF_KTHREAD)
 		task.mm = 0;
 	task.pid = (guint32) pid;
 	task.tgid = (guint32) tgid;

@@ -18,8 +18,6 @@
 /* file.f_mode: the file of a stacked file system behind the one that the user opened; bit 25 until
  * 6.14, when that bit came to mean something else. */
 #define MAYBE_BACKING (3U << 24)
-#define PAGE_SHIFT 12
-#define MINOR_BITS 20
 #define ANON_NAME_MAX 80
 
 typedef struct {
@@ -112,9 +110,9 @@ fill_file(Walk *w, const LinuxObject *vma, guint64 file, VmifsVma *ret, GError *
 	    !linux_get(os, inode, LINUX_FIELD_INODE_SB, &sb, error) ||
 	    !linux_get(os, sb, LINUX_FIELD_SUPER_BLOCK_DEV, &dev, error))
 		return FALSE;
-	ret->offset = linux_object_u64(vma, LINUX_FIELD_VMA_PGOFF) << PAGE_SHIFT;
-	ret->dev_major = (guint32) dev >> MINOR_BITS;
-	ret->dev_minor = (guint32) dev & ((1U << MINOR_BITS) - 1);
+	ret->offset = linux_object_u64(vma, LINUX_FIELD_VMA_PGOFF) << LINUX_PAGE_SHIFT;
+	ret->dev_major = (guint32) dev >> LINUX_MINOR_BITS;
+	ret->dev_minor = (guint32) dev & ((1U << LINUX_MINOR_BITS) - 1);
 	if (!ret->path)
 		ret->path = file_path(w, file, path);
 	return TRUE;

@@ -6,7 +6,6 @@
  */
 #include "state.h"
 
-#define PAGE_SIZE 4096
 #define MAX_FRAMES 17
 
 gboolean
@@ -48,7 +47,7 @@ find_frame(LinuxCursor *c, guint64 task)
 	/* The dead have given up their stack. */
 	if (!bottom || !area)
 		return FALSE;
-	len = linux_take(c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * PAGE_SIZE;
+	len = linux_take(c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * LINUX_PAGE_SIZE;
 	if (c->error || len < 16 || sp - bottom > len - 16)
 		return FALSE;
 	frame = linux_take(c, sp, LINUX_FIELD_INACTIVE_FRAME_BP);

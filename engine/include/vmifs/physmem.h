@@ -54,6 +54,9 @@ vmifs_physmem_end(const VmifsPhysmem *mem);
 /* Bytes of RAM regions. */
 guint64
 vmifs_physmem_ram(const VmifsPhysmem *mem);
+/* Does one region hold all of those bytes? */
+gboolean
+vmifs_physmem_covers(const VmifsPhysmem *mem, guint64 pa, guint64 len);
 
 /* Reads exactly len bytes, or fails: HOLE outside every region, IO when the backend failed
  * (a file that shrank, say), CANCELLED, TIMEOUT. On failure buf is undefined. */
