@@ -26,7 +26,8 @@ typedef struct {
 	guint64 brk, start_brk, start_stack;
 	LinuxPath root;
 	gboolean has_root;
-	GHashTable *paths; /* guint64 file -> char *: mappings of one file share its path */
+	GHashTable
+		*paths; /* guint64 file -> char *, which mappings of it share; NULL: it has none */
 	gsize paths_len;
 	GArray *ret;
 	guint64 last_end;
@@ -54,14 +55,14 @@ read_file_path(Walk *w, guint64 path)
 static char *
 file_path(Walk *w, guint64 file, guint64 path)
 {
-	char *known = g_hash_table_lookup(w->paths, &file);
+	gpointer known;
 
-	if (!known) {
+	if (!g_hash_table_lookup_extended(w->paths, &file, NULL, &known)) {
 		known = read_file_path(w, path);
-		if (!known)
-			return NULL;
 		g_hash_table_insert(w->paths, g_memdup2(&file, sizeof file), known);
 	}
+	if (!known)
+		return NULL;
 	gsize len = strlen(known);
 	if (len > MAX_PATHS - w->paths_len)
 		return NULL;

@@ -3,6 +3,7 @@
 #include <unit.h>
 
 #include <linux-guest.h>
+#include <time.h>
 
 #define KERNEL_TYPES                                                                               \
 	"struct qstr 16 len@4:4 name@8:8\n"                                                        \
@@ -292,6 +293,36 @@ START_TEST(unreadable_file_costs_its_mapping_only_the_name)
 }
 END_TEST
 
+/* CPU time that n mappings of a file take whose path leads round in a circle. */
+static clock_t
+time_of_endless_paths(guint n)
+{
+	Fixture f;
+	g_autoptr(GString) out = g_string_new(NULL);
+	setup(&f, OLD_TYPES);
+	guint64 file = add_file(&f, "x", 5), a = add_dentry(&f, "a"), b = add_dentry(&f, "b");
+	guint64 path = linux_guest_at(&f.g, file, LINUX_FIELD_FILE_PATH);
+	linux_guest_put(&f.g, a, LINUX_FIELD_DENTRY_PARENT, b);
+	linux_guest_put(&f.g, b, LINUX_FIELD_DENTRY_PARENT, a);
+	linux_guest_put(&f.g, path, LINUX_FIELD_PATH_DENTRY, a);
+	for (guint i = 0; i < n; i++)
+		add_vma(&f, 0x400000 + i * 0x2000, 0x401000 + i * 0x2000, RX, file, 0);
+	Linux *os = linux_guest_start(&f.g);
+	clock_t start = clock();
+	ck_assert(linux_render_maps(os, &f.task, NULL, out, NULL, NULL));
+	clock_t took = clock() - start;
+	ck_assert_ptr_null(strstr(out->str, "/a"));
+	linux_guest_clear(&f.g);
+	return took;
+}
+
+START_TEST(path_that_fails_is_not_tried_for_each_mapping)
+{
+	clock_t one = time_of_endless_paths(1), many = time_of_endless_paths(1000);
+	ck_assert_msg(many < 100 * one, "%ld of %ld", (long) many, (long) one);
+}
+END_TEST
+
 START_TEST(task_without_memory_has_no_mappings)
 {
 	Fixture f;
@@ -336,6 +367,7 @@ make_suite(void)
 	tcase_add_test(t, list_that_goes_back_ends);
 	tcase_add_test(t, mapping_that_ends_before_it_starts_is_left_out);
 	tcase_add_test(t, unreadable_file_costs_its_mapping_only_the_name);
+	tcase_add_test(t, path_that_fails_is_not_tried_for_each_mapping);
 	tcase_add_test(t, task_without_memory_has_no_mappings);
 	tcase_add_test(t, modules_are_files_with_code);
 	suite_add_tcase(s, t);
