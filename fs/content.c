@@ -7,6 +7,9 @@
  */
 #include "content.h"
 
+/* How long a waiter may overlook that its caller gave up. */
+#define POLL_US (20 * G_TIME_SPAN_MILLISECOND)
+
 struct VmifsContent {
 	guint refs;              /* guarded by the table's lock; 1 where not shared */
 	VmifsContents *contents; /* (borrowed) NULL = not shared */
@@ -108,19 +111,24 @@ reserve_locked(VmifsContents *contents, VmifsNode *node)
 	return content;
 }
 
-/* Waits for another's rendering of the node. NULL: there is none, or it failed: make one. */
-static VmifsContent *
-join_locked(VmifsContents *contents, VmifsNode *node)
+/* Waits for another's rendering of the node. *ret NULL: there is none, or it failed: make one.
+ * FALSE when the caller gave up first. */
+static gboolean
+join_locked(VmifsContents *contents, VmifsNode *node, const VmifsCall *call, VmifsContent **ret,
+	    GError **error)
 {
 	for (;;) {
 		VmifsContent *content = g_hash_table_lookup(contents->by_node, node);
-		if (!content)
-			return NULL;
-		if (content->made) {
-			content->refs++;
-			return content;
+		if (!content || content->made) {
+			if (content)
+				content->refs++;
+			*ret = content;
+			return TRUE;
 		}
-		g_cond_wait(&contents->changed, &contents->lock);
+		g_cond_wait_until(&contents->changed, &contents->lock,
+				  g_get_monotonic_time() + POLL_US);
+		if (!vmifs_call_check(call, error))
+			return FALSE;
 	}
 }
 
@@ -136,8 +144,8 @@ vmifs_contents_get(VmifsContents *contents, VmifsNode *node, VmifsNodeCall *call
 		g_mutex_unlock(&contents->lock);
 		return NULL;
 	}
-	content = join_locked(contents, node);
-	if (content) {
+	content = NULL;
+	if (!join_locked(contents, node, &call->call, &content, error) || content) {
 		g_mutex_unlock(&contents->lock);
 		return content;
 	}

@@ -7,6 +7,7 @@
 
 typedef struct {
 	VmifsNode node;
+	gint n_started;  /* atomic */
 	gint n_rendered; /* atomic */
 	gint n_failures; /* atomic; how many of the next renderings fail */
 	gint delay_ms;
@@ -18,6 +19,7 @@ render(VmifsNode *node, GString *out, VmifsNodeCall *call, GError **error)
 	TestNode *self = (TestNode *) node;
 	if (!vmifs_node_needs_work(call))
 		return FALSE;
+	g_atomic_int_inc(&self->n_started);
 	g_usleep((gulong) self->delay_ms * 1000);
 	g_atomic_int_inc(&self->n_rendered);
 	if (g_atomic_int_add(&self->n_failures, -1) > 0) {
@@ -173,6 +175,25 @@ START_TEST(those_who_come_meanwhile_wait_for_the_first_and_take_over_when_it_fai
 }
 END_TEST
 
+START_TEST(who_waits_for_another_may_give_up)
+{
+	Fixture f;
+	g_autoptr(GError) error = NULL;
+	VmifsNodeCall call = { .may_block = TRUE,
+			       .call.deadline = g_get_monotonic_time() + 50 * 1000 };
+	fixture_init(&f, TRUE);
+	f.node->delay_ms = 1000;
+	GThread *maker = g_thread_new("get", get_in_thread, &f);
+	while (!g_atomic_int_get(&f.node->n_started))
+		g_usleep(1000);
+	ck_assert_ptr_null(vmifs_contents_get(f.contents, &f.node->node, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	ck_assert_int_eq(g_atomic_int_get(&f.node->n_rendered), 0); /* it is still at it */
+	vmifs_content_unref(g_thread_join(maker));
+	fixture_clear(&f);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -185,6 +206,7 @@ make_suite(void)
 	tcase_add_test(t, failure_is_not_kept);
 	tcase_add_test(t, what_has_to_wait_is_deferred_without_an_error);
 	tcase_add_test(t, those_who_come_meanwhile_wait_for_the_first_and_take_over_when_it_fails);
+	tcase_add_test(t, who_waits_for_another_may_give_up);
 	suite_add_tcase(s, t);
 	return s;
 }
