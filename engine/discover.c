@@ -253,10 +253,12 @@ judge_range(const VmifsRange *range, gpointer user)
 {
 	Mapped *mapped = user;
 	guint8 scratch;
+	guint stamp;
 	if (range->kind == VMIFS_RANGE_BROKEN)
 		mapped->sense--;
 	else if (range->kind == VMIFS_RANGE_PAGE)
-		mapped->sense += vmifs_physmem_view(mapped->mem, range->pa, 1, &scratch) ? 1 : -1;
+		mapped->sense +=
+			vmifs_physmem_view(mapped->mem, range->pa, 1, &scratch, &stamp) ? 1 : -1;
 	return TRUE;
 }
 

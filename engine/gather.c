@@ -23,12 +23,11 @@ usable_len(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
 {
 	gsize done = 0;
 
-	if (G_LIKELY(vmifs_physmem_block_intact(mem, block, offset, len)) ||
-	    vmifs_physmem_block_intact(mem, block, offset, len))
+	if (G_LIKELY(vmifs_physmem_block_usable(mem, block, offset, len)))
 		return len;
 	while (done < len) {
 		gsize n = MIN(len - done, PAGE - (offset + done) % PAGE);
-		if (!vmifs_physmem_block_intact(mem, block, offset + done, n))
+		if (!vmifs_physmem_block_usable(mem, block, offset + done, n))
 			break;
 		done += n;
 	}
@@ -48,8 +47,8 @@ gather_memory(VmifsGather *g, guint32 block, guint64 offset, const VmifsRun *run
 		g->pinned = TRUE;
 	} else if (n) {
 		gsize at = g->segments->len;
-		memcpy(vmifs_segments_add_owned(g->segments, n), run->data, n);
-		if (!vmifs_physmem_block_intact(g->mem, block, offset, n)) {
+		if (!vmifs_physmem_copy_run(g->mem, block, offset, run,
+					    vmifs_segments_add_owned(g->segments, n), n)) {
 			vmifs_segments_truncate(g->segments, at);
 			n = 0;
 		}

@@ -10,6 +10,8 @@
  *            under the handler belong to others and are passed over.
  *   marks    a spin lock per mapping; who holds it makes system calls only and never loads from
  *            a mapping, so the handler may wait for it.
+ *   stamp    counts the times that marked pages were mapped anew: another reader's question may
+ *            take a mark away between our load of its zeros and our own question.
  */
 #include <spi/mapping.h>
 
@@ -40,6 +42,7 @@ struct VmifsMapping {
 	guint slot;
 
 	atomic_uint broken; /* something is marked; read without the lock */
+	atomic_uint stamp;  /* changes before `broken` is taken back */
 	atomic_flag lock;   /* of what follows */
 	guint n_marks;
 	gsize from; /* every page from this one on is marked; NO_PAGE = none */
@@ -358,15 +361,22 @@ static void
 repair(VmifsMapping *mapping)
 {
 	gsize held = pages_held(mapping);
+	gboolean changed = FALSE;
 
 	for (guint i = 0; i < mapping->n_marks;) {
-		if (mapping->marks[i] < held && map_again(mapping, mapping->marks[i], 1))
+		if (mapping->marks[i] < held && map_again(mapping, mapping->marks[i], 1)) {
 			mapping->marks[i] = mapping->marks[--mapping->n_marks];
-		else
+			changed = TRUE;
+		} else {
 			i++;
+		}
 	}
-	if (mapping->from < held && map_again(mapping, mapping->from, held - mapping->from))
+	if (mapping->from < held && map_again(mapping, mapping->from, held - mapping->from)) {
 		mapping->from = held;
+		changed = TRUE;
+	}
+	if (changed)
+		atomic_fetch_add(&mapping->stamp, 1);
 	if (mapping->from >= mapping->map_len / mapping->page)
 		mapping->from = NO_PAGE;
 	if (!mapping->n_marks && mapping->from == NO_PAGE)
@@ -385,19 +395,28 @@ is_any_marked(VmifsMapping *mapping, gsize first, gsize last)
 	return FALSE;
 }
 
-gboolean
-vmifs_mapping_intact(VmifsMapping *mapping, guint64 offset, gsize len)
+guint
+vmifs_mapping_stamp(VmifsMapping *mapping)
 {
-	gboolean marked;
+	return atomic_load(&mapping->stamp);
+}
 
-	if (G_LIKELY(!atomic_load_explicit(&mapping->broken, memory_order_acquire)) || !len)
+gboolean
+vmifs_mapping_intact(VmifsMapping *mapping, guint stamp, guint64 offset, gsize len)
+{
+	gboolean marked, changed;
+
+	if (!len)
 		return TRUE;
+	if (G_LIKELY(!atomic_load_explicit(&mapping->broken, memory_order_acquire)))
+		return atomic_load(&mapping->stamp) == stamp;
 	marks_lock(mapping);
+	changed = atomic_load(&mapping->stamp) != stamp;
 	marked = is_any_marked(mapping, offset / mapping->page, (offset + len - 1) / mapping->page);
 	if (marked)
 		repair(mapping);
 	marks_unlock(mapping);
-	return !marked;
+	return !marked && !changed;
 }
 
 void

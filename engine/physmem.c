@@ -8,7 +8,7 @@
  *   neither   collected, and read by the backend with one vectored call
  *
  * A view of mapped memory that is not sparse is the hot path of every page-table walk: it is one
- * binary search and one atomic load.
+ * binary search and a few atomic loads.
  */
 #include "physmem.h"
 
@@ -19,6 +19,7 @@
 #include <spi/bytes.h>
 
 #define X64 "%#" G_GINT64_MODIFIER "x"
+#define COPY_TRIES 3
 
 typedef struct {
 	VmifsMapping *mapping; /* NULL = not mapped */
@@ -234,20 +235,49 @@ vmifs_physmem_release(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize le
 		vmifs_mapping_release(store->mapping, store->offset + offset, len);
 }
 
-gboolean
-vmifs_physmem_block_intact(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+guint
+vmifs_physmem_block_stamp(VmifsPhysmem *mem, guint32 block)
 {
 	const Store *store = &mem->stores[block];
 
-	return !store->mapping || vmifs_mapping_intact(store->mapping, store->offset + offset, len);
+	return store->mapping ? vmifs_mapping_stamp(store->mapping) : 0;
 }
 
-/* Before a load: what is marked may be there again, and is mapped anew by asking. */
-static gboolean
-is_usable(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+gboolean
+vmifs_physmem_block_intact(VmifsPhysmem *mem, guint stamp, guint32 block, guint64 offset, gsize len)
 {
-	return vmifs_physmem_block_intact(mem, block, offset, len) ||
-	       vmifs_physmem_block_intact(mem, block, offset, len);
+	const Store *store = &mem->stores[block];
+
+	return !store->mapping ||
+	       vmifs_mapping_intact(store->mapping, stamp, store->offset + offset, len);
+}
+
+static gboolean
+is_unmarked(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+{
+	guint stamp = vmifs_physmem_block_stamp(mem, block);
+
+	return vmifs_physmem_block_intact(mem, stamp, block, offset, len);
+}
+
+gboolean
+vmifs_physmem_block_usable(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len)
+{
+	return is_unmarked(mem, block, offset, len) || is_unmarked(mem, block, offset, len);
+}
+
+gboolean
+vmifs_physmem_copy_run(VmifsPhysmem *mem, guint32 block, guint64 offset, const VmifsRun *run,
+		       gpointer buf, gsize len)
+{
+	/* Asking may have mapped the page anew, for us or for another reader: once more. */
+	for (guint i = 0; i < COPY_TRIES; i++) {
+		guint stamp = vmifs_physmem_block_stamp(mem, block);
+		memcpy(buf, run->data, len);
+		if (G_LIKELY(vmifs_physmem_block_intact(mem, stamp, block, offset, len)))
+			return TRUE;
+	}
+	return FALSE;
 }
 
 void
@@ -306,16 +336,9 @@ read_block(VmifsPhysmem *mem, guint32 block, guint64 offset, guint8 *buf, gsize 
 			memset(buf, 0, run.len);
 		} else if (!run.data) {
 			add_io(io, block, offset, buf, run.len);
-		} else {
-			memcpy(buf, run.data, run.len);
-			/* Asking may have mapped the page anew: once more. */
-			if (G_UNLIKELY(!vmifs_physmem_block_intact(mem, block, offset, run.len))) {
-				memcpy(buf, run.data, run.len);
-				if (!vmifs_physmem_block_intact(mem, block, offset, run.len)) {
-					vmifs_physmem_set_lost(mem, block, offset, 0, error);
-					return FALSE;
-				}
-			}
+		} else if (!vmifs_physmem_copy_run(mem, block, offset, &run, buf, run.len)) {
+			vmifs_physmem_set_lost(mem, block, offset, 0, error);
+			return FALSE;
 		}
 		buf += run.len;
 		offset += run.len;
@@ -351,7 +374,8 @@ vmifs_physmem_read(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, const
 /* ---- views ---- */
 
 static gconstpointer
-view_slowly(VmifsPhysmem *mem, const VmifsRegion *region, guint64 pa, gsize len, gpointer scratch)
+view_slowly(VmifsPhysmem *mem, const VmifsRegion *region, guint64 pa, gsize len, gpointer scratch,
+	    guint *ret_stamp)
 {
 	guint64 offset = region->offset + (pa - region->pa);
 	VmifsRun run;
@@ -359,13 +383,17 @@ view_slowly(VmifsPhysmem *mem, const VmifsRegion *region, guint64 pa, gsize len,
 	if (!len)
 		return scratch;
 	vmifs_physmem_run(mem, region->block, offset, len, &run);
-	if (run.data && run.len == len)
-		return is_usable(mem, region->block, offset, len) ? run.data : NULL;
+	if (run.data && run.len == len) {
+		if (!vmifs_physmem_block_usable(mem, region->block, offset, len))
+			return NULL;
+		*ret_stamp = vmifs_physmem_block_stamp(mem, region->block);
+		return run.data;
+	}
 	return vmifs_physmem_read(mem, pa, scratch, len, NULL, NULL) ? scratch : NULL;
 }
 
 gconstpointer
-vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch)
+vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch, guint *ret_stamp)
 {
 	gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
 	const VmifsRegion *region = &mem->regions[i];
@@ -373,27 +401,22 @@ vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch)
 	if (i == mem->n_regions || !vmifs_region_holds(region, pa) ||
 	    !vmifs_in_bounds(pa - region->pa, len, region->len))
 		return NULL;
+	*ret_stamp = vmifs_physmem_block_stamp(mem, region->block);
 	if (G_LIKELY(mem->direct[i] &&
-		     vmifs_physmem_block_intact(mem, region->block,
+		     vmifs_physmem_block_intact(mem, *ret_stamp, region->block,
 						region->offset + (pa - region->pa), len)))
 		return mem->direct[i] + (pa - region->pa);
-	return view_slowly(mem, region, pa, len, scratch);
+	return view_slowly(mem, region, pa, len, scratch, ret_stamp);
 }
 
 gboolean
-vmifs_physmem_intact(VmifsPhysmem *mem, guint64 pa, gsize len)
+vmifs_physmem_intact(VmifsPhysmem *mem, guint stamp, guint64 pa, gsize len)
 {
-	for (gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
-	     len && i < mem->n_regions && vmifs_region_holds(&mem->regions[i], pa); i++) {
-		const VmifsRegion *region = &mem->regions[i];
-		gsize n = MIN(len, region->len - (pa - region->pa));
-		if (!vmifs_physmem_block_intact(mem, region->block,
-						region->offset + (pa - region->pa), n))
-			return FALSE;
-		pa += n;
-		len -= n;
-	}
-	return TRUE;
+	const VmifsRegion *region =
+		&mem->regions[vmifs_regions_find(mem->regions, mem->n_regions, pa)];
+
+	return vmifs_physmem_block_intact(mem, stamp, region->block,
+					  region->offset + (pa - region->pa), len);
 }
 
 /* ---- data and holes ---- */

@@ -39,9 +39,19 @@ vmifs_physmem_prefetch(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize l
 void
 vmifs_physmem_release(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
 
-/* FALSE when bytes of that part were lost when they were loaded; see vmifs_mapping_intact(). */
+/* For loads of a run's data: vmifs_mapping_stamp() and _intact(). */
+guint
+vmifs_physmem_block_stamp(VmifsPhysmem *mem, guint32 block);
 gboolean
-vmifs_physmem_block_intact(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
+vmifs_physmem_block_intact(VmifsPhysmem *mem, guint stamp, guint32 block, guint64 offset,
+			   gsize len);
+/* Before a load: what is marked may be there again, and is mapped anew by asking. */
+gboolean
+vmifs_physmem_block_usable(VmifsPhysmem *mem, guint32 block, guint64 offset, gsize len);
+/* Copies a run's data. FALSE when some of it is lost. */
+gboolean
+vmifs_physmem_copy_run(VmifsPhysmem *mem, guint32 block, guint64 offset, const VmifsRun *run,
+		       gpointer buf, gsize len);
 
 /* One vectored read of elements (VmifsIo) that lie in their blocks. On failure with IO the first
  * element whose status is not 0 is where it failed; set them to EIO before. */

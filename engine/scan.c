@@ -159,6 +159,7 @@ search_window(Worker *worker, const Window *window)
 	const VmifsRegion *region = window->region;
 	guint64 offset = region->offset + window->at, pa = region->pa + window->at;
 	const guint8 *data = window->data;
+	guint stamp = vmifs_physmem_block_stamp(scan->mem, region->block);
 	gboolean lost = FALSE;
 
 	if (!data) {
@@ -177,7 +178,8 @@ search_window(Worker *worker, const Window *window)
 	search_seam(worker, region, window->at + window->len);
 
 	worker->report.scanned += window->len;
-	if (lost || !vmifs_physmem_block_intact(scan->mem, region->block, offset, window->len))
+	if (lost ||
+	    !vmifs_physmem_block_intact(scan->mem, stamp, region->block, offset, window->len))
 		worker->report.lost += window->len;
 	if (!scan->keep)
 		vmifs_physmem_release(scan->mem, region->block, offset, window->len);

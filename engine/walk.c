@@ -8,15 +8,16 @@ load_table(gpointer ctx, guint slot, guint64 pa, gsize len)
 	VmifsWalker *walker = ctx;
 	VmifsPhysmem *mem = walker->tables->mem;
 	const guint8 *table;
+	guint stamp;
 
 	g_assert(slot < VMIFS_WALK_LEVELS && len <= VMIFS_WALK_TABLE_MAX);
-	table = vmifs_physmem_view(mem, pa, len, walker->scratch[slot]);
+	table = vmifs_physmem_view(mem, pa, len, walker->scratch[slot], &stamp);
 	if (!table || table == walker->scratch[slot])
 		return table;
 	/* A page that its file has lost reads as zeros, which would pass for a table without
 	 * entries: touch it now, then ask. */
 	(void) *(volatile const guint8 *) table;
-	return vmifs_physmem_intact(mem, pa, len) ? table : NULL;
+	return vmifs_physmem_intact(mem, stamp, pa, len) ? table : NULL;
 }
 
 void

@@ -4,8 +4,7 @@
  * us; then the kernel sends SIGBUS at the load. Mappings are registered: the handler puts zeros
  * over such a page and marks it broken, so that the load goes on and its caller can find out.
  *
- *   load -> SIGBUS -> handler: zeros there, marked -> load returns 0 -> vmifs_mapping_intact()
- * FALSE
+ *   stamp -> load -> SIGBUS -> handler: zeros there, marked -> load returns 0 -> intact() FALSE
  *
  * At most 1024 pages are remembered one by one; beyond that, everything from the lowest marked
  * page on counts as broken. intact() maps anew what a file that has grown again holds once more,
@@ -34,11 +33,15 @@ const guint8 *
 vmifs_mapping_data(const VmifsMapping *mapping);
 gsize
 vmifs_mapping_len(const VmifsMapping *mapping);
-/* FALSE when a page of [offset, offset + len) was marked at the time of the call. Such pages are
- * mapped anew where the file holds them again, so that a second call tells whether a new load is
- * worth while. One atomic load while nothing is broken. */
+/* To be taken before loading. */
+guint
+vmifs_mapping_stamp(VmifsMapping *mapping);
+/* FALSE when a page of [offset, offset + len) may have been lost since that stamp: it is marked, or
+ * some page of the mapping was marked and is not any more. Marked pages are mapped anew where the
+ * file holds them again, so that a second call with a new stamp tells whether a new load is worth
+ * while. Two atomic loads while nothing is broken. */
 gboolean
-vmifs_mapping_intact(VmifsMapping *mapping, guint64 offset, gsize len);
+vmifs_mapping_intact(VmifsMapping *mapping, guint stamp, guint64 offset, gsize len);
 /* Faults the pages of that range in, all at once: for a pass over it. Not for holes of a sparse
  * file, which this would allocate. */
 void

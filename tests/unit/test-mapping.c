@@ -34,6 +34,13 @@ load(VmifsMapping *mapping, gsize page)
 	return ((const volatile guint8 *) vmifs_mapping_data(mapping))[page * PAGE];
 }
 
+/* As of now: of what is loaded next. */
+static gboolean
+is_intact(VmifsMapping *mapping, guint64 offset, gsize len)
+{
+	return vmifs_mapping_intact(mapping, vmifs_mapping_stamp(mapping), offset, len);
+}
+
 START_TEST(mapping_shows_the_file)
 {
 	int fd = make_file(3);
@@ -45,7 +52,7 @@ START_TEST(mapping_shows_the_file)
 	ck_assert_uint_eq(vmifs_mapping_len(mapping), PAGE + 10);
 	ck_assert_uint_eq(load(mapping, 0), 2);
 	ck_assert_uint_eq(load(mapping, 1), 3);
-	ck_assert(vmifs_mapping_intact(mapping, 0, PAGE + 10));
+	ck_assert(is_intact(mapping, 0, PAGE + 10));
 }
 END_TEST
 
@@ -76,14 +83,14 @@ START_TEST(lost_pages_read_as_zeros_and_are_known)
 
 	ck_assert_int_eq(ftruncate(fd, 5 * PAGE), 0);
 	ck_assert_uint_eq(load(mapping, 6), 0);
-	ck_assert(!vmifs_mapping_intact(mapping, 6 * PAGE, 1));
-	ck_assert(!vmifs_mapping_intact(mapping, 0, 8 * PAGE));
-	ck_assert(!vmifs_mapping_intact(mapping, 7 * PAGE - 1, 1));
+	ck_assert(!is_intact(mapping, 6 * PAGE, 1));
+	ck_assert(!is_intact(mapping, 0, 8 * PAGE));
+	ck_assert(!is_intact(mapping, 7 * PAGE - 1, 1));
 	/* What is still there is not concerned. */
-	ck_assert(vmifs_mapping_intact(mapping, 0, 6 * PAGE));
-	ck_assert(vmifs_mapping_intact(mapping, 7 * PAGE, PAGE));
+	ck_assert(is_intact(mapping, 0, 6 * PAGE));
+	ck_assert(is_intact(mapping, 7 * PAGE, PAGE));
 	ck_assert_uint_eq(load(mapping, 4), 5);
-	ck_assert(vmifs_mapping_intact(mapping, 4 * PAGE, PAGE));
+	ck_assert(is_intact(mapping, 4 * PAGE, PAGE));
 	close(fd);
 }
 END_TEST
@@ -100,10 +107,28 @@ START_TEST(grown_again_file_is_mapped_anew)
 	memset(page, 77, sizeof page);
 	ck_assert_int_eq(pwrite(fd, page, PAGE, 6 * PAGE), PAGE);
 	/* What was loaded before was not the file's. */
-	ck_assert(!vmifs_mapping_intact(mapping, 6 * PAGE, PAGE));
-	ck_assert(vmifs_mapping_intact(mapping, 6 * PAGE, PAGE));
+	ck_assert(!is_intact(mapping, 6 * PAGE, PAGE));
+	ck_assert(is_intact(mapping, 6 * PAGE, PAGE));
 	ck_assert_uint_eq(load(mapping, 6), 77);
-	ck_assert(!vmifs_mapping_intact(mapping, 7 * PAGE, PAGE));
+	ck_assert(!is_intact(mapping, 7 * PAGE, PAGE));
+	close(fd);
+}
+END_TEST
+
+START_TEST(page_that_another_reader_had_mapped_anew_was_lost)
+{
+	int fd = make_file(8);
+	g_autoptr(VmifsMapping) mapping = vmifs_mapping_new(fd, 0, 8 * PAGE, NULL);
+	guint stamp = vmifs_mapping_stamp(mapping);
+
+	ck_assert_int_eq(ftruncate(fd, 5 * PAGE), 0);
+	ck_assert_uint_eq(load(mapping, 6), 0);
+	ck_assert_int_eq(pwrite(fd, "again", 5, 6 * PAGE), 5);
+	ck_assert(!is_intact(mapping, 6 * PAGE, PAGE)); /* the other one asks */
+	ck_assert(!vmifs_mapping_intact(mapping, stamp, 6 * PAGE, PAGE));
+	stamp = vmifs_mapping_stamp(mapping);
+	ck_assert_uint_eq(load(mapping, 6), 'a');
+	ck_assert(vmifs_mapping_intact(mapping, stamp, 6 * PAGE, PAGE));
 	close(fd);
 }
 END_TEST
@@ -117,22 +142,22 @@ START_TEST(beyond_the_bound_all_from_the_lowest_page_on_is_broken)
 	ck_assert_int_eq(ftruncate(fd, 10 * PAGE), 0);
 	for (gsize i = 1500; i < N; i++)
 		ck_assert_uint_eq(load(mapping, i), 0);
-	ck_assert(!vmifs_mapping_intact(mapping, 1500 * PAGE, PAGE));
-	ck_assert(!vmifs_mapping_intact(mapping, (N - 1) * PAGE, PAGE));
-	ck_assert(vmifs_mapping_intact(mapping, 1499 * PAGE, PAGE));
+	ck_assert(!is_intact(mapping, 1500 * PAGE, PAGE));
+	ck_assert(!is_intact(mapping, (N - 1) * PAGE, PAGE));
+	ck_assert(is_intact(mapping, 1499 * PAGE, PAGE));
 	ck_assert_uint_eq(load(mapping, 1000), 0);
-	ck_assert(!vmifs_mapping_intact(mapping, 1000 * PAGE, PAGE));
-	ck_assert(vmifs_mapping_intact(mapping, 1001 * PAGE, 499 * PAGE)); /* not touched */
+	ck_assert(!is_intact(mapping, 1000 * PAGE, PAGE));
+	ck_assert(is_intact(mapping, 1001 * PAGE, 499 * PAGE)); /* not touched */
 	ck_assert_uint_eq(load(mapping, 9), 10);
-	ck_assert(vmifs_mapping_intact(mapping, 0, 10 * PAGE));
+	ck_assert(is_intact(mapping, 0, 10 * PAGE));
 
 	ck_assert_int_eq(ftruncate(fd, 2000 * PAGE), 0);
-	ck_assert(!vmifs_mapping_intact(mapping, 0, N * PAGE));
-	ck_assert(vmifs_mapping_intact(mapping, 0, 2000 * PAGE));
-	ck_assert(!vmifs_mapping_intact(mapping, 2000 * PAGE, PAGE));
+	ck_assert(!is_intact(mapping, 0, N * PAGE));
+	ck_assert(is_intact(mapping, 0, 2000 * PAGE));
+	ck_assert(!is_intact(mapping, 2000 * PAGE, PAGE));
 	ck_assert_int_eq(ftruncate(fd, N * PAGE), 0);
-	ck_assert(!vmifs_mapping_intact(mapping, 0, N * PAGE));
-	ck_assert(vmifs_mapping_intact(mapping, 0, N * PAGE));
+	ck_assert(!is_intact(mapping, 0, N * PAGE));
+	ck_assert(is_intact(mapping, 0, N * PAGE));
 	close(fd);
 }
 END_TEST
@@ -227,6 +252,7 @@ typedef struct {
 	gint *stop;
 	gsize n_pages;
 	guint wrong;
+	guint n_intact;
 } Loader;
 
 static gpointer
@@ -236,13 +262,16 @@ load_for_ever(gpointer user)
 
 	while (!g_atomic_int_get(loader->stop)) {
 		for (gsize i = 0; i < loader->n_pages; i++) {
+			guint stamp = vmifs_mapping_stamp(loader->mapping);
 			guint8 got = load(loader->mapping, i);
-			gboolean intact = vmifs_mapping_intact(loader->mapping, i * PAGE, PAGE);
+			gboolean intact =
+				vmifs_mapping_intact(loader->mapping, stamp, i * PAGE, PAGE);
 			/* Zeros only with a mark, but for what a growing file itself holds. */
 			if (got && got != i % 255 + 1)
 				loader->wrong++;
-			if (i < 4 && (!intact || !got))
+			if (i < 4 && !got)
 				loader->wrong++;
+			loader->n_intact += intact;
 		}
 	}
 	return NULL;
@@ -258,7 +287,7 @@ START_TEST(threads_survive_a_file_that_comes_and_goes)
 	GThread *thread[2];
 
 	for (int i = 0; i < 2; i++) {
-		loaders[i] = (Loader){ mapping, &stop, N, 0 };
+		loaders[i] = (Loader){ mapping, &stop, N, 0, 0 };
 		thread[i] = g_thread_new("load", load_for_ever, &loaders[i]);
 	}
 	for (int i = 0; i < 300; i++) {
@@ -274,6 +303,7 @@ START_TEST(threads_survive_a_file_that_comes_and_goes)
 	for (int i = 0; i < 2; i++) {
 		g_thread_join(thread[i]);
 		ck_assert_uint_eq(loaders[i].wrong, 0);
+		ck_assert_uint_gt(loaders[i].n_intact, 0);
 	}
 	close(fd);
 }
@@ -288,6 +318,7 @@ make_suite(void)
 	tcase_add_test(t, impossible_mappings_are_refused);
 	tcase_add_test(t, lost_pages_read_as_zeros_and_are_known);
 	tcase_add_test(t, grown_again_file_is_mapped_anew);
+	tcase_add_test(t, page_that_another_reader_had_mapped_anew_was_lost);
 	tcase_add_test(t, beyond_the_bound_all_from_the_lowest_page_on_is_broken);
 	tcase_add_test(t, released_pages_come_back);
 	tcase_add_test_raise_signal(t, foreign_sigbus_still_kills, SIGBUS);

@@ -271,6 +271,7 @@ START_TEST(view_gives_bytes_of_one_region)
 	Fake *fake = fake_new(kinds[_i]);
 	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
 	guint8 scratch[5 * PAGE];
+	guint stamp;
 
 	for (gsize s = 0; s < G_N_ELEMENTS(spans); s++) {
 		gboolean one = FALSE;
@@ -278,15 +279,17 @@ START_TEST(view_gives_bytes_of_one_region)
 			one = one || (spans[s].pa - three_gaps[r].pa < three_gaps[r].len &&
 				      spans[s].len <=
 					      three_gaps[r].len - (spans[s].pa - three_gaps[r].pa));
-		const guint8 *view = vmifs_physmem_view(mem, spans[s].pa, spans[s].len, scratch);
+		const guint8 *view =
+			vmifs_physmem_view(mem, spans[s].pa, spans[s].len, scratch, &stamp);
 		ck_assert_int_eq(view != NULL, one);
 		if (view)
 			assert_bytes(fake, spans[s].pa, view, spans[s].len);
 		if (view && kinds[_i] == MAPPED)
 			ck_assert_ptr_ne(view, scratch);
-		ck_assert(vmifs_physmem_intact(mem, spans[s].pa, spans[s].len));
+		if (view)
+			ck_assert(vmifs_physmem_intact(mem, stamp, spans[s].pa, spans[s].len));
 	}
-	ck_assert_ptr_null(vmifs_physmem_view(mem, 0, G_MAXSIZE, scratch));
+	ck_assert_ptr_null(vmifs_physmem_view(mem, 0, G_MAXSIZE, scratch, &stamp));
 }
 END_TEST
 
@@ -421,8 +424,9 @@ START_TEST(reading_a_sparse_file_allocates_nothing)
 			len);
 		vmifs_segments_copy(&segments, all);
 		for (gsize at = 0; at + 64 <= len; at += 64) {
+			guint stamp;
 			const volatile guint8 *view =
-				vmifs_physmem_view(mem, three_gaps[r].pa + at, 64, buf);
+				vmifs_physmem_view(mem, three_gaps[r].pa + at, 64, buf, &stamp);
 			ck_assert_int_eq(view[0], expected(fake, three_gaps[r].pa + at));
 			ck_assert_int_eq(view[63], expected(fake, three_gaps[r].pa + at + 63));
 		}
@@ -499,6 +503,7 @@ START_TEST(lost_part_is_an_error_and_the_rest_is_read)
 	int fd = fake->fd[1];
 	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
 	guint8 buf[4 * PAGE], scratch[PAGE];
+	guint stamp;
 	g_autoptr(GError) error = NULL;
 
 	/* Of 8..12 pages (block offset 2..6) the last two go, and all that lies at 1 TiB. */
@@ -507,12 +512,13 @@ START_TEST(lost_part_is_an_error_and_the_rest_is_read)
 		ck_assert(!vmifs_physmem_read(mem, 8 * PAGE, buf, 4 * PAGE, NULL, &error));
 		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
 		ck_assert_ptr_nonnull(strstr(error->message, "block main at 0x"));
-		const volatile guint8 *view = vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch);
+		const volatile guint8 *view =
+			vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch, &stamp);
 		if (view) {
 			ck_assert_uint_eq(view[0], 0);
-			ck_assert(!vmifs_physmem_intact(mem, 11 * PAGE, PAGE));
+			ck_assert(!vmifs_physmem_intact(mem, stamp, 11 * PAGE, PAGE));
 		}
-		ck_assert_ptr_null(vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch));
+		ck_assert_ptr_null(vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch, &stamp));
 		g_auto(VmifsSegments) segments = { 0 };
 		vmifs_segments_init(&segments);
 		ck_assert_uint_eq(vmifs_physmem_gather(mem, 8 * PAGE + 10, 4 * PAGE, 0, &segments,
@@ -533,8 +539,8 @@ START_TEST(lost_part_is_an_error_and_the_rest_is_read)
 	ck_assert_int_eq(pwrite(fd, "again", 5, 5 * PAGE), 5);
 	ck_assert(vmifs_physmem_read(mem, 11 * PAGE, buf, 5, NULL, NULL));
 	ck_assert_mem_eq(buf, "again", 5);
-	ck_assert_ptr_nonnull(vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch));
-	ck_assert(vmifs_physmem_intact(mem, 11 * PAGE, PAGE));
+	ck_assert_ptr_nonnull(vmifs_physmem_view(mem, 11 * PAGE, PAGE, scratch, &stamp));
+	ck_assert(vmifs_physmem_intact(mem, stamp, 11 * PAGE, PAGE));
 }
 END_TEST
 

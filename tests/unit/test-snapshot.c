@@ -264,7 +264,9 @@ START_TEST(reading_everything_allocates_nothing)
 		for (gsize i = 0; i < n; i++)
 			sum += buf[i] == 0x5a;
 		for (gsize i = 0; i + PAGE <= n; i += PAGE) {
-			const volatile guint8 *view = vmifs_physmem_view(mem, at + i, PAGE, buf);
+			guint stamp;
+			const volatile guint8 *view =
+				vmifs_physmem_view(mem, at + i, PAGE, buf, &stamp);
 			sum += view[0] == 0x5a;
 		}
 	}

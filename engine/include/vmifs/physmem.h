@@ -67,12 +67,13 @@ vmifs_physmem_read(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, const
 /* len bytes at pa without a copy where the source is mapped, else read into scratch (len bytes).
  * Never crosses a region. Returns NULL where there is no RAM or the backend failed. The pointer
  * lives as long as the caller's reference to mem. Loads through it are safe (a vanished page reads
- * as zeros); ask vmifs_physmem_intact() after them. A live guest changes the bytes at any time. */
+ * as zeros); ask vmifs_physmem_intact() after them, with the stamp. A live guest changes the bytes
+ * at any time. */
 gconstpointer
-vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch);
-/* FALSE when bytes of that range could not be loaded from their mapping. */
+vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch, guint *ret_stamp);
+/* Of a view: FALSE when its bytes may not have been loaded from their mapping. */
 gboolean
-vmifs_physmem_intact(VmifsPhysmem *mem, guint64 pa, gsize len);
+vmifs_physmem_intact(VmifsPhysmem *mem, guint stamp, guint64 pa, gsize len);
 
 typedef enum {
 	VMIFS_GATHER_STOP_AT_HOLE = 0, /* an address space: stop before the first hole */
