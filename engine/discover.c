@@ -25,6 +25,8 @@ typedef struct {
 	char *evidence;
 	gpointer data;
 	GDestroyNotify free_data;
+	const char *outcome; /* (static) */
+	char *fault;         /* (nullable) why attaching failed */
 } Candidate;
 
 struct VmifsProbe {
@@ -97,8 +99,14 @@ void
 vmifs_probe_add(VmifsProbe *probe, VmifsAspace *kernel, int score, char *evidence, gpointer data,
 		GDestroyNotify free_data)
 {
-	Candidate candidate = { probe->os, kernel, score,    probe->candidates->len,
-				evidence,  data,   free_data };
+	Candidate candidate = { .os = probe->os,
+				.aspace = kernel,
+				.score = score,
+				.order = probe->candidates->len,
+				.evidence = evidence,
+				.data = data,
+				.free_data = free_data,
+				.outcome = "lost" };
 	g_array_append_val(probe->candidates, candidate);
 }
 
@@ -142,6 +150,7 @@ candidate_clear(gpointer data)
 		candidate->free_data(candidate->data);
 	candidate->free_data = NULL;
 	g_free(candidate->evidence);
+	g_free(candidate->fault);
 }
 
 static int
@@ -291,39 +300,47 @@ named_root(VmifsGuest *guest, VmifsPhysmem *mem, const GPtrArray *modes, GString
 	return g_steal_pointer(&best);
 }
 
-/* Attaches the best candidate that can be, and reports on all. */
+/* Attaches the best candidate that can be, of those with that score at least; NULL = none can. One
+ * that failed is not tried again. */
 static VmifsInstance *
-choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, const VmifsCall *call,
-       GString *report)
+choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, int least, const VmifsCall *call)
 {
-	VmifsInstance *instance = NULL;
 	g_array_sort(candidates, compare_candidates);
 	for (guint i = 0; i < MIN(candidates->len, MAX_CANDIDATES); i++) {
 		Candidate *candidate = &g_array_index(candidates, Candidate, i);
 		g_autoptr(GError) error = NULL;
-		const char *outcome = "lost";
-		if (!instance && candidate->score >= 1) {
-			instance = attach(guest, mem, candidate, call, &error);
-			outcome = instance ? "attached" : "failed";
-		}
-		g_autoptr(GString) line = g_string_new(NULL);
-		vmifs_text_append_octal(line, candidate->evidence, -1, NULL);
+		if (candidate->fault || candidate->score < least)
+			continue;
+		VmifsInstance *instance = attach(guest, mem, candidate, call, &error);
+		candidate->outcome = instance ? "attached" : "failed";
+		if (instance)
+			return instance;
+		candidate->fault = g_strdup(error->message);
+		vmifs_guest_log(guest, "attaching %s failed: %s", candidate->os->name,
+				error->message);
+	}
+	return NULL;
+}
+
+static void
+report_candidates(const GArray *candidates, GString *report)
+{
+	for (guint i = 0; i < MIN(candidates->len, MAX_CANDIDATES); i++) {
+		const Candidate *candidate = &g_array_index(candidates, Candidate, i);
 		g_string_append_printf(
-			report, "candidate: %s, score %d: %s root 0x%" G_GINT64_MODIFIER "x: %s",
-			outcome, candidate->score, candidate->os->name,
-			vmifs_aspace_root(candidate->aspace), line->str);
-		if (error) {
+			report, "candidate: %s, score %d: %s root 0x%" G_GINT64_MODIFIER "x: ",
+			candidate->outcome, candidate->score, candidate->os->name,
+			vmifs_aspace_root(candidate->aspace));
+		vmifs_text_append_octal(report, candidate->evidence, -1, NULL);
+		if (candidate->fault) {
 			g_string_append(report, ": ");
-			vmifs_text_append_octal(report, error->message, -1, NULL);
-			vmifs_guest_log(guest, "attaching %s failed: %s", candidate->os->name,
-					error->message);
+			vmifs_text_append_octal(report, candidate->fault, -1, NULL);
 		}
 		g_string_append_c(report, '\n');
 	}
 	if (candidates->len > MAX_CANDIDATES)
 		g_string_append_printf(report, "candidate: and %u more\n",
 				       candidates->len - MAX_CANDIDATES);
-	return instance;
 }
 
 static void
@@ -332,15 +349,6 @@ probe_free(gpointer data)
 	VmifsProbe *probe = data;
 	vmifs_probe_set_data(probe, NULL, NULL);
 	g_free(probe);
-}
-
-static gboolean
-any_certain(const GArray *candidates)
-{
-	for (guint i = 0; i < candidates->len; i++)
-		if (g_array_index(candidates, Candidate, i).score >= VMIFS_SCORE_CERTAIN)
-			return TRUE;
-	return FALSE;
 }
 
 void
@@ -367,7 +375,10 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 		g_ptr_array_add(probes, probe);
 	}
 	const char *passes = "page heads";
-	if (pass(guest, probes, TRUE, mem, progress, call, &error) && !any_certain(candidates)) {
+	ret->instance = NULL;
+	if (pass(guest, probes, TRUE, mem, progress, call, &error))
+		ret->instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+	if (!ret->instance && !error) {
 		passes = "page heads, then all memory";
 		pass(guest, probes, FALSE, mem, progress, call, &error);
 	}
@@ -377,7 +388,9 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 		vmifs_guest_log(guest, "discovery was cut short: %s", error->message);
 	}
 
-	ret->instance = choose(guest, mem, candidates, call, report);
+	if (!ret->instance)
+		ret->instance = choose(guest, mem, candidates, 1, call);
+	report_candidates(candidates, report);
 	ret->aspace = ret->instance ? NULL : named_root(guest, mem, modes, report);
 	for (guint i = 0; i < notes->len; i++)
 		g_string_append_printf(report, "seen: %s\n", (char *) g_ptr_array_index(notes, i));

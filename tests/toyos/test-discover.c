@@ -128,6 +128,25 @@ START_TEST(stale_and_lying_candidates_lose_and_are_listed)
 }
 END_TEST
 
+START_TEST(certain_candidate_that_does_not_attach_leaves_the_full_pass_to_find_another)
+{
+	static const char refused[] = "string 0x5000 \"TOY-OS!\"\nu64 0x5008 0x1000\n"
+				      "u64 0x5010 0xffff800000000000\nu32 0x5018 100000000\n"
+				      "u32 0x501c 1\n";
+	static const char other[] = "string 0x6010 \"TOY-OS?\"\nu64 0x6018 0x1000\n"
+				    "u64 0x6020 0xffff800000000000\nu32 0x6028 2\n";
+	g_autoptr(VmifsHost) host = make_host(tables, refused, other, NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autofree char *info = info_of(guest);
+	ck_assert_msg(strstr(info, "attached, score 50") && strstr(info, "header at 0x6010 in"),
+		      "%s", info);
+	ck_assert_msg(strstr(info, "failed, score 100") && strstr(info, "too many tasks"), "%s",
+		      info);
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	ck_assert_uint_eq(vmifs_task_list_count(list), 2);
+}
+END_TEST
+
 /* Each header gives a candidate for each of two modes. */
 START_TEST(list_of_candidates_is_bounded)
 {
@@ -196,6 +215,8 @@ make_suite(void)
 	tcase_add_test(t, processes_are_found_and_read);
 	tcase_add_test(t, kernel_task_has_no_memory);
 	tcase_add_test(t, stale_and_lying_candidates_lose_and_are_listed);
+	tcase_add_test(t,
+		       certain_candidate_that_does_not_attach_leaves_the_full_pass_to_find_another);
 	tcase_add_test(t, list_of_candidates_is_bounded);
 	tcase_add_test(t, unknown_guest_says_what_was_tried);
 	tcase_add_test(t, named_root_gives_kernel_memory_of_unknown_guest);

@@ -38,7 +38,7 @@ hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 		gboolean proved = vmifs_aspace_read(aspace, tasks, magic, 1, NULL);
 		Toy *toy = g_new0(Toy, 1);
 		toy->tasks = tasks;
-		toy->n_tasks = MIN(vmifs_load_u32(header + 24), MAX_TASKS);
+		toy->n_tasks = vmifs_load_u32(header + 24);
 		int score = !proved ? 0 : vmifs_load_u32(header + 28) ? 100 : 50;
 		vmifs_probe_add(probe, aspace, score,
 				g_strdup_printf("header at 0x%" G_GINT64_MODIFIER "x in %s", pa,
@@ -51,7 +51,13 @@ hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 static gpointer
 attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 {
-	Toy *toy = g_memdup2(kernel->data, sizeof *toy);
+	Toy *toy;
+
+	if (((const Toy *) kernel->data)->n_tasks > MAX_TASKS) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "too many tasks");
+		return NULL;
+	}
+	toy = g_memdup2(kernel->data, sizeof *toy);
 	toy->kernel = *kernel;
 	return toy;
 }
@@ -125,6 +131,7 @@ render_shadow(gpointer self, const VmifsTask *task, const char *entry, GString *
 }
 
 static const guint8 magic_bytes[] = "TOY-OS!";
+static const guint8 slow_magic_bytes[] = "TOY-OS?";
 
 static const VmifsPattern patterns[] = {
 	{ .name = "toy header",
@@ -132,6 +139,10 @@ static const VmifsPattern patterns[] = {
 	  .len = sizeof magic_bytes,
 	  .align = 4096,
 	  .fast = TRUE },
+	{ .name = "toy header anywhere",
+	  .bytes = slow_magic_bytes,
+	  .len = sizeof slow_magic_bytes,
+	  .align = 8 },
 };
 
 static const VmifsView views[] = {
