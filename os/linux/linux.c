@@ -146,6 +146,7 @@ n_vcpus(gpointer self, const VmifsCall *call)
 
 #define GUEST (VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS)
 #define TASK (VMIFS_SCOPE_PROCESS | VMIFS_SCOPE_THREAD)
+#define NET (VMIFS_SCOPE_PROCS | TASK)
 
 static const VmifsView views[] = {
 	{ "modules", GUEST, VMIFS_VIEW_TEXT, .render = linux_render_modules },
@@ -202,6 +203,8 @@ static const VmifsView views[] = {
 	{ "coredump_filter", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT,
 	  .render = linux_render_coredump_filter },
 	{ "children", VMIFS_SCOPE_THREAD, VMIFS_VIEW_TEXT, .render = linux_render_children },
+
+	{ "net/unix", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_unix },
 };
 
 const VmifsOs vmifs_os_linux = {

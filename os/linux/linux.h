@@ -227,4 +227,6 @@ LINUX_VIEW(linux_render_uts_version);
 LINUX_VIEW(linux_render_hostname);
 LINUX_VIEW(linux_render_pid_max);
 
+LINUX_VIEW(linux_render_net_unix);
+
 G_END_DECLS

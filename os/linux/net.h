@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* net: what the texts below net/ have in common: a namespace, and sockets as lines. */
+#pragma once
+
+#include "hash.h"
+#include "pointers.h"
+
+G_BEGIN_DECLS
+
+#define LINUX_AF_INET 2
+#define LINUX_AF_INET6 10
+
+enum { /* sock_common.skc_state, of all kinds of sockets */
+       LINUX_TCP_ESTABLISHED = 1,
+       LINUX_TCP_TIME_WAIT = 6,
+       LINUX_TCP_LISTEN = 10,
+       LINUX_TCP_NEW_SYN_RECV = 12,
+};
+
+/* Address of the struct net that the task sees; without one, that of the guest's pid 1. */
+gboolean
+linux_net(const Linux *os, const VmifsTask *task, guint64 *ret, GError **error);
+
+/* ---- a text with a line for each socket: net-socket.c ---- */
+
+typedef struct LinuxSockets LinuxSockets;
+struct LinuxSockets {
+	const Linux *os;
+	guint64 net;
+	guint64 family; /* 0: any */
+	LinuxPointers pointers;
+	GString *out;
+	guint64 n_lines;
+	/* Appends the line of a socket; chain: where in the table it was found. */
+	gboolean (*append)(LinuxSockets *sockets, guint64 sk, guint64 chain, GError **error);
+	gpointer user;
+};
+
+/* For the namespace of that task. */
+gboolean
+linux_sockets_init(LinuxSockets *sockets, const Linux *os, const VmifsTask *task, GString *out,
+		   GError **error);
+/* A line for every socket of the table that is of the namespace and family. One that cannot be read
+ * is logged and left out. */
+gboolean
+linux_sockets_append(LinuxSockets *sockets, const LinuxHash *hash, const VmifsCall *call,
+		     GError **error);
+
+/* What procfs shows as the owner, and as the inode; 0 without one. */
+guint64
+linux_sock_uid(LinuxCursor *c, guint64 sk);
+guint64
+linux_sock_inode(LinuxCursor *c, guint64 sk);
+
+G_END_DECLS

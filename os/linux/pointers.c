@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pointers: what "%pK" prints. Unless an administrator has said otherwise, that is the lower half
+ * of the address's SipHash under a key that the kernel drew by lot: the key lies in memory, so that
+ * the text can be the guest's own. Before there was enough chance for a key it is a word.
+ */
+#include "pointers.h"
+
+#include <spi/bytes.h>
+
+/* SipHash-2-4 of eight bytes: J.-P. Aumasson and D. J. Bernstein, 2012. */
+
+static guint64
+rotate(guint64 x, guint bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static void
+mix(guint64 v[4], guint rounds)
+{
+	while (rounds--) {
+		v[0] += v[1];
+		v[2] += v[3];
+		v[1] = rotate(v[1], 13) ^ v[0];
+		v[3] = rotate(v[3], 16) ^ v[2];
+		v[0] = rotate(v[0], 32);
+		v[2] += v[1];
+		v[0] += v[3];
+		v[1] = rotate(v[1], 17) ^ v[2];
+		v[3] = rotate(v[3], 21) ^ v[0];
+		v[2] = rotate(v[2], 32);
+	}
+}
+
+static guint64
+siphash(const guint64 key[2], guint64 word)
+{
+	const guint64 length = G_GUINT64_CONSTANT(8) << 56;
+	guint64 v[4] = {
+		key[0] ^ G_GUINT64_CONSTANT(0x736f6d6570736575),
+		key[1] ^ G_GUINT64_CONSTANT(0x646f72616e646f6d),
+		key[0] ^ G_GUINT64_CONSTANT(0x6c7967656e657261),
+		key[1] ^ G_GUINT64_CONSTANT(0x7465646279746573),
+	};
+
+	v[3] ^= word;
+	mix(v, 2);
+	v[0] ^= word;
+	v[3] ^= length;
+	mix(v, 2);
+	v[0] ^= length;
+	v[2] ^= 0xff;
+	mix(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+gboolean
+linux_pointers_read(const Linux *os, LinuxPointers *ret, GError **error)
+{
+	guint64 restricted, shown, at;
+	guint8 key[16];
+
+	if (!linux_variable(os, "kptr_restrict", 4, &restricted, error))
+		return FALSE;
+	if (restricted) {
+		/* 1 is for those without rights. */
+		ret->mode = restricted == 1 ? LINUX_POINTERS_SHOWN : LINUX_POINTERS_HIDDEN;
+		return TRUE;
+	}
+	if (linux_variable(os, "no_hash_pointers", 1, &shown, NULL) && shown) {
+		ret->mode = LINUX_POINTERS_SHOWN;
+		return TRUE;
+	}
+	if (!linux_symbol(os, "ptr_key", &at, error) ||
+	    !vmifs_aspace_read(os->aspace, at, key, sizeof key, error))
+		return FALSE;
+	ret->key[0] = vmifs_load_u64(key);
+	ret->key[1] = vmifs_load_u64(key + 8);
+	ret->mode = ret->key[0] || ret->key[1] ? LINUX_POINTERS_HASHED : LINUX_POINTERS_NO_HASH_YET;
+	return TRUE;
+}
+
+void
+linux_pointers_append(const LinuxPointers *pointers, guint64 address, GString *out)
+{
+	switch (pointers->mode) {
+	case LINUX_POINTERS_HASHED:
+		address = siphash(pointers->key, address) & 0xffffffff;
+		break;
+	case LINUX_POINTERS_NO_HASH_YET:
+		g_string_append(out, "(____ptrval____)");
+		return;
+	case LINUX_POINTERS_SHOWN:
+		break;
+	case LINUX_POINTERS_HIDDEN:
+		address = 0;
+		break;
+	}
+	g_string_append_printf(out, "%016" G_GINT64_MODIFIER "x", address);
+}
