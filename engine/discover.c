@@ -36,6 +36,7 @@ struct VmifsProbe {
 	const VmifsCall *call;
 	const GPtrArray *modes; /* of VmifsMode */
 	GArray *candidates;     /* of Candidate; shared by the probes of all drivers */
+	GMutex *lock;           /* shared; guards notes */
 	GPtrArray *notes;       /* of char *; shared too */
 	gpointer data;
 	GDestroyNotify free_data;
@@ -113,9 +114,11 @@ vmifs_probe_add(VmifsProbe *probe, VmifsAspace *kernel, int score, char *evidenc
 void
 vmifs_probe_note(VmifsProbe *probe, const char *format, ...)
 {
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(probe->lock);
+	va_list args;
+
 	if (probe->notes->len >= MAX_NOTES)
 		return;
-	va_list args;
 	va_start(args, format);
 	g_autofree char *raw = g_strdup_vprintf(format, args);
 	va_end(args);
@@ -181,6 +184,13 @@ typedef struct {
 	const VmifsPattern *pattern;
 } Wanted;
 
+static gboolean
+keep(gsize pattern, guint64 pa, gpointer user)
+{
+	const Wanted *wanted = &g_array_index((GArray *) user, Wanted, pattern);
+	return !wanted->pattern->keep || wanted->pattern->keep(wanted->probe, pa);
+}
+
 static void
 deliver(gsize pattern, guint64 pa, gpointer user)
 {
@@ -210,7 +220,7 @@ pass(VmifsGuest *guest, GPtrArray *probes, gboolean fast, VmifsPhysmem *mem, gin
 	gboolean scanned =
 		patterns->len == 0 ||
 		vmifs_scan(mem, (const VmifsPattern *const *) patterns->pdata, patterns->len, fast,
-			   deliver, wanted, progress, &report, call, error);
+			   keep, deliver, wanted, progress, &report, call, error);
 	if (report.lost || report.dropped)
 		vmifs_guest_log(guest,
 				"scan: %" G_GUINT64_FORMAT
@@ -362,7 +372,9 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GString) report = g_string_new(NULL);
 	g_autoptr(GError) error = NULL;
+	GMutex lock;
 
+	g_mutex_init(&lock);
 	for (gsize i = 0; i < vmifs_n_oses; i++) {
 		VmifsProbe *probe = g_new0(VmifsProbe, 1);
 		*probe = (VmifsProbe){ .os = vmifs_oses[i],
@@ -371,6 +383,7 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 				       .call = call,
 				       .modes = modes,
 				       .candidates = candidates,
+				       .lock = &lock,
 				       .notes = notes };
 		g_ptr_array_add(probes, probe);
 	}
@@ -404,5 +417,6 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 	if (!ret->instance && !ret->aspace)
 		g_string_append(report, "hint: give what you know: -o root=ADDRESS (page table), "
 					"base=ADDRESS (of a raw image's first byte), arch=NAME\n");
+	g_mutex_clear(&lock);
 	ret->report = g_string_free(g_steal_pointer(&report), FALSE);
 }

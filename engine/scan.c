@@ -34,10 +34,18 @@ typedef struct {
 	guint64 pa;
 } Hit;
 
+/* How many of a pattern were met in the piece of memory that it was met in last. */
+typedef struct {
+	guint64 piece;
+	guint n;
+} Count;
+
 typedef struct {
 	VmifsPhysmem *mem;
 	const VmifsMatcher *matcher;
 	gsize n_patterns;
+	VmifsScanKeep keep_hit; /* (nullable) */
+	gpointer user;
 	gboolean heads;
 	gboolean keep;
 	const VmifsCall *call;
@@ -57,7 +65,7 @@ typedef struct {
 	Scan *scan;
 	guint8 *buf; /* READ_WINDOW bytes, made when first needed */
 	GArray *hits;
-	gsize *n_hits; /* for each pattern */
+	Count *counts; /* for each pattern */
 	VmifsScanReport report;
 } Worker;
 
@@ -122,18 +130,30 @@ next_window(Scan *scan, Window *ret)
 
 /* ---- windows ---- */
 
+/* FALSE when that piece of memory has given enough. */
+static gboolean
+count_hit(Count *count, guint64 pa)
+{
+	guint64 piece = pa / VMIFS_SCAN_PIECE;
+
+	if (count->piece != piece)
+		*count = (Count){ .piece = piece };
+	return count->n++ < VMIFS_SCAN_MAX_HITS;
+}
+
 static void
 add_hit(gsize pattern, guint64 pa, gpointer user)
 {
 	Worker *worker = user;
+	const Scan *scan = worker->scan;
 	Hit hit = { pattern, pa };
 
-	if (worker->n_hits[pattern] < VMIFS_SCAN_MAX_HITS) {
-		worker->n_hits[pattern]++;
+	if (scan->keep_hit && !scan->keep_hit(pattern, pa, scan->user))
+		return;
+	if (count_hit(&worker->counts[pattern], pa))
 		g_array_append_val(worker->hits, hit);
-	} else {
+	else
 		worker->report.dropped++;
-	}
 }
 
 /* What lies over a seam of the region, which is at `at`. */
@@ -192,7 +212,7 @@ work(gpointer data)
 	Worker worker = { .scan = scan, .hits = g_array_new(FALSE, FALSE, sizeof(Hit)) };
 	Window window;
 
-	worker.n_hits = g_new0(gsize, scan->n_patterns);
+	worker.counts = g_new0(Count, scan->n_patterns);
 	while (next_window(scan, &window))
 		search_window(&worker, &window);
 
@@ -203,7 +223,7 @@ work(gpointer data)
 	scan->report.dropped += worker.report.dropped;
 	g_mutex_unlock(&scan->lock);
 	g_array_unref(worker.hits);
-	g_free(worker.n_hits);
+	g_free(worker.counts);
 	g_free(worker.buf);
 	return NULL;
 }
@@ -222,15 +242,15 @@ compare_hits(gconstpointer a, gconstpointer b)
 
 /* Each worker kept the lowest of what it met, so the lowest of all are among them. */
 static void
-deliver(Scan *scan, VmifsScanHit hit, gpointer user)
+deliver(Scan *scan, VmifsScanHit hit)
 {
-	g_autofree gsize *n_hits = g_new0(gsize, scan->n_patterns);
+	g_autofree Count *counts = g_new0(Count, scan->n_patterns);
 
 	g_array_sort(scan->hits, compare_hits);
 	for (guint i = 0; i < scan->hits->len; i++) {
 		const Hit *h = &g_array_index(scan->hits, Hit, i);
-		if (n_hits[h->pattern]++ < VMIFS_SCAN_MAX_HITS)
-			hit(h->pattern, h->pa, user);
+		if (count_hit(&counts[h->pattern], h->pa))
+			hit(h->pattern, h->pa, scan->user);
 		else
 			scan->report.dropped++;
 	}
@@ -238,8 +258,8 @@ deliver(Scan *scan, VmifsScanHit hit, gpointer user)
 
 gboolean
 vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboolean heads,
-	   VmifsScanHit hit, gpointer user, gint *progress, VmifsScanReport *report,
-	   const VmifsCall *call, GError **error)
+	   VmifsScanKeep keep, VmifsScanHit hit, gpointer user, gint *progress,
+	   VmifsScanReport *report, const VmifsCall *call, GError **error)
 {
 	g_autoptr(VmifsMatcher) matcher = vmifs_matcher_new(patterns, n, heads);
 	GThread *threads[MAX_THREADS];
@@ -248,6 +268,8 @@ vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboo
 	Scan scan = { .mem = mem,
 		      .matcher = matcher,
 		      .n_patterns = n,
+		      .keep_hit = keep,
+		      .user = user,
 		      .heads = heads,
 		      .call = call,
 		      .progress = progress,
@@ -267,7 +289,7 @@ vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboo
 	g_mutex_clear(&scan.lock);
 
 	if (!scan.error)
-		deliver(&scan, hit, user);
+		deliver(&scan, hit);
 	if (report)
 		*report = scan.report;
 	g_array_unref(scan.hits);

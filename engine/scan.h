@@ -8,8 +8,10 @@
 
 #include <spi/os.h>
 
-/* Hits kept for each pattern: those at the lowest addresses. */
-#define VMIFS_SCAN_MAX_HITS 65536
+/* Hits kept for each pattern in each piece of memory: those at the lowest addresses. Whoever fills
+ * his own memory with hits so hides none in another's. */
+#define VMIFS_SCAN_PIECE ((guint64) 2 << 20)
+#define VMIFS_SCAN_MAX_HITS 8
 
 typedef struct {
 	guint64 scanned; /* bytes looked at; holes do not count */
@@ -18,13 +20,15 @@ typedef struct {
 } VmifsScanReport;
 
 /* pattern: its index. */
+typedef gboolean (*VmifsScanKeep)(gsize pattern, guint64 pa, gpointer user);
 typedef void (*VmifsScanHit)(gsize pattern, guint64 pa, gpointer user);
 
-/* heads: look at the start of each page only; all patterns are then of align 4096. Calls hit() from
+/* heads: look at the start of each page only; all patterns are then of align 4096. keep: (nullable)
+ * asked for each hit, from any thread: FALSE = it does not count. Calls hit() from
  * this thread, in order of address, after the pass. progress: (nullable) percent of it, stored
  * atomically. report: (nullable) filled also when the pass was cut short. FALSE with CANCELLED or
  * TIMEOUT; nothing is delivered then. */
 gboolean
 vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboolean heads,
-	   VmifsScanHit hit, gpointer user, gint *progress, VmifsScanReport *report,
-	   const VmifsCall *call, GError **error);
+	   VmifsScanKeep keep, VmifsScanHit hit, gpointer user, gint *progress,
+	   VmifsScanReport *report, const VmifsCall *call, GError **error);

@@ -35,6 +35,11 @@ typedef struct {
 	/* Looked for first, alone, in a pass over page heads only. When a candidate found that way
 	 * is certain, the full pass is not made. Needs align 4096. */
 	gboolean fast;
+	/* Optional. FALSE: nothing that hit() would want is there. Of what is left only so many are
+	 * kept in each piece of memory: an owner of some memory must not be able to fill that with
+	 * hits that are cheap to make. Called during the pass, from any of its threads, in any
+	 * order: it may read and try roots, and leave notes. */
+	gboolean (*keep)(VmifsProbe *probe, guint64 pa);
 } VmifsPattern;
 
 /* Physical memory, the call and options of this discovery. */
@@ -65,7 +70,7 @@ vmifs_probe_try_root(VmifsProbe *probe, gsize mode, guint64 root, guint64 ignore
 void
 vmifs_probe_add(VmifsProbe *probe, VmifsAspace *kernel, int score, char *evidence, gpointer data,
 		GDestroyNotify free_data);
-/* A line for `info`: what was seen and came to nothing, and why. Bounded. */
+/* A line for `info`: what was seen and came to nothing, and why. Bounded. From any thread. */
 void
 vmifs_probe_note(VmifsProbe *probe, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A place for the driver to keep what hits taught it until conclude(). (borrowed) */

@@ -13,6 +13,9 @@
 #include "search.h"
 
 #define MAX_KERNELS 8
+/* Token tables that are followed, at most; each costs milliseconds where the rest is missing. */
+#define MAX_TRIES 4096
+#define PIECE (2u << 20)
 /* From this score on a kernel is offered for attaching: addresses and a banner, at least. */
 #define MIN_SCORE 40
 /* What the user said weighs more than all proofs of something else together. */
@@ -216,30 +219,14 @@ judge(LinuxFind *find, Theory *theory)
 	return proved;
 }
 
-/* x86-64's way to tell where the image lies. */
-static gboolean
-note_delta(const LinuxNote *note, guint64 *ret)
-{
-	guint64 phys_base;
-
-	if (!linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base))
-		return FALSE;
-	*ret = LINUX_X86_64_IMAGE - phys_base;
-	return TRUE;
-}
-
 /* The note alone first: that is cheap, and notes are planted easily. */
 static void
 judge_note(LinuxFind *find, const LinuxNote *note)
 {
 	Theory theory = { .note = note, .delta_how = "phys_base of VMCOREINFO" };
 
-	if (!note_delta(note, &theory.claim.delta)) {
-		vmifs_probe_note(find->probe,
-				 "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x: it has no phys_base",
-				 note->pa);
+	if (!linux_note_delta(note, &theory.claim.delta))
 		return;
-	}
 	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &theory.ignore_mask);
 	if (!judge(find, &theory))
 		return;
@@ -274,7 +261,7 @@ judge_delta(LinuxFind *find, LinuxImage *image, guint64 delta, const char *how)
 		const LinuxNote *note = &g_array_index(find->notes, LinuxNote, i);
 		guint64 by_note;
 
-		if (note_delta(note, &by_note) && by_note == delta) {
+		if (linux_note_delta(note, &by_note) && by_note == delta) {
 			theory.note = note;
 			linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)",
 						&theory.ignore_mask);
@@ -372,12 +359,34 @@ judge_by_search(LinuxFind *find, LinuxImage *image)
 	image->fault = fault;
 }
 
+/* Token tables, those that are alone in their piece of memory first: so a kernel's own one is. */
+static GArray * /* of guint64 */
+order_digits(const LinuxFind *find)
+{
+	GArray *ordered = g_array_new(FALSE, FALSE, sizeof(guint64));
+	guint crowd = 1;
+
+	while (ordered->len < MIN(find->digits->len, MAX_TRIES)) {
+		for (guint i = 0, n; i < find->digits->len; i += n) {
+			const guint64 *pa = &g_array_index(find->digits, guint64, i);
+
+			for (n = 1; i + n < find->digits->len && pa[n] - pa[0] < PIECE; n++)
+				;
+			if (n == crowd)
+				g_array_append_vals(ordered, pa, n);
+		}
+		crowd++;
+	}
+	return ordered;
+}
+
 static void
 judge_images(LinuxFind *find)
 {
-	for (guint i = 0; i < find->digits->len && linux_find_goes_on(find); i++) {
-		LinuxImage *image =
-			linux_image_at_digits(find, g_array_index(find->digits, guint64, i));
+	g_autoptr(GArray) digits = order_digits(find);
+
+	for (guint i = 0; i < MIN(digits->len, MAX_TRIES) && linux_find_goes_on(find); i++) {
+		LinuxImage *image = linux_image_at_digits(find, g_array_index(digits, guint64, i));
 
 		if (!image || image->is_proved)
 			continue;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * find: the byte patterns, and what is kept of each hit until its pass has ended. A guest may plant
- * as many hits as it likes: each kind has its bound.
+ * find: the byte patterns, and what is kept of each hit until its pass has ended. Whoever has some
+ * of the guest's memory may fill it with hits: each is looked at while the pass goes on, and those
+ * that survive are bounded by the piece of memory, so that none but a kernel's own neighbours can
+ * crowd it out.
  */
 #include "find.h"
 
 #define MAX_NOTES 1024
-#define MAX_DIGITS 1024
-#define MAX_BANNERS 65536
 #define MAX_BANNER 1024
 
 static void
@@ -48,11 +48,18 @@ get_find(VmifsProbe *probe)
 	return find;
 }
 
+/* user is the probe: LinuxFind is for the thread that gets the hits. */
+static gboolean
+read_probe(gpointer user, guint64 pa, gpointer buf, gsize len)
+{
+	return vmifs_physmem_read(vmifs_probe_physmem(user), pa, buf, len, vmifs_probe_call(user),
+				  NULL);
+}
+
 gboolean
 linux_find_read(const LinuxFind *find, guint64 pa, gpointer buf, gsize len)
 {
-	return vmifs_physmem_read(vmifs_probe_physmem(find->probe), pa, buf, len,
-				  vmifs_probe_call(find->probe), NULL);
+	return read_probe(find->probe, pa, buf, len);
 }
 
 gboolean
@@ -67,70 +74,150 @@ linux_find_goes_on(const LinuxFind *find)
 	return vmifs_call_check(vmifs_probe_call(find->probe), NULL);
 }
 
-/* ---- hits ---- */
+/* ---- hits: what is worth keeping, and keeping it ---- */
 
-char *
-linux_find_banner(const LinuxFind *find, guint64 pa)
+static char *
+read_banner(VmifsProbe *probe, guint64 pa)
 {
 	guint8 bytes[MAX_BANNER];
 
 	/* RAM may end soon behind it. */
 	for (gsize len = sizeof bytes; len >= 64; len /= 2)
-		if (linux_find_read(find, pa, bytes, len))
+		if (read_probe(probe, pa, bytes, len))
 			return linux_banner_at(bytes, len);
 	return NULL;
+}
+
+char *
+linux_find_banner(const LinuxFind *find, guint64 pa)
+{
+	return read_banner(find->probe, pa);
+}
+
+static LinuxVmcoreinfo *
+read_note(VmifsProbe *probe, guint64 pa)
+{
+	guint8 head[LINUX_VMCOREINFO_HEAD];
+	g_autofree guint8 *bytes = NULL;
+	gsize len;
+
+	if (!read_probe(probe, pa, head, sizeof head))
+		return NULL;
+	len = linux_vmcoreinfo_size(head);
+	if (!len)
+		return NULL;
+	bytes = g_malloc(len);
+	return read_probe(probe, pa, bytes, len) ? linux_vmcoreinfo_new(bytes, len, NULL) : NULL;
+}
+
+gboolean
+linux_note_delta(const LinuxNote *note, guint64 *ret)
+{
+	guint64 phys_base;
+
+	if (!linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base))
+		return FALSE;
+	*ret = LINUX_X86_64_IMAGE - phys_base;
+	return TRUE;
+}
+
+/* Does a root map the text where the note says it is? */
+static gboolean
+root_fits(VmifsProbe *probe, guint64 root, guint64 ignore_mask, guint64 text, guint64 delta)
+{
+	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+		g_autoptr(VmifsAspace) aspace =
+			vmifs_probe_try_root(probe, mode, root, ignore_mask);
+		VmifsRange range;
+
+		if (aspace && vmifs_aspace_translate(aspace, text, &range, NULL) &&
+		    range.pa == text - delta)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* (static) (nullable) what speaks against a note at first sight. */
+static const char *
+fault_of_note(VmifsProbe *probe, const LinuxNote *note)
+{
+	const VmifsOptions *options = vmifs_probe_options(probe);
+	guint64 delta, text, root, ignore_mask = 0;
+
+	if (!linux_note_delta(note, &delta))
+		return "it has no phys_base";
+	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(_stext)", &text))
+		return "it has no _stext";
+	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &ignore_mask);
+	if (options->has_root && root_fits(probe, options->root, ignore_mask, text, delta))
+		return NULL;
+	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(swapper_pg_dir)", &root))
+		return "no page table of it is known";
+	if (!root_fits(probe, root - delta, ignore_mask, text, delta))
+		return "its page table maps its text elsewhere or not at all";
+	return NULL;
+}
+
+static gboolean
+keep_note(VmifsProbe *probe, guint64 pa)
+{
+	g_autoptr(LinuxVmcoreinfo) info = read_note(probe, pa);
+	LinuxNote note = { pa, info };
+	const char *fault = info ? fault_of_note(probe, &note) : NULL;
+
+	if (fault)
+		vmifs_probe_note(probe, "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x: %s", pa, fault);
+	return info && !fault;
 }
 
 static void
 hit_note(LinuxFind *find, guint64 pa)
 {
-	guint8 head[LINUX_VMCOREINFO_HEAD];
-	g_autofree guint8 *bytes = NULL;
 	LinuxNote note = { .pa = pa };
-	gsize len;
 
-	if (find->notes->len == MAX_NOTES || !linux_find_read(find, pa, head, sizeof head))
-		return;
-	len = linux_vmcoreinfo_size(head);
-	if (!len)
-		return;
-	bytes = g_malloc(len);
-	if (!linux_find_read(find, pa, bytes, len))
-		return;
-	note.info = linux_vmcoreinfo_new(bytes, len, NULL);
+	if (find->notes->len < MAX_NOTES)
+		note.info = read_note(find->probe, pa);
 	if (note.info)
 		g_array_append_val(find->notes, note);
+}
+
+static gboolean
+keep_digits(VmifsProbe *probe, guint64 pa)
+{
+	LinuxPhys phys = { read_probe, probe };
+
+	return linux_kallsyms_has_tokens(&phys, pa);
 }
 
 static void
 hit_digits(LinuxFind *find, guint64 pa)
 {
-	LinuxPhys phys = { linux_find_read_phys, find };
+	g_array_append_val(find->digits, pa);
+}
 
-	if (find->digits->len < MAX_DIGITS && linux_kallsyms_has_tokens(&phys, pa))
-		g_array_append_val(find->digits, pa);
+static gboolean
+keep_banner(VmifsProbe *probe, guint64 pa)
+{
+	g_autofree char *banner = read_banner(probe, pa);
+
+	return banner != NULL;
 }
 
 static void
 hit_banner(LinuxFind *find, guint64 pa)
 {
-	g_autofree char *banner = NULL;
-
-	if (find->banners->len == MAX_BANNERS)
-		return;
-	banner = linux_find_banner(find, pa);
-	if (banner)
-		g_array_append_val(find->banners, pa);
+	g_array_append_val(find->banners, pa);
 }
 
 enum { PATTERN_NOTE, PATTERN_DIGITS, PATTERN_BANNER };
 
 const VmifsPattern linux_patterns[LINUX_N_PATTERNS] = {
 	/* namesz 11; what follows differs from note to note. */
-	[PATTERN_NOTE] = { "VMCOREINFO", (const guint8 *) "\013\0\0\0", 4, 4096, TRUE },
+	[PATTERN_NOTE] = { "VMCOREINFO", (const guint8 *) "\013\0\0\0", 4, 4096, TRUE, keep_note },
 	[PATTERN_DIGITS] = { "kallsyms tokens", (const guint8 *) LINUX_KALLSYMS_DIGITS, 20, 1,
-			     FALSE },
-	[PATTERN_BANNER] = { "Linux banner", (const guint8 *) "Linux version ", 14, 1, FALSE },
+			     FALSE, keep_digits },
+	[PATTERN_BANNER] = { "Linux banner", (const guint8 *) "Linux version ", 14, 1, FALSE,
+			     keep_banner },
 };
 
 void

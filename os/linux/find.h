@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
 	VmifsProbe *probe;
 	GArray *notes;      /* of LinuxNote */
-	GArray *digits;     /* of guint64: those of whole token tables */
+	GArray *digits;     /* of guint64: those of whole token tables, sorted */
 	GArray *banners;    /* of guint64: whole ones, sorted */
 	GPtrArray *images;  /* of LinuxImage */
 	GPtrArray *kernels; /* of what conclude.c proved */
@@ -42,6 +42,9 @@ linux_find_read(const LinuxFind *find, guint64 pa, gpointer buf, gsize len);
 /* The same, for a LinuxPhys; user is the LinuxFind. */
 gboolean
 linux_find_read_phys(gpointer find, guint64 pa, gpointer buf, gsize len);
+/* x86-64's way to tell how far above physical addresses the image lies. */
+gboolean
+linux_note_delta(const LinuxNote *note, guint64 *ret);
 /* FALSE when the caller has given up. */
 gboolean
 linux_find_goes_on(const LinuxFind *find);

@@ -6,7 +6,8 @@
 
 #define MAX_IMAGES 64
 /* Of all their symbols together: a guest can plant tables as easily as one. A kernel's take 4 MB to
- * 8 MB. */
+ * 8 MB. Beyond either bound the smallest that was refuted goes: planting large ones takes memory.
+ */
 #define MAX_SYMBOLS_SIZE (192u << 20)
 /* The first tokens; those of the digits are among them. */
 #define TOKENS_HEAD 2048
@@ -23,6 +24,31 @@ linux_image_free(gpointer data)
 	g_free(image);
 }
 
+/* Images that were proved stay. */
+static void
+make_room(LinuxFind *find)
+{
+	for (;;) {
+		gsize size = 0, least = G_MAXSIZE;
+		guint smallest = 0;
+
+		for (guint i = 0; i < find->images->len; i++) {
+			const LinuxImage *image = g_ptr_array_index(find->images, i);
+			gsize own = vmifs_symbols_size(image->symbols);
+
+			size += own;
+			if (!image->is_proved && own < least) {
+				least = own;
+				smallest = i;
+			}
+		}
+		if (least == G_MAXSIZE ||
+		    (find->images->len < MAX_IMAGES && size <= MAX_SYMBOLS_SIZE))
+			return;
+		g_ptr_array_remove_index(find->images, smallest);
+	}
+}
+
 LinuxImage *
 linux_image_at_digits(LinuxFind *find, guint64 pa)
 {
@@ -30,17 +56,14 @@ linux_image_at_digits(LinuxFind *find, guint64 pa)
 	g_autoptr(LinuxKallsyms) tables = NULL;
 	g_autoptr(VmifsSymbols) symbols = NULL;
 	LinuxImage *image;
-	gsize size = 0;
 
 	for (guint i = 0; i < find->images->len; i++) {
 		image = g_ptr_array_index(find->images, i);
-		size += vmifs_symbols_size(image->symbols);
 		if (pa - image->tables->tokens_pa <
 		    image->tables->token_index_pa - image->tables->tokens_pa)
 			return image;
 	}
-	if (find->images->len == MAX_IMAGES || size > MAX_SYMBOLS_SIZE)
-		return NULL;
+	make_room(find);
 	tables = linux_kallsyms_find(&phys, pa, NULL);
 	symbols = tables ? linux_kallsyms_decode(tables, NULL) : NULL;
 	if (!symbols)

@@ -14,7 +14,10 @@
 
 #include <string.h>
 
-#define MAX_TOKENS (16u << 10) /* bytes of all token strings; real: 1 KiB */
+#define MAX_TOKENS (4u << 10) /* bytes of all token strings; real: 1 KiB */
+#define INDEX_LEN 512
+#define INDEX_GAP 16   /* bytes between the last token and the index, at most */
+#define USUAL_LEN 2048 /* from the digits to the end of the index */
 #define MAX_SYMBOLS (1u << 20)
 #define MAX_SEQUENCE (6u << 20) /* kallsyms_seqs_of_names between markers and tokens */
 #define GROUP 256               /* names from one marker to the next */
@@ -71,6 +74,27 @@ take_tokens(LinuxKallsyms *tables, gsize len, const guint8 *index)
 	return TRUE;
 }
 
+/* Reads up to len bytes from the digits on; RAM may end before. FALSE unless the strings from the
+ * digits on, and all that the index needs, are among them. */
+static gboolean
+read_window(Finder *finder, guint64 digits, guint8 *window, gsize len, gsize *ret_len,
+	    gsize *ret_end)
+{
+	guint missing = 256 - '0';
+	gsize end = 0;
+
+	while (!read_phys(finder, digits, window, len)) {
+		len /= 2;
+		if (len < INDEX_LEN)
+			return FALSE;
+	}
+	while (missing && end < len)
+		missing -= !window[end++];
+	*ret_len = len;
+	*ret_end = end;
+	return !missing && vmifs_in_bounds(end, INDEX_LEN, len);
+}
+
 /* The strings before the digits have no safe start of their own: data may run into the first one.
  * The index behind the last string tells it. */
 static gboolean
@@ -78,21 +102,14 @@ find_tokens(Finder *finder, guint64 digits)
 {
 	LinuxKallsyms *tables = finder->tables;
 	guint8 window[MAX_TOKENS];
-	gsize len = sizeof window;
-	gsize end = 0;
+	gsize len, end;
 
-	while (!read_phys(finder, digits, window, len)) {
-		len /= 2;
-		if (len < 1024)
-			return FALSE;
-	}
-	for (guint i = '0'; i < 256; i++) {
-		const guint8 *nul = end < len ? memchr(window + end, '\0', len - end) : NULL;
-		if (!nul)
-			return FALSE;
-		end = nul + 1 - window;
-	}
-	for (gsize at = end; at < end + 16 && vmifs_in_bounds(at, 512, len); at++) {
+	/* Most digits have no table around them: that shows in few bytes. */
+	if ((!read_window(finder, digits, window, USUAL_LEN, &len, &end) ||
+	     len - end < INDEX_GAP + INDEX_LEN) &&
+	    !read_window(finder, digits, window, sizeof window, &len, &end))
+		return FALSE;
+	for (gsize at = end; at < end + INDEX_GAP && vmifs_in_bounds(at, INDEX_LEN, len); at++) {
 		gsize before = vmifs_load_u16(window + at + 2 * '0');
 
 		/* Two more numbers reject nearly every wrong place before anything is read. */

@@ -6,6 +6,7 @@
 #include <unit.h>
 
 #include <glib/gstdio.h>
+#include <kallsyms-image.h>
 #include <linux-image.h>
 #include <string.h>
 #include <unistd.h>
@@ -366,6 +367,63 @@ START_TEST(planted_fragments_are_passed_over)
 }
 END_TEST
 
+/* All memory below the kernel is full of what is looked for: digits; token tables; whole symbol
+ * tables; notes that lie. */
+static void
+plant(guint8 *memory, guint kind)
+{
+	KallsymsPlan plan = { .encoding = RELATIVE,
+			      .behind = TRUE,
+			      .align = 8,
+			      .marker_width = 4,
+			      .n = 1100,
+			      .text = 0xffffffff81000000 };
+	KallsymsImage tables;
+	const guint8 *piece = (const guint8 *) LINUX_KALLSYMS_DIGITS;
+	gsize len = 20, from = 0;
+	LinuxImagePlan liar = usual;
+
+	kallsyms_image_make(&tables, &plan);
+	if (kind == 1) {
+		from = tables.tokens_at;
+		len = tables.index_at + 512 - from;
+	} else if (kind == 2) {
+		len = (tables.bytes->len + 7) / 8 * 8;
+	}
+	if (kind)
+		piece = tables.bytes->data + from;
+	liar.text_pa = 0x2000000;
+	if (kind == 3) {
+		linux_image_put(memory, MEMORY, &liar);
+		memset(memory + liar.text_pa, 0, LINUX_IMAGE_LEN);
+		piece = g_memdup2(memory + liar.note_pa, 4096);
+		len = 4096;
+	}
+	for (gsize at = 0x10000; at + len <= usual.text_pa; at += len)
+		memcpy(memory + at, piece, kind == 2 ? tables.bytes->len : len);
+	if (kind == 3)
+		g_free((gpointer) piece);
+	kallsyms_image_clear(&tables);
+}
+
+START_TEST(memory_full_of_fakes_hides_nothing)
+{
+	LinuxImagePlan plan = usual;
+	guint8 *memory = make_memory();
+	g_autofree char *info = NULL;
+	gint64 start = g_get_monotonic_time();
+
+	plan.note_pa = _i == 3 ? 0x1900000 : 0;
+	plant(memory, (guint) _i);
+	memset(memory + usual.note_pa, 0, 4096);
+	linux_image_put(memory, MEMORY, &plan);
+	info = discover(memory, NULL);
+	assert_found(info, &plan);
+	assert_says(info, _i == 3 ? "score 120" : "score 105");
+	ck_assert_int_lt(g_get_monotonic_time() - start, 10 * G_TIME_SPAN_SECOND);
+}
+END_TEST
+
 START_TEST(noise_is_an_unknown_guest)
 {
 	guint8 *memory = make_memory();
@@ -399,6 +457,7 @@ make_suite(void)
 	tcase_add_test(t, users_slide_is_believed_first);
 	tcase_add_test(t, note_that_lies_hides_nothing);
 	tcase_add_test(t, planted_fragments_are_passed_over);
+	tcase_add_loop_test(t, memory_full_of_fakes_hides_nothing, 0, 4);
 	tcase_add_test(t, noise_is_an_unknown_guest);
 	suite_add_tcase(s, t);
 	return s;

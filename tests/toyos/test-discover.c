@@ -150,13 +150,14 @@ END_TEST
 /* Each header gives a candidate for each of two modes. */
 START_TEST(list_of_candidates_is_bounded)
 {
-	g_autoptr(GString) headers = g_string_new("ram 0x100000 0x40000\n");
-	for (guint i = 0; i < 33; i++)
+	g_autoptr(GString) headers = g_string_new("ram 0x1000000 0xa00000\n");
+	for (guint i = 0; i < 33; i++) {
+		guint at = 0x1000000 + i / 8 * 0x200000 + i % 8 * 0x1000;
 		g_string_append_printf(headers,
 				       "string %#x \"TOY-OS!\"\nu64 %#x 0x1000\n"
 				       "u64 %#x 0xffff800000000000\n",
-				       0x100000 + i * 0x1000, 0x100008 + i * 0x1000,
-				       0x100010 + i * 0x1000);
+				       at, at + 8, at + 16);
+	}
 	g_autoptr(VmifsHost) host = make_host(tables, headers->str, "", NULL);
 	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
 	g_autofree char *info = info_of(guest);

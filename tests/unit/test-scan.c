@@ -77,8 +77,8 @@ scan(VmifsPhysmem *mem, VmifsScanReport *report)
 	GString *out = g_string_new(NULL);
 	gint progress = 0;
 
-	ck_assert(vmifs_scan(mem, patterns, G_N_ELEMENTS(patterns), FALSE, add, out, &progress,
-			     report, NULL, NULL));
+	ck_assert(vmifs_scan(mem, patterns, G_N_ELEMENTS(patterns), FALSE, NULL, add, out,
+			     &progress, report, NULL, NULL));
 	ck_assert_int_ge(progress, 90);
 	return g_string_free(out, FALSE);
 }
@@ -173,22 +173,23 @@ START_TEST(heads_only_looks_at_heads)
 	put(fd, 4 * MIB, &note);
 	put(fd, 9 * MIB - PAGE, &note);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(vmifs_scan(mem, fast_patterns, 1, TRUE, add, out, NULL, NULL, NULL, NULL));
+	ck_assert(vmifs_scan(mem, fast_patterns, 1, TRUE, NULL, add, out, NULL, NULL, NULL, NULL));
 	ck_assert_str_eq(out->str, "0@0 0@400000 0@8ff000 ");
 	close(fd);
 
 	g_autoptr(VmifsPhysmem) text =
 		text_guest("ram 0 1M a+0x10\nbytes 0x3000 564d434f5245494e464f00\n");
 	g_string_truncate(out, 0);
-	ck_assert(vmifs_scan(text, fast_patterns, 1, TRUE, add, out, NULL, NULL, NULL, NULL));
+	ck_assert(vmifs_scan(text, fast_patterns, 1, TRUE, NULL, add, out, NULL, NULL, NULL, NULL));
 	ck_assert_str_eq(out->str, "0@3000 ");
 }
 END_TEST
 
-START_TEST(hits_are_bounded_to_the_lowest)
+/* Of the lowest piece far too many, of the others a few. */
+START_TEST(hits_are_bounded_in_each_piece_of_memory)
 {
-	enum { HITS = VMIFS_SCAN_MAX_HITS + 1000 };
-	int fd = make_file(HITS * 32);
+	enum { HITS = 10000 };
+	int fd = make_file(4 * VMIFS_SCAN_PIECE);
 	g_autofree char *all = g_malloc0(HITS * 32);
 	gsize n = 0;
 	VmifsScanReport report;
@@ -197,12 +198,36 @@ START_TEST(hits_are_bounded_to_the_lowest)
 	for (gsize i = 0; i < HITS; i++)
 		memcpy(all + 32 * i, "Linux version ", 14);
 	ck_assert_int_eq(pwrite(fd, all, HITS * 32, 0), HITS * 32);
+	put(fd, VMIFS_SCAN_PIECE, &banner);
+	put(fd, 3 * VMIFS_SCAN_PIECE + 5, &banner);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, count, &n, NULL, &report, NULL, NULL));
-	ck_assert_uint_eq(n, VMIFS_SCAN_MAX_HITS);
-	ck_assert_uint_eq(report.dropped, 1000);
-	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, add, out, NULL, NULL, NULL, NULL));
-	ck_assert(g_str_has_suffix(out->str, "0@1fffe0 "));
+	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, NULL, count, &n, NULL, &report, NULL, NULL));
+	ck_assert_uint_eq(n, VMIFS_SCAN_MAX_HITS + 2);
+	ck_assert_uint_eq(report.dropped, HITS - VMIFS_SCAN_MAX_HITS);
+	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, NULL, add, out, NULL, NULL, NULL, NULL));
+	ck_assert_msg(g_str_has_suffix(out->str, "0@e0 0@200000 0@600005 "), "%s", out->str);
+	close(fd);
+}
+END_TEST
+
+static gboolean
+keep_odd(gsize pattern, guint64 pa, gpointer user)
+{
+	return pa % 2;
+}
+
+START_TEST(hits_that_are_not_wanted_do_not_count)
+{
+	enum { HITS = 1000 };
+	int fd = make_file(MIB);
+	gsize n = 0;
+
+	for (gsize i = 0; i < HITS; i++)
+		put(fd, 32 * i, &banner);
+	put(fd, 32 * HITS + 1, &banner);
+	g_autoptr(VmifsPhysmem) mem = image(fd);
+	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, keep_odd, count, &n, NULL, NULL, NULL, NULL));
+	ck_assert_uint_eq(n, 1);
 	close(fd);
 }
 END_TEST
@@ -217,7 +242,7 @@ START_TEST(cancelled_scan_ends_and_delivers_nothing)
 
 	put(fd, 0, &banner);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(!vmifs_scan(mem, patterns, 1, FALSE, count, &n, NULL, NULL, &call, &error));
+	ck_assert(!vmifs_scan(mem, patterns, 1, FALSE, NULL, count, &n, NULL, NULL, &call, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
 	ck_assert_uint_eq(n, 0);
 	close(fd);
@@ -255,7 +280,8 @@ make_suite(void)
 	tcase_add_test(t, unmapped_guests_in_pieces_are_scanned);
 	tcase_add_test(t, a_pattern_does_not_span_regions);
 	tcase_add_test(t, heads_only_looks_at_heads);
-	tcase_add_test(t, hits_are_bounded_to_the_lowest);
+	tcase_add_test(t, hits_are_bounded_in_each_piece_of_memory);
+	tcase_add_test(t, hits_that_are_not_wanted_do_not_count);
 	tcase_add_test(t, cancelled_scan_ends_and_delivers_nothing);
 	tcase_add_test(t, lost_parts_are_counted_and_the_rest_is_scanned);
 	suite_add_tcase(s, t);
