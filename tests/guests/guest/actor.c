@@ -458,17 +458,43 @@ shared_mm(int argc, char **argv)
 		stay();
 }
 
-/* `crowd N`: that many children that do nothing. */
+/* Each has a name and arguments of its own. */
+static void
+one_of_crowd(int i, char *title, int fd)
+{
+	char name[16];
+
+	snprintf(title, strlen(title) + 1, "%0*d", (int) strlen(title), i);
+	snprintf(name, sizeof name, "idle-%d", i);
+	prctl(PR_SET_NAME, name);
+	must(write(fd, "", 1) == 1, "crowd");
+}
+
+/* `crowd N 000000`: families of ten, each in a session of its own. */
 static void
 crowd(int argc, char **argv)
 {
-	for (int n = argc > 0 ? atoi(argv[0]) : 0; n > 0; n--) {
+	int count = argc > 1 ? atoi(argv[0]) : 0, pair[2];
+	char byte;
+
+	must(!pipe(pair), "pipe");
+	for (int i = 0; i < count; i += 10) {
 		pid_t pid = fork();
 
 		must(pid >= 0, "fork");
-		if (!pid)
-			stay();
+		if (pid)
+			continue;
+		setsid();
+		for (int j = i + 1; j < i + 10 && j < count; j++)
+			if (!fork()) {
+				one_of_crowd(j, argv[1], pair[1]);
+				stay();
+			}
+		one_of_crowd(i, argv[1], pair[1]);
+		stay();
 	}
+	for (int i = 0; i < count; i++)
+		must(read(pair[0], &byte, 1) == 1, "crowd");
 	ready();
 }
 

@@ -338,6 +338,21 @@ net_namespace(const char *proc)
 	return target;
 }
 
+/* Of twenty idle processes nineteen are like the one, and told in brief. */
+static int
+is_one_of_many(const char *proc)
+{
+	char path[MAX_PATH], name[16] = "";
+	int fd, n;
+
+	snprintf(path, sizeof path, "%s/comm", proc);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, name, sizeof name - 1) < 0)
+		name[0] = 0;
+	close(fd);
+	return sscanf(name, "idle-%d", &n) == 1 && n % 20;
+}
+
 /* What all processes of one network namespace have in common is taken of pid 1 only, as /proc/net.
  */
 static void
@@ -349,6 +364,8 @@ take_process(const char *pid)
 						      "net",       "smaps",        "numa_maps",
 						      "map_files", "smaps_rollup", "mountstats",
 						      NULL };
+	static const char *const in_brief[] = { "comm", "cmdline", "stat", "status", "statm",
+						"exe",  "cwd",     "maps", NULL };
 	char path[MAX_PATH / 2], name[MAX_PATH / 2], sub[MAX_PATH], to[MAX_PATH];
 	char own[64];
 	struct dirent *entry;
@@ -356,6 +373,12 @@ take_process(const char *pid)
 
 	snprintf(path, sizeof path, "/proc/%s", pid);
 	snprintf(name, sizeof name, "procs/%s", pid);
+	if (is_one_of_many(path)) {
+		take_dir(path, name, 0, in_brief, NULL);
+		snprintf(to, sizeof to, "%s/brief", name);
+		put_text(to);
+		return;
+	}
 	take_dir(path, name, 2, NULL, skip);
 	snprintf(to, sizeof to, "%s/pages", name);
 	take_pages(path, to);
