@@ -4,6 +4,7 @@
  * system-wide views. Tools built on procps look themselves up by pid: when the guest has no such
  * process, the caller's own pid leads to `self`, for that caller alone, and is never listed.
  */
+#include "../caller.h"
 #include "nodes.h"
 
 #define INIT_PID 1
@@ -57,7 +58,7 @@ lookup_process(VmifsNode *self, const char *name, guint32 pid, VmifsNodeCall *ca
 		return NULL;
 	gsize index;
 	gboolean found = vmifs_task_list_leader(tasks, pid, &index);
-	gboolean borrowed = !found && call->caller > 0 && pid == (guint32) call->caller;
+	gboolean borrowed = !found && vmifs_caller_is(call->caller, pid);
 	if (borrowed)
 		found = vmifs_task_list_leader(tasks, INIT_PID, &index);
 	if (!found) {
