@@ -33,7 +33,10 @@ vmifs_lazy_get(VmifsLazy *lazy, guint epoch, VmifsLazyBuild build, gpointer user
 			return lazy->ref(lazy->value);
 		if (!lazy->building)
 			break;
-		g_cond_wait_until(&lazy->built, &lazy->lock, g_get_monotonic_time() + POLL_US);
+		gint64 end = g_get_monotonic_time() + POLL_US;
+		if (call && call->deadline)
+			end = MIN(end, call->deadline);
+		g_cond_wait_until(&lazy->built, &lazy->lock, end);
 		if (!vmifs_call_check(call, error))
 			return NULL;
 	}

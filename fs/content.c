@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * content: a table of the texts that are in use now, without references of its own: a text takes
- * itself out when its last user drops it. One that is being made stands in the table already,
- * empty; whoever else wants it waits on the table's condition. If its maker fails or gives up, one
- * of those who wait takes over.
+ * itself out when its last user drops it; the list of recent ones is such a user. One that is being
+ * made stands in the table already, empty; whoever else wants it waits on the table's condition. If
+ * its maker fails or gives up, one of those who wait takes over.
  */
 #include "content.h"
 
@@ -18,33 +18,18 @@ struct VmifsContent {
 	GString *text; /* NULL until made */
 };
 
+/* Texts that nobody has open are kept for a moment, up to so many bytes and files. */
+#define RECENT_LEN ((gsize) 2 << 20)
+#define RECENT_FILES 64
+
 struct VmifsContents {
 	GMutex lock; /* guards what follows, and shared contents */
 	GCond changed;
+	guint n_waiting;     /* on changed */
 	GHashTable *by_node; /* VmifsNode -> VmifsContent, both (borrowed) */
+	GQueue recent;       /* of VmifsContent (full), newest last: see keep_locked() */
+	gsize recent_len;    /* bytes of their texts */
 };
-
-VmifsContents *
-vmifs_contents_new(void)
-{
-	VmifsContents *contents = g_new0(VmifsContents, 1);
-	g_mutex_init(&contents->lock);
-	g_cond_init(&contents->changed);
-	contents->by_node = g_hash_table_new(NULL, NULL);
-	return contents;
-}
-
-void
-vmifs_contents_free(VmifsContents *contents)
-{
-	if (!contents)
-		return;
-	g_assert(g_hash_table_size(contents->by_node) == 0);
-	g_hash_table_unref(contents->by_node);
-	g_mutex_clear(&contents->lock);
-	g_cond_clear(&contents->changed);
-	g_free(contents);
-}
 
 gboolean
 vmifs_content_is_constant(const VmifsNode *node)
@@ -99,6 +84,57 @@ drop_locked(VmifsContent *content)
 	g_free(content);
 }
 
+/* Whoever asks for a size wants to open next, whoever has opened, to read: three requests, one
+ * text.
+ */
+static void
+keep_locked(VmifsContents *contents, VmifsContent *content)
+{
+	if (content->text->len > RECENT_LEN)
+		return;
+	content->refs++;
+	g_queue_push_tail(&contents->recent, content);
+	contents->recent_len += content->text->len;
+	while (contents->recent_len > RECENT_LEN || contents->recent.length > RECENT_FILES) {
+		VmifsContent *oldest = g_queue_pop_head(&contents->recent);
+		contents->recent_len -= oldest->text->len;
+		drop_locked(oldest);
+	}
+}
+
+static void
+forget(VmifsContents *contents)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&contents->lock);
+	VmifsContent *content;
+	while ((content = g_queue_pop_head(&contents->recent)))
+		drop_locked(content);
+	contents->recent_len = 0;
+}
+
+VmifsContents *
+vmifs_contents_new(void)
+{
+	VmifsContents *contents = g_new0(VmifsContents, 1);
+	g_mutex_init(&contents->lock);
+	g_cond_init(&contents->changed);
+	contents->by_node = g_hash_table_new(NULL, NULL);
+	return contents;
+}
+
+void
+vmifs_contents_free(VmifsContents *contents)
+{
+	if (!contents)
+		return;
+	forget(contents);
+	g_assert(g_hash_table_size(contents->by_node) == 0);
+	g_hash_table_unref(contents->by_node);
+	g_mutex_clear(&contents->lock);
+	g_cond_clear(&contents->changed);
+	g_free(contents);
+}
+
 /* An empty content that this caller has to make. */
 static VmifsContent *
 reserve_locked(VmifsContents *contents, VmifsNode *node)
@@ -125,8 +161,10 @@ join_locked(VmifsContents *contents, VmifsNode *node, const VmifsCall *call, Vmi
 			*ret = content;
 			return TRUE;
 		}
+		contents->n_waiting++;
 		g_cond_wait_until(&contents->changed, &contents->lock,
 				  g_get_monotonic_time() + POLL_US);
+		contents->n_waiting--;
 		if (!vmifs_call_check(call, error))
 			return FALSE;
 	}
@@ -158,12 +196,14 @@ vmifs_contents_get(VmifsContents *contents, VmifsNode *node, VmifsNodeCall *call
 	if (text) {
 		content->text = text;
 		content->made = TRUE;
+		keep_locked(contents, content);
 		__atomic_store_n(&node->text_size, (gint64) text->len, __ATOMIC_RELAXED);
 	} else {
 		drop_locked(content);
 		content = NULL;
 	}
-	g_cond_broadcast(&contents->changed);
+	if (contents->n_waiting)
+		g_cond_broadcast(&contents->changed);
 	g_mutex_unlock(&contents->lock);
 	return content;
 }

@@ -2,13 +2,13 @@
 /*
  * content: the whole text of a file, made once per open. The text of a frozen guest never changes,
  * so all who have it open share one (kallsyms is 12 MB), made by the first while the others wait;
- * it goes with its last user.
+ * a large one goes with its last user, small ones are kept until others have taken their place.
  *
- * How big is such a file? Only rendering tells, and `ls -l` wants to know. So the first getattr or
- * open renders, whatever comes first, and the node remembers the size, not the text; lookup and
- * readdir answer "size not known yet" (an attribute timeout of 0), so that `ls` and `find` render
- * nothing. An open of a file whose size is known renders at its first read: most find the kernel's
- * page cache filled.
+ * How big is such a file? Only rendering tells, and `ls -l` wants to know. So the first lookup (of
+ * what is cheap), getattr or open renders, whatever comes first, and the node remembers the size,
+ * not the text; readdir answers "size not known yet" (an attribute timeout of 0), so that `ls` and
+ * `find` render nothing. An open of a file whose size is known renders at its first read: most find
+ * the kernel's page cache filled, or the text still kept.
  */
 #pragma once
 

@@ -7,12 +7,37 @@
 
 #include <string.h>
 
+/* For how long a thread that takes requests may decode; some fifty times what most texts take. */
+#define TRY_US 1000
+
 gboolean
 vmifs_node_needs_work(VmifsNodeCall *call)
 {
 	if (!call->may_block)
 		call->defer = VMIFS_DEFER_WORK;
 	return call->may_block;
+}
+
+gboolean
+vmifs_node_may_try(VmifsNode *node, VmifsNodeCall *call)
+{
+	if (call->may_block || !node->guest->frozen || !g_atomic_int_get(&node->guest->discovered))
+		return vmifs_node_needs_work(call);
+	if (!call->trying)
+		call->call.deadline = g_get_monotonic_time() + TRY_US;
+	call->trying = TRUE;
+	return TRUE;
+}
+
+gboolean
+vmifs_node_end_try(VmifsNodeCall *call, gboolean done, GError **error)
+{
+	if (!call->trying || vmifs_call_check(&call->call, NULL))
+		return done;
+	if (!done)
+		g_clear_error(error);
+	call->defer = VMIFS_DEFER_WORK;
+	return FALSE;
 }
 
 gboolean

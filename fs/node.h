@@ -36,6 +36,7 @@ typedef struct {
 	VmifsCall call; /* deadline and cancellation, for the engine */
 	VmifsFs *fs;
 	gboolean may_block; /* on the guest's queue: nothing else waits for this thread */
+	gboolean trying;    /* on the thread that took the request, with a moment to decode */
 	VmifsDefer defer;   /* out */
 	pid_t caller;       /* thread that made the system call; 0 = unknown */
 } VmifsNodeCall;
@@ -43,6 +44,14 @@ typedef struct {
 /* TRUE when the op may decode guest structures now. Otherwise notes that it wants to. */
 gboolean
 vmifs_node_needs_work(VmifsNodeCall *call);
+/* The same for what commonly takes less than the way through the queue would: on the thread that
+ * took the request it may decode for a moment, if the guest is frozen and known. */
+gboolean
+vmifs_node_may_try(VmifsNode *node, VmifsNodeCall *call);
+/* To be called with the result of what was tried: FALSE, without an error, when it came too late:
+ * the call is to be made again on the guest's queue. */
+gboolean
+vmifs_node_end_try(VmifsNodeCall *call, gboolean done, GError **error);
 /* TRUE when discovery of the node's guest has ended and the op may decode. */
 gboolean
 vmifs_node_needs_discovery(VmifsNode *node, VmifsNodeCall *call);
@@ -87,6 +96,8 @@ typedef enum {
 	VMIFS_NODE_TASK = 1 << 2,
 	/* Found for one caller only: the kernel must ask again. */
 	VMIFS_NODE_FLEETING = 1 << 3,
+	/* Its text is cheap: a lookup makes it, so that its size is known from the start. */
+	VMIFS_NODE_QUICK = 1 << 5,
 	/* Too many children to give the kernel an inode for each when they are only listed. */
 	VMIFS_NODE_CROWDED = 1 << 4,
 } VmifsNodeFlags;

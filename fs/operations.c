@@ -13,6 +13,13 @@
 
 /* ---- names and attributes ---- */
 
+/* A reader who looks up a text will want its size and its bytes next: both in one go. */
+static gboolean
+is_cheap(const VmifsNode *node)
+{
+	return node->flags & VMIFS_NODE_QUICK && vmifs_content_is_constant(node);
+}
+
 gboolean
 vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
@@ -25,8 +32,8 @@ vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 		.ino = node->id,
 		.entry_timeout = vmifs_attr_entry_timeout(fs, node),
 	};
-	gboolean filled =
-		vmifs_attr_fill(fs, node, FALSE, &entry.attr, &entry.attr_timeout, call, error);
+	gboolean filled = vmifs_attr_fill(fs, node, is_cheap(node), &entry.attr,
+					  &entry.attr_timeout, call, error);
 	if (!filled || !vmifs_request_claim(request) || fuse_reply_entry(request->req, &entry) != 0)
 		vmifs_inodes_forget(fs->inodes, node->id, 1);
 	return filled;

@@ -56,6 +56,9 @@ vmifs_task_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name
 /* ENDED when a live guest's list has that pid no more, or for another task. */
 gboolean
 vmifs_task_check(VmifsNode *node, const VmifsTask *task, VmifsNodeCall *call, GError **error);
+/* The guest's tasks, at once where they are known already. (full) NULL with error, or deferred. */
+VmifsTaskList *
+vmifs_try_tasks(VmifsNode *node, VmifsNodeCall *call, GError **error);
 /* A positive decimal number without sign, blanks or leading zeros. */
 gboolean
 vmifs_parse_pid(const char *text, guint32 *ret);

@@ -12,9 +12,7 @@
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
-	if (!vmifs_node_needs_work(call))
-		return FALSE;
-	VmifsTaskList *tasks = vmifs_guest_tasks(vmifs_node_guest(self), &call->call, error);
+	VmifsTaskList *tasks = vmifs_try_tasks(self, call, error);
 	if (!tasks)
 		return FALSE;
 	list->pin = tasks;
@@ -50,10 +48,7 @@ child(VmifsNode *self, const VmifsNodeList *list, guint index)
 static VmifsNode *
 lookup_process(VmifsNode *self, const char *name, guint32 pid, VmifsNodeCall *call, GError **error)
 {
-	if (!vmifs_node_needs_work(call))
-		return NULL;
-	g_autoptr(VmifsTaskList) tasks =
-		vmifs_guest_tasks(vmifs_node_guest(self), &call->call, error);
+	g_autoptr(VmifsTaskList) tasks = vmifs_try_tasks(self, call, error);
 	if (!tasks)
 		return NULL;
 	gsize index;

@@ -33,6 +33,16 @@ vmifs_task_check(VmifsNode *node, const VmifsTask *task, VmifsNodeCall *call, GE
 	return FALSE;
 }
 
+VmifsTaskList *
+vmifs_try_tasks(VmifsNode *node, VmifsNodeCall *call, GError **error)
+{
+	if (!vmifs_node_may_try(node, call))
+		return NULL;
+	g_autoptr(VmifsTaskList) tasks =
+		vmifs_guest_tasks(vmifs_node_guest(node), &call->call, error);
+	return vmifs_node_end_try(call, tasks != NULL, error) ? g_steal_pointer(&tasks) : NULL;
+}
+
 gboolean
 vmifs_parse_pid(const char *text, guint32 *ret)
 {
@@ -81,9 +91,7 @@ static const VmifsNodeOps thread_ops = {
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
-	if (!vmifs_node_needs_work(call))
-		return FALSE;
-	VmifsTaskList *tasks = vmifs_guest_tasks(vmifs_node_guest(self), &call->call, error);
+	VmifsTaskList *tasks = vmifs_try_tasks(self, call, error);
 	if (!tasks)
 		return FALSE;
 	list->pin = tasks;
@@ -119,10 +127,7 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 		vmifs_node_set_not_found(error, name);
 		return NULL;
 	}
-	if (!vmifs_node_needs_work(call))
-		return NULL;
-	g_autoptr(VmifsTaskList) tasks =
-		vmifs_guest_tasks(vmifs_node_guest(self), &call->call, error);
+	g_autoptr(VmifsTaskList) tasks = vmifs_try_tasks(self, call, error);
 	if (!tasks)
 		return NULL;
 	const VmifsTask *task = vmifs_task_list_find(tasks, tid);

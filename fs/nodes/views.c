@@ -26,20 +26,27 @@ view_of(const VmifsNode *node)
 
 /* ---- texts and links ---- */
 
+static gboolean
+may_decode(VmifsNode *self, const VmifsView *view, VmifsNodeCall *call)
+{
+	return view->quick ? vmifs_node_may_try(self, call) : vmifs_node_needs_work(call);
+}
+
 /* entry: the name within a LIST, or NULL. */
 static gboolean
 render_view(VmifsNode *self, const VmifsView *view, const char *entry, GString *out,
 	    VmifsNodeCall *call, GError **error)
 {
 	const VmifsTask *task = vmifs_node_task(self);
-	if (!vmifs_node_needs_work(call))
+	if (!may_decode(self, view, call))
 		return FALSE;
 	if (task && !vmifs_task_check(self, task, call, error))
 		return FALSE;
 	if (S_ISLNK(self->ops->type) && call->fs->links_prefixed)
 		g_string_append(out, LINK_PREFIX);
-	return vmifs_guest_render(vmifs_node_guest(self), view, task, entry, out, &call->call,
-				  error);
+	gboolean rendered = vmifs_guest_render(vmifs_node_guest(self), view, task, entry, out,
+					       &call->call, error);
+	return vmifs_node_end_try(call, rendered, error);
 }
 
 static gboolean
@@ -91,12 +98,14 @@ list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError *
 {
 	const VmifsView *view = view_of(self);
 	const VmifsTask *task = vmifs_node_task(self);
-	if (!vmifs_node_needs_work(call))
+	if (!may_decode(self, view, call))
 		return FALSE;
 	if (task && !vmifs_task_check(self, task, call, error))
 		return FALSE;
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	if (!vmifs_guest_list(vmifs_node_guest(self), view, task, names, &call->call, error))
+	gboolean listed =
+		vmifs_guest_list(vmifs_node_guest(self), view, task, names, &call->call, error);
+	if (!vmifs_node_end_try(call, listed, error))
 		return FALSE;
 	for (guint i = 0; i < names->len; i++)
 		vmifs_node_list_add(list, g_ptr_array_index(names, i), entry_ops(view)->type, 0);
@@ -188,6 +197,8 @@ lookup_below(VmifsNode *dir, VmifsScope scope, const char *prefix, gsize prefix_
 		ViewNode *node = vmifs_node_new(
 			rest[len] ? &folder_ops : ops_of_kind(views[i].kind), dir, name, 0);
 		node->view = &views[i];
+		if (!rest[len] && views[i].quick && views[i].kind == VMIFS_VIEW_TEXT)
+			node->node.flags |= VMIFS_NODE_QUICK;
 		node->scope = scope;
 		node->prefix_len = rest[len] ? prefix_len + len + 1 : 0;
 		return &node->node;

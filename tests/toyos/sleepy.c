@@ -122,6 +122,21 @@ render_deaf(gpointer self, const VmifsTask *task, const char *entry, GString *ou
 	return TRUE;
 }
 
+/* Half a text, when its caller has no time. */
+static gboolean
+render_late(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	    const VmifsCall *call, GError **error)
+{
+	g_string_append(out, "first\n");
+	for (guint i = 0; i < 1000; i++) {
+		g_usleep(1000);
+		if (!vmifs_call_check(call, NULL))
+			return TRUE;
+	}
+	g_string_append(out, "last\n");
+	return TRUE;
+}
+
 static gboolean
 render_big(gpointer self, const VmifsTask *task, const char *entry, GString *out,
 	   const VmifsCall *call, GError **error)
@@ -224,6 +239,11 @@ n_vcpus(gpointer self, const VmifsCall *call)
 static const VmifsView views[] = {
 	TEXT("slow", VMIFS_SCOPE_GUEST, render_slow),
 	TEXT("deaf", VMIFS_SCOPE_GUEST, render_deaf),
+	{ .name = "late",
+	  .scopes = VMIFS_SCOPE_GUEST,
+	  .kind = VMIFS_VIEW_TEXT,
+	  .render = render_late,
+	  .quick = TRUE },
 	TEXT("big", VMIFS_SCOPE_GUEST, render_big),
 	TEXT("version", VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS, render_word),
 	TEXT("sys/kernel/ostype", VMIFS_SCOPE_PROCS, render_word),

@@ -11,6 +11,7 @@ typedef struct {
 	gint n_rendered; /* atomic */
 	gint n_failures; /* atomic; how many of the next renderings fail */
 	gint delay_ms;
+	gsize len; /* of the text, at least */
 } TestNode;
 
 static gboolean
@@ -27,6 +28,8 @@ render(VmifsNode *node, GString *out, VmifsNodeCall *call, GError **error)
 		return FALSE;
 	}
 	g_string_append(out, "text\n");
+	while (out->len < self->len)
+		g_string_append_c(out, '.');
 	return TRUE;
 }
 
@@ -83,10 +86,30 @@ START_TEST(frozen_text_is_made_once_for_all_opens)
 }
 END_TEST
 
-START_TEST(text_goes_with_its_last_user)
+START_TEST(small_text_is_kept_until_others_take_its_place)
 {
 	Fixture f;
 	fixture_init(&f, TRUE);
+	vmifs_content_unref(get(&f, NULL));
+	vmifs_content_unref(get(&f, NULL));
+	ck_assert_int_eq(f.node->n_rendered, 1);
+	for (int i = 0; i < 64; i++) {
+		VmifsNodeCall call = { .may_block = TRUE };
+		g_autoptr(VmifsNode) other = vmifs_node_new(&ops, NULL, "", 0);
+		other->guest = &f.guest;
+		vmifs_content_unref(vmifs_contents_get(f.contents, other, &call, NULL));
+	}
+	vmifs_content_unref(get(&f, NULL));
+	ck_assert_int_eq(f.node->n_rendered, 2);
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(large_text_goes_with_its_last_user)
+{
+	Fixture f;
+	fixture_init(&f, TRUE);
+	f.node->len = 3 << 20;
 	vmifs_content_unref(get(&f, NULL));
 	vmifs_content_unref(get(&f, NULL));
 	ck_assert_int_eq(f.node->n_rendered, 2);
@@ -200,7 +223,8 @@ make_suite(void)
 	Suite *s = suite_create("content");
 	TCase *t = tcase_create("content");
 	tcase_add_test(t, frozen_text_is_made_once_for_all_opens);
-	tcase_add_test(t, text_goes_with_its_last_user);
+	tcase_add_test(t, small_text_is_kept_until_others_take_its_place);
+	tcase_add_test(t, large_text_goes_with_its_last_user);
 	tcase_add_test(t, live_text_is_made_for_each_open);
 	tcase_add_test(t, varying_text_of_a_frozen_guest_is_made_for_each_open);
 	tcase_add_test(t, failure_is_not_kept);

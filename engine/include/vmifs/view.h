@@ -41,6 +41,10 @@ struct VmifsView {
 	/* LIST: appends the names, (full) strings, in the order they are to be shown. */
 	gboolean (*list)(gpointer os, const VmifsTask *task, GPtrArray *names,
 			 const VmifsCall *call, GError **error);
+	/* Commonly made in a few dozen microseconds from mapped memory; its loops look at the call
+	 * every hundred microseconds at least. Of a frozen guest it is then made when it is looked
+	 * up. */
+	gboolean quick;
 };
 
 G_END_DECLS
