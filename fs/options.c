@@ -57,7 +57,7 @@ static const Word words[] = {
 	  "modes are 0444 and 0555 less this, instead of 0400 and 0500" },
 	{ "cache_ms", WORD_NUMBER, AT(engine.cache_ms), 0, 0, 3600000, "N",
 	  "how old a running guest's translations and lists may be; 0 = never kept [100]" },
-	{ "format", WORD_STRING, AT(format), 0, 0, 0, "raw|...",
+	{ "format", WORD_STRING, AT(format), 0, 0, 0, "elf|lime|raw",
 	  "what the image is, believed over its content" },
 	{ "base", WORD_ADDRESS, AT(engine.base), AT(engine.has_base), 0, 0, "ADDRESS",
 	  "physical address of a raw image's first byte" },

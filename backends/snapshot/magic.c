@@ -9,7 +9,7 @@
 
 #define BYTES(s) s, sizeof s - 1
 
-#define RAW_ONLY "this version reads raw images: take one with QEMU's 'pmemsave'"
+#define NOT_YET "this version reads raw images, ELF cores and LiME: take one of those"
 #define UNPACK "unpack it first"
 #define DISK "that is a disk; take an image of the guest's memory"
 
@@ -21,30 +21,28 @@ static const struct {
 	const char *advice;
 } foreign[] = {
 	/* memory in other clothes */
-	{ BYTES("\177ELF"), 0, "an ELF file (core dump)", RAW_ONLY },
-	{ BYTES("EMiL"), 0, "a LiME image", RAW_ONLY },
 	{ BYTES("AVML"), 0, "a compressed AVML image",
 	  "turn it into a raw one with 'avml-convert'" },
-	{ BYTES("KDUMP   "), 0, "a kdump image", RAW_ONLY },
-	{ BYTES("DISKDUMP"), 0, "a diskdump image", RAW_ONLY },
-	{ BYTES("makedumpfile\0\0\0\0"), 0, "a flattened makedumpfile image", RAW_ONLY },
-	{ BYTES("PAGEDUMP"), 0, "a Windows crash dump", RAW_ONLY },
-	{ BYTES("PAGEDU64"), 0, "a Windows crash dump", RAW_ONLY },
-	{ BYTES("HIBR"), 0, "a Windows hibernation file", RAW_ONLY },
-	{ BYTES("hibr"), 0, "a Windows hibernation file", RAW_ONLY },
-	{ BYTES("WAKE"), 0, "a Windows hibernation file", RAW_ONLY },
-	{ BYTES("wake"), 0, "a Windows hibernation file", RAW_ONLY },
-	{ BYTES("RSTR"), 0, "a Windows hibernation file", RAW_ONLY },
-	{ BYTES("S1SUSPEND"), 4086, "a Linux hibernation image", RAW_ONLY },
+	{ BYTES("KDUMP   "), 0, "a kdump image", NOT_YET },
+	{ BYTES("DISKDUMP"), 0, "a diskdump image", NOT_YET },
+	{ BYTES("makedumpfile\0\0\0\0"), 0, "a flattened makedumpfile image", NOT_YET },
+	{ BYTES("PAGEDUMP"), 0, "a Windows crash dump", NOT_YET },
+	{ BYTES("PAGEDU64"), 0, "a Windows crash dump", NOT_YET },
+	{ BYTES("HIBR"), 0, "a Windows hibernation file", NOT_YET },
+	{ BYTES("hibr"), 0, "a Windows hibernation file", NOT_YET },
+	{ BYTES("WAKE"), 0, "a Windows hibernation file", NOT_YET },
+	{ BYTES("wake"), 0, "a Windows hibernation file", NOT_YET },
+	{ BYTES("RSTR"), 0, "a Windows hibernation file", NOT_YET },
+	{ BYTES("S1SUSPEND"), 4086, "a Linux hibernation image", NOT_YET },
 	{ BYTES("\xd0\xbe\xd2\xbe"), 0, "a VMware state file", "give the .vmem file beside it" },
 	{ BYTES("\xd1\xba\xd1\xba"), 0, "a VMware state file", "give the .vmem file beside it" },
 	{ BYTES("\xd2\xbe\xd2\xbe"), 0, "a VMware state file", "give the .vmem file beside it" },
 	{ BYTES("\xd3\xbe\xd3\xbe"), 0, "a VMware state file", "give the .vmem file beside it" },
-	{ BYTES("\177VirtualBox SavedState"), 0, "a VirtualBox saved state", RAW_ONLY },
-	{ BYTES("QEVM"), 0, "a QEMU migration stream", RAW_ONLY },
-	{ BYTES("LibvirtQemudSave"), 0, "an image of 'virsh save'", RAW_ONLY },
-	{ BYTES("LibvirtQemudPart"), 0, "an unfinished image of 'virsh save'", RAW_ONLY },
-	{ BYTES("Xen saved domain"), 0, "an image of 'xl save'", RAW_ONLY },
+	{ BYTES("\177VirtualBox SavedState"), 0, "a VirtualBox saved state", NOT_YET },
+	{ BYTES("QEVM"), 0, "a QEMU migration stream", NOT_YET },
+	{ BYTES("LibvirtQemudSave"), 0, "an image of 'virsh save'", NOT_YET },
+	{ BYTES("LibvirtQemudPart"), 0, "an unfinished image of 'virsh save'", NOT_YET },
+	{ BYTES("Xen saved domain"), 0, "an image of 'xl save'", NOT_YET },
 	/* disks */
 	{ BYTES("QFI\xfb"), 0, "a qcow2 image", DISK },
 	{ BYTES("KDMV"), 0, "a VMDK image", DISK },

@@ -13,10 +13,12 @@
 #define MAX_LEN ((off_t) 1 << 46)
 
 static const VmifsSnapshotFormat *const formats[] = {
+	&vmifs_snapshot_elf,
+	&vmifs_snapshot_lime,
 	&vmifs_snapshot_raw,
 };
 
-static const char *const format_words[] = { "raw", NULL };
+static const char *const format_words[] = { "elf", "lime", "raw", NULL };
 
 static int
 snapshot_probe(const VmifsSource *src)
@@ -116,6 +118,29 @@ choose_format(VmifsSnapshot *self, const VmifsSource *src, GError **error)
 	return TRUE;
 }
 
+gboolean
+vmifs_snapshot_bad(GError **error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (error)
+		*error = g_error_new_valist(VMIFS_ERROR, VMIFS_ERROR_SOURCE, format, args);
+	va_end(args);
+	return FALSE;
+}
+
+/* A guest can write a header to its first page. */
+static void
+advise_raw(const VmifsSnapshot *self, const VmifsSource *src, GError **error)
+{
+	if (!error || src->options->format || self->format == &vmifs_snapshot_raw)
+		return;
+	g_autofree char *told = (*error)->message;
+	(*error)->message =
+		g_strconcat(told, " (if it is a raw image all the same: -o format=raw)", NULL);
+}
+
 /* ---- ops ---- */
 
 static void
@@ -125,6 +150,9 @@ snapshot_close(gpointer data)
 
 	vmifs_extents_free(self->extents);
 	g_array_unref(self->regions);
+	g_ptr_array_unref(self->vcpus);
+	g_clear_pointer(&self->vmcoreinfo, g_bytes_unref);
+	g_string_free(self->remarks, TRUE);
 	if (self->fd >= 0)
 		close(self->fd);
 	g_free(self);
@@ -136,6 +164,8 @@ snapshot_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	VmifsSnapshot *self = g_new0(VmifsSnapshot, 1);
 
 	self->regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion));
+	self->vcpus = g_ptr_array_new_with_free_func((GDestroyNotify) vmifs_regs_unref);
+	self->remarks = g_string_new(NULL);
 	self->fd = fcntl(src->fd, F_DUPFD_CLOEXEC, 0);
 	if (self->fd < 0) {
 		refuse(error, src, "cannot be kept open: %s", g_strerror(errno));
@@ -143,6 +173,7 @@ snapshot_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 		if (self->format->find_regions(self, src, call, error))
 			return self;
 		g_prefix_error(error, "%s: %s: ", src->spec, self->format->name);
+		advise_raw(self, src, error);
 	}
 	snapshot_close(self);
 	return NULL;
@@ -159,21 +190,34 @@ snapshot_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError *
 
 	g_array_append_val(ret->blocks, block);
 	g_array_append_vals(ret->regions, self->regions->data, self->regions->len);
+	ret->n_vcpus = self->vcpus->len;
 	return TRUE;
 }
 
-static int
-read_exactly(int fd, guint64 offset, guint8 *buf, gsize len)
+static gboolean
+snapshot_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error)
+{
+	const VmifsSnapshot *self = data;
+	gsize n;
+	const VmifsReg *all = vmifs_regs_all(g_ptr_array_index(self->vcpus, vcpu), &n);
+
+	for (gsize i = 0; i < n; i++)
+		vmifs_regs_set(regs, all[i].name, all[i].value);
+	return TRUE;
+}
+
+int
+vmifs_snapshot_read(const VmifsSnapshot *self, guint64 offset, gpointer buf, gsize len)
 {
 	while (len) {
-		gssize n = pread(fd, buf, len, (off_t) offset);
+		gssize n = pread(self->fd, buf, len, (off_t) offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno;
 		if (n == 0)
 			return ENODATA; /* the file has become shorter */
-		buf += n;
+		buf = (guint8 *) buf + n;
 		offset += (gsize) n;
 		len -= (gsize) n;
 	}
@@ -187,7 +231,7 @@ snapshot_read(gpointer data, VmifsIo *io, gsize n, const VmifsCall *call)
 	gsize good = 0;
 
 	for (gsize i = 0; i < n; i++) {
-		io[i].status = read_exactly(self->fd, io[i].offset, io[i].buf, io[i].len);
+		io[i].status = vmifs_snapshot_read(self, io[i].offset, io[i].buf, io[i].len);
 		good += !io[i].status;
 	}
 	return good;
@@ -227,8 +271,19 @@ snapshot_info(gpointer data, GString *out)
 {
 	const VmifsSnapshot *self = data;
 
-	g_string_append_printf(out, "format: %s%s\n", self->format->name,
-			       self->extents ? ", sparse" : "");
+	g_string_append_printf(out, "format: %s%s\n%s", self->format->name,
+			       self->extents ? ", sparse" : "", self->remarks->str);
+	if (self->n_missing)
+		g_string_append_printf(out,
+				       "missing: %" G_GUINT64_FORMAT
+				       " bytes of memory: the file is shorter than it says: it was "
+				       "cut short, or is still being written\n",
+				       self->n_missing);
+	if (self->n_strange)
+		g_string_append_printf(out,
+				       "ignored: %" G_GUINT64_FORMAT
+				       " pieces at addresses that no machine has\n",
+				       self->n_strange);
 }
 
 extern const VmifsBackend vmifs_backend_snapshot;
@@ -244,5 +299,6 @@ const VmifsBackend vmifs_backend_snapshot = {
 	.acquired = snapshot_acquired,
 	.map = snapshot_map,
 	.extent = snapshot_extent,
+	.regs = snapshot_regs,
 	.info = snapshot_info,
 };

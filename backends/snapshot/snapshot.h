@@ -2,7 +2,7 @@
 /*
  * snapshot (private): a file that holds memory. What the formats have in common is one file,
  * mapped, with or without holes; each format, in a file of its own, only says which pieces of it
- * lie where.
+ * lie where, and what else the file tells of its guest.
  */
 #pragma once
 
@@ -21,6 +21,11 @@ typedef struct {
 	gint64 acquired;       /* µs since the epoch */
 	VmifsExtents *extents; /* NULL = no holes */
 	GArray *regions;       /* of VmifsRegion, all of block 0, which is the file */
+	GPtrArray *vcpus;      /* of VmifsRegs */
+	GBytes *vmcoreinfo;    /* (nullable) the note, from its header on */
+	GString *remarks;      /* `key: value` lines for info */
+	guint64 n_missing;     /* bytes of memory that the file is too short for */
+	guint64 n_strange;     /* pieces that no physical address can have */
 } VmifsSnapshot;
 
 /* How to add one: a file with a const VmifsSnapshotFormat, a line in the table of snapshot.c before
@@ -28,12 +33,38 @@ typedef struct {
 struct VmifsSnapshotFormat {
 	const char *name; /* the word of format= */
 	gboolean (*matches)(const VmifsSource *src);
-	/* Appends to self->regions, or fails with SOURCE or INVALID. */
+	/* Fills self->regions and whatever follows it, or fails with SOURCE or INVALID. */
 	gboolean (*find_regions)(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *call,
 				 GError **error);
 };
 
+extern const VmifsSnapshotFormat vmifs_snapshot_elf;
+extern const VmifsSnapshotFormat vmifs_snapshot_lime;
 extern const VmifsSnapshotFormat vmifs_snapshot_raw;
+
+/* SOURCE with that text, prefixed later with the source's name. Returns FALSE. */
+gboolean
+vmifs_snapshot_bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Exactly len bytes of the file. Returns: 0, or an errno value; ENODATA behind its end. */
+int
+vmifs_snapshot_read(const VmifsSnapshot *self, guint64 offset, gpointer buf, gsize len);
+
+/* ---- pieces.c ---- */
+
+/* Memory at pa lies at offset of the file. Pieces may come in any order, overlap, and reach over
+ * the end of the file: what it lacks is counted as missing. FALSE with SOURCE beyond a bound. */
+gboolean
+vmifs_snapshot_add_piece(VmifsSnapshot *self, guint64 pa, guint64 offset, guint64 len,
+			 GError **error);
+/* Makes regions of them, sorted and disjoint. FALSE with SOURCE when there are none. */
+gboolean
+vmifs_snapshot_settle(VmifsSnapshot *self, GError **error);
+
+/* ---- notes.c ---- */
+
+/* What the notes of an ELF core tell, all of them: registers, VMCOREINFO. Any bytes at all. */
+void
+vmifs_snapshot_add_notes(VmifsSnapshot *self, gconstpointer notes, gsize len);
 
 /* What is known by its first bytes and cannot be read by this version. FALSE when src is none of
  * it; else TRUE with SOURCE and its name in error. */
