@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * system: the short texts about the whole guest: version, cmdline, and the names that uname(2)
- * gives, which procfs has under sys/kernel/.
+ * gives, which procfs has under sys/kernel/. Some can be set by whoever owns a user namespace: what
+ * would steer a terminal is escaped.
  */
 #include "linux.h"
 
 #define MAX_CMDLINE (64 * 1024)
 #define MAX_FORMAT 1024
 #define MAX_UTS 65
+
+static void
+append_line(GString *out, const char *text, gsize len)
+{
+	vmifs_text_append_mangled(out, text, (gssize) len, LINUX_CONTROL_BYTES);
+	g_string_append_c(out, '\n');
+}
 
 /* One of the texts of the initial uts namespace. */
 static char *
@@ -29,6 +37,7 @@ LINUX_VIEW(linux_render_version)
 					    LINUX_FIELD_UTS_NAMESPACE_RELEASE,
 					    LINUX_FIELD_UTS_NAMESPACE_VERSION };
 	const Linux *self = os;
+	g_autoptr(GString) text = g_string_new(NULL);
 	guint64 address;
 	gsize used = 0;
 
@@ -40,15 +49,16 @@ LINUX_VIEW(linux_render_version)
 		return FALSE;
 	for (const char *p = format; *p; p++) {
 		if (p[0] != '%' || p[1] != 's' || used == G_N_ELEMENTS(names)) {
-			g_string_append_c(out, *p);
+			g_string_append_c(text, *p);
 			continue;
 		}
 		g_autofree char *name = read_uts(self, names[used++], error);
 		if (!name)
 			return FALSE;
-		g_string_append(out, name);
+		g_string_append(text, name);
 		p++;
 	}
+	append_line(out, text->str, text->len - g_str_has_suffix(text->str, "\n"));
 	return TRUE;
 }
 
@@ -62,7 +72,7 @@ LINUX_VIEW(linux_render_kernel_cmdline)
 	g_autofree char *text = vmifs_aspace_read_string(self->aspace, address, MAX_CMDLINE, error);
 	if (!text)
 		return FALSE;
-	g_string_append_printf(out, "%s\n", text);
+	append_line(out, text, strlen(text));
 	return TRUE;
 }
 
@@ -73,7 +83,7 @@ render_uts(const Linux *os, LinuxField field, GString *out, GError **error)
 
 	if (!text)
 		return FALSE;
-	g_string_append_printf(out, "%s\n", text);
+	append_line(out, text, strlen(text));
 	return TRUE;
 }
 

@@ -103,7 +103,7 @@ START_TEST(version_is_the_kernels_format)
 	Fixture f;
 	setup(&f);
 	guint64 ns = variable(&f, "init_uts_ns", 0);
-	guint64 format = linux_guest_string(&f.g, "%s version %s (gcc 12, 100%) %s\n%s");
+	guint64 format = linux_guest_string(&f.g, "%s version %s (gcc 12, 100%) %s %s\n");
 	linux_guest_symbol(&f.g, "linux_proc_banner", format);
 	linux_guest_put_text(&f.g, ns, LINUX_FIELD_UTS_NAMESPACE_SYSNAME, "Linux");
 	linux_guest_put_text(&f.g, ns, LINUX_FIELD_UTS_NAMESPACE_RELEASE, "6.1.0");
@@ -111,13 +111,28 @@ START_TEST(version_is_the_kernels_format)
 	linux_guest_put_text(&f.g, ns, LINUX_FIELD_UTS_NAMESPACE_NODENAME, "host");
 	Linux *os = linux_guest_start(&f.g);
 	ck_assert(linux_render_version(os, NULL, NULL, f.out, NULL, &f.error));
-	ck_assert_str_eq(f.out->str, "Linux version 6.1.0 (gcc 12, 100%) #1 SMP\n%s");
+	ck_assert_str_eq(f.out->str, "Linux version 6.1.0 (gcc 12, 100%) #1 SMP %s\n");
 	g_string_truncate(f.out, 0);
 	ck_assert(linux_render_hostname(os, NULL, NULL, f.out, NULL, &f.error));
 	ck_assert(linux_render_ostype(os, NULL, NULL, f.out, NULL, &f.error));
 	ck_assert(linux_render_osrelease(os, NULL, NULL, f.out, NULL, &f.error));
 	ck_assert(linux_render_uts_version(os, NULL, NULL, f.out, NULL, &f.error));
 	ck_assert_str_eq(f.out->str, "host\nLinux\n6.1.0\n#1 SMP\n");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(names_do_not_steer_a_terminal)
+{
+	Fixture f;
+	setup(&f);
+	guint64 ns = variable(&f, "init_uts_ns", 0);
+	linux_guest_put_text(&f.g, ns, LINUX_FIELD_UTS_NAMESPACE_NODENAME, "\033[2Ja\\b\nc");
+	variable(&f, "saved_command_line", linux_guest_string(&f.g, "a\rb"));
+	Linux *os = linux_guest_start(&f.g);
+	ck_assert(linux_render_hostname(os, NULL, NULL, f.out, NULL, &f.error));
+	ck_assert(linux_render_kernel_cmdline(os, NULL, NULL, f.out, NULL, &f.error));
+	ck_assert_str_eq(f.out->str, "\\033[2Ja\\b\\012c\na\\015b\n");
 	teardown(&f);
 }
 END_TEST
@@ -343,6 +358,7 @@ make_suite(void)
 	TCase *t = tcase_create("texts");
 
 	tcase_add_test(t, version_is_the_kernels_format);
+	tcase_add_test(t, names_do_not_steer_a_terminal);
 	tcase_add_test(t, command_line_ends_in_a_newline);
 	tcase_add_test(t, what_the_kernel_lacks_is_named);
 	tcase_add_test(t, pid_max_is_a_variable_of_older_kernels);
