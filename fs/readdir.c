@@ -9,6 +9,9 @@
 
 #include "reply.h"
 
+/* A guest chooses how many files a process has open. */
+#define MAX_ENTERED 16384
+
 /* An entry as it is listed; `.` and `..` come first. */
 typedef struct {
 	const char *name;
@@ -38,7 +41,8 @@ static VmifsNode *
 cheap_node(VmifsFs *fs, const VmifsHandle *handle, guint64 index)
 {
 	VmifsNode *dir = handle->node;
-	if (index < 2 || dir->flags & VMIFS_NODE_CROWDED)
+	if (index < 2 || dir->flags & VMIFS_NODE_CROWDED ||
+	    handle->list->entries->len > MAX_ENTERED)
 		return NULL;
 	if (dir->ops->child)
 		return dir->ops->child(dir, handle->list, (guint) index - 2);
