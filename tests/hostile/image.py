@@ -20,7 +20,7 @@ class Image:
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         self.size = os.fstat(self.base).st_size
         self.touched = set()
-        self.resized = False
+        self.least = self.size  # bytes that it never had less of since the last undo()
         done = 0
         while done < self.size:
             done += os.sendfile(self.fd, self.base, done, self.size - done)
@@ -37,19 +37,22 @@ class Image:
         os.pwrite(self.fd, data, pa)
 
     def resize(self, size):
-        self.resized = True
+        self.least = min(self.least, size)
         os.ftruncate(self.fd, size)
 
     def undo(self):
-        if self.resized:
-            left = os.fstat(self.fd).st_size
-            os.ftruncate(self.fd, self.size)
-            if left < self.size:
-                self.touched.update(range(left // PAGE, self.size // PAGE))
-            self.resized = False
+        os.ftruncate(self.fd, self.size)
+        if self.least < self.size:  # what was poked behind its end made it grow again
+            self.touched.update(range(self.least // PAGE, self.size // PAGE))
+        self.least = self.size
         for page in self.touched:
             os.pwrite(self.fd, os.pread(self.base, PAGE, page * PAGE), page * PAGE)
         self.touched.clear()
+
+    def is_as_it_was(self):
+        step = 1 << 20
+        return os.fstat(self.fd).st_size == self.size and all(
+            os.pread(self.fd, step, at) == os.pread(self.base, step, at) for at in range(0, self.size, step))
 
     def u64(self, pa):
         data = self.read(pa, 8)
