@@ -210,6 +210,16 @@ static const VmifsView views[] = {
 	  .render = linux_render_coredump_filter },
 	{ "children", VMIFS_SCOPE_THREAD, VMIFS_VIEW_TEXT, .render = linux_render_children },
 
+	{ "net/tcp", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_tcp },
+	{ "net/tcp6", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_tcp6 },
+	{ "net/udp", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_udp },
+	{ "net/udp6", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_udp6 },
+	{ "net/udplite", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_udplite },
+	{ "net/udplite6", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_udplite6 },
+	{ "net/raw", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_raw },
+	{ "net/raw6", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_raw6 },
+	{ "net/icmp", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_icmp },
+	{ "net/icmp6", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_icmp6 },
 	{ "net/unix", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_unix },
 };
 

@@ -227,6 +227,16 @@ LINUX_VIEW(linux_render_uts_version);
 LINUX_VIEW(linux_render_hostname);
 LINUX_VIEW(linux_render_pid_max);
 
+LINUX_VIEW(linux_render_net_tcp);
+LINUX_VIEW(linux_render_net_tcp6);
+LINUX_VIEW(linux_render_net_udp);
+LINUX_VIEW(linux_render_net_udp6);
+LINUX_VIEW(linux_render_net_udplite);
+LINUX_VIEW(linux_render_net_udplite6);
+LINUX_VIEW(linux_render_net_raw);
+LINUX_VIEW(linux_render_net_raw6);
+LINUX_VIEW(linux_render_net_icmp);
+LINUX_VIEW(linux_render_net_icmp6);
 LINUX_VIEW(linux_render_net_unix);
 
 G_END_DECLS

@@ -5,6 +5,8 @@
  */
 #include "net.h"
 
+#include <spi/bytes.h>
+
 gboolean
 linux_net(const Linux *os, const VmifsTask *task, guint64 *ret, GError **error)
 {
@@ -110,4 +112,39 @@ linux_sock_inode(LinuxCursor *c, guint64 sk)
 		return linux_take(c, sk, LINUX_FIELD_SOCK_INO);
 	guint64 inode = find_inode(c, sk);
 	return inode ? linux_take(c, inode, LINUX_FIELD_INODE_INO) : 0;
+}
+
+static void
+append_address(LinuxSockets *s, LinuxCursor *c, guint64 sk, LinuxField v4, LinuxField v6)
+{
+	guint8 bytes[16] = { 0 };
+
+	if (s->family != LINUX_AF_INET6) {
+		g_string_append_printf(s->out, "%08X", (guint) linux_take(c, sk, v4));
+		return;
+	}
+	if (!c->error)
+		linux_get_bytes(c->os, sk, v6, bytes, sizeof bytes, &c->error);
+	for (guint i = 0; i < sizeof bytes; i += 4)
+		g_string_append_printf(s->out, "%08X", vmifs_load_u32(bytes + i));
+}
+
+void
+linux_sock_append_addresses(LinuxSockets *sockets, LinuxCursor *c, guint64 sk, guint64 local_port,
+			    guint64 remote_port)
+{
+	append_address(sockets, c, sk, LINUX_FIELD_SOCK_COMMON_RCV_SADDR,
+		       LINUX_FIELD_SOCK_COMMON_V6_RCV_SADDR);
+	g_string_append_printf(sockets->out, ":%04X ", (guint) local_port);
+	append_address(sockets, c, sk, LINUX_FIELD_SOCK_COMMON_DADDR,
+		       LINUX_FIELD_SOCK_COMMON_V6_DADDR);
+	g_string_append_printf(sockets->out, ":%04X", (guint) remote_port);
+}
+
+void
+linux_pad(GString *out, gsize start, gsize width)
+{
+	while (out->len - start < width)
+		g_string_append_c(out, ' ');
+	g_string_append_c(out, '\n');
 }

@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 
 enum { /* sock_common.skc_state, of all kinds of sockets */
        LINUX_TCP_ESTABLISHED = 1,
+       LINUX_TCP_SYN_RECV = 3,
        LINUX_TCP_TIME_WAIT = 6,
        LINUX_TCP_LISTEN = 10,
        LINUX_TCP_NEW_SYN_RECV = 12,
@@ -33,7 +34,7 @@ struct LinuxSockets {
 	guint64 n_lines;
 	/* Appends the line of a socket; chain: where in the table it was found. */
 	gboolean (*append)(LinuxSockets *sockets, guint64 sk, guint64 chain, GError **error);
-	gpointer user;
+	gconstpointer user;
 };
 
 /* For the namespace of that task. */
@@ -46,6 +47,19 @@ gboolean
 linux_sockets_append(LinuxSockets *sockets, const LinuxHash *hash, const VmifsCall *call,
 		     GError **error);
 
+/* "address:port address:port", with their length by the family; ports in the host's order. */
+void
+linux_sock_append_addresses(LinuxSockets *sockets, LinuxCursor *c, guint64 sk, guint64 local_port,
+			    guint64 remote_port);
+/* A port as a structure has it. */
+static inline guint64
+linux_port(guint64 be)
+{
+	return GUINT16_SWAP_LE_BE((guint16) be);
+}
+/* Blanks up to a width from start on, and a newline: the kernel's seq_pad(). */
+void
+linux_pad(GString *out, gsize start, gsize width);
 /* What procfs shows as the owner, and as the inode; 0 without one. */
 guint64
 linux_sock_uid(LinuxCursor *c, guint64 sk);

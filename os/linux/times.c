@@ -106,3 +106,36 @@ LINUX_VIEW(linux_render_uptime)
 	append_seconds(out, all, '\n');
 	return TRUE;
 }
+
+/* The length is built into the kernel; a clock that goes by ticks has it in its factors. */
+gboolean
+linux_jiffies(const Linux *os, LinuxJiffies *ret, GError **error)
+{
+	LinuxCursor c = { .os = os };
+	guint64 clock, now;
+
+	if (!linux_variable(os, "jiffies_64", 8, &now, error) ||
+	    !linux_symbol(os, "clocksource_jiffies", &clock, error))
+		return FALSE;
+	guint64 mult = linux_take(&c, clock, LINUX_FIELD_CLOCKSOURCE_MULT);
+	guint64 shift = linux_take(&c, clock, LINUX_FIELD_CLOCKSOURCE_SHIFT);
+	if (!linux_cursor_end(&c, error))
+		return FALSE;
+	ret->now = now;
+	ret->length = mult >> (shift & 63);
+	return TRUE;
+}
+
+guint64
+linux_jiffies_to_clock(const LinuxJiffies *jiffies, guint64 n)
+{
+	return n * jiffies->length / NS_PER_HUNDREDTH;
+}
+
+guint64
+linux_jiffies_until(const LinuxJiffies *jiffies, guint64 then)
+{
+	guint64 n = then - jiffies->now;
+
+	return (gint64) n > 0 ? linux_jiffies_to_clock(jiffies, n) : 0;
+}

@@ -21,4 +21,19 @@ linux_idle_time(const Linux *os, guint32 cpu, guint64 *ret_idle, guint64 *ret_io
 gboolean
 linux_cpu_time(const Linux *os, guint32 cpu, LinuxValue kind, guint64 *ret, GError **error);
 
+/* The tick that timers count in. */
+typedef struct {
+	guint64 now;
+	guint64 length; /* nanoseconds */
+} LinuxJiffies;
+
+gboolean
+linux_jiffies(const Linux *os, LinuxJiffies *ret, GError **error);
+/* In the hundredths of a second that procfs counts in. */
+guint64
+linux_jiffies_to_clock(const LinuxJiffies *jiffies, guint64 n);
+/* How long until then, in the same; 0 when that is over. */
+guint64
+linux_jiffies_until(const LinuxJiffies *jiffies, guint64 then);
+
 G_END_DECLS
