@@ -155,13 +155,36 @@ typedef struct {
 
 gboolean
 linux_path_read(const Linux *os, guint64 path, LinuxPath *ret, GError **error);
-/* The root of the guest's pid 1: what paths are shown from. */
+/* The guest's pid 1, a task_struct: whose view of things is shown. */
+gboolean
+linux_init_task(const Linux *os, guint64 *ret, GError **error);
+/* Its root: what paths are shown from. */
 gboolean
 linux_path_root(const Linux *os, LinuxPath *ret, GError **error);
 /* Appends what procfs shows for path, seen from root. */
 gboolean
 linux_path_append(const Linux *os, const LinuxPath *path, const LinuxPath *root, GString *out,
 		  GError **error);
+/* The same of a place that may lie outside of what root sees: FALSE in *ret_below then, and nothing
+ * is appended. *steps grows by what it cost. */
+gboolean
+linux_path_below(const Linux *os, const LinuxPath *path, const LinuxPath *root, GString *out,
+		 gboolean *ret_below, guint64 *steps, GError **error);
+/* Appends the path of a dentry within its file system; "//deleted" after one that is. */
+gboolean
+linux_dentry_append(const Linux *os, guint64 dentry, GString *out, GError **error);
+/* Of a dentry that stands for a namespace: "net:[4026531840]". */
+gboolean
+linux_namespace_append(const Linux *os, guint64 dentry, GString *out, GError **error);
+
+/* ---- super.c: what a file system says of itself in lists of mounts ---- */
+
+/* Appends its options, each after a comma, as its show_options does. root: dentry of the mount. */
+gboolean
+linux_super_options(const Linux *os, guint64 sb, guint64 root, GString *out, GError **error);
+/* Appends which part of it is mounted, escaped. */
+gboolean
+linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, GError **error);
 
 /* ---- views ---- */
 
@@ -198,6 +221,13 @@ LINUX_VIEW(linux_render_schedstat);
 LINUX_VIEW(linux_render_oom_score_adj);
 LINUX_VIEW(linux_render_oom_adj);
 LINUX_VIEW(linux_render_oom_score);
+LINUX_VIEW(linux_render_mountinfo);
+LINUX_VIEW(linux_render_mounts);
+LINUX_VIEW(linux_render_mountstats);
+LINUX_VIEW(linux_render_cgroup);
+LINUX_VIEW(linux_render_cpuset);
+LINUX_VIEW(linux_render_ns);
+LINUX_LIST(linux_list_ns);
 LINUX_VIEW(linux_render_uid_map);
 LINUX_VIEW(linux_render_gid_map);
 LINUX_VIEW(linux_render_projid_map);

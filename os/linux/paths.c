@@ -53,13 +53,21 @@ linux_path_read(const Linux *os, guint64 path, LinuxPath *ret, GError **error)
 }
 
 gboolean
-linux_path_root(const Linux *os, LinuxPath *ret, GError **error)
+linux_init_task(const Linux *os, guint64 *ret, GError **error)
 {
-	guint64 ns, init, fs, at;
+	guint64 ns;
 
 	/* Containers have a pid 1 of their own; this is the one of the whole guest. */
-	if (!linux_symbol(os, "init_pid_ns", &ns, error) ||
-	    !linux_get(os, ns, LINUX_FIELD_PID_NAMESPACE_CHILD_REAPER, &init, error) ||
+	return linux_symbol(os, "init_pid_ns", &ns, error) &&
+	       linux_get(os, ns, LINUX_FIELD_PID_NAMESPACE_CHILD_REAPER, ret, error);
+}
+
+gboolean
+linux_path_root(const Linux *os, LinuxPath *ret, GError **error)
+{
+	guint64 init, fs, at;
+
+	if (!linux_init_task(os, &init, error) ||
 	    !linux_get(os, init, LINUX_FIELD_TASK_FS, &fs, error) ||
 	    !linux_offset(os, LINUX_FIELD_FS_ROOT, &at, error))
 		return FALSE;
@@ -72,6 +80,7 @@ linux_path_root(const Linux *os, LinuxPath *ret, GError **error)
 typedef struct {
 	GPtrArray *pieces; /* of GString */
 	gsize len;
+	guint steps;
 } Pieces;
 
 static gboolean
@@ -110,19 +119,25 @@ step_mount(const Linux *os, guint64 mount, LinuxPath *at, guint64 vfsmount_at, G
 	return TRUE;
 }
 
+/* *ret_below: did it come to root, and not past it? */
 static gboolean
-collect_pieces(const Linux *os, LinuxPath at, const LinuxPath *root, Pieces *p, GError **error)
+collect_pieces(const Linux *os, LinuxPath at, const LinuxPath *root, Pieces *p, gboolean *ret_below,
+	       GError **error)
 {
 	guint64 vfsmount_at;
 
+	*ret_below = FALSE;
 	if (!linux_offset(os, LINUX_FIELD_MOUNT_MNT, &vfsmount_at, error))
 		return FALSE;
 	for (guint n = 0; n < MAX_STEPS; n++) {
 		guint64 top, parent;
 		g_autoptr(GError) failed = NULL;
 
-		if (root && at.mnt == root->mnt && at.dentry == root->dentry)
+		p->steps++;
+		if (root && at.mnt == root->mnt && at.dentry == root->dentry) {
+			*ret_below = TRUE;
 			return TRUE;
+		}
 		if (!linux_get(os, at.mnt, LINUX_FIELD_VFSMOUNT_ROOT, &top, error) ||
 		    !linux_get(os, at.dentry, LINUX_FIELD_DENTRY_PARENT, &parent, error))
 			return FALSE;
@@ -161,25 +176,76 @@ is_deleted(const Linux *os, guint64 dentry, gboolean *ret, GError **error)
 	return TRUE;
 }
 
+static void
+append_pieces(const Pieces *p, GString *out)
+{
+	if (p->pieces->len == 0)
+		g_string_append_c(out, '/');
+	for (guint i = p->pieces->len; i > 0; i--) {
+		const GString *piece = g_ptr_array_index(p->pieces, i - 1);
+		g_string_append_len(out, piece->str, (gssize) piece->len);
+	}
+}
+
 static gboolean
 append_walked(const Linux *os, const LinuxPath *path, const LinuxPath *root, GString *out,
 	      GError **error)
 {
 	g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(free_piece);
-	Pieces p = { pieces, 0 };
-	gboolean deleted;
+	Pieces p = { .pieces = pieces };
+	gboolean deleted, below;
 
 	if (!is_deleted(os, path->dentry, &deleted, error) ||
-	    !collect_pieces(os, *path, root, &p, error))
+	    !collect_pieces(os, *path, root, &p, &below, error))
 		return FALSE;
-	if (pieces->len == 0)
-		g_string_append_c(out, '/');
-	for (guint i = pieces->len; i > 0; i--) {
-		const GString *piece = g_ptr_array_index(pieces, i - 1);
-		g_string_append_len(out, piece->str, (gssize) piece->len);
-	}
+	append_pieces(&p, out);
 	if (deleted)
 		g_string_append(out, " (deleted)");
+	return TRUE;
+}
+
+gboolean
+linux_path_below(const Linux *os, const LinuxPath *path, const LinuxPath *root, GString *out,
+		 gboolean *ret_below, guint64 *steps, GError **error)
+{
+	g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(free_piece);
+	Pieces p = { .pieces = pieces };
+	gboolean below;
+	gboolean ok = collect_pieces(os, *path, root, &p, &below, error);
+
+	*steps += p.steps;
+	if (!ok)
+		return FALSE;
+	if (below)
+		append_pieces(&p, out);
+	*ret_below = below;
+	return TRUE;
+}
+
+gboolean
+linux_dentry_append(const Linux *os, guint64 dentry, GString *out, GError **error)
+{
+	g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(free_piece);
+	Pieces p = { .pieces = pieces };
+	gboolean deleted;
+
+	if (!is_deleted(os, dentry, &deleted, error))
+		return FALSE;
+	for (guint64 parent;; dentry = parent) {
+		gsize len;
+
+		if (!linux_get(os, dentry, LINUX_FIELD_DENTRY_PARENT, &parent, error))
+			return FALSE;
+		if (parent == dentry)
+			break;
+		char *name = read_name(os, dentry, &len, error);
+		/* What ends a ring of dentries is the length of their names. */
+		if (!name || !add_piece(&p, name, len, error))
+			return FALSE;
+	}
+	append_pieces(&p, out);
+	if (deleted)
+		g_string_append(out, "//deleted");
 	return TRUE;
 }
 
@@ -247,8 +313,8 @@ append_simple(const Linux *os, guint64 dentry, GString *out, GError **error)
 }
 
 /* A namespace: its kind is a literal, its number the inode's. */
-static gboolean
-append_namespace(const Linux *os, guint64 dentry, GString *out, GError **error)
+gboolean
+linux_namespace_append(const Linux *os, guint64 dentry, GString *out, GError **error)
 {
 	guint64 inode, ns, ops, name;
 
@@ -284,7 +350,7 @@ static const struct {
 	{ "sockfs_dname", append_socket },
 	{ "anon_inodefs_dname", append_anon_inode },
 	{ "simple_dname", append_simple },
-	{ "ns_dname", append_namespace },
+	{ "ns_dname", linux_namespace_append },
 	{ "pidfs_dname", append_pidfd },
 	{ "dmabuffs_dname", append_dmabuf },
 };

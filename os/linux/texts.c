@@ -20,6 +20,8 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_BOUNCE] = "Bounce:         ",
 	[LINUX_TEXT_WRITEBACK_TMP] = "WritebackTmp:   ",
 	[LINUX_TEXT_CMA] = "CmaTotal:       ",
+	[LINUX_TEXT_MANDLOCK] = ",mand",
+	[LINUX_TEXT_ESCAPE_HASH] = " \t\n\\#",
 };
 
 static guint32
@@ -27,19 +29,24 @@ search(const guint8 *bytes, gsize len, guint32 found)
 {
 	const guint8 *end = bytes + len, *colon = bytes;
 
-	/* Each has a colon and a blank, a pair that is rare enough to look closer wherever it is.
+	/* Most have a colon and a blank, a pair that is rare enough to look closer wherever it is.
 	 */
 	for (; (colon = memchr(colon, ':', (gsize) (end - colon))); colon++) {
 		if (end - colon < 2 || (colon[1] != '\t' && colon[1] != ' '))
 			continue;
 		for (guint i = 0; i < LINUX_N_TEXTS; i++) {
-			gsize before = (gsize) (strchr(texts[i], ':') - texts[i]);
+			const char *at = strchr(texts[i], ':');
+			gsize before = at ? (gsize) (at - texts[i]) : G_MAXSIZE;
 			gsize whole = strlen(texts[i]) + 1;
 			if ((gsize) (colon - bytes) >= before &&
 			    (gsize) (end - colon) >= whole - before &&
 			    !memcmp(colon - before, texts[i], whole))
 				found |= 1U << i;
 		}
+	}
+	for (guint i = 0; i < LINUX_N_TEXTS; i++) {
+		if (!strchr(texts[i], ':') && memmem(bytes, len, texts[i], strlen(texts[i]) + 1))
+			found |= 1U << i;
 	}
 	return found;
 }
