@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Reads of memory files, each against the bare image file read the same way a moment before.
+
+import os
+import struct
+import time
+
+import table
+from images import write_elf, write_lime
+from mountlib import Failed, MiB, folder, in_work, info, memory_beyond, mounted, output, unmount, wait_until
+from table import Cost, head, plain, process_clock, row
+
+TOUCHED = 0x100000000000  # where the guest's process has its small pages
+START = 16 * MiB  # of what is read of memory: plain RAM in every guest
+SIZES = (('4 KiB', 4096), ('128 KiB', MiB // 8), ('1 MiB', MiB))
+
+
+def io(run, pid, *words):
+    """One run of bench-io; with the server's processor time."""
+    before = process_clock(pid)
+    text = output(run.io, *map(str, words))
+    wall, cpu, calls, _ = map(int, text.split())
+    return Cost(wall / 1e9, cpu / 1e9, process_clock(pid) - before, calls)
+
+
+def pairs(run, pid, mine, bare):
+    """Interleaved rounds of two lists of words for bench-io."""
+    costs, bares = [], []
+    for _ in range(run.rounds):
+        bares.append(io(run, None, *bare))
+        costs.append(io(run, pid, *mine))
+    return costs, bares
+
+
+def compare(run, name, pid, mine, bare, **how):
+    row(name, *pairs(run, pid, mine, bare), **how)
+
+
+# Attach -------------------------------------------------------------------------------------------
+
+def attach_once(run, image):
+    """From nothing to the name of every process."""
+    path = folder()
+    comm = os.path.join(path, '*', 'procs', '*', 'comm')
+    start = time.perf_counter()
+    output('sh', '-c', f'{run.vmifs} {image} {path} && cat {comm} >/dev/null')
+    wall = time.perf_counter() - start
+    pids = [int(pid) for pid in filter(str.isdigit, os.listdir('/proc')) if exe(pid) == run.vmifs]
+    cost = Cost(wall, 0, sum(process_clock(pid) for pid in pids))
+    unmount(path)
+    wait_until(lambda: not any(exe(pid) == run.vmifs for pid in os.listdir('/proc') if pid.isdigit()), 'it ends')
+    return cost
+
+
+def exe(pid):
+    try:
+        return os.readlink(f'/proc/{pid}/exe')
+    except OSError:
+        return None
+
+
+def attach(run):
+    head('From nothing to every process\'s name')
+    for name, image, seconds, times in (('with VMCOREINFO', run.image, 0.15, 2), ('by scan', run.scrubbed, 0.30, 4)):
+        if not image:
+            continue
+        costs, bares = [], []
+        size = os.path.getsize(image)
+        for _ in range(run.rounds):
+            bares.append(io(run, None, '-s', MiB // 8, '-l', size // MiB * MiB, 'seq', image))
+            bares[-1].calls = 1
+            costs.append(attach_once(run, image))
+        middle = table.median(costs).wall
+        row(f'{name}, beside cat image', costs, bares, bar=times)
+        plain(f'{name}, all of it', table.shown(middle), f'<= {seconds} s', middle <= seconds)
+
+
+# Memory -------------------------------------------------------------------------------------------
+
+def direct_map(guest):
+    address = int(output('cat', f'{guest}/symbols/page_offset_base').split()[0], 16)
+    with open(guest + '/kmem', 'rb', buffering=0) as file:
+        return struct.unpack('<Q', os.pread(file.fileno(), 8, address & ~(1 << 63)))[0]
+
+
+def toucher(guest, length):
+    for pid in filter(str.isdigit, os.listdir(guest + '/procs')):
+        with open(f'{guest}/procs/{pid}/maps', encoding='utf-8', errors='replace') as file:
+            for text in file:
+                start, end = (int(word, 16) for word in text.split()[0].split('-'))
+                if start <= TOUCHED and TOUCHED + length <= end:
+                    return pid
+    raise Failed(f'no process has {length} bytes at {TOUCHED:#x}: make the guest with --touch-mb 128')
+
+
+def span(start, length, size, *more):
+    return '-o', start, '-l', length, '-s', size, *more
+
+
+def passthrough(run):
+    """pmem of a raw image: the kernel reads the file by itself, where it can."""
+    with mounted(run.image) as mount:
+        guest, pid = f'{mount.path}/guest', mount.pid()
+        head('pmem of a raw image: ' + ', '.join(info(guest).get('pmem', ['?'])))
+        for text, size in SIZES:
+            compare(run, f'reads of {text}', pid, span(START, run.length, size, 'seq', guest + '/pmem'),
+                    span(START, run.length, size, 'seq', run.image), speed=True, bar=0.95 if size > 4096 else None)
+        compare(run, 'random reads of 4 KiB', pid, span(START, run.length, 4096, '-n', run.calls, 'random', guest + '/pmem'),
+                span(START, run.length, 4096, '-n', run.calls, 'random', run.image))
+        compare(run, 'mapped', pid, span(START, run.length, MiB, 'map', guest + '/pmem'),
+                span(START, run.length, MiB, 'map', run.image), speed=True, bar=0.95)
+
+
+def served(run, title, image):
+    """pmem of an image in pieces: O_DIRECT takes the server's way, everything else the page cache."""
+    head(f'pmem of {title}')
+    bare = {size: span(START, run.length, size, 'seq', run.image) for _, size in SIZES}
+    first, again, bares = [], [], []
+    for _ in range(run.rounds):
+        with mounted(f'guest={image}') as mount:
+            path, pid = f'{mount.path}/guest/pmem', mount.pid()
+            words = span(START, run.length, MiB, '-d', 'seq', path)
+            first.append(io(run, pid, *words))
+            bares.append(io(run, None, *bare[MiB]))
+            again.append(io(run, pid, *words))
+    row('O_DIRECT, 1 MiB, first pass', first, bares, speed=True)
+    row('O_DIRECT, 1 MiB, second pass', again, bares, speed=True, bar=0.65)
+    with mounted(f'guest={image}') as mount:
+        path, pid = f'{mount.path}/guest/pmem', mount.pid()
+        io(run, pid, *span(START, run.length, MiB, '-d', 'seq', path))
+        for text, size in SIZES[:2]:
+            compare(run, f'O_DIRECT, {text}', pid, span(START, run.length, size, '-d', 'seq', path), bare[size],
+                    speed=True)
+        compare(run, 'O_DIRECT, random 4 KiB', pid, span(START, run.length, 4096, '-n', run.calls, '-d', 'random', path),
+                span(START, run.length, 4096, '-n', run.calls, 'random', run.image), bar=8)
+    cached(run, image)
+
+
+def cached(run, image):
+    first, bares, mapped = [], [], []
+    for _ in range(run.rounds):
+        with mounted(f'guest={image}') as mount:
+            path, pid = f'{mount.path}/guest/pmem', mount.pid()
+            bares.append(io(run, None, *span(START, run.length, MiB, 'seq', run.image)))
+            first.append(io(run, pid, *span(START, run.length, MiB, 'seq', path)))
+    row('cached, 1 MiB, cold', first, bares, speed=True)
+    with mounted(f'guest={image}') as mount:
+        path, pid = f'{mount.path}/guest/pmem', mount.pid()
+        io(run, pid, *span(START, run.length, MiB, 'seq', path))
+        for text, size in SIZES:
+            compare(run, f'cached, {text}, warm', pid, span(START, run.length, size, 'seq', path),
+                    span(START, run.length, size, 'seq', run.image), speed=True, bar=0.9 if size == MiB else None)
+        compare(run, 'cached, random 4 KiB, warm', pid, span(START, run.length, 4096, '-n', run.calls, 'random', path),
+                span(START, run.length, 4096, '-n', run.calls, 'random', run.image))
+        compare(run, 'cached, mapped, warm', pid, span(START, run.length, MiB, 'map', path),
+                span(START, run.length, MiB, 'map', run.image), speed=True)
+
+
+def pieces(run):
+    for title, name, write in (('an ELF core', 'guest.elf', write_elf), ('a LiME image', 'guest.lime', write_lime)):
+        target = in_work(name)
+        write(run.image, target)
+        served(run, title, target)
+        os.unlink(target)
+
+
+def spaces(run):
+    """vmem and kmem: through page tables."""
+    bare = {size: span(START, run.length, size, 'seq', run.image) for _, size in SIZES}
+    for name in ('vmem', 'kmem'):
+        head(f'{name}: {run.length // MiB} MiB of ' + ('a process' if name == 'vmem' else 'the kernel\'s direct map'))
+        first, again, bares = [], [], []
+        for _ in range(run.rounds):
+            with mounted(run.image) as mount:
+                path, start, pid = where(run, mount, name)
+                first.append(io(run, pid, *span(start, run.length, MiB, 'seq', path)))
+                bares.append(io(run, None, *bare[MiB]))
+                again.append(io(run, pid, *span(start, run.length, MiB, 'seq', path)))
+        row('1 MiB, first pass', first, bares, speed=True)
+        row('1 MiB, second pass', again, bares, speed=True, bar=0.60)
+        with mounted(run.image) as mount:
+            path, start, pid = where(run, mount, name)
+            io(run, pid, *span(start, run.length, MiB, 'seq', path))
+            for text, size in SIZES[:2]:
+                compare(run, text, pid, span(start, run.length, size, 'seq', path), bare[size], speed=True)
+            compare(run, 'random 4 KiB', pid, span(start, run.length, 4096, '-n', run.calls, 'random', path),
+                    span(START, run.length, 4096, '-n', run.calls, 'random', run.image), bar=8)
+
+
+def where(run, mount, name):
+    """Path, offset of the first byte, the server."""
+    guest = f'{mount.path}/guest'
+    if name == 'vmem':
+        return f'{guest}/procs/{toucher(guest, run.length)}/vmem', TOUCHED, mount.pid()
+    return f'{guest}/kmem', (direct_map(guest) + START) & ~(1 << 63), mount.pid()
+
+
+# The server ---------------------------------------------------------------------------------------
+
+def server(run):
+    """What it holds, and what a request costs it when more readers come."""
+    head('The server: its CPU for each request, with four readers and with one')
+    with mounted(run.image, options=['nopassthrough']) as mount:
+        guest, pid = f'{mount.path}/guest', mount.pid()
+        vmem = f'{guest}/procs/{toucher(guest, run.length)}/vmem'
+        few = max(run.calls // 500, 20)
+        for name, words, calls in (
+                ('O_DIRECT reads of 4 KiB', span(START, run.length, 4096, '-d', 'random', guest + '/pmem'), run.calls),
+                ('vmem reads of 4 KiB (translations)', span(TOUCHED, run.length, 4096, 'random', vmem), run.calls),
+                ('lists of processes', ('list', guest + '/procs'), few)):
+            growth(run, name, pid, words, calls)
+    with mounted(run.image) as mount:
+        files = [open(f'{mount.path}/guest/kallsyms', 'rb') for _ in range(4)]
+        for file in files:
+            while file.read(MiB):
+                pass
+        own = memory_beyond(mount.pid(), run.image)
+        for file in files:
+            file.close()
+    plain('memory beyond the image, 4 x kallsyms open', f'{own / 1e6:.1f} MB', '<= 40 MB', own <= 40e6)
+
+
+def growth(run, name, pid, words, calls):
+    one, four = [], []
+    for _ in range(run.rounds):
+        one.append(io(run, pid, '-n', calls, *words))
+        four.append(io(run, pid, '-n', calls // 4, '-r', 4, *words))
+    for cost in one + four:
+        cost.wall = cost.cpu = cost.server
+    row(name, four, one, bar=1.2)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Processes, against the host's own /proc with as many; and calls of the library, against what a program
+# would do at least.
+
+import contextlib
+import os
+import signal
+import time
+
+from files import io
+from mountlib import check, mounted, output, run as start, wait_until
+from table import Cost, head, process_clock, row
+
+
+@contextlib.contextmanager
+def children(count):
+    """So many processes more that do nothing."""
+    alive = os.pipe()
+    pids = []
+    for _ in range(count):
+        pid = os.fork()
+        if not pid:
+            os.close(alive[1])
+            os.read(alive[0], 1)
+            os._exit(0)
+        pids.append(pid)
+    try:
+        yield pids
+    finally:
+        os.close(alive[1])
+        os.close(alive[0])
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def numbers(path):
+    return sorted(filter(str.isdigit, os.listdir(path)), key=int)
+
+
+def timed(pid, *command):
+    """A command; its own processor time and the server's."""
+    server = process_clock(pid)
+    before = os.times()
+    begin = time.perf_counter()
+    done = start(*command)
+    wall = time.perf_counter() - begin
+    after = os.times()
+    check(done.returncode == 0, lambda: f'{command}: {done.stderr!r}')
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Cost(wall, cpu, process_clock(pid) - server), done.stdout
+
+
+def processes(run):
+    with mounted(run.image) as mount:
+        procs = f'{mount.path}/guest/procs'
+        count = len(numbers(procs))
+    with children(max(count - len(numbers('/proc')), 1)) as pids:
+        head(f'{count} processes, beside {len(numbers("/proc"))} of the host')
+        texts(run, pids)
+        listing(run)
+        ps(run)
+
+
+def texts(run, pids):
+    first, again, bares = [], [], []
+    host = [f'/proc/{pid}/stat' for pid in pids]
+    for _ in range(run.rounds):
+        with mounted(run.image) as mount:
+            procs, server = f'{mount.path}/guest/procs', mount.pid()
+            ours = [f'{procs}/{pid}/stat' for pid in numbers(procs)]
+            first.append(io(run, server, 'texts', *ours))
+            bares.append(io(run, None, 'texts', *host))
+            again.append(io(run, server, 'texts', *ours))
+    row('open, read, close of stat, first time', first, bares)
+    row('open, read, close of stat, again', again, bares, bar=3)
+
+
+def listing(run):
+    first, again, bares = [], [], []
+    for _ in range(run.rounds):
+        with mounted(run.image) as mount:
+            procs, server = f'{mount.path}/guest/procs', mount.pid()
+            first.append(io(run, server, 'list', procs))
+            bares.append(io(run, None, 'list', '/proc'))
+            again.append(io(run, server, 'list', procs))
+    row('list and stat each, first time', first, bares)
+    row('list and stat each, again', again, bares)
+
+
+def ps(run):
+    first, again, bares = [], [], []
+    for _ in range(run.rounds):
+        with mounted(run.image) as mount:
+            guest, server = f'{mount.path}/guest', mount.pid()
+            command = [run.vmifs_run, guest, 'ps', '-ef']
+            first.append(timed(server, *command)[0])
+            bares.append(timed(None, 'ps', '-ef')[0])
+            cost, text = timed(server, *command)
+            again.append(cost)
+            check(len(text.splitlines()) > len(numbers(guest + '/procs')), 'ps lists too little')
+    row('vmifs-run ps -ef, first time', first, bares, bar=5)
+    row('vmifs-run ps -ef, again', again, bares)
+
+
+def engine(run):
+    """Its costs are processor time already, the middle of its own turns."""
+    lines = output(run.engine, run.image, str(run.rounds)).decode().splitlines()
+    bars = {'translation, warm': 2, 'translation, cold': 12}
+    shared = []
+    head('Calls of the library, beside a probe in the same program')
+    for line in lines:
+        name, ours, probe, four = line.split('\t')
+        ours, probe, four = (float(value) / 1e9 for value in (ours, probe, four))
+        row(name, [Cost(ours, ours)], [Cost(probe, probe)], bar=bars.get(name))
+        if four:
+            shared.append((name, ours, four))
+    head('The same from four threads at a time, beside one')
+    for name, ours, four in shared:
+        row(name, [Cost(four, four)], [Cost(ours, ours)])
