@@ -188,6 +188,12 @@ vmifs_backend_regs(const VmifsBackend *backend, gpointer instance, guint vcpu,
 	return g_steal_pointer(&regs);
 }
 
+GBytes *
+vmifs_backend_note(const VmifsBackend *backend, gpointer instance, const char *owner)
+{
+	return backend->note ? backend->note(instance, owner) : NULL;
+}
+
 gint64
 vmifs_backend_acquired(const VmifsBackend *backend, gpointer instance)
 {

@@ -47,6 +47,10 @@ VmifsRegs *
 vmifs_backend_regs(const VmifsBackend *backend, gpointer instance, guint vcpu,
 		   const VmifsCall *call, GError **error);
 
+/* (full) NULL: there is none. */
+GBytes *
+vmifs_backend_note(const VmifsBackend *backend, gpointer instance, const char *owner);
+
 /* µs since the epoch; 0 = unknown. */
 gint64
 vmifs_backend_acquired(const VmifsBackend *backend, gpointer instance);

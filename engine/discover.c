@@ -7,6 +7,7 @@
 #include "discover.h"
 
 #include "aspace.h"
+#include "physmem.h"
 #include "scan.h"
 
 #include <spi/arch.h>
@@ -60,6 +61,24 @@ const VmifsOptions *
 vmifs_probe_options(VmifsProbe *probe)
 {
 	return vmifs_guest_options(probe->guest);
+}
+
+GBytes *
+vmifs_probe_told(VmifsProbe *probe, const char *owner)
+{
+	return vmifs_physmem_note(probe->mem, owner);
+}
+
+guint
+vmifs_probe_n_vcpus(VmifsProbe *probe)
+{
+	return vmifs_physmem_n_vcpus(probe->mem);
+}
+
+VmifsRegs *
+vmifs_probe_regs(VmifsProbe *probe, guint vcpu)
+{
+	return vmifs_physmem_regs(probe->mem, vcpu, probe->call, NULL);
 }
 
 gsize
@@ -387,10 +406,18 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 				       .notes = notes };
 		g_ptr_array_add(probes, probe);
 	}
-	const char *passes = "page heads";
-	ret->instance = NULL;
-	if (pass(guest, probes, TRUE, mem, progress, call, &error))
-		ret->instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+	for (guint i = 0; i < probes->len; i++) {
+		VmifsProbe *probe = g_ptr_array_index(probes, i);
+		if (probe->os->begin)
+			probe->os->begin(probe);
+	}
+	const char *passes = "nothing: what the source tells is enough";
+	ret->instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+	if (!ret->instance) {
+		passes = "page heads";
+		if (pass(guest, probes, TRUE, mem, progress, call, &error))
+			ret->instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+	}
 	if (!ret->instance && !error) {
 		passes = "page heads, then all memory";
 		pass(guest, probes, FALSE, mem, progress, call, &error);

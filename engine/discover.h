@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * discover: finding the operating system in a guest. One pass over page heads for the drivers'
- * fast patterns; when no candidate is certain after it, one pass over all memory for all patterns.
+ * discover: finding the operating system in a guest. What the source tells beside memory comes
+ * first; where that is not enough, one pass over page heads for the drivers' fast patterns; when no
+ * candidate is certain after it, one pass over all memory for all patterns.
  * Drivers prove hits and add candidates; the best that attaches wins, the others are listed.
  */
 #pragma once

@@ -180,6 +180,12 @@ vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError 
 	return vmifs_backend_regs(mem->backend, mem->instance, vcpu, call, error);
 }
 
+GBytes *
+vmifs_physmem_note(VmifsPhysmem *mem, const char *owner)
+{
+	return vmifs_backend_note(mem->backend, mem->instance, owner);
+}
+
 int
 vmifs_physmem_passthrough_fd(const VmifsPhysmem *mem, const char **ret_why)
 {

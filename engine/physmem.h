@@ -22,6 +22,10 @@ vmifs_physmem_n_vcpus(const VmifsPhysmem *mem);
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error);
 
+/* What the backend has beside memory; see spi/backend.h. (full) (nullable) */
+GBytes *
+vmifs_physmem_note(VmifsPhysmem *mem, const char *owner);
+
 /* A run of memory that is of one sort, for those who pass over all of it. */
 typedef struct {
 	const guint8 *data; /* mapped bytes; NULL = to be read with vmifs_physmem_read() */

@@ -260,6 +260,16 @@ snapshot_extent(gpointer data, guint32 block, guint64 offset, gboolean *ret_data
 	return TRUE;
 }
 
+static GBytes *
+snapshot_note(gpointer data, const char *owner)
+{
+	const VmifsSnapshot *self = data;
+
+	if (!self->vmcoreinfo || !g_str_equal(owner, "VMCOREINFO"))
+		return NULL;
+	return g_bytes_ref(self->vmcoreinfo);
+}
+
 static gint64
 snapshot_acquired(gpointer data)
 {
@@ -300,5 +310,6 @@ const VmifsBackend vmifs_backend_snapshot = {
 	.map = snapshot_map,
 	.extent = snapshot_extent,
 	.regs = snapshot_regs,
+	.note = snapshot_note,
 	.info = snapshot_info,
 };

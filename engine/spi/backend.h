@@ -84,6 +84,9 @@ typedef struct VmifsBackend {
 	/* The registers of a vCPU that layout() counted; regs comes empty. Thread-safe. */
 	gboolean (*regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
 			 GError **error);
+	/* What stands beside memory for who reads dumps of that guest: the ELF note of that
+	 * owner ("VMCOREINFO"), from its header on. (full) NULL when there is none. */
+	GBytes *(*note)(gpointer self, const char *owner);
 	/* More `key: value` lines for info. */
 	void (*info)(gpointer self, GString *out);
 } VmifsBackend;

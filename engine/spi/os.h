@@ -15,6 +15,7 @@
 #include <vmifs/host.h>
 #include <vmifs/physmem.h>
 #include <vmifs/process.h>
+#include <vmifs/regs.h>
 #include <vmifs/symbols.h>
 #include <vmifs/text.h>
 #include <vmifs/types.h>
@@ -49,6 +50,16 @@ const VmifsCall *
 vmifs_probe_call(VmifsProbe *probe);
 const VmifsOptions *
 vmifs_probe_options(VmifsProbe *probe);
+
+/* What the guest's kernel left for who reads its dumps, as the source has it beside memory: the
+ * note of that owner ("VMCOREINFO"), from its header on. (full) NULL when there is none. */
+GBytes *
+vmifs_probe_told(VmifsProbe *probe, const char *owner);
+/* vCPUs of which the source tells registers, and those of one. (full) NULL when it fails. */
+guint
+vmifs_probe_n_vcpus(VmifsProbe *probe);
+VmifsRegs *
+vmifs_probe_regs(VmifsProbe *probe, guint vcpu);
 
 /* Every paging mode worth trying (of the arch the user named, if any). (borrowed) */
 gsize
@@ -109,6 +120,9 @@ struct VmifsOs {
 
 	/* Optional. Called from any thread. */
 
+	/* Before any pass: what the source tells beside memory. When a candidate is certain after
+	 * that, no pass is made. */
+	void (*begin)(VmifsProbe *probe);
 	/* After the last hit of each pass (fast = of the first): what needs all of them. */
 	void (*conclude)(VmifsProbe *probe, gboolean fast);
 	/* More `key: value` lines for info: OS, release, slides, how each was found. */

@@ -65,9 +65,9 @@ describe(const Theory *theory, const LinuxVerdict *verdict)
 	};
 	GString *text = g_string_new(NULL);
 
-	if (theory->note)
-		g_string_append_printf(text, "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x; ",
-				       theory->note->pa);
+	g_autofree char *note = theory->note ? linux_note_name(theory->note) : NULL;
+	if (note)
+		g_string_append_printf(text, "%s; ", note);
 	g_string_append_printf(text, "%u probe%s", verdict->n_probes,
 			       verdict->n_probes == 1 ? "" : "s");
 	for (guint i = 0; i < G_N_ELEMENTS(words); i++)
@@ -165,6 +165,8 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 			kernel->aspace = g_steal_pointer(&aspace);
 			kernel->score = verdict.score + score_told(find, kernel->found);
 			kernel->evidence = describe(theory, &verdict);
+			kernel->score += linux_told_score(find, &theory->claim, theory->ignore_mask,
+							  kernel->evidence);
 			tell_how(kernel->found, theory, root_how);
 			keep_kernel(find, kernel);
 			proved = TRUE;
@@ -212,8 +214,8 @@ judge(LinuxFind *find, Theory *theory)
 		theory->image->is_proved |= proved;
 		theory->image->fault = fault;
 	} else if (!proved) {
-		vmifs_probe_note(find->probe, "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x: %s",
-				 theory->note->pa, fault);
+		g_autofree char *note = linux_note_name(theory->note);
+		vmifs_probe_note(find->probe, "%s: %s", note, fault);
 	}
 	theory->claim.symbols = NULL;
 	return proved;
@@ -484,6 +486,25 @@ is_certain(const LinuxFind *find)
 	return best && best->score >= VMIFS_SCORE_CERTAIN;
 }
 
+/* If it is not certain, the next pass goes on with what these taught. */
+static void
+judge_notes(LinuxFind *find, gboolean told)
+{
+	for (guint i = 0; i < find->notes->len && linux_find_goes_on(find); i++) {
+		const LinuxNote *note = &g_array_index(find->notes, LinuxNote, i);
+		if (note->told == told)
+			judge_note(find, note);
+	}
+	if (is_certain(find))
+		add_candidates(find);
+}
+
+void
+linux_conclude_told(LinuxFind *find)
+{
+	judge_notes(find, TRUE);
+}
+
 void
 linux_conclude(VmifsProbe *probe, gboolean fast)
 {
@@ -492,11 +513,7 @@ linux_conclude(VmifsProbe *probe, gboolean fast)
 	if (!find)
 		return;
 	if (fast) {
-		for (guint i = 0; i < find->notes->len && linux_find_goes_on(find); i++)
-			judge_note(find, &g_array_index(find->notes, LinuxNote, i));
-		/* Otherwise the full pass goes on with what these taught. */
-		if (is_certain(find))
-			add_candidates(find);
+		judge_notes(find, FALSE);
 		return;
 	}
 	judge_images(find);

@@ -29,8 +29,8 @@ free_find(gpointer data)
 	g_free(find);
 }
 
-static LinuxFind *
-get_find(VmifsProbe *probe)
+LinuxFind *
+linux_find_get(VmifsProbe *probe)
 {
 	LinuxFind *find = vmifs_probe_data(probe);
 
@@ -110,6 +110,14 @@ read_note(VmifsProbe *probe, guint64 pa)
 	return read_probe(probe, pa, bytes, len) ? linux_vmcoreinfo_new(bytes, len, NULL) : NULL;
 }
 
+char *
+linux_note_name(const LinuxNote *note)
+{
+	if (note->told)
+		return g_strdup("VMCOREINFO beside the memory");
+	return g_strdup_printf("VMCOREINFO at 0x%" G_GINT64_MODIFIER "x", note->pa);
+}
+
 gboolean
 linux_note_delta(const LinuxNote *note, guint64 *ret)
 {
@@ -121,9 +129,9 @@ linux_note_delta(const LinuxNote *note, guint64 *ret)
 	return TRUE;
 }
 
-/* Does a root map the text where the note says it is? */
-static gboolean
-root_fits(VmifsProbe *probe, guint64 root, guint64 ignore_mask, guint64 text, guint64 delta)
+gboolean
+linux_find_root_fits(VmifsProbe *probe, guint64 root, guint64 ignore_mask, guint64 text,
+		     guint64 delta)
 {
 	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
 		g_autoptr(VmifsAspace) aspace =
@@ -149,11 +157,12 @@ fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(_stext)", &text))
 		return "it has no _stext";
 	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &ignore_mask);
-	if (options->has_root && root_fits(probe, options->root, ignore_mask, text, delta))
+	if (options->has_root &&
+	    linux_find_root_fits(probe, options->root, ignore_mask, text, delta))
 		return NULL;
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(swapper_pg_dir)", &root))
 		return "no page table of it is known";
-	if (!root_fits(probe, root - delta, ignore_mask, text, delta))
+	if (!linux_find_root_fits(probe, root - delta, ignore_mask, text, delta))
 		return "its page table maps its text elsewhere or not at all";
 	return NULL;
 }
@@ -162,7 +171,7 @@ static gboolean
 keep_note(VmifsProbe *probe, guint64 pa)
 {
 	g_autoptr(LinuxVmcoreinfo) info = read_note(probe, pa);
-	LinuxNote note = { pa, info };
+	LinuxNote note = { .pa = pa, .info = info };
 	const char *fault = info ? fault_of_note(probe, &note) : NULL;
 
 	if (fault)
@@ -229,5 +238,5 @@ linux_hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 		[PATTERN_BANNER] = hit_banner,
 	};
 
-	hits[pattern - linux_patterns](get_find(probe), pa);
+	hits[pattern - linux_patterns](linux_find_get(probe), pa);
 }

@@ -16,6 +16,7 @@ G_BEGIN_DECLS
 typedef struct {
 	guint64 pa;
 	LinuxVmcoreinfo *info;
+	gboolean told; /* it lies nowhere: the source has it beside the memory */
 } LinuxNote;
 
 /* Symbol tables that were recognised. */
@@ -42,6 +43,16 @@ linux_find_read(const LinuxFind *find, guint64 pa, gpointer buf, gsize len);
 /* The same, for a LinuxPhys; user is the LinuxFind. */
 gboolean
 linux_find_read_phys(gpointer find, guint64 pa, gpointer buf, gsize len);
+/* What was collected so far, made when first asked for. */
+LinuxFind *
+linux_find_get(VmifsProbe *probe);
+/* Does a root map the text to where it is, if the image lies delta above physical addresses? */
+gboolean
+linux_find_root_fits(VmifsProbe *probe, guint64 root, guint64 ignore_mask, guint64 text,
+		     guint64 delta);
+/* (full) "VMCOREINFO at 0x7000": how messages call it. */
+char *
+linux_note_name(const LinuxNote *note);
 /* x86-64's way to tell how far above physical addresses the image lies. */
 gboolean
 linux_note_delta(const LinuxNote *note, guint64 *ret);
@@ -72,7 +83,19 @@ linux_image_symbols(const LinuxImage *image, guint64 delta);
 void
 linux_image_free(gpointer image);
 
+/* ---- told.c ---- */
+
+/* How much the vCPUs say for the kernel that is claimed, or against it; adds why to the evidence.
+ */
+int
+linux_told_score(const LinuxFind *find, const LinuxClaim *claim, guint64 ignore_mask,
+		 GString *evidence);
+
 /* ---- conclude.c ---- */
+
+/* The notes that are there before the first pass. */
+void
+linux_conclude_told(LinuxFind *find);
 
 void
 linux_kernel_free(gpointer kernel);

@@ -45,6 +45,8 @@ linux_found_free(gpointer found);
 #define LINUX_N_PATTERNS 3
 extern const VmifsPattern linux_patterns[LINUX_N_PATTERNS];
 void
+linux_begin(VmifsProbe *probe);
+void
 linux_hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa);
 void
 linux_conclude(VmifsProbe *probe, gboolean fast);

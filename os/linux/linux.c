@@ -234,6 +234,7 @@ const VmifsOs vmifs_os_linux = {
 	.name = "linux",
 	.patterns = linux_patterns,
 	.n_patterns = LINUX_N_PATTERNS,
+	.begin = linux_begin,
 	.hit = linux_hit,
 	.conclude = linux_conclude,
 	.attach = attach,

@@ -39,6 +39,7 @@ const VmifsOs vmifs_os_found = {
 	.name = "linux",
 	.patterns = linux_patterns,
 	.n_patterns = LINUX_N_PATTERNS,
+	.begin = linux_begin,
 	.hit = linux_hit,
 	.conclude = linux_conclude,
 	.attach = attach,

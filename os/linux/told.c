@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * told: what the source itself says of the kernel, beside its memory: a VMCOREINFO note, so that no
+ * pass over memory is needed, and the page table that each vCPU walks, which tells the kernel that
+ * runs from all others that lie in memory just as whole. Neither is believed alone: a note may be
+ * an earlier kernel's, and a vCPU may be anywhere.
+ */
+#include "find.h"
+
+/* A kernel that no vCPU runs is not certain, however whole it is. */
+#define SCORE_RUNS 30
+#define SCORE_RUNS_NOT (-60)
+/* vCPUs that are asked; of a large machine some are enough. */
+#define MAX_VCPUS 64
+/* An address in CR3: the rest are flags, and the process-context id. */
+#define CR3_ADDRESS G_GUINT64_CONSTANT(0x000ffffffffff000)
+/* With page-table isolation, the user half of a pair of tables lies behind the kernel's. */
+#define CR3_USER_HALF G_GUINT64_CONSTANT(0x1000)
+
+void
+linux_begin(VmifsProbe *probe)
+{
+	g_autoptr(GBytes) bytes = vmifs_probe_told(probe, "VMCOREINFO");
+	g_autoptr(GError) error = NULL;
+	LinuxNote note = { .told = TRUE };
+
+	if (!bytes)
+		return;
+	note.info = linux_vmcoreinfo_new(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
+					 &error);
+	if (note.info) {
+		LinuxFind *find = linux_find_get(probe);
+		g_array_append_val(find->notes, note);
+		linux_conclude_told(find);
+	} else
+		vmifs_probe_note(probe, "VMCOREINFO beside the memory: %s", error->message);
+}
+
+/* Under either half of what a vCPU's CR3 may be. */
+static gboolean
+cr3_fits(const LinuxFind *find, guint64 cr3, guint64 ignore_mask, guint64 text, guint64 delta)
+{
+	guint64 root = cr3 & CR3_ADDRESS & ~ignore_mask;
+
+	return linux_find_root_fits(find->probe, root, ignore_mask, text, delta) ||
+	       (root & CR3_USER_HALF &&
+		linux_find_root_fits(find->probe, root & ~CR3_USER_HALF, ignore_mask, text, delta));
+}
+
+/* Does a vCPU walk page tables under which that text is where it should be? The first one that
+ * does; -1: none; -2: of none is that known. */
+static int
+vcpu_that_runs(const LinuxFind *find, guint64 ignore_mask, guint64 text, guint64 delta)
+{
+	guint n = MIN(vmifs_probe_n_vcpus(find->probe), MAX_VCPUS);
+	int none = -2;
+
+	for (guint i = 0; i < n; i++) {
+		g_autoptr(VmifsRegs) regs = vmifs_probe_regs(find->probe, i);
+		guint64 cr3;
+		if (!regs || !vmifs_regs_get(regs, "cr3", &cr3))
+			continue;
+		none = -1;
+		if (cr3_fits(find, cr3, ignore_mask, text, delta))
+			return (int) i;
+	}
+	return none;
+}
+
+int
+linux_told_score(const LinuxFind *find, const LinuxClaim *claim, guint64 ignore_mask,
+		 GString *evidence)
+{
+	guint64 text;
+
+	if (!linux_claim_symbol(claim, "_stext", &text))
+		return 0;
+	int vcpu = vcpu_that_runs(find, ignore_mask, text, claim->delta);
+	if (vcpu >= 0)
+		g_string_append_printf(evidence, "; CR3 of vCPU %d agrees", vcpu);
+	else if (vcpu == -1)
+		g_string_append(evidence, "; no vCPU's CR3 agrees");
+	return vcpu >= 0 ? SCORE_RUNS : vcpu == -1 ? SCORE_RUNS_NOT : 0;
+}
