@@ -377,3 +377,15 @@ vmifs_symbols_nearest(const VmifsSymbols *symbols, guint64 address, VmifsSymbol 
 	*ret_offset = address - at;
 	return TRUE;
 }
+
+gboolean
+vmifs_symbols_next(const VmifsSymbols *symbols, guint64 address, guint64 *ret_address)
+{
+	const guint32 *sorted = get_by_address(symbols);
+	gsize n = count_below(symbols, sorted, address, FALSE);
+
+	if (n == symbols->n)
+		return FALSE;
+	*ret_address = symbols->addresses[sorted[n]];
+	return TRUE;
+}

@@ -139,6 +139,24 @@ START_TEST(nearest_is_the_first_at_the_highest_address_below)
 }
 END_TEST
 
+START_TEST(next_is_the_lowest_address_above)
+{
+	static const guint64 table[][2] = {
+		{ 0, 0x800 },       { 0x800, 0x900 },   { 0x900, 0x1000 },
+		{ 0x1000, 0x2000 }, { 0x2000, 0x3000 }, { 0x2fff, 0x3000 },
+	};
+	g_autoptr(VmifsSymbols) s = make_small();
+	guint64 next;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		ck_assert(vmifs_symbols_next(s, table[i][0], &next));
+		ck_assert_uint_eq(next, table[i][1]);
+	}
+	ck_assert(!vmifs_symbols_next(s, 0x5000, &next));
+	ck_assert(!vmifs_symbols_next(s, G_MAXUINT64, &next));
+}
+END_TEST
+
 START_TEST(builder_continues_another_table)
 {
 	g_autoptr(VmifsSymbols) base = make_small();
@@ -291,6 +309,7 @@ make_suite(void)
 	tcase_add_test(t, lookup_gives_the_core_definition);
 	tcase_add_test(t, each_gives_every_definition_in_order);
 	tcase_add_test(t, nearest_is_the_first_at_the_highest_address_below);
+	tcase_add_test(t, next_is_the_lowest_address_above);
 	tcase_add_test(t, builder_continues_another_table);
 	tcase_add_test(t, every_name_of_a_big_table_is_found);
 	tcase_add_test(t, equal_names_stay_cheap);

@@ -68,6 +68,10 @@ gboolean
 vmifs_symbols_nearest(const VmifsSymbols *symbols, guint64 address, VmifsSymbol *ret,
 		      guint64 *ret_offset);
 
+/* The address of the first symbol after that address. FALSE when there is none. */
+gboolean
+vmifs_symbols_next(const VmifsSymbols *symbols, guint64 address, guint64 *ret_address);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsSymbols, vmifs_symbols_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsSymbolsBuilder, vmifs_symbols_builder_free)
 
