@@ -241,6 +241,9 @@ LINUX_VIEW(linux_render_autogroup);
 LINUX_VIEW(linux_render_coredump_filter);
 LINUX_VIEW(linux_render_auxv);
 LINUX_VIEW(linux_render_children);
+LINUX_VIEW(linux_render_stack);
+LINUX_VIEW(linux_render_wchan);
+LINUX_VIEW(linux_render_syscall);
 
 LINUX_VIEW(linux_render_modules);
 LINUX_VIEW(linux_render_dmesg);

@@ -12,6 +12,7 @@
 
 #define SYM_LEN 24 /* Elf64_Sym */
 #define SYM_INFO 4
+#define SYM_SHNDX 6
 #define SYM_VALUE 8
 #define MAX_SYMBOLS (1024 * 1024) /* of one module */
 #define MAX_EXPORTS (64 * 1024)
@@ -133,6 +134,62 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, GError
 	}
 	return TRUE;
 }
+
+/* ---- one function ---- */
+
+/* Those without a name are of sections, and mark nothing. */
+static gboolean
+is_named(const Linux *os, const Table *t, const guint8 *symbol)
+{
+	guint8 first;
+
+	return vmifs_load_u16(symbol + SYM_SHNDX) != 0 &&
+	       vmifs_aspace_read_u8(os->aspace, t->strtab + vmifs_load_u32(symbol), &first, NULL) &&
+	       first;
+}
+
+gboolean
+linux_module_function(const Linux *os, guint64 module, guint64 text_end, guint64 address,
+		      GString *name, guint64 *ret_start, guint64 *ret_len, const VmifsCall *call)
+{
+	guint64 start = 0, end = text_end;
+	const guint8 *best = NULL;
+	Table t;
+
+	if (!read_table(os, module, &t, NULL))
+		return FALSE;
+	g_autofree guint8 *symbols = g_malloc(t.n * (gsize) SYM_LEN + 1);
+	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * (gsize) SYM_LEN, NULL))
+		return FALSE;
+	for (guint32 i = 1; i < t.n; i++) {
+		const guint8 *symbol = symbols + i * (gsize) SYM_LEN;
+		guint64 value = vmifs_load_u64(symbol + SYM_VALUE);
+
+		if (i % 1024 == 0 && !vmifs_call_check(call, NULL))
+			return FALSE;
+		/* Only what would change the answer is worth a look at its name. */
+		if ((value <= address ? value <= start : value >= end) || !is_named(os, &t, symbol))
+			continue;
+		if (value <= address) {
+			start = value;
+			best = symbol;
+		} else {
+			end = value;
+		}
+	}
+	g_autofree char *text =
+		best ? vmifs_aspace_read_string(os->aspace, t.strtab + vmifs_load_u32(best),
+						MAX_NAME - 1, NULL)
+		     : NULL;
+	if (!text)
+		return FALSE;
+	g_string_append(name, text);
+	*ret_start = start;
+	*ret_len = end - start;
+	return TRUE;
+}
+
+/* ---- all of them ---- */
 
 VmifsSymbols *
 linux_symbols(gpointer self, const VmifsCall *call, GError **error)

@@ -72,6 +72,21 @@ linux_module_name(const Linux *os, guint64 module, char *name, GError **error)
 			       error);
 }
 
+gboolean
+linux_module_text(const Linux *os, guint64 module, guint64 *ret_base, guint64 *ret_len,
+		  GError **error)
+{
+	guint64 mem;
+
+	if (!linux_has(os, LINUX_FIELD_MODULE_MEM))
+		return linux_get(os, module, LINUX_FIELD_MODULE_CORE_BASE, ret_base, error) &&
+		       linux_get(os, module, LINUX_FIELD_MODULE_CORE_TEXT_SIZE, ret_len, error);
+	/* The first of its areas is that of the text. */
+	return linux_offset(os, LINUX_FIELD_MODULE_MEM, &mem, error) &&
+	       linux_get(os, module + mem, LINUX_FIELD_MODULE_MEMORY_BASE, ret_base, error) &&
+	       linux_get(os, module + mem, LINUX_FIELD_MODULE_MEMORY_SIZE, ret_len, error);
+}
+
 /* Base of the text, bytes of all parts. */
 static gboolean
 read_memory(const Linux *os, guint64 module, guint64 *ret_base, guint64 *ret_size, GError **error)

@@ -132,21 +132,12 @@ put_times(Stat *s)
 static void
 put_registers(Stat *s)
 {
-	guint64 size, stack, area, regs;
+	guint64 regs = 0;
 
-	if (!s->task->mm || !(s->flags & (PF_EXITING | PF_DUMPCORE | PF_POSTCOREDUMP))) {
-		put(s, 0);
-		put(s, 0);
-		return;
-	}
-	stack = own(s, LINUX_FIELD_TASK_STACK);
-	area = own(s, LINUX_FIELD_TASK_STACK_AREA);
-	if (s->c.error || !linux_sizeof(s->os, LINUX_STRUCT_PT_REGS, &size, &s->c.error))
-		return;
-	regs = stack + linux_take(&s->c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * LINUX_PAGE_SIZE -
-	       size;
-	put(s, linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_SP));
-	put(s, linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_IP));
+	if (s->task->mm && s->flags & (PF_EXITING | PF_DUMPCORE | PF_POSTCOREDUMP))
+		regs = linux_task_regs(&s->c, s->task->object);
+	put(s, regs ? linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_SP) : 0);
+	put(s, regs ? linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_IP) : 0);
 }
 
 static void

@@ -2,7 +2,7 @@
 /* state: small facts about a task that more than one file shows. */
 #pragma once
 
-#include "linux.h"
+#include "unwind.h"
 
 G_BEGIN_DECLS
 
@@ -18,7 +18,10 @@ linux_pid_number(LinuxCursor *c, guint64 pid, guint64 ns);
 /* The soft limit of a resource, by RLIMIT number. */
 guint64
 linux_rlimit(LinuxCursor *c, guint64 signal, guint32 resource);
-/* Whether the task waits in some function of the kernel: wchan.c. */
+/* The function of the kernel that the task waits in, as an address in it: wchan.c. 0 = none. */
+guint64
+linux_wchan(LinuxCursor *c, LinuxCode *code, guint64 task);
+/* Whether it waits in one, says stat. */
 gboolean
 linux_waits(LinuxCursor *c, guint64 task);
 /* Is this a kernel before 5.16, whose stat asked the task's stack that? */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * wchan: the number in stat that says whether a task waits somewhere. Since 5.16 that is whether it
- * does not run. Before, the kernel looked for a frame on the task's stack that is not of the
- * scheduler, along frame pointers, which most kernels do not keep any more: so it often found none.
+ * wchan: the function that a task waits in. Since 5.16 that is the first on its stack that is not
+ * of the scheduler, and the number in stat only says whether the task runs. Before, the kernel
+ * looked for it along frame pointers, which most kernels do not keep any more: so it often found
+ * none.
  */
 #include "state.h"
 
+#include <spi/bytes.h>
+
 #define MAX_FRAMES 17
+#define TASK_WAKING 0x200
 
 gboolean
 linux_looks_for_frames(const Linux *os)
@@ -18,55 +22,64 @@ linux_looks_for_frames(const Linux *os)
 	       !linux_symbol(os, "__get_wchan", &address, NULL);
 }
 
-static gboolean
-is_between(const Linux *os, guint64 address, const char *start, const char *end)
-{
-	guint64 first, last;
-
-	return linux_symbol(os, start, &first, NULL) && linux_symbol(os, end, &last, NULL) &&
-	       address >= first && address < last;
-}
-
-static gboolean
-is_of_scheduler(const Linux *os, guint64 address)
-{
-	return is_between(os, address, "__sched_text_start", "__sched_text_end") ||
-	       is_between(os, address, "__lock_text_start", "__lock_text_end");
-}
-
-/* TRUE when the frames lead to a function outside of the scheduler. */
-static gboolean
-find_frame(LinuxCursor *c, guint64 task)
+/* Where the frames lead to outside of the scheduler; 0 = nowhere. */
+static guint64
+find_by_frames(LinuxCursor *c, const LinuxCode *code, guint64 task)
 {
 	const Linux *os = c->os;
-	guint64 bottom = linux_take(c, task, LINUX_FIELD_TASK_STACK);
-	guint64 area = linux_take(c, task, LINUX_FIELD_TASK_STACK_AREA);
 	guint64 sp = linux_take(c, task, LINUX_FIELD_TASK_THREAD_SP);
-	guint64 len, frame, ip;
+	guint64 frame, ip;
+	LinuxRange stack;
 
-	/* The dead have given up their stack. */
-	if (!bottom || !area)
-		return FALSE;
-	len = linux_take(c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * LINUX_PAGE_SIZE;
-	if (c->error || len < 16 || sp - bottom > len - 16)
-		return FALSE;
+	if (!linux_task_stack(c, task, &stack) || !vmifs_in_bounds(sp - stack.start, 16, stack.len))
+		return 0;
 	frame = linux_take(c, sp, LINUX_FIELD_INACTIVE_FRAME_BP);
 	for (guint i = 0; i < MAX_FRAMES && !c->error; i++) {
-		if (frame - bottom > len - 16)
-			return FALSE;
-		if (!linux_load(os, frame + 8, 8, &ip, &c->error) ||
+		if (!vmifs_in_bounds(frame - stack.start, 16, stack.len) ||
+		    !linux_load(os, frame + 8, 8, &ip, &c->error) ||
 		    !linux_load(os, frame, 8, &frame, &c->error))
-			return FALSE;
-		if (!is_of_scheduler(os, ip))
-			return TRUE;
+			return 0;
+		if (!linux_code_is_scheduler(code, ip))
+			return ip;
 	}
-	return FALSE;
+	return 0;
+}
+
+static guint64
+find_by_stack(LinuxCursor *c, LinuxCode *code, guint64 task)
+{
+	g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(LinuxFrame));
+
+	if (linux_take(c, task, LINUX_FIELD_TASK_STATE) == TASK_WAKING ||
+	    linux_take(c, task, LINUX_FIELD_TASK_ON_RQ) || c->error ||
+	    !linux_unwind_task(code, task, frames, &c->error))
+		return 0;
+	for (guint i = 0; i < frames->len; i++) {
+		const LinuxFrame *frame = &g_array_index(frames, LinuxFrame, i);
+		if (!frame->is_user && !linux_code_is_scheduler(code, frame->ip))
+			return frame->ip;
+	}
+	return 0;
+}
+
+guint64
+linux_wchan(LinuxCursor *c, LinuxCode *code, guint64 task)
+{
+	if (linux_take(c, task, LINUX_FIELD_TASK_STATE) == 0 || c->error)
+		return 0;
+	return linux_looks_for_frames(c->os) ? find_by_frames(c, code, task)
+					     : find_by_stack(c, code, task);
 }
 
 gboolean
 linux_waits(LinuxCursor *c, guint64 task)
 {
+	g_auto(LinuxCode) code = { 0 };
+
 	if (linux_take(c, task, LINUX_FIELD_TASK_STATE) == 0)
 		return FALSE;
-	return !linux_looks_for_frames(c->os) || find_frame(c, task);
+	if (!linux_looks_for_frames(c->os))
+		return TRUE;
+	linux_code_init(&code, c->os, NULL);
+	return linux_wchan(c, &code, task) != 0;
 }

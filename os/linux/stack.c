@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stack: where in the kernel a task is: the functions on its stack (stack), the one that it waits
+ * in (wchan), and the system call with which it came there (syscall).
+ */
+#include "state.h"
+#include "unwind.h"
+
+/* As many as procfs shows. */
+#define MAX_SHOWN 64
+#define TS_COMPAT 2
+
+LINUX_VIEW(linux_render_stack)
+{
+	g_auto(LinuxCode) code = { 0 };
+	g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(LinuxFrame));
+	guint shown = 0;
+
+	linux_code_init(&code, os, call);
+	if (!linux_unwind_task(&code, task->object, frames, error))
+		return FALSE;
+	for (guint i = 0; i < frames->len && shown < MAX_SHOWN; i++) {
+		const LinuxFrame *frame = &g_array_index(frames, LinuxFrame, i);
+		if (frame->is_user || linux_code_is_scheduler(&code, frame->ip))
+			continue;
+		g_string_append(out, "[<0>] ");
+		/* It looks them all up as if they were behind a call. */
+		linux_code_append(&code, frame->ip, TRUE, out);
+		g_string_append_c(out, '\n');
+		shown++;
+	}
+	return TRUE;
+}
+
+LINUX_VIEW(linux_render_wchan)
+{
+	LinuxCursor c = { .os = os };
+	g_auto(LinuxCode) code = { 0 };
+	g_autoptr(GString) name = g_string_new(NULL);
+	char module[LINUX_MODULE_NAME];
+	LinuxRange function;
+
+	linux_code_init(&code, os, call);
+	guint64 where = linux_wchan(&c, &code, task->object);
+	if (!linux_cursor_end(&c, error))
+		return FALSE;
+	if (where && linux_code_function(&code, where, name, module, &function))
+		vmifs_text_append_octal(out, name->str, (gssize) name->len, " ");
+	else
+		g_string_append_c(out, '0');
+	return TRUE;
+}
+
+LINUX_VIEW(linux_render_syscall)
+{
+	static const LinuxField wide[] = { LINUX_FIELD_PT_REGS_DI, LINUX_FIELD_PT_REGS_SI,
+					   LINUX_FIELD_PT_REGS_DX, LINUX_FIELD_PT_REGS_R10,
+					   LINUX_FIELD_PT_REGS_R8, LINUX_FIELD_PT_REGS_R9 };
+	static const LinuxField narrow[] = { LINUX_FIELD_PT_REGS_BX, LINUX_FIELD_PT_REGS_CX,
+					     LINUX_FIELD_PT_REGS_DX, LINUX_FIELD_PT_REGS_SI,
+					     LINUX_FIELD_PT_REGS_DI, LINUX_FIELD_PT_REGS_BP };
+	LinuxCursor c = { .os = os };
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (linux_take(&c, task->object, LINUX_FIELD_TASK_STATE) == 0 && !c.error) {
+		g_string_append(out, "running\n");
+		return TRUE;
+	}
+	guint64 regs = linux_task_regs(&c, task->object);
+	gint32 nr = regs ? (gint32) linux_take(&c, regs, LINUX_FIELD_PT_REGS_ORIG_AX) : -1;
+	g_string_append_printf(text, "%d", nr);
+	if (nr >= 0) {
+		guint64 status = linux_take(&c, task->object, LINUX_FIELD_TASK_THREAD_STATUS);
+		const LinuxField *args = status & TS_COMPAT ? narrow : wide;
+		for (gsize i = 0; i < G_N_ELEMENTS(wide); i++)
+			g_string_append_printf(text, " 0x%" G_GINT64_MODIFIER "x",
+					       linux_take(&c, regs, args[i]));
+	}
+	g_string_append_printf(text, " 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x\n",
+			       regs ? linux_take(&c, regs, LINUX_FIELD_PT_REGS_SP) : 0,
+			       regs ? linux_take(&c, regs, LINUX_FIELD_PT_REGS_IP) : 0);
+	if (!linux_cursor_end(&c, error))
+		return FALSE;
+	g_string_append_len(out, text->str, (gssize) text->len);
+	return TRUE;
+}
