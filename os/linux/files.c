@@ -2,7 +2,7 @@
 /*
  * files: what a task has open and where it stands: fd/, exe, cwd, root.
  */
-#include "linux.h"
+#include "fdinfo.h"
 
 #include <spi/bytes.h>
 
@@ -13,6 +13,7 @@
 #define CHUNK 512
 
 typedef struct {
+	guint64 files, fdt;
 	guint64 slots; /* address of the array of struct file * */
 	guint32 n;
 } Table;
@@ -46,7 +47,7 @@ read_table(const Linux *os, const VmifsTask *task, Table *ret, GError **error)
 			    n);
 		return FALSE;
 	}
-	*ret = (Table){ slots, (guint32) n };
+	*ret = (Table){ files, fdt, slots, (guint32) n };
 	return TRUE;
 }
 
@@ -98,26 +99,41 @@ parse_fd(const char *name, guint32 *ret)
 	return TRUE;
 }
 
-LINUX_VIEW(linux_render_fd)
+gboolean
+linux_open_file(const Linux *os, const VmifsTask *task, const char *name, LinuxOpenFile *ret,
+		GError **error)
 {
-	const Linux *self = os;
 	Table table;
 	guint32 fd;
-	guint64 file, at;
-	LinuxPath path;
+	guint64 file, bits, word;
 
-	if (!parse_fd(entry, &fd))
+	if (!parse_fd(name, &fd))
 		return no_such_entry(error);
-	if (!read_table(self, task, &table, error))
+	if (!read_table(os, task, &table, error))
 		return FALSE;
 	if (fd >= table.n)
 		return no_such_entry(error);
-	if (!vmifs_aspace_read_u64(self->aspace, table.slots + fd * 8ULL, &file, error))
+	if (!vmifs_aspace_read_u64(os->aspace, table.slots + fd * 8ULL, &file, error))
 		return FALSE;
 	if (!file)
 		return no_such_entry(error);
-	return linux_offset(self, LINUX_FIELD_FILE_PATH, &at, error) &&
-	       linux_path_read(self, file + at, &path, error) &&
+	*ret = (LinuxOpenFile){ .files = table.files, .file = file };
+	if (linux_get(os, table.fdt, LINUX_FIELD_FDTABLE_CLOSE_ON_EXEC, &bits, NULL) &&
+	    vmifs_aspace_read_u64(os->aspace, bits + fd / 64 * 8, &word, NULL))
+		ret->close_on_exec = word >> fd % 64 & 1;
+	return TRUE;
+}
+
+LINUX_VIEW(linux_render_fd)
+{
+	const Linux *self = os;
+	LinuxOpenFile open;
+	LinuxPath path;
+	guint64 at;
+
+	return linux_open_file(self, task, entry, &open, error) &&
+	       linux_offset(self, LINUX_FIELD_FILE_PATH, &at, error) &&
+	       linux_path_read(self, open.file + at, &path, error) &&
 	       render_path(self, &path, out, error);
 }
 

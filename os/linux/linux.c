@@ -194,6 +194,8 @@ static const VmifsView views[] = {
 	{ "stack", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_stack },
 	{ "wchan", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_wchan },
 	{ "syscall", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_syscall },
+	{ "fdinfo", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_TEXT, linux_render_fdinfo, linux_list_fd,
+	  TRUE },
 	{ "limits", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_limits },
 	{ "io", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .quick = TRUE,
 	  .render = linux_render_process_io },

@@ -214,6 +214,7 @@ LINUX_VIEW(linux_render_cwd);
 LINUX_VIEW(linux_render_root);
 LINUX_VIEW(linux_render_fd);
 LINUX_LIST(linux_list_fd);
+LINUX_VIEW(linux_render_fdinfo);
 LINUX_VIEW(linux_render_limits);
 LINUX_VIEW(linux_render_thread_io);
 LINUX_VIEW(linux_render_process_io);

@@ -21,6 +21,8 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_WRITEBACK_TMP] = "WritebackTmp:   ",
 	[LINUX_TEXT_CMA] = "CmaTotal:       ",
 	[LINUX_TEXT_MANDLOCK] = ",mand",
+	[LINUX_TEXT_FDINFO_INO] = "\nino:\t%lu\n",
+	[LINUX_TEXT_EVENTFD_SEMAPHORE] = "eventfd-semaphore: %d\n",
 	[LINUX_TEXT_ESCAPE_HASH] = " \t\n\\#",
 };
 

@@ -42,7 +42,8 @@ linux_clock(const Linux *os, LinuxClock *ret, GError **error)
 	guint64 offs_real = linux_take(&c, tk, LINUX_FIELD_TIMEKEEPER_OFFS_REAL);
 	if (!linux_cursor_end(&c, error))
 		return FALSE;
-	ret->since_boot = s * NS_PER_S + ns + offs_boot;
+	ret->monotonic = s * NS_PER_S + ns;
+	ret->since_boot = ret->monotonic + offs_boot;
 	ret->boot = offs_real - offs_boot;
 	return TRUE;
 }

@@ -9,6 +9,7 @@ G_BEGIN_DECLS
 typedef struct {
 	guint64 since_boot; /* with the time it was suspended */
 	guint64 boot;       /* when it was booted, since the epoch */
+	guint64 monotonic;  /* since it was booted, without the time it was suspended */
 } LinuxClock;
 
 gboolean
