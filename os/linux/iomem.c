@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * iomem: the tree of address ranges that drivers have claimed, in /proc/iomem form.
+ * iomem: the trees of addresses of memory, and of ports, that drivers have claimed, in the form of
+ * /proc/iomem and /proc/ioports.
  */
 #include "linux.h"
 
@@ -30,20 +31,23 @@ read_resource(const Linux *os, guint64 address, Resource *ret, GError **error)
 }
 
 static void
-append_resource(const Linux *os, const Resource *r, guint depth, GString *out)
+append_resource(const Linux *os, const Resource *r, guint depth, int width, GString *out)
 {
 	g_autofree char *name =
 		r->name ? vmifs_aspace_read_string(os->aspace, r->name, MAX_NAME, NULL) : NULL;
 
-	g_string_append_printf(out, "%*s%08" G_GINT64_MODIFIER "x-%08" G_GINT64_MODIFIER "x : ",
-			       (int) MIN(depth, MAX_SHOWN_DEPTH) * 2, "", r->start, r->end);
+	g_string_append_printf(out, "%*s%0*" G_GINT64_MODIFIER "x-%0*" G_GINT64_MODIFIER "x : ",
+			       (int) MIN(depth, MAX_SHOWN_DEPTH) * 2, "", width, r->start, width,
+			       r->end);
 	vmifs_text_append_mangled(out, name ? name : "<BAD>", -1, LINUX_CONTROL_BYTES);
 	g_string_append_c(out, '\n');
 }
 
-LINUX_VIEW(linux_render_iomem)
+/* width: digits of an address. */
+static gboolean
+render_tree(const Linux *self, const char *symbol, int width, GString *out, const VmifsCall *call,
+	    GError **error)
 {
-	const Linux *self = os;
 	g_autoptr(GHashTable) seen =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 	guint64 siblings[MAX_DEPTH]; /* where to go on at each level, 0 = nowhere */
@@ -51,8 +55,7 @@ LINUX_VIEW(linux_render_iomem)
 	guint64 root, at;
 	Resource r;
 
-	if (!linux_symbol(self, "iomem_resource", &root, error) ||
-	    !read_resource(self, root, &r, error))
+	if (!linux_symbol(self, symbol, &root, error) || !read_resource(self, root, &r, error))
 		return FALSE;
 	at = r.child;
 	while (at) {
@@ -62,12 +65,12 @@ LINUX_VIEW(linux_render_iomem)
 		if (n >= MAX_RESOURCES || !g_hash_table_add(seen, g_memdup2(&at, sizeof at)) ||
 		    !read_resource(self, at, &r, NULL)) {
 			vmifs_guest_log(self->guest,
-					"iomem: resource %#" G_GINT64_MODIFIER
+					"%s: %#" G_GINT64_MODIFIER
 					"x: not readable, or seen before",
-					at);
+					symbol, at);
 			r.child = r.sibling = 0;
 		} else {
-			append_resource(self, &r, depth, out);
+			append_resource(self, &r, depth, width, out);
 		}
 		if (r.child && depth + 1 < MAX_DEPTH) {
 			siblings[depth++] = r.sibling;
@@ -79,4 +82,14 @@ LINUX_VIEW(linux_render_iomem)
 			at = siblings[--depth];
 	}
 	return TRUE;
+}
+
+LINUX_VIEW(linux_render_iomem)
+{
+	return render_tree(os, "iomem_resource", 8, out, call, error);
+}
+
+LINUX_VIEW(linux_render_ioports)
+{
+	return render_tree(os, "ioport_resource", 4, out, call, error);
 }

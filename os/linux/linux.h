@@ -111,6 +111,10 @@ linux_n_cpus(const Linux *os);
 /* Numbers (guint32) of the processors in a mask: "__cpu_possible_mask", "__cpu_online_mask". */
 GArray *
 linux_cpus(const Linux *os, const char *mask, GError **error);
+/* Words of struct cpuinfo_x86's x86_capability that tell features; those behind tell bugs:
+ * cpuinfo.c */
+gboolean
+linux_feature_words(const Linux *os, guint64 *ret, GError **error);
 /* count of the struct percpu_counter at address, with the processors' shares. */
 gboolean
 linux_percpu_counter(const Linux *os, guint64 address, gint64 *ret, GError **error);
@@ -260,6 +264,23 @@ LINUX_VIEW(linux_render_osrelease);
 LINUX_VIEW(linux_render_uts_version);
 LINUX_VIEW(linux_render_hostname);
 LINUX_VIEW(linux_render_pid_max);
+LINUX_VIEW(linux_render_cpuinfo);
+LINUX_VIEW(linux_render_vmstat);
+LINUX_VIEW(linux_render_filesystems);
+LINUX_VIEW(linux_render_devices);
+LINUX_VIEW(linux_render_misc);
+LINUX_VIEW(linux_render_swaps);
+LINUX_VIEW(linux_render_ioports);
+LINUX_VIEW(linux_render_tty_drivers);
+LINUX_VIEW(linux_render_threads_max);
+LINUX_VIEW(linux_render_cap_last_cap);
+LINUX_VIEW(linux_render_ngroups_max);
+LINUX_VIEW(linux_render_sys_kernel_random);
+LINUX_LIST(linux_list_sys_kernel_random);
+LINUX_VIEW(linux_render_sys_vm);
+LINUX_LIST(linux_list_sys_vm);
+LINUX_VIEW(linux_render_sys_fs);
+LINUX_LIST(linux_list_sys_fs);
 
 LINUX_VIEW(linux_render_net_tcp);
 LINUX_VIEW(linux_render_net_tcp6);

@@ -2,7 +2,7 @@
 /*
  * mitigations: the kernel keeps a mode for each weakness of the processor, which a task may narrow
  * for itself; whether the processor is weak at all is a bit behind the capability words of its
- * description. How many words there are differs by kernel, and an enumerator tells.
+ * description. How many words there are differs by kernel.
  */
 #include "mitigations.h"
 
@@ -24,7 +24,7 @@ has_bug(const Linux *os, guint32 bit, const char *name, gboolean *ret, GError **
 
 	if (!linux_symbol(os, "x86_bug_flags", &table, error) ||
 	    !linux_symbol(os, "boot_cpu_data", &cpu, error) ||
-	    !linux_value(os, LINUX_VALUE_NR_CPUID_WORDS, &n_words, error) ||
+	    !linux_feature_words(os, &n_words, error) ||
 	    !linux_layout_require(os->layout, &capability, 1, error) ||
 	    !vmifs_aspace_read_u64(os->aspace, table + bit * 8ULL, &text, error))
 		return FALSE;
