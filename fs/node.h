@@ -35,6 +35,7 @@ typedef enum {
 typedef struct {
 	VmifsCall call; /* deadline and cancellation, for the engine */
 	VmifsFs *fs;
+	gboolean direct;    /* of a read: not for the kernel's page cache */
 	gboolean may_block; /* on the guest's queue: nothing else waits for this thread */
 	gboolean trying;    /* on the thread that took the request, with a moment to decode */
 	VmifsDefer defer;   /* out */

@@ -112,9 +112,11 @@ vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 		if (!handle->file)
 			return FALSE;
 	}
+	/* Whoever opens with O_DIRECT wants what vmifs answers, but others keep their cache. */
+	handle->direct = !cached || request->flag;
 	struct fuse_file_info info = { .noflush = 1 };
 	info.keep_cache = cached ? 1 : 0;
-	info.direct_io = cached ? 0 : 1;
+	info.direct_io = handle->direct ? 1 : 0;
 	if (vmifs_request_claim(request))
 		reply_open(request, handle, &info);
 	return TRUE;
@@ -181,6 +183,7 @@ vmifs_run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error
 	GError *failure = NULL;
 	g_auto(VmifsSegments) segments;
 	vmifs_segments_init(&segments);
+	call->direct = request->handle->direct;
 	node->ops->read(node, request->handle->file, request->off, request->size, &segments, call,
 			&failure);
 	if (call->defer != VMIFS_DEFER_NO)

@@ -132,7 +132,9 @@ op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	if ((info->flags & O_ACCMODE) != O_RDONLY || info->flags & O_TRUNC)
 		refuse(req, ino);
 	else
-		start(req, get_node(req, ino), (VmifsRequest){ .run = vmifs_run_open });
+		start(req, get_node(req, ino),
+		      (VmifsRequest){ .run = vmifs_run_open,
+				      .flag = (info->flags & O_DIRECT) != 0 });
 }
 
 static void

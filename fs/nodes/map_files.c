@@ -93,7 +93,7 @@ read_mapping(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegmen
 	gsize want = (gsize) MIN(len, end - off);
 	gsize got = vmifs_aspace_gather(file, mapping.start + off, want, vmifs_sized_flags(call),
 					segments, &call->call, error);
-	return vmifs_sized_answer(self, got, want, call, error);
+	return vmifs_sized_answer(got, want, call, error);
 }
 
 static gboolean

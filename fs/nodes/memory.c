@@ -10,10 +10,9 @@ vmifs_sized_flags(const VmifsNodeCall *call)
 }
 
 gsize
-vmifs_sized_answer(const VmifsNode *node, gsize got, gsize want, const VmifsNodeCall *call,
-		   GError **error)
+vmifs_sized_answer(gsize got, gsize want, const VmifsNodeCall *call, GError **error)
 {
-	if (got == want || got == 0 || !vmifs_node_is_cached_memory(node, call))
+	if (got == want || got == 0 || call->direct)
 		return got;
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE,
 		    "only %zu of %zu bytes can be had: read less at once to get them", got, want);

@@ -77,8 +77,7 @@ vmifs_views_lookup(VmifsNode *dir, VmifsScope scope, const char *name, VmifsNode
 /* What a read of sized memory may answer: in the page cache a short answer would end the file for
  * good, so there it is all or an error. Returns: got, or 0 with error. */
 gsize
-vmifs_sized_answer(const VmifsNode *node, gsize got, gsize want, const VmifsNodeCall *call,
-		   GError **error);
+vmifs_sized_answer(gsize got, gsize want, const VmifsNodeCall *call, GError **error);
 VmifsGatherFlags
 vmifs_sized_flags(const VmifsNodeCall *call);
 

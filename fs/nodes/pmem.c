@@ -41,7 +41,7 @@ read_memory(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegment
 		return 0;
 	gsize got = vmifs_physmem_gather(file, off, want, vmifs_sized_flags(call), segments,
 					 &call->call, error);
-	return vmifs_sized_answer(self, got, want, call, error);
+	return vmifs_sized_answer(got, want, call, error);
 }
 
 /* Asks the backing where it has holes: a system call each, and not a fast one over gigabytes. */

@@ -81,7 +81,7 @@ read_block(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments
 		return 0;
 	gsize got = vmifs_physmem_gather_block(file->mem, file->block, off, want, segments,
 					       &call->call, error);
-	return vmifs_sized_answer(self, got, want, call, error);
+	return vmifs_sized_answer(got, want, call, error);
 }
 
 static gboolean
