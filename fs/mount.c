@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef MS_NOSYMFOLLOW
@@ -125,20 +126,71 @@ check_device(GError **error)
 	}
 }
 
+/* The path that mountinfo has, without asking whatever is mounted there. (full) */
+static char *
+path_of_mount(const char *point)
+{
+	g_autofree char *absolute = g_canonicalize_filename(point, NULL);
+	g_autofree char *parent = g_path_get_dirname(absolute);
+	g_autofree char *name = g_path_get_basename(absolute);
+	char resolved[PATH_MAX];
+	return realpath(parent, resolved) ? g_build_filename(resolved, name, NULL) : NULL;
+}
+
+/* Whether its server was killed: names and attributes may be remembered, but not this. */
+static gboolean
+is_dead(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+static gboolean
+detach_dead(const char *path)
+{
+	if (umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) == 0)
+		return TRUE;
+	const char *const command[] = { "fusermount3", "-u", "-z", "-q", "--", path, NULL };
+	int status;
+	return g_spawn_sync(NULL, (char **) command, NULL,
+			    G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
+				    G_SPAWN_STDERR_TO_DEV_NULL,
+			    NULL, NULL, NULL, NULL, &status, NULL) &&
+	       g_spawn_check_wait_status(status, NULL);
+}
+
+/* A mount of ours that serves nobody any more makes way; one that lives does not. */
+static gboolean
+check_vacant(const char *point, GError **error)
+{
+	g_autofree char *path = path_of_mount(point);
+	g_auto(Mounted) mounted = { 0 };
+	if (!path || !find_mount(path, &mounted) || !g_str_equal(mounted.type, FS_TYPE))
+		return TRUE;
+	if (!is_dead(path))
+		return fail(
+			error,
+			"mount point %s: busy: vmifs is mounted there already; unmount it first "
+			"(umount %s), or mount elsewhere",
+			point, point);
+	return detach_dead(path) ||
+	       fail(error,
+		    "mount point %s: a mount whose server has died is there; remove it first: "
+		    "fusermount3 -u %s, or umount %s",
+		    point, point, point);
+}
+
 gboolean
 vmifs_mount_check(const char *point, char **ret_point, GError **error)
 {
 	struct stat st;
+	if (!check_vacant(point, error))
+		return FALSE;
 	if (stat(point, &st) < 0) {
 		switch (errno) {
 		case ENOENT:
 			return fail(error, "mount point %s: %s: create it (mkdir %s)", point,
 				    g_strerror(errno), point);
-		case ENOTCONN:
-			return fail(error,
-				    "mount point %s: a FUSE mount whose server has died is there; "
-				    "remove it first: fusermount3 -u %s, or umount %s",
-				    point, point, point);
 		default:
 			return fail(error, "mount point %s: %s", point, g_strerror(errno));
 		}
@@ -149,13 +201,6 @@ vmifs_mount_check(const char *point, char **ret_point, GError **error)
 	char resolved[PATH_MAX];
 	if (!realpath(point, resolved))
 		return fail(error, "mount point %s: %s", point, g_strerror(errno));
-	g_auto(Mounted) mounted = { 0 };
-	if (find_mount(resolved, &mounted) && g_str_equal(mounted.type, FS_TYPE))
-		return fail(
-			error,
-			"mount point %s: busy: vmifs is mounted there already; unmount it first "
-			"(umount %s), or mount elsewhere",
-			point, point);
 	if (!check_device(error))
 		return FALSE;
 	*ret_point = g_strdup(resolved);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 /* ---- what libfuse calls ---- */
 
@@ -81,7 +82,11 @@ op_init(void *userdata, struct fuse_conn_info *conn)
 static void
 op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	start(req, get_node(req, parent), (VmifsRequest){ .run = vmifs_run_lookup, .name = name });
+	if (strlen(name) > NAME_MAX) /* FUSE itself would take longer ones */
+		fuse_reply_err(req, ENAMETOOLONG);
+	else
+		start(req, get_node(req, parent),
+		      (VmifsRequest){ .run = vmifs_run_lookup, .name = name });
 }
 
 static void
