@@ -173,7 +173,12 @@ vmifs_physmem_n_vcpus(const VmifsPhysmem *mem)
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error)
 {
-	if (mem->layout.n_vcpus && vcpu >= mem->layout.n_vcpus) {
+	if (!mem->layout.n_vcpus) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "the source tells no registers");
+		return NULL;
+	}
+	if (vcpu >= mem->layout.n_vcpus) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "there is no vCPU %u", vcpu);
 		return NULL;
 	}

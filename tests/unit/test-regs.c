@@ -110,6 +110,16 @@ START_TEST(a_backend_without_the_op_has_none)
 }
 END_TEST
 
+START_TEST(a_source_without_vcpus_is_not_asked)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(VmifsPhysmem) mem = text_guest("ram 0 4K\n");
+
+	ck_assert_ptr_null(vmifs_physmem_regs(mem, 0, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -120,6 +130,7 @@ make_suite(void)
 	tcase_add_test(t, their_number_is_bounded);
 	tcase_add_test(t, a_backend_tells_those_of_each_vcpu);
 	tcase_add_test(t, a_backend_without_the_op_has_none);
+	tcase_add_test(t, a_source_without_vcpus_is_not_asked);
 	suite_add_tcase(s, t);
 	return s;
 }
