@@ -481,6 +481,18 @@ vmifs_guest_views(VmifsGuest *guest, gsize *ret_n)
 }
 
 gboolean
+vmifs_guest_has_view(VmifsGuest *guest, const VmifsView *view)
+{
+	if (!view->present)
+		return TRUE;
+	g_mutex_lock(&guest->lock);
+	g_autoptr(VmifsInstance) instance =
+		guest->instance ? vmifs_instance_ref(guest->instance) : NULL;
+	g_mutex_unlock(&guest->lock);
+	return instance && view->present(instance->self);
+}
+
+gboolean
 vmifs_guest_render(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task,
 		   const char *entry, GString *out, const VmifsCall *call, GError **error)
 {

@@ -173,7 +173,7 @@ list_below(VmifsNode *dir, VmifsScope scope, const char *prefix, gsize prefix_le
 	for (gsize i = 0; i < n; i++) {
 		gsize len = component(&views[i], scope, prefix, prefix_len);
 		const char *rest = views[i].name + prefix_len;
-		if (!len)
+		if (!len || !vmifs_guest_has_view(vmifs_node_guest(dir), &views[i]))
 			continue;
 		g_autofree char *name = g_strndup(rest, len);
 		if (!vmifs_node_list_has(list, name))
@@ -192,7 +192,8 @@ lookup_below(VmifsNode *dir, VmifsScope scope, const char *prefix, gsize prefix_
 	for (gsize i = 0; i < n; i++) {
 		gsize len = component(&views[i], scope, prefix, prefix_len);
 		const char *rest = views[i].name + prefix_len;
-		if (!len || strncmp(rest, name, len) != 0 || name[len])
+		if (!len || strncmp(rest, name, len) != 0 || name[len] ||
+		    !vmifs_guest_has_view(vmifs_node_guest(dir), &views[i]))
 			continue;
 		ViewNode *node = vmifs_node_new(
 			rest[len] ? &folder_ops : ops_of_kind(views[i].kind), dir, name, 0);

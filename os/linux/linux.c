@@ -189,6 +189,11 @@ static const VmifsView views[] = {
 	{ "sys/fs", VMIFS_SCOPE_PROCS, VMIFS_VIEW_LIST, VMIFS_VIEW_TEXT, linux_render_sys_fs,
 	  linux_list_sys_fs },
 
+	{ "current", VMIFS_SCOPE_VCPU, VMIFS_VIEW_TEXT, .quick = TRUE,
+	  .render = linux_render_vcpu_current },
+	{ "stack", VMIFS_SCOPE_VCPU, VMIFS_VIEW_TEXT, .quick = TRUE,
+	  .render = linux_render_vcpu_stack, .present = linux_has_vcpu_stack },
+
 	{ "maps", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_maps },
 	{ "modules", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_task_modules },
 	{ "comm", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_comm },

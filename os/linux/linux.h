@@ -127,6 +127,9 @@ VmifsTaskList *
 linux_tasks(gpointer self, const VmifsCall *call, GError **error);
 VmifsAspace *
 linux_task_aspace(gpointer self, const VmifsTask *task, GError **error);
+/* The thread whose task_struct is at object. */
+gboolean
+linux_task_read(const Linux *os, guint64 object, VmifsTask *ret, GError **error);
 /* Threads of a process, of guint64: addresses of task_struct. */
 gboolean
 linux_task_threads(const Linux *os, const VmifsTask *task, GArray *ret, const VmifsCall *call,
@@ -249,6 +252,11 @@ LINUX_VIEW(linux_render_children);
 LINUX_VIEW(linux_render_stack);
 LINUX_VIEW(linux_render_wchan);
 LINUX_VIEW(linux_render_syscall);
+
+LINUX_VIEW(linux_render_vcpu_current);
+LINUX_VIEW(linux_render_vcpu_stack);
+gboolean
+linux_has_vcpu_stack(gpointer os);
 
 LINUX_VIEW(linux_render_modules);
 LINUX_VIEW(linux_render_dmesg);

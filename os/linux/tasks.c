@@ -32,8 +32,8 @@ most_tasks(const Linux *os)
 	return MIN(MAX_TASKS, linux_room_for(os, LEAST_TASK));
 }
 
-static gboolean
-read_task(const Linux *os, guint64 object, VmifsTask *ret, GError **error)
+gboolean
+linux_task_read(const Linux *os, guint64 object, VmifsTask *ret, GError **error)
 {
 	VmifsTask task = { .object = object };
 	guint64 pid, tgid, parent, ppid, flags;
@@ -75,7 +75,7 @@ add_task(Walk *w, guint64 object)
 	guint64 *key = g_memdup2(&object, sizeof object);
 	if (!g_hash_table_add(w->seen, key))
 		return;
-	if (!read_task(w->os, object, &task, &error))
+	if (!linux_task_read(w->os, object, &task, &error))
 		note_broken(w, "members", object, error);
 	else
 		g_array_append_val(w->tasks, task);

@@ -331,12 +331,13 @@ linux_unwind_regs(LinuxCode *code, const VmifsRegs *regs, GArray *ret, GError **
 	}
 	for (guint i = 0; i < LINUX_ORC_N_REGS; i++)
 		s.has_regs &= vmifs_regs_get(regs, names[i], &s.regs[i]);
-	if (!has_tables(code->os)) {
-		append_frame(ret, s.ip, FALSE, FALSE);
-		return follow_frames(code, anywhere, s.regs[LINUX_ORC_BP], ret, error);
+	if (has_tables(code->os) && linux_code_is_text(code, s.ip)) {
+		if (!find_tables(&t, code, anywhere, error))
+			return FALSE;
+		t.orc.may_switch = TRUE;
+		return follow_tables(&t, &s, ret, error);
 	}
-	if (!find_tables(&t, code, anywhere, error))
-		return FALSE;
-	t.orc.may_switch = TRUE;
-	return follow_tables(&t, &s, ret, error);
+	/* Wherever it is, there it is; from code made at run time a frame pointer may lead on. */
+	append_frame(ret, s.ip, FALSE, FALSE);
+	return follow_frames(code, anywhere, s.regs[LINUX_ORC_BP], ret, error);
 }

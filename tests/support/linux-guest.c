@@ -110,6 +110,7 @@ linux_guest_init(LinuxGuest *g, const char *types)
 	*g = (LinuxGuest){ .bytes = g_byte_array_new(),
 			   .symbols = vmifs_symbols_builder_new(),
 			   .layout = make_layout(types),
+			   .regs = g_string_new(NULL),
 			   .next = LINUX_GUEST_BASE + FIRST_OBJECT };
 	g_byte_array_set_size(g->bytes, LINUX_GUEST_LEN);
 	memset(g->bytes->data, 0, LINUX_GUEST_LEN);
@@ -215,6 +216,12 @@ linux_guest_ring(LinuxGuest *g, const guint64 *nodes, gsize n)
 	}
 }
 
+void
+linux_guest_reg(LinuxGuest *g, const char *name, guint64 value)
+{
+	g_string_append_printf(g->regs, "reg 0 %s 0x%" G_GINT64_MODIFIER "x\n", name, value);
+}
+
 /* ---- the instance ---- */
 
 static char *
@@ -231,6 +238,7 @@ describe(const LinuxGuest *g)
 			g_string_append_printf(lines, "%02x", g->bytes->data[at + i]);
 		g_string_append_c(lines, '\n');
 	}
+	g_string_append(lines, g->regs->str);
 	return g_string_free(lines, FALSE);
 }
 
@@ -266,6 +274,7 @@ void
 linux_guest_clear(LinuxGuest *g)
 {
 	g_byte_array_unref(g->bytes);
+	g_string_free(g->regs, TRUE);
 	g_clear_pointer(&g->symbols, vmifs_symbols_builder_free);
 	g_clear_pointer(&g->layout, linux_layout_free);
 	g_clear_pointer(&g->os.symbols, vmifs_symbols_unref);

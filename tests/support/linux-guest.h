@@ -25,7 +25,8 @@ typedef struct {
 	GByteArray *bytes;
 	VmifsSymbolsBuilder *symbols;
 	LinuxLayout *layout;
-	guint64 next; /* where the next object goes */
+	GString *regs; /* lines of a text guest */
+	guint64 next;  /* where the next object goes */
 } LinuxGuest;
 
 /* types: lines as above. */
@@ -63,6 +64,10 @@ linux_guest_symbol(LinuxGuest *g, const char *name, guint64 va);
 /* Ties the list_heads at those addresses, the head first, into a ring. */
 void
 linux_guest_ring(LinuxGuest *g, const guint64 *nodes, gsize n);
+
+/* A register of its first vCPU. */
+void
+linux_guest_reg(LinuxGuest *g, const char *name, guint64 value);
 
 /* Nothing may be written afterwards. */
 Linux *

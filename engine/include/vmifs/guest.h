@@ -99,6 +99,9 @@ vmifs_guest_n_vcpus(VmifsGuest *guest, const VmifsCall *call);
 /* Views of the attached OS; *ret_n is 0 while none is. Never waits. (borrowed, static) */
 const VmifsView *
 vmifs_guest_views(VmifsGuest *guest, gsize *ret_n);
+/* Has the guest that one of them? Never waits. */
+gboolean
+vmifs_guest_has_view(VmifsGuest *guest, const VmifsView *view);
 /* view->render and view->list with the guest's instance. Wait. */
 gboolean
 vmifs_guest_render(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task,

@@ -45,6 +45,9 @@ struct VmifsView {
 	 * every hundred microseconds at least. Of a frozen guest it is then made when it is looked
 	 * up. */
 	gboolean quick;
+	/* Has this guest such a file at all? NULL = always. Asked whenever it is listed or looked
+	 * up: reads nothing of the guest. */
+	gboolean (*present)(gpointer os);
 };
 
 G_END_DECLS

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vcpus: what each processor was at: the task that it runs, and the kernel's functions that it was
+ * in, from its registers. A source numbers processors as it likes: which of the kernel's one is,
+ * its registers tell, whose GS base is where that processor's variables lie.
+ */
+#include "unwind.h"
+
+#define USER_END G_GUINT64_CONSTANT(0x8000000000000000)
+
+/* The kernel's number of a processor. Without registers, that of the source. */
+static gboolean
+find_cpu(const Linux *os, guint64 vcpu, const VmifsRegs *regs, guint32 *ret, GError **error)
+{
+	static const char *const bases[] = { "gs_base", "k_gs_base" };
+	guint32 n = linux_n_cpus(os);
+	guint64 base, start;
+
+	for (gsize i = 0; regs && i < G_N_ELEMENTS(bases); i++) {
+		if (!vmifs_regs_get(regs, bases[i], &base) || !base)
+			continue;
+		for (guint32 cpu = 0; cpu < n; cpu++) {
+			if (linux_percpu(os, 0, cpu, &start, NULL) && start == base) {
+				*ret = cpu;
+				return TRUE;
+			}
+		}
+	}
+	if (vcpu >= n) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND,
+			    "the kernel has no processor %" G_GUINT64_FORMAT, vcpu);
+		return FALSE;
+	}
+	*ret = (guint32) vcpu;
+	return TRUE;
+}
+
+/* Registers of the processor whose directory it is; NULL where the source tells none. (full) */
+static VmifsRegs *
+regs_of(const Linux *os, const char *entry, guint64 *ret_vcpu, const VmifsCall *call,
+	GError **error)
+{
+	*ret_vcpu = g_ascii_strtoull(entry, NULL, 10);
+	return vmifs_guest_regs(os->guest, (guint) *ret_vcpu, call, error);
+}
+
+static gboolean
+find_current(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
+{
+	guint64 at, offset;
+
+	/* From 6.2 to 6.14 it stood among other things that are often asked for. */
+	if (!linux_symbol(os, "current_task", &at, NULL)) {
+		if (!linux_symbol(os, "pcpu_hot", &at, error) ||
+		    !linux_offset(os, LINUX_FIELD_PCPU_HOT_CURRENT, &offset, error))
+			return FALSE;
+		at += offset;
+	}
+	return linux_percpu(os, at, cpu, &at, error) && linux_load(os, at, 8, ret, error);
+}
+
+LINUX_VIEW(linux_render_vcpu_current)
+{
+	guint64 vcpu, object;
+	g_autoptr(VmifsRegs) regs = regs_of(os, entry, &vcpu, call, NULL);
+	g_autoptr(GString) name = g_string_new(NULL);
+	VmifsTask current;
+	guint32 cpu;
+
+	if (!find_cpu(os, vcpu, regs, &cpu, error) || !find_current(os, cpu, &object, error) ||
+	    !linux_task_read(os, object, &current, error) ||
+	    !linux_task_name(os, &current, name, error))
+		return FALSE;
+	g_string_append_printf(out, "%u %u ", current.tgid, current.pid);
+	vmifs_text_append_octal(out, name->str, (gssize) name->len, NULL);
+	g_string_append_c(out, '\n');
+	return TRUE;
+}
+
+static gboolean
+is_in_program(const VmifsRegs *regs, guint64 *ret_ip)
+{
+	guint64 cs;
+
+	if (!vmifs_regs_get(regs, "rip", ret_ip))
+		return FALSE;
+	return vmifs_regs_get(regs, "cs", &cs) ? (cs & 3) != 0 : *ret_ip < USER_END;
+}
+
+LINUX_VIEW(linux_render_vcpu_stack)
+{
+	guint64 vcpu, ip;
+	g_autoptr(VmifsRegs) regs = regs_of(os, entry, &vcpu, call, error);
+	g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(LinuxFrame));
+	g_auto(LinuxCode) code = { 0 };
+
+	if (!regs)
+		return FALSE;
+	if (is_in_program(regs, &ip)) {
+		LinuxFrame only = { .ip = ip, .is_user = TRUE };
+		g_array_append_val(frames, only);
+	}
+	linux_code_init(&code, os, call);
+	if (!frames->len && !linux_unwind_regs(&code, regs, frames, error))
+		return FALSE;
+	for (guint i = 0; i < frames->len; i++) {
+		const LinuxFrame *frame = &g_array_index(frames, LinuxFrame, i);
+
+		g_string_append(out, frame->is_user ? "[user] " : "[<0>] ");
+		if (frame->is_user)
+			g_string_append_printf(out, "0x%" G_GINT64_MODIFIER "x", frame->ip);
+		else
+			linux_code_append(&code, frame->ip, frame->after_call, out);
+		g_string_append_c(out, '\n');
+	}
+	return TRUE;
+}
+
+gboolean
+linux_has_vcpu_stack(gpointer os)
+{
+	return vmifs_guest_n_reg_vcpus(((const Linux *) os)->guest) > 0;
+}
