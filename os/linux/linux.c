@@ -144,6 +144,25 @@ n_vcpus(gpointer self, const VmifsCall *call)
 
 /* ---- the tree ---- */
 
+/* Files that some kernels are built without. */
+#define HAS_FIELD(name, field)                                                                     \
+	static gboolean name(gpointer self)                                                        \
+	{                                                                                          \
+		return linux_has(self, field);                                                     \
+	}
+HAS_FIELD(has_io, LINUX_FIELD_TASK_IO)
+HAS_FIELD(has_schedstat, LINUX_FIELD_TASK_RUN_DELAY)
+HAS_FIELD(has_audit, LINUX_FIELD_TASK_LOGINUID)
+HAS_FIELD(has_patch_state, LINUX_FIELD_TASK_PATCH_STATE)
+HAS_FIELD(has_autogroup, LINUX_FIELD_SIGNAL_AUTOGROUP)
+
+static gboolean
+has_id_maps(gpointer self)
+{
+	guint64 address;
+	return linux_symbol(self, "proc_uid_seq_operations", &address, NULL);
+}
+
 #define GUEST (VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS)
 #define TASK (VMIFS_SCOPE_PROCESS | VMIFS_SCOPE_THREAD)
 #define NET (VMIFS_SCOPE_PROCS | TASK)
@@ -223,24 +242,33 @@ static const VmifsView views[] = {
 	  TRUE },
 	{ "limits", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_limits },
 	{ "io", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .quick = TRUE,
-	  .render = linux_render_process_io },
+	  .render = linux_render_process_io, .present = has_io },
 	{ "io", VMIFS_SCOPE_THREAD, VMIFS_VIEW_TEXT, .quick = TRUE,
-	  .render = linux_render_thread_io },
-	{ "schedstat", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_schedstat },
+	  .render = linux_render_thread_io, .present = has_io },
+	{ "schedstat", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_schedstat,
+	  .present = has_schedstat },
 	{ "oom_score", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_oom_score },
 	{ "oom_score_adj", TASK, VMIFS_VIEW_TEXT, .quick = TRUE,
 	  .render = linux_render_oom_score_adj },
 	{ "oom_adj", TASK, VMIFS_VIEW_TEXT, .render = linux_render_oom_adj },
-	{ "loginuid", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_loginuid },
-	{ "sessionid", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_sessionid },
+	{ "loginuid", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_loginuid,
+	  .present = has_audit },
+	{ "sessionid", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_sessionid,
+	  .present = has_audit },
 	{ "personality", TASK, VMIFS_VIEW_TEXT, .render = linux_render_personality },
 	{ "auxv", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_auxv },
-	{ "uid_map", TASK, VMIFS_VIEW_TEXT, .render = linux_render_uid_map },
-	{ "gid_map", TASK, VMIFS_VIEW_TEXT, .render = linux_render_gid_map },
-	{ "projid_map", TASK, VMIFS_VIEW_TEXT, .render = linux_render_projid_map },
-	{ "setgroups", TASK, VMIFS_VIEW_TEXT, .render = linux_render_setgroups },
-	{ "patch_state", TASK, VMIFS_VIEW_TEXT, .render = linux_render_patch_state },
-	{ "autogroup", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_autogroup },
+	{ "uid_map", TASK, VMIFS_VIEW_TEXT, .render = linux_render_uid_map,
+	  .present = has_id_maps },
+	{ "gid_map", TASK, VMIFS_VIEW_TEXT, .render = linux_render_gid_map,
+	  .present = has_id_maps },
+	{ "projid_map", TASK, VMIFS_VIEW_TEXT, .render = linux_render_projid_map,
+	  .present = has_id_maps },
+	{ "setgroups", TASK, VMIFS_VIEW_TEXT, .render = linux_render_setgroups,
+	  .present = has_id_maps },
+	{ "patch_state", TASK, VMIFS_VIEW_TEXT, .render = linux_render_patch_state,
+	  .present = has_patch_state },
+	{ "autogroup", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_autogroup,
+	  .present = has_autogroup },
 	{ "timerslack_ns", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT,
 	  .render = linux_render_timerslack_ns },
 	{ "coredump_filter", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT,
