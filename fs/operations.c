@@ -60,9 +60,13 @@ vmifs_run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 		return FALSE;
 	gsize len;
 	const char *data = vmifs_content_data(content, &len);
-	g_autofree char *target = g_strndup(data, MIN(len, PATH_MAX - 1));
-	if (vmifs_request_claim(request))
+	g_autofree char *target = g_strndup(data, MIN(len, PATH_MAX));
+	if (!vmifs_request_claim(request))
+		return TRUE;
+	if (len < PATH_MAX)
 		fuse_reply_readlink(request->req, target);
+	else /* as in procfs, where a link has a page and no more */
+		fuse_reply_err(request->req, ENAMETOOLONG);
 	return TRUE;
 }
 

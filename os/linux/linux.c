@@ -230,7 +230,7 @@ static const VmifsView views[] = {
 	{ "mountinfo", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_mountinfo },
 	{ "mounts", TASK | VMIFS_SCOPE_PROCS, VMIFS_VIEW_TEXT, .quick = TRUE,
 	  .render = linux_render_mounts },
-	{ "mountstats", TASK, VMIFS_VIEW_TEXT, .render = linux_render_mountstats },
+	{ "mountstats", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_mountstats },
 	{ "cgroup", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_cgroup },
 	{ "cpuset", TASK, VMIFS_VIEW_TEXT, .render = linux_render_cpuset },
 	{ "ns", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_ns, linux_list_ns, TRUE },

@@ -78,13 +78,17 @@ append_super_flags(Walk *w, const Mount *m, GString *line)
 static gboolean
 is_idmapped(const Linux *os, guint64 vfs)
 {
-	guint64 map;
+	guint64 map, sb, own;
 
 	if (linux_get(os, vfs, LINUX_FIELD_VFSMOUNT_IDMAP, &map, NULL))
 		return !linux_is_symbol(os, map, "nop_mnt_idmap") &&
 		       !linux_is_symbol(os, map, "invalid_mnt_idmap");
+	/* Until 5.16 a mount without a map had the first namespace, then that of its file system.
+	 */
 	return linux_get(os, vfs, LINUX_FIELD_VFSMOUNT_USERNS, &map, NULL) &&
-	       !linux_is_symbol(os, map, "init_user_ns");
+	       !linux_is_symbol(os, map, "init_user_ns") &&
+	       linux_get(os, vfs, LINUX_FIELD_VFSMOUNT_SB, &sb, NULL) &&
+	       linux_get(os, sb, LINUX_FIELD_SUPER_BLOCK_USER_NS, &own, NULL) && map != own;
 }
 
 static void

@@ -29,6 +29,8 @@ EXCEPTIONS = [
      'counters of faults and time, which the telling itself moves'),
     ('user', r'(task/\d+/)?(status|stat|statm)', 'VmRSS|VmHWM|Rss\\w+|rss|resident|shared', 'rss',
      'the kernel adds these figures up lazily, per CPU, and shows a sum that may lag'),
+    ('user', r'(task/\d+/)?net/.*', '', 'extra',
+     'of a process that has ended the kernel lists nothing here; what the mount lists cannot be opened'),
     ('', 'dmesg', r'\d+', 'added', 'the kernel may log more before the dump'),
     ('', 'kallsyms', r'.*\[(bpf|__builtin__ftrace|__builtin__kprobes)\]', 'any',
      'not tables of the kernel or of a module: code made at run time'),
@@ -50,6 +52,7 @@ ABSENT = [
      r'syscall|timens_offsets|timers|timerslack_ns|wchan|[ug]id_map|projid_map|children|attr/|fdinfo/|ns/|'
      r'latency)',
      'not made yet'),
+    (r'(procs/)?net/.*', 'not made yet'),
     (r'procs/(sys/.*|(acpi|bus|driver|dynamic_debug|fs|irq|net|pressure|scsi|sysvipc|tty)/|[^/]*)',
      'not made yet'),
 ]

@@ -41,66 +41,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
-#define PR_SET_VMA_ANON_NAME 0
-#endif
-
-#define PAGE 4096
-#define MAGIC 0x4547415046494d56UL /* "VMIFPAGE" in memory */
-
-static const char *role_name;
-
-static void
-must(int ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "vmifs-guest: actor %s: %s: %s\n", role_name, what, strerror(errno));
-	exit(1);
-}
-
-static void
-ready(void)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof path, "/run/ready/%s", role_name);
-	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-	must(fd >= 0, path);
-	close(fd);
-}
-
-static void __attribute__((noreturn)) stay(void)
-{
-	for (;;)
-		pause();
-}
-
-/* Every page starts with MAGIC, its index, and its own address; the rest repeats the index. */
-static void
-fill(char *at, size_t len)
-{
-	for (size_t i = 0; i < len / PAGE; i++) {
-		uint64_t *page = (uint64_t *) (at + i * PAGE);
-
-		for (size_t j = 3; j < PAGE / 8; j++)
-			page[j] = i;
-		page[0] = MAGIC;
-		page[1] = i;
-		page[2] = (uintptr_t) page;
-	}
-}
-
-static char *
-map(void *at, size_t len, int flags)
-{
-	char *p = mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-
-	must(p != MAP_FAILED, "mmap");
-	return p;
-}
+#include "actor.h"
 
 /* `touch MB`: small pages only, at an address that a benchmark can know. */
 static void
@@ -119,6 +60,7 @@ static void
 huge(int argc, char **argv)
 {
 	char *p;
+	int fd;
 
 	(void) argc, (void) argv;
 	p = map((void *) 0x110000000000, 8 << 20, MAP_FIXED_NOREPLACE);
@@ -128,6 +70,11 @@ huge(int argc, char **argv)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED_NOREPLACE, -1, 0);
 	must(p != MAP_FAILED, "hugetlb");
 	fill(p, 4 << 20);
+	fd = memfd_create("huge", MFD_HUGETLB);
+	must(fd >= 0 && !ftruncate(fd, 4 << 20), "huge memfd");
+	p = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(p != MAP_FAILED, "huge memfd");
+	fill(p, 2 << 20);
 	ready();
 }
 
@@ -498,10 +445,7 @@ crowd(int argc, char **argv)
 	ready();
 }
 
-static const struct {
-	const char *name;
-	void (*run)(int argc, char **argv);
-} roles[] = {
+static const struct role roles[] = {
 	{ "touch", touch },
 	{ "huge", huge },
 	{ "protnone", protnone },
@@ -528,15 +472,5 @@ static const struct {
 int
 main(int argc, char **argv)
 {
-	for (size_t i = 0; argc > 1 && i < sizeof roles / sizeof roles[0]; i++)
-		if (!strcmp(argv[1], roles[i].name)) {
-			role_name = roles[i].name;
-			if (roles[i].run)
-				roles[i].run(argc - 2, argv + 2);
-			else
-				ready();
-			stay();
-		}
-	fprintf(stderr, "vmifs-guest: actor: no such role\n");
-	return 2;
+	return play(roles, sizeof roles / sizeof roles[0], argc, argv);
 }

@@ -230,7 +230,8 @@ take_entry(DIR *dir, const char *path, const char *name, const char *entry, int 
 	char from[MAX_PATH], to[MAX_PATH];
 	struct stat st;
 
-	if (!strcmp(entry, ".") || !strcmp(entry, "..") || (skip && is_in(entry, skip)))
+	if (!strcmp(entry, ".") || !strcmp(entry, "..") || (skip && is_in(entry, skip)) ||
+	    !strcmp(entry, "stat_refresh")) /* reading this one changes others */
 		return;
 	if (snprintf(from, sizeof from, "%s/%s", path, entry) >= MAX_PATH ||
 	    snprintf(to, sizeof to, "%s/%s", name, entry) >= MAX_PATH)
@@ -242,7 +243,7 @@ take_entry(DIR *dir, const char *path, const char *name, const char *entry, int 
 	else if (S_ISREG(st.st_mode) && (st.st_mode & 0444))
 		take_file(from, to);
 	else if (S_ISDIR(st.st_mode) && depth > 0)
-		take_dir(from, to, depth - 1, NULL, skip);
+		take_dir(from, to, depth - 1, NULL, NULL);
 }
 
 static void
@@ -362,8 +363,7 @@ take_process(const char *pid)
 	/* the same for all threads of a process, and long or costly */
 	static const char *const skip_of_thread[] = { "mem",       "pagemap",      "clear_refs",
 						      "net",       "smaps",        "numa_maps",
-						      "map_files", "smaps_rollup", "mountstats",
-						      NULL };
+						      "map_files", "smaps_rollup", NULL };
 	static const char *const in_brief[] = { "comm", "cmdline", "stat", "status", "statm",
 						"exe",  "cwd",     "maps", NULL };
 	char path[MAX_PATH / 2], name[MAX_PATH / 2], sub[MAX_PATH], to[MAX_PATH];
@@ -432,11 +432,11 @@ take_dmesg(void)
 static void
 take_all(void)
 {
-	/* what reading changes, memory itself, and what is no text of the whole system */
-	static const char *const skip[] = { "kmsg",       "kcore",        "kpagecount",
-					    "kpageflags", "kpagecgroup",  "sysrq-trigger",
-					    "self",       "thread-self",  "net",
-					    "kallsyms",   "stat_refresh", NULL };
+	/* memory itself, what has an effect when read, and what is taken on its own */
+	static const char *const skip[] = { "kmsg",       "kcore",       "kpagecount",
+					    "kpageflags", "kpagecgroup", "sysrq-trigger",
+					    "self",       "thread-self", "net",
+					    "kallsyms",   "mounts",      NULL };
 	static const char *const sys_kernel[] = { "vmcoreinfo", "notes", "uevent_seqnum", "fscaps",
 						  NULL };
 	struct dirent *entry;
@@ -454,8 +454,8 @@ take_all(void)
 			take_entry(dir, "/proc", "proc", entry->d_name, 8, skip);
 	closedir(dir);
 	take_file("/proc/kallsyms", "proc/kallsyms");
+	take_file("/proc/mounts", "proc/mounts"); /* a link */
 	take_dir("/proc/1/net", "proc/net", 1, NULL, NULL);
-	take_dir("/proc/sys/net", "proc/sys/net", 8, NULL, NULL);
 	take_dir("/sys/kernel", "sys/kernel", 0, sys_kernel, NULL);
 	take_dir("/sys/module", "sys/module", 2, NULL, NULL);
 	if (!strcmp(pass, "a"))
