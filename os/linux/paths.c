@@ -125,6 +125,8 @@ collect_pieces(const Linux *os, LinuxPath at, const LinuxPath *root, Pieces *p, 
 	       GError **error)
 {
 	guint64 vfsmount_at;
+	/* A place that was passed, set anew ever more rarely: a path that leads round meets it. */
+	LinuxPath mark = { 0 };
 
 	*ret_below = FALSE;
 	if (!linux_offset(os, LINUX_FIELD_MOUNT_MNT, &vfsmount_at, error))
@@ -133,6 +135,10 @@ collect_pieces(const Linux *os, LinuxPath at, const LinuxPath *root, Pieces *p, 
 		guint64 top, parent;
 		g_autoptr(GError) failed = NULL;
 
+		if (at.mnt == mark.mnt && at.dentry == mark.dentry)
+			break;
+		if ((n & (n + 1)) == 0)
+			mark = at;
 		p->steps++;
 		if (root && at.mnt == root->mnt && at.dentry == root->dentry) {
 			*ret_below = TRUE;
