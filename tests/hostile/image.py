@@ -79,14 +79,15 @@ class Image:
 
     def load(self, va, length):
         """Kernel memory; what is not there reads as zeros."""
-        out = b''
-        while len(out) < length:
-            here = va + len(out)
-            step = min(length - len(out), PAGE - here % PAGE)
+        out, done = [], 0
+        while done < length:
+            here = va + done
+            step = min(length - done, PAGE - here % PAGE)
             pa = self.pa(here & (1 << 64) - 1)
             piece = self.read(pa, step) if pa is not None else b''
-            out += piece.ljust(step, b'\0')
-        return out
+            out.append(piece.ljust(step, b'\0'))
+            done += step
+        return b''.join(out)
 
     def store(self, va, data):
         while data:
@@ -170,10 +171,16 @@ class Btf:
 
 
 def fields_read(path):
-    """What vmifs reads of which structure, from the table of its layouts."""
-    names, wanted = {}, {}
-    with open(path, encoding='utf-8') as file:
-        for line in file:
+    """What vmifs reads of which structure, from the table of its layouts, which is in several files."""
+    names, wanted, text = {}, {}, ''
+    for part in sorted(os.listdir(os.path.dirname(path))):
+        if part.endswith('.def'):
+            with open(os.path.join(os.path.dirname(path), part), encoding='utf-8') as file:
+                text += file.read()
+    for pattern in (r'STRUCT', r'FIELD'):  # all structures first
+        for line in text.splitlines():
+            if not line.startswith(pattern):
+                continue
             if found := re.match(r'STRUCT\((\w+), "([^"]+)"', line):
                 names[found[1]] = found[2].split('|')
             elif found := re.match(r'FIELD\((\w+), \w+, "([^"]+)"', line):

@@ -94,15 +94,79 @@ def pointers_cross(t, r):
 def lists_bite_their_tail(t, r):
     """A head of a list that is its own next, or the next of another, with back pointers that agree."""
     for _ in range(r.choice((1, 5, 50))):
-        name = r.choice([name for name in ('task_struct', 'module', 'mount', 'signal_struct') if name in t.objects])
-        lists = sorted(path for path in t.fields[name] if path.endswith('.next'))
-        if not lists:
-            continue
-        offset = t.fields[name][r.choice(lists)][0]
+        name, path = r.choice(t.paths_that_end(('next', 'first')))
+        offset = t.fields[name][path][0]
         a, b = r.choice(t.objects[name]) + offset, r.choice(t.objects[name]) + offset
         t.image.store(a, struct.pack('<Q', b))
         if r.random() < .7:
             t.image.store(b + 8, struct.pack('<Q', a))
+
+
+@strategy
+def trees_that_cycle(t, r):
+    """Red-black trees of mounts, of what is polled, of whatever comes: children that are their parents."""
+    found = t.paths_that_end(('rb_left', 'rb_right', 'rb_node', 'rb_leftmost'))
+    for _ in range(r.choice((1, 5, 50)) if found else 0):
+        name, path = r.choice(found)
+        at = r.choice(t.objects[name]) + t.fields[name][path][0]
+        other, there = r.choice(found)
+        target = r.choice(t.objects[other]) + t.fields[other][there][0]
+        t.image.store(at, struct.pack('<Q', r.choice((target, target - 8, target - 16, at, number(t, r)))))
+
+
+@strategy
+def sockets(t, r):
+    """Chains of the tables of connections that lead round, or to what is no socket; tables of any size."""
+    socks = t.objects.get('sock_common', [])
+    for name in ('inet_hashinfo', 'udp_table'):
+        for va in t.objects.get(name, ()):
+            known = t.btf.fields(name)
+            path = 'ehash' if name == 'inet_hashinfo' else 'hash'
+            table = t.pointer(va + known[path][0])
+            for _ in range(r.choice((1, 30, 400))):
+                target = r.choice(socks or [0]) + r.choice((0, 8, 104, 112))
+                t.image.store(table + 8 * r.randrange(2048), struct.pack('<Q', r.choice((target, target | 1, 1, table))))
+            if r.random() < .3:
+                mask = r.choice([path for path in known if path.endswith('mask')])
+                t.image.store(va + known[mask][0], struct.pack('<I', r.choice((0xffffffff, 1 << 30, 0, 1 << 20))))
+    for va in socks:
+        for at in (0, 8, 104, 112):
+            if r.random() < .3:
+                t.image.store(va + at, struct.pack('<Q', r.choice(socks) + r.choice((0, 8, 104, 112))))
+
+
+@strategy
+def stacks(t, r):
+    for base in t.stacks if r.random() < .5 else r.sample(t.stacks, min(3, len(t.stacks))):
+        for _ in range(r.choice((1, 50, 500))):
+            value = r.choice((number(t, r), base + r.randrange(1 << 14), t.symbols['schedule'] + r.randrange(1 << 20)))
+            t.image.store(base + 8 * r.randrange(2048), struct.pack('<Q', value))
+
+
+@strategy
+def tables_of_frames(t, r):
+    """ORC: what tells how large each frame is."""
+    for start, end in (('__start_orc_unwind', '__stop_orc_unwind'), ('__start_orc_unwind_ip', '__stop_orc_unwind_ip'),
+                       ('orc_lookup', 'orc_lookup_end')):
+        length = t.symbols.get(end, 0) - t.symbols.get(start, 0)
+        for _ in range(r.choice((0, 100, 3000)) if length > 8 else 0):
+            t.image.store(t.symbols[start] + r.randrange(length - 8), r.choice((r.randbytes(4), bytes(4), b'\xff' * 4)))
+
+
+@strategy
+def private_data(t, r):
+    """What is behind files that are no sockets: timers, pollers, watches."""
+    for _ in range(r.choice((10, 300))):
+        t.image.store(r.choice(t.private) + 8 * r.randrange(64), struct.pack('<Q', number(t, r)))
+
+
+@strategy
+def descriptions_of_pages(t, r):
+    """struct page: what smaps counts by."""
+    base = t.pointer(t.symbols['vmemmap_base']) if 'vmemmap_base' in t.symbols else 0
+    for _ in range(r.choice((10, 3000)) if base else 0):
+        at = base + 64 * r.randrange(t.image.size // PAGE) + 8 * r.randrange(8)
+        t.image.store(at, struct.pack('<Q', r.choice((number(t, r), base | 1, at | 1))))
 
 
 @strategy

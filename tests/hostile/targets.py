@@ -30,7 +30,7 @@ class Targets:
         image.levels = int(re.search(r'([45])-level', self.info['paging'])[1])
         self.find_btf()
         self.wanted = fields_read(layout)
-        self.fields, self.objects, self.nodes = {}, {}, []
+        self.fields, self.objects, self.nodes, self.private, self.stacks = {}, {}, [], [], []
         for name in self.wanted:
             known = self.btf.fields(name)
             if known:
@@ -54,7 +54,9 @@ class Targets:
     def crawl(self):
         queue = [(name, self.symbols[symbol]) for name, symbol in (
             ('task_struct', 'init_task'), ('resource', 'iomem_resource'), ('pid_namespace', 'init_pid_ns'),
-            ('uts_namespace', 'init_uts_ns'), ('mm_struct', 'init_mm')) if symbol in self.symbols]
+            ('uts_namespace', 'init_uts_ns'), ('mm_struct', 'init_mm'), ('net', 'init_net'),
+            ('inet_hashinfo', 'tcp_hashinfo'), ('udp_table', 'udp_table'), ('cgroup_root', 'cgrp_dfl_root'))
+                 if symbol in self.symbols and name in self.fields]
         if 'modules' in self.symbols:
             first = self.pointer(self.symbols['modules'])
             queue.append(('module', first - self.fields['module']['list'][0]))
@@ -85,6 +87,25 @@ class Targets:
                 queue += self.maple(self.pointer(va + fields['mm_mt.ma_root'][0]))
             if name == 'vfsmount' and 'mount' in self.fields:
                 queue.append(('mount', va - self.fields['mount']['mnt'][0]))
+            if name == 'file':
+                queue += self.behind(va)
+            if name == 'task_struct' and 'stack' in fields:
+                self.stacks.append(self.pointer(va + fields['stack'][0]))
+
+    def behind(self, file):
+        """What a file's private data is: a socket, if that says so; else something of which only the place is
+        known."""
+        known = self.btf.fields('file')
+        private = self.pointer(file + known['private_data'][0])
+        if private < 1 << 63:
+            return []
+        socket = self.btf.fields('socket')
+        if 'socket' not in self.fields or self.pointer(private + socket['file'][0]) != file:
+            self.private.append(private)
+            return []
+        sock = self.pointer(private + socket['sk'][0])
+        return [('socket', private)] + [(name, sock) for name in ('sock', 'sock_common', 'inet_sock', 'tcp_sock',
+                                                                  'unix_sock') if name in self.fields]
 
     def maple(self, root):
         """The mappings that the nodes of a tree lead to; the nodes are kept."""
@@ -154,6 +175,11 @@ class Targets:
             self.ring += [(self.pointer(at['desc_ring.descs']), count * 24),
                           (self.pointer(at['desc_ring.infos']), count * 88),
                           (self.pointer(at['text_data_ring.data']), text)]
+
+    def paths_that_end(self, words):
+        """(structure, member) of those that were found and have such a member."""
+        return sorted((name, path) for name in self.objects for path in self.fields[name]
+                      if path.rpartition('.')[2] in words)
 
     def report(self):
         kinds = ', '.join(f'{len(found)} {name}' for name, found in sorted(self.objects.items()))
