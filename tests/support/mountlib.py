@@ -21,6 +21,7 @@ import traceback
 
 programs = {
     'vmifs': os.environ.get('VMIFS', 'vmifs'),
+    'vmifs-run': os.environ.get('VMIFS_RUN', 'vmifs-run'),
     'mount.vmifs': os.path.realpath(os.path.dirname(os.path.realpath(__file__)) + '/../../mount.vmifs'),
 }
 USER = 'nobody'  # the ordinary user, where a test needs one

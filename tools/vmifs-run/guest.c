@@ -34,6 +34,7 @@ complain_of(const char *path, int error)
 			path);
 		break;
 	case ENOTCONN:
+	case ECONNABORTED:
 		run_complain(error,
 			     "%s: the server of that mount has died: unmount (umount, or "
 			     "fusermount3 -u), and mount again",

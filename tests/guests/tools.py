@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# vmifs-run on a real guest: tools of Debian, unmodified, show what the guest said of itself, nothing of this
+# host is among it, and nothing of this host can be reached.  add_tests(guest) registers the tests; guest()
+# gives the folder that make-guest left.
+
+import contextlib
+import glob
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+from mountlib import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+HOST_FOLDERS = ('/sys', '/run/systemd')
+
+
+class Truth:
+    """What stayed the same between the two times that the guest told of itself."""
+
+    def __init__(self, path):
+        self.a, self.b = path + '/truth/a/', path + '/truth/b/'
+
+    def text(self, name):
+        try:
+            return read(self.b + name).decode(errors='backslashreplace')
+        except OSError:
+            return None
+
+    def pids(self):
+        """Of programs that were there both times and still run."""
+        both = set(os.listdir(self.a + 'procs')) & set(os.listdir(self.b + 'procs'))
+        return sorted(int(pid) for pid in both if os.path.exists(f'{self.a}procs/{pid}/stat'))
+
+    def settled(self):
+        """Those that do nothing meanwhile: no kernel threads, and not who told."""
+        return [pid for pid in self.pids() if self.text(f'procs/{pid}/maps') and
+                not self.text(f'procs/{pid}/comm').startswith('collect')]
+
+    def stat(self, pid, task=None):
+        """The fields behind the name: [0] is the state, third of the file."""
+        name = f'procs/{pid}/stat' if task is None else f'procs/{pid}/task/{task}/stat'
+        return self.text(name).rpartition(')')[2].split()
+
+    def status(self, pid):
+        return dict(line.split(':\t', 1) for line in self.text(f'procs/{pid}/status').splitlines())
+
+    def links(self, pid):
+        folder = f'{self.b}procs/{pid}/fd/'
+        return {name: read(folder + name).decode(errors='backslashreplace')
+                for name in os.listdir(folder) if name.isdigit()} if os.path.isdir(folder) else {}
+
+
+def vmifs_run(mount, *command, **kw):
+    return run(programs['vmifs-run'], mount.path + '/guest', *command, **kw)
+
+
+def says(mount, *command, **kw):
+    done = vmifs_run(mount, *command, **kw)
+    check(done.returncode == 0, lambda: f'{command}: exit status {done.returncode}: {done.stderr!r}')
+    return done.stdout.decode(errors='backslashreplace')
+
+
+def fails(status, words, *command, **kw):
+    done = run(programs['vmifs-run'], *command, **kw)
+    text = done.stderr.decode(errors='replace')
+    equal(done.returncode, status, f'{command}: exit status ({text!r})')
+    for word in words:
+        check(word in text, lambda: f'{command}: no {word!r} in {text!r}')
+
+
+def rows(text, n):
+    """Lines of n words, the last with all that follows."""
+    return [line.split(None, n - 1) for line in text.splitlines()]
+
+
+@contextlib.contextmanager
+def stranger():
+    """A process that vmifs-run must not reach."""
+    process = subprocess.Popen(['sleep', '1000'], env={**os.environ, 'STRANGER': 'yes'})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def tests_of_tools(guest):
+    @test
+    def ps_shows_every_process_with_its_numbers():
+        truth = Truth(guest())
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            found = {int(row[0]): row[1:] for row in rows(says(
+                mount, 'ps', '-ewwo', 'pid=,ppid=,pgid=,sid=,nlwp=,ni=,uid=,ruid=,vsz=,cputimes=,rss=,stat=,comm='), 13)}
+        for pid in truth.settled():
+            fields, status = truth.stat(pid), truth.status(pid)
+            uid = status['Uid'].split()
+            check(pid in found, f'ps has no {pid}')
+            wanted = [fields[1], fields[2], fields[3], fields[17], fields[16], uid[1], uid[0], str(int(fields[20]) >> 10)]
+            if found[pid][4] == '-':  # a real-time process has no such number for ps
+                wanted[4] = '-'
+            equal(found[pid][:8], wanted, f'ppid, pgid, sid, nlwp, ni, uid, ruid, vsz of {pid}')
+            check(abs(int(found[pid][8]) - (int(fields[11]) + int(fields[12])) / 100) <= 2, f'time of {pid}: {found[pid]}')
+            check(abs(int(found[pid][9]) - int(fields[21]) * 4) <= 512 + int(fields[21]) // 12, f'rss of {pid}: {found[pid]}')
+            equal(found[pid][10][0], fields[0], f'state of {pid}')
+            name = truth.text(f'procs/{pid}/comm').removesuffix('\n')
+            if re.fullmatch('[ -~]+', name):
+                equal(found[pid][11].removesuffix(' <defunct>'), name, f'name of {pid}')
+        missing = [pid for pid in truth.pids() if pid not in found and truth.status(pid)['PPid'] != '2']
+        equal(missing, [], 'processes that ps does not have')
+
+    @test
+    def ps_shows_every_thread():
+        truth = Truth(guest())
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            found = {(int(pid), int(tid)) for pid, tid in rows(says(mount, 'ps', '-eLo', 'pid=,lwp='), 2)}
+            check('UID' in says(mount, 'ps', '-eLf').splitlines()[0], 'ps -eLf')
+        for pid in truth.settled():
+            threads = {int(name) for name in os.listdir(f'{truth.b}procs/{pid}/task') if name.isdigit()}
+            equal({tid for one, tid in found if one == pid}, threads, f'threads of {pid}')
+
+    @test
+    def ps_shows_arguments_and_when_they_were_started():
+        truth = Truth(guest())
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            args = {int(row[0]): row[1] for row in rows(says(mount, 'ps', '-ewwo', 'pid=,args='), 2)}
+            begun = {int(row[0]): row[1] for row in rows(says(
+                mount, 'ps', '-eo', 'pid=,lstart=', env={'TZ': 'UTC', 'LC_ALL': 'C'}), 2)}
+            check('USER' in says(mount, 'ps', 'auxf'), 'ps auxf')
+        boot = int(re.search(r'(?m)^btime (\d+)', truth.text('proc/stat'))[1])
+        for pid in truth.settled():
+            line = (truth.text(f'procs/{pid}/cmdline') or '').removesuffix('\0').replace('\0', ' ')
+            if re.fullmatch(r'[ -~]+', line) and '  ' not in line and line == line.strip():
+                equal(args[pid], line, f'arguments of {pid}')
+            start = time.mktime(time.strptime(begun[pid])) - time.timezone
+            check(abs(start - boot - int(truth.stat(pid)[19]) / 100) < 3, f'{pid} began {begun[pid]}, boot was {boot}')
+
+    @test
+    def pgrep_pidof_and_pstree_find_processes():
+        truth = Truth(guest())
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            found = {int(row[0]) for row in rows(says(mount, 'pgrep', '-a', '.'), 2)}
+            tree = says(mount, 'pstree', '-ap', env={'LC_ALL': 'C'})
+            equal(says(mount, 'pidof', 'kthreadd').split(), ['2'], 'pidof')
+        drawn = {int(pid) for pid in re.findall(r',(\d+)\b', tree)}
+        for pid in truth.settled():
+            if truth.text(f'procs/{pid}/comm') != '\n':
+                check(pid in found, f'pgrep has no {pid}')
+            check(pid in drawn, lambda: f'pstree has no {pid}: {tree}')
+
+    @test
+    def lsof_names_open_files():
+        truth = Truth(guest())
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            text = vmifs_run(mount, 'lsof', '-n', '-F', 'pcfn', timeout=120).stdout.decode(errors='backslashreplace')
+        found, pid, fd = {}, 0, ''
+        for line in text.splitlines():
+            kind, value = line[:1], line[1:]
+            if kind == 'p':
+                pid = int(value)
+                found[pid] = {}
+            elif kind == 'f':
+                fd = value
+            elif kind == 'n':
+                found[pid][fd] = value
+            elif kind == 'c':
+                found[pid]['c'] = value
+        compared = 0
+        for pid in truth.settled():
+            check(pid in found, f'lsof has no {pid}')
+            links = truth.links(pid)
+            equal({fd for fd in found[pid] if fd.isdigit()}, set(links), f'files of {pid}')
+            for fd, target in links.items():
+                if re.fullmatch(r'/[ -~]*', target) and '\\' not in target:
+                    equal(found[pid][fd].split(' (stat: ')[0], target, f'file {fd} of {pid}')
+                    compared += 1
+        check(compared > 10, f'only {compared} names compared')
+
+    @test
+    def top_free_uptime_and_vmstat_sum_up_the_guest():
+        truth = Truth(guest())
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            top = says(mount, 'top', '-b', '-n1', '-w', '512', env={'TERM': 'dumb', 'LC_ALL': 'C'})
+            free = says(mount, 'free', env={'LC_ALL': 'C'})
+            up = says(mount, 'uptime', env={'LC_ALL': 'C'})
+            since = says(mount, 'uptime', '-s', env={'TZ': 'UTC'}).strip()
+            vmstat = says(mount, 'vmstat', '-s')
+            n_pids = len([name for name in os.listdir(mount.path + '/guest/procs') if name.isdigit()])
+        equal(len(top.split('COMMAND', 1)[1].strip().splitlines()), n_pids, 'lines of top')
+        total = re.search(r'MemTotal:\s*(\d+)', truth.text('proc/meminfo'))[1]
+        equal(free.splitlines()[1].split()[1], total, 'total of free')
+        equal(re.search(r'(\d+) K total memory', vmstat)[1], total, 'total of vmstat')
+        load = [float(word) for word in truth.text('proc/loadavg').split()[:3]]
+        shown = [float(word) for word in re.search(r'load average: (.*)', up)[1].split(', ')]
+        check(all(abs(a - b) < 2 for a, b in zip(load, shown)), f'load: {shown}, guest said {load}')
+        check(' 0 user' in up, f'users of the host? {up}')
+        check(re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', since), since)
+
+    @test
+    def findmnt_shows_the_guests_mounts():
+        text = Truth(guest()).text('procs/1/mountinfo')
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            found = says(mount, 'findmnt', '-rno', 'TARGET,FSTYPE').splitlines()
+            shown = says(mount, 'mount').splitlines()
+        wanted = [f'{line.split()[4]} {line.split(" - ")[1].split()[0]}' for line in text.splitlines()]
+        equal(sorted(line.replace('\\x20', '\\040') for line in found), sorted(wanted), 'mounts')
+        equal(len(shown), len(wanted), 'lines of mount')
+
+    @test
+    def ss_and_netstat_show_the_guests_sockets():
+        text = Truth(guest()).text('proc/net/tcp')
+        wanted = sorted(int(line.split()[1].split(':')[1], 16) for line in text.splitlines()[1:]
+                        if line.split()[3] == '0A')
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            ss = says(mount, 'ss', '-Htln4')
+            netstat = says(mount, 'netstat', '-tln4')
+        check(wanted, 'the guest listens nowhere')
+        equal(sorted(int(row.split()[3].split(':')[1]) for row in ss.splitlines()), wanted, 'ports of ss')
+        equal(sorted(int(row.split()[3].split(':')[1]) for row in netstat.splitlines()[2:]), wanted, 'ports of netstat')
+
+    @test
+    def pmap_shows_mappings():
+        truth = Truth(guest())
+        pid = truth.settled()[-1]
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            if not os.path.exists(f'{mount.path}/guest/procs/{pid}/smaps'):
+                return
+            for option in ('-x', '-X'):
+                text = says(mount, 'pmap', option, str(pid))
+                check(len(text.splitlines()) > len(truth.text(f'procs/{pid}/maps').splitlines()), f'pmap {option}: {text}')
+
+
+def tests_of_the_walls(guest):
+    @test
+    def no_signal_reaches_a_process_of_the_host():
+        with mounted(f'guest={guest()}/guest.raw') as mount, stranger() as process:
+            for pid in (process.pid, *mount.pids()):
+                done = vmifs_run(mount, 'bash', '-c', f'kill -9 {pid}')
+                check(b'No such process' in done.stderr, lambda: f'kill {pid}: {done.stderr!r}')
+            equal(says(mount, 'bash', '-c', 'kill -9 -1 2>/dev/null; echo lives'), 'lives\n', 'kill -9 -1')
+            check(process.poll() is None and mount.pids(), 'the host has lost a process')
+            done = vmifs_run(mount, 'sh', '-c', 'cat /proc/[0-9]*/environ')
+            check(b'STRANGER=yes' not in done.stdout, 'a process of the host is seen')
+
+    @test
+    def no_number_of_the_guest_is_given_to_what_runs():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            listed = {int(name) for name in os.listdir(mount.path + '/guest/procs') if name.isdigit()}
+            threads = {int(path.rsplit('/', 1)[1]) for path in glob.glob(mount.path + '/guest/procs/*/task/*')}
+            text = says(mount, 'bash', '-c',
+                        'echo $$; for i in {1..200}; do ps -eo pid= & echo $!; wait $!; done', timeout=300)
+        seen = [int(word) for word in text.split()]
+        own = [pid for pid in set(seen) if pid not in listed]
+        check(len(own) >= 201, f'{len(own)} numbers of their own')
+        check(not threads & set(own), 'the number of a thread was given out')
+        for pid in listed:
+            equal(seen.count(pid), 200, f'times that {pid} was shown')
+        check(all(seen.count(pid) == 1 for pid in own), 'ps shows what runs here')
+
+    @test
+    def nothing_of_the_host_is_to_be_seen():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            text = says(mount, 'sh', '-c', f'ls -A {" ".join(HOST_FOLDERS)} 2>/dev/null | grep -v : ; cat /run/utmp 2>/dev/null; true')
+            equal(text.strip(), '', 'the host')
+            equal(says(mount, 'printenv', 'PROC_ROOT'), '/proc\n', 'PROC_ROOT')
+            equal(says(mount, 'getconf', '_NPROCESSORS_ONLN'), f'{len(re.findall("(?m)^cpu[0-9]", Truth(guest()).text("proc/stat")))}\n', 'processors')
+            equal(says(mount, 'sh', '-c', 'cd /proc/self && pwd && cat comm'),
+                  '/proc/self\n' + read(mount.path + '/guest/procs/1/comm').decode(), 'self')
+            folder_in_proc = says(mount, 'pwd', cwd='/proc/self')
+            equal(folder_in_proc, '/\n', 'the working folder where that was in /proc')
+
+    @test
+    def links_of_the_guest_lead_nowhere():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            for name in ('exe', 'root/etc/passwd', 'cwd/.', 'fd/0'):
+                done = vmifs_run(mount, 'cat', f'/proc/1/{name}')
+                check(done.returncode == 1 and not done.stdout, lambda: f'{name}: {done}')
+
+    @test
+    def status_and_streams_are_the_commands_own():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            for command, status in ((['true'], 0), (['sh', '-c', 'exit 57'], 57), (['/nonesuch'], 127), (['/etc'], 126),
+                                    (['sh', '-c', 'kill -TERM $$'], -signal.SIGTERM), (['sh', '-c', 'kill -KILL $$'], -signal.SIGKILL)):
+                equal(vmifs_run(mount, *command).returncode, status, f'{command}')
+            equal(vmifs_run(mount, 'cat', stdin=None, input=b'\0in').stdout, b'\0in', 'standard input')
+            done = vmifs_run(mount, 'sh', '-c', 'echo out; echo err >&2')
+            equal((done.stdout, done.stderr), (b'out\n', b'err\n'), 'output')
+            # Nobody is left behind, and the dead are buried.
+            text = says(mount, 'bash', '-c', '(sleep 0.1 &) ; sleep 0.3; exec -a last ps -o pid=; true')
+            check('defunct' not in text, text)
+            start = time.monotonic()
+            vmifs_run(mount, 'sh', '-c', 'sleep 60 >/dev/null 2>&1 &')
+            check(time.monotonic() - start < 20, 'waits for what runs behind')
+
+    @test
+    def signals_are_passed_on_and_stops_are_told():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            command = [programs['vmifs-run'], mount.path + '/guest']
+            for number, wanted in ((signal.SIGTERM, 43), (signal.SIGINT, 44), (signal.SIGHUP, 45)):
+                with subprocess.Popen([*command, 'bash', '-c', 'trap "exit 43" TERM; trap "exit 44" INT; trap "exit 45" HUP; '
+                                       'echo ready; while :; do sleep 0.05; done'], stdout=subprocess.PIPE) as process:
+                    equal(process.stdout.readline(), b'ready\n', 'the command')
+                    process.send_signal(number)
+                    equal(process.wait(20), wanted, f'status after {number}')
+            with subprocess.Popen([*command, 'bash', '-c', 'echo ready; kill -STOP $$; echo on'], stdout=subprocess.PIPE) as process:
+                equal(process.stdout.readline(), b'ready\n', 'the command')
+                _, status = os.waitpid(process.pid, os.WUNTRACED)
+                check(os.WIFSTOPPED(status), f'not stopped: {status}')
+                process.send_signal(signal.SIGCONT)
+                equal(process.stdout.readline(), b'on\n', 'after it was continued')
+                equal(process.wait(20), 0, 'status')
+            with subprocess.Popen([*command, 'sh', '-c', 'echo ready; exec sleep 1000'], stdout=subprocess.PIPE) as process:
+                equal(process.stdout.readline(), b'ready\n', 'the command')
+                process.kill()
+                equal(process.stdout.read(), b'', 'who was killed leaves nobody')
+
+    @test
+    def terminal_is_the_commands_own():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.execv(programs['vmifs-run'], ['vmifs-run', mount.path + '/guest', 'bash', '-c',
+                                                 'test -t 0 && test -t 1 && echo terminal; trap "echo int; exit 9" INT; '
+                                                 'while :; do sleep 0.05; done'])
+            text, end = b'', time.monotonic() + 20
+            while b'int\r\n' not in text and time.monotonic() < end:
+                if select.select([fd], [], [], 1)[0]:
+                    text += os.read(fd, 1000)
+                if text == b'terminal\r\n':
+                    time.sleep(0.2)
+                    os.write(fd, b'\x03')
+            equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 9, f'status after Ctrl-C ({text!r})')
+            os.close(fd)
+
+    @test
+    def several_run_at_once():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            command = [programs['vmifs-run'], mount.path + '/guest', 'ps', '-ef']
+            running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(6)]
+            texts = {process.communicate(timeout=120)[0] for process in running}
+            equal(len(texts), 1, 'different answers')
+            equal({process.returncode for process in running}, {0}, 'status')
+
+    @test
+    def ordinary_user_runs_it_on_his_own_mount():
+        image = guest() + '/guest.raw'
+        with mounted('guest=' + image, user=USER) as mount:
+            done = vmifs_run(mount, 'sh', '-c', 'ps -ef && id -un && kill -9 -1', user=USER)
+            text = done.stdout.decode(errors='replace')
+            check('kthreadd' in text and USER in text.splitlines()[-1], lambda: f'{done}')
+            # Not even root gets into a user's mount; in a user namespace of his own he is told so, too.
+            fails(125, ['Permission denied', 'only who mounted it'], mount.path + '/guest', 'true')
+
+    @test
+    def others_are_told_why_they_cannot_get_in():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            fails(125, ['Permission denied', 'allow_other'], mount.path + '/guest', 'true', user=USER)
+        with mounted(f'guest={guest()}/guest.raw', options=['allow_other', 'umask=022']) as mount:
+            check('kthreadd' in says(mount, 'ps', '-e', user=USER), 'ps of another user')
+
+    @test
+    def what_is_no_guest_is_named():
+        unknown = make('unknown.raw', noise(MiB))
+        with mounted(f'guest={guest()}/guest.raw', unknown) as mount:
+            top = mount.path
+            fails(125, ['give one guest', top + '/guest'], top, 'true')
+            fails(125, [top + '/guest/procs/..'], top + '/guest/procs', 'true')
+            fails(125, ['no operating system', top + '/unknown/info'], top + '/unknown', 'true')
+            fails(125, ['mount the image first'], unknown, 'true')
+            fails(125, ['is not a guest'], folder(), 'true')
+            fails(125, ['No such file'], top + '/nonesuch', 'true')
+            fails(125, ['vmifs-run DIR COMMAND'], top + '/guest')
+            fails(125, ['--help'], '--nonesuch')
+            fails(127, ['nonesuch'], top + '/guest', 'nonesuch')
+            for pid in mount.pids():
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not mount.pids(), 'the server is killed')
+            fails(125, ['server of that mount has died'], top + '/guest', 'true')
+
+
+def add_tests(guest):
+    tests_of_tools(guest)
+    tests_of_the_walls(guest)
