@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* orc: see the header. Numbers of registers and types are part of the format. */
+/* orc: see the header. Numbers of types are part of the format. */
 #include "orc.h"
 
 #include <spi/bytes.h>
 
 #include <string.h>
 
-enum {
-	BY_UNDEFINED = 0,
-	BY_PREV_SP = 1,
-	BY_DX = 2,
-	BY_DI = 3,
-	BY_BP = 4,
-	BY_SP = 5,
-	BY_R10 = 6,
-	BY_R13 = 7,
-	BY_BP_INDIRECT = 8,
-	BY_SP_INDIRECT = 9,
+typedef enum {
+	BY_NOTHING_KNOWN,
+	BY_UNDEFINED,
+	BY_PREV_SP,
+	BY_DX,
+	BY_DI,
+	BY_BP,
+	BY_SP,
+	BY_R10,
+	BY_R13,
+	BY_BP_INDIRECT,
+	BY_SP_INDIRECT,
+} By;
+
+/* What the numbers in entries mean. */
+static const guint8 numbers[LINUX_ORC_N_NUMBERS][16] = {
+	[LINUX_ORC_FIRST_NUMBERS] = { BY_UNDEFINED, BY_PREV_SP, BY_DX, BY_DI, BY_BP, BY_SP, BY_R10,
+				      BY_R13, BY_BP_INDIRECT, BY_SP_INDIRECT },
+	[LINUX_ORC_SECOND_NUMBERS] = { BY_UNDEFINED, BY_NOTHING_KNOWN, BY_DX, BY_SP, BY_BP,
+				       BY_NOTHING_KNOWN, BY_R10, BY_R13, BY_PREV_SP, BY_SP_INDIRECT,
+				       BY_BP_INDIRECT },
 };
 
 typedef enum {
@@ -29,7 +39,7 @@ typedef enum {
 
 typedef struct {
 	gint16 sp_offset, bp_offset;
-	guint8 sp_reg, bp_reg;
+	By sp_reg, bp_reg;
 	guint8 type; /* Type, or more */
 	gboolean signal;
 } Entry;
@@ -52,8 +62,8 @@ decode(const LinuxOrcFormat *format, const guint8 *bytes)
 	Entry e = {
 		.sp_offset = (gint16) get_bits(bytes, format->sp_offset),
 		.bp_offset = (gint16) get_bits(bytes, format->bp_offset),
-		.sp_reg = (guint8) get_bits(bytes, format->sp_reg),
-		.bp_reg = (guint8) get_bits(bytes, format->bp_reg),
+		.sp_reg = numbers[format->numbers][get_bits(bytes, format->sp_reg) & 15],
+		.bp_reg = numbers[format->numbers][get_bits(bytes, format->bp_reg) & 15],
 		.type = (guint8) get_bits(bytes, format->type),
 	};
 
@@ -261,4 +271,19 @@ linux_orc_next(const LinuxOrc *orc, LinuxOrcState *state)
 		return FALSE;
 	state->exact = e.signal;
 	return state->is_user || orc->may_switch || state->sp > old_sp;
+}
+
+gboolean
+linux_orc_learn(LinuxOrc *orc, guint64 function)
+{
+	LinuxOrcState s = { .ip = function, .exact = TRUE };
+	Entry e;
+
+	for (guint i = 0; i < LINUX_ORC_N_NUMBERS; i++) {
+		orc->format.numbers = (LinuxOrcNumbers) i;
+		if (find_entry(orc, &s, &e) && e.type == TYPE_CALL && e.sp_reg == BY_SP &&
+		    e.sp_offset == 8)
+			return TRUE;
+	}
+	return FALSE;
 }

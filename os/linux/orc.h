@@ -22,12 +22,20 @@ typedef struct {
 
 #define LINUX_ORC_MAX_ENTRY 16
 
+/* How registers are numbered. */
+typedef enum {
+	LINUX_ORC_FIRST_NUMBERS,
+	LINUX_ORC_SECOND_NUMBERS, /* seen in 7.2 */
+	LINUX_ORC_N_NUMBERS,
+} LinuxOrcNumbers;
+
 typedef struct {
 	guint8 size; /* of an entry, at most LINUX_ORC_MAX_ENTRY */
 	LinuxOrcBits sp_offset, bp_offset, sp_reg, bp_reg, type;
 	LinuxOrcBits signal; /* since 6.3 */
 	/* Until 6.4; since then what it says is a type, and types count from there. */
 	LinuxOrcBits end;
+	LinuxOrcNumbers numbers;
 } LinuxOrcFormat;
 
 /* Registers that an entry can name, besides the stack's. */
@@ -74,6 +82,11 @@ typedef struct {
 	gboolean is_user;               /* ip is of a program: the kernel was entered from there */
 	guint64 unread; /* why linux_orc_next() ended: an address that could not be read; or 0 */
 } LinuxOrcState;
+
+/* Finds out how registers are numbered, from a function's first instruction: what its caller left
+ * lies 8 bytes above the stack pointer. FALSE: in no way that is known. */
+gboolean
+linux_orc_learn(LinuxOrc *orc, guint64 function);
 
 /* Goes on to the caller. FALSE at the end of the stack, and where its tables do not lead on. Unless
  * stacks may switch, the stack pointer rises with every TRUE. */

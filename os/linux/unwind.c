@@ -195,7 +195,7 @@ static gboolean
 find_tables(Tables *t, LinuxCode *code, LinuxRange stack, GError **error)
 {
 	const Linux *os = code->os;
-	guint64 end;
+	guint64 end, start;
 
 	*t = (Tables){ .code = code };
 	t->orc = (LinuxOrc){
@@ -210,7 +210,15 @@ find_tables(Tables *t, LinuxCode *code, LinuxRange stack, GError **error)
 	    !linux_symbol(os, "__stop_orc_unwind_ip", &end, error))
 		return FALSE;
 	t->core.n = end > t->core.ips ? (end - t->core.ips) / 4 : 0;
-	return find_format(os, &t->orc.format, error) && find_pt_regs(os, &t->orc.pt_regs, error);
+	if (!linux_symbol(os, "schedule", &start, error) ||
+	    !find_format(os, &t->orc.format, error) || !find_pt_regs(os, &t->orc.pt_regs, error))
+		return FALSE;
+	if (!linux_orc_learn(&t->orc, start)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "the kernel's ORC tables are of an unknown kind");
+		return FALSE;
+	}
+	return TRUE;
 }
 
 static void

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fuzz-stack: a kernel stack and the tables that tell where its frames lie. One byte for the form
- * of the tables (1: of old kernels; 2: stacks may switch), then numbers of eight bytes each:
- * instruction, stack and frame pointer, where the stack and both tables begin, how many entries
- * there are; then what lies behind every address. Code is what is above 64 KiB.
+ * of the tables (1: of old kernels; 2: stacks may switch; 4: learn from where it starts), then
+ * numbers of eight bytes each: instruction, stack and frame pointer, where the stack and both
+ * tables begin, how many entries there are; then what lies behind every address. Code is what is
+ * above 64 KiB.
  */
 #include "fuzz.h"
 
@@ -83,6 +84,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	m.data = data + b.at;
 	m.len = len - b.at;
 	orc.stack_len = G_MAXUINT64 - orc.stack;
+	if (form & 4)
+		linux_orc_learn(&orc, s.ip);
 	for (guint i = 0; i < MAX_STEPS; i++) {
 		guint64 sp = s.sp;
 		if (!linux_orc_next(&orc, &s))

@@ -174,6 +174,51 @@ START_TEST(table_of_a_giant_count_is_searched_in_bounds)
 }
 END_TEST
 
+START_TEST(numbers_of_registers_are_learnt_from_a_function)
+{
+	static const struct {
+		guint sp_reg;
+		gint16 offset;
+		gboolean known;
+		LinuxOrcNumbers numbers;
+	} rows[] = {
+		{ 5, 8, TRUE, LINUX_ORC_FIRST_NUMBERS },
+		{ 3, 8, TRUE, LINUX_ORC_SECOND_NUMBERS },
+		{ 4, 8, FALSE, 0 },
+		{ 5, 16, FALSE, 0 },
+	};
+	Fixture f;
+	setup(&f, FALSE);
+	add_call(&f, 0, 24);
+	add(&f, 0x10, rows[_i].sp_reg, rows[_i].offset, UNDEFINED, 0, TYPE_CALL, FALSE);
+	ck_assert(linux_orc_learn(&f.orc, CODE + 0x10) == rows[_i].known);
+	if (rows[_i].known)
+		ck_assert_uint_eq(f.orc.format.numbers, rows[_i].numbers);
+}
+END_TEST
+
+START_TEST(second_numbers_mean_other_registers)
+{
+	Fixture f;
+	setup(&f, FALSE);
+	f.orc.format.numbers = LINUX_ORC_SECOND_NUMBERS;
+	add(&f, 0, 3, 16, 8, -16, TYPE_CALL, FALSE);    /* SP, PREV_SP */
+	add(&f, 0x100, 10, -8, 4, 0, TYPE_CALL, FALSE); /* BP_INDIRECT, BP */
+	put(&f, STACK + 0x100, STACK + 0x200, 8);
+	put(&f, STACK + 0x108, CODE + 0x110, 8);
+	put(&f, STACK + 0x1f8, STACK + 0x300, 8);
+	put(&f, STACK + 0x200, 0x4444, 8);
+	put(&f, STACK + 0x2f8, CODE + 0x22, 8);
+	f.s.regs[LINUX_ORC_BP] = 0;
+	ck_assert(linux_orc_next(&f.orc, &f.s));
+	ck_assert_uint_eq(f.s.regs[LINUX_ORC_BP], STACK + 0x200);
+	ck_assert(linux_orc_next(&f.orc, &f.s));
+	ck_assert_uint_eq(f.s.ip, CODE + 0x22);
+	ck_assert_uint_eq(f.s.sp, STACK + 0x300);
+	ck_assert_uint_eq(f.s.regs[LINUX_ORC_BP], 0x4444);
+}
+END_TEST
+
 /* ---- frames ---- */
 
 START_TEST(each_register_leads_to_its_frame)
@@ -402,6 +447,8 @@ make_suite(void)
 	tcase_add_loop_test(t, entry_holds_from_its_address_on, 0, 7);
 	tcase_add_test(t, address_before_the_first_takes_the_first);
 	tcase_add_test(t, address_of_an_interrupted_instruction_is_itself);
+	tcase_add_loop_test(t, numbers_of_registers_are_learnt_from_a_function, 0, 4);
+	tcase_add_test(t, second_numbers_mean_other_registers);
 	tcase_add_loop_test(t, table_of_a_giant_count_is_searched_in_bounds, 0, 2);
 	suite_add_tcase(s, t);
 	t = tcase_create("frames");

@@ -84,12 +84,13 @@ setup(Fixture *f)
 	linux_guest_symbol(g, "__sched_text_end", f->code + 0x100);
 }
 
-/* With tables: every frame is of 24 bytes. */
+/* With tables: every frame is of 24 bytes, behind a function's beginning. */
 static void
 setup_tables(Fixture *f)
 {
 	setup(f);
-	add_entry(f, 0, 24);
+	add_entry(f, 0, 8);
+	add_entry(f, 8, 24);
 	linux_guest_symbol(&f->g, "__start_orc_unwind", f->entries);
 	linux_guest_symbol(&f->g, "__start_orc_unwind_ip", f->ips);
 	linux_guest_symbol(&f->g, "__stop_orc_unwind_ip", f->ips + f->n * 4);
