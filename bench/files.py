@@ -2,6 +2,7 @@
 #
 # Reads of memory files, each against the bare image file read the same way a moment before.
 
+import contextlib
 import os
 import struct
 import time
@@ -22,6 +23,16 @@ def io(run, pid, *words):
     text = output(run.io, *map(str, words))
     wall, cpu, calls, _ = map(int, text.split())
     return Cost(wall / 1e9, cpu / 1e9, process_clock(pid) - before, calls)
+
+
+@contextlib.contextmanager
+def settled(image, **how):
+    """A mount whose guest is known: what goes on behind it has ended."""
+    with mounted(f'guest={image}', **how) as mount:
+        mount.guest = mount.path + '/guest'
+        wait_until(lambda: 'ended' in info(mount.guest)['discovery'][0], 'discovery ends', seconds=60)
+        mount.server = mount.pid()
+        yield mount
 
 
 def pairs(run, pid, mine, bare):
@@ -100,8 +111,8 @@ def span(start, length, size, *more):
 
 def passthrough(run):
     """pmem of a raw image: the kernel reads the file by itself, where it can."""
-    with mounted(run.image) as mount:
-        guest, pid = f'{mount.path}/guest', mount.pid()
+    with settled(run.image) as mount:
+        guest, pid = mount.guest, mount.server
         head('pmem of a raw image: ' + ', '.join(info(guest).get('pmem', ['?'])))
         for text, size in SIZES:
             compare(run, f'reads of {text}', pid, span(START, run.length, size, 'seq', guest + '/pmem'),
@@ -118,16 +129,16 @@ def served(run, title, image):
     bare = {size: span(START, run.length, size, 'seq', run.image) for _, size in SIZES}
     first, again, bares = [], [], []
     for _ in range(run.rounds):
-        with mounted(f'guest={image}') as mount:
-            path, pid = f'{mount.path}/guest/pmem', mount.pid()
+        with settled(image) as mount:
+            path, pid = mount.guest + '/pmem', mount.server
             words = span(START, run.length, MiB, '-d', 'seq', path)
             first.append(io(run, pid, *words))
             bares.append(io(run, None, *bare[MiB]))
             again.append(io(run, pid, *words))
     row('O_DIRECT, 1 MiB, first pass', first, bares, speed=True)
     row('O_DIRECT, 1 MiB, second pass', again, bares, speed=True, bar=0.65)
-    with mounted(f'guest={image}') as mount:
-        path, pid = f'{mount.path}/guest/pmem', mount.pid()
+    with settled(image) as mount:
+        path, pid = mount.guest + '/pmem', mount.server
         io(run, pid, *span(START, run.length, MiB, '-d', 'seq', path))
         for text, size in SIZES[:2]:
             compare(run, f'O_DIRECT, {text}', pid, span(START, run.length, size, '-d', 'seq', path), bare[size],
@@ -140,13 +151,13 @@ def served(run, title, image):
 def cached(run, image):
     first, bares, mapped = [], [], []
     for _ in range(run.rounds):
-        with mounted(f'guest={image}') as mount:
-            path, pid = f'{mount.path}/guest/pmem', mount.pid()
+        with settled(image) as mount:
+            path, pid = mount.guest + '/pmem', mount.server
             bares.append(io(run, None, *span(START, run.length, MiB, 'seq', run.image)))
             first.append(io(run, pid, *span(START, run.length, MiB, 'seq', path)))
     row('cached, 1 MiB, cold', first, bares, speed=True)
-    with mounted(f'guest={image}') as mount:
-        path, pid = f'{mount.path}/guest/pmem', mount.pid()
+    with settled(image) as mount:
+        path, pid = mount.guest + '/pmem', mount.server
         io(run, pid, *span(START, run.length, MiB, 'seq', path))
         for text, size in SIZES:
             compare(run, f'cached, {text}, warm', pid, span(START, run.length, size, 'seq', path),
@@ -172,14 +183,14 @@ def spaces(run):
         head(f'{name}: {run.length // MiB} MiB of ' + ('a process' if name == 'vmem' else 'the kernel\'s direct map'))
         first, again, bares = [], [], []
         for _ in range(run.rounds):
-            with mounted(run.image) as mount:
+            with settled(run.image) as mount:
                 path, start, pid = where(run, mount, name)
                 first.append(io(run, pid, *span(start, run.length, MiB, 'seq', path)))
                 bares.append(io(run, None, *bare[MiB]))
                 again.append(io(run, pid, *span(start, run.length, MiB, 'seq', path)))
         row('1 MiB, first pass', first, bares, speed=True)
         row('1 MiB, second pass', again, bares, speed=True, bar=0.60)
-        with mounted(run.image) as mount:
+        with settled(run.image) as mount:
             path, start, pid = where(run, mount, name)
             io(run, pid, *span(start, run.length, MiB, 'seq', path))
             for text, size in SIZES[:2]:
@@ -190,10 +201,9 @@ def spaces(run):
 
 def where(run, mount, name):
     """Path, offset of the first byte, the server."""
-    guest = f'{mount.path}/guest'
     if name == 'vmem':
-        return f'{guest}/procs/{toucher(guest, run.length)}/vmem', TOUCHED, mount.pid()
-    return f'{guest}/kmem', (direct_map(guest) + START) & ~(1 << 63), mount.pid()
+        return f'{mount.guest}/procs/{toucher(mount.guest, run.length)}/vmem', TOUCHED, mount.server
+    return f'{mount.guest}/kmem', (direct_map(mount.guest) + START) & ~(1 << 63), mount.server
 
 
 # The server ---------------------------------------------------------------------------------------
@@ -201,8 +211,8 @@ def where(run, mount, name):
 def server(run):
     """What it holds, and what a request costs it when more readers come."""
     head('The server: its CPU for each request, with four readers and with one')
-    with mounted(run.image, options=['nopassthrough']) as mount:
-        guest, pid = f'{mount.path}/guest', mount.pid()
+    with settled(run.image, options=['nopassthrough']) as mount:
+        guest, pid = mount.guest, mount.server
         vmem = f'{guest}/procs/{toucher(guest, run.length)}/vmem'
         few = max(run.calls // 500, 20)
         for name, words, calls in (
@@ -210,12 +220,12 @@ def server(run):
                 ('vmem reads of 4 KiB (translations)', span(TOUCHED, run.length, 4096, 'random', vmem), run.calls),
                 ('lists of processes', ('list', guest + '/procs'), few)):
             growth(run, name, pid, words, calls)
-    with mounted(run.image) as mount:
-        files = [open(f'{mount.path}/guest/kallsyms', 'rb') for _ in range(4)]
+    with settled(run.image) as mount:
+        files = [open(mount.guest + '/kallsyms', 'rb') for _ in range(4)]
         for file in files:
             while file.read(MiB):
                 pass
-        own = memory_beyond(mount.pid(), run.image)
+        own = memory_beyond(mount.server, run.image)
         for file in files:
             file.close()
     plain('memory beyond the image, 4 x kallsyms open', f'{own / 1e6:.1f} MB', '<= 40 MB', own <= 40e6)

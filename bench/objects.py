@@ -8,8 +8,8 @@ import os
 import signal
 import time
 
-from files import io
-from mountlib import check, mounted, output, run as start, wait_until
+from files import io, settled
+from mountlib import check, output, run as start
 from table import Cost, head, process_clock, row
 
 
@@ -54,9 +54,8 @@ def timed(pid, *command):
 
 
 def processes(run):
-    with mounted(run.image) as mount:
-        procs = f'{mount.path}/guest/procs'
-        count = len(numbers(procs))
+    with settled(run.image) as mount:
+        count = len(numbers(mount.guest + '/procs'))
     with children(max(count - len(numbers('/proc')), 1)) as pids:
         head(f'{count} processes, beside {len(numbers("/proc"))} of the host')
         texts(run, pids)
@@ -68,8 +67,8 @@ def texts(run, pids):
     first, again, bares = [], [], []
     host = [f'/proc/{pid}/stat' for pid in pids]
     for _ in range(run.rounds):
-        with mounted(run.image) as mount:
-            procs, server = f'{mount.path}/guest/procs', mount.pid()
+        with settled(run.image) as mount:
+            procs, server = mount.guest + '/procs', mount.server
             ours = [f'{procs}/{pid}/stat' for pid in numbers(procs)]
             first.append(io(run, server, 'texts', *ours))
             bares.append(io(run, None, 'texts', *host))
@@ -81,8 +80,8 @@ def texts(run, pids):
 def listing(run):
     first, again, bares = [], [], []
     for _ in range(run.rounds):
-        with mounted(run.image) as mount:
-            procs, server = f'{mount.path}/guest/procs', mount.pid()
+        with settled(run.image) as mount:
+            procs, server = mount.guest + '/procs', mount.server
             first.append(io(run, server, 'list', procs))
             bares.append(io(run, None, 'list', '/proc'))
             again.append(io(run, server, 'list', procs))
@@ -93,8 +92,8 @@ def listing(run):
 def ps(run):
     first, again, bares = [], [], []
     for _ in range(run.rounds):
-        with mounted(run.image) as mount:
-            guest, server = f'{mount.path}/guest', mount.pid()
+        with settled(run.image) as mount:
+            guest, server = mount.guest, mount.server
             command = [run.vmifs_run, guest, 'ps', '-ef']
             first.append(timed(server, *command)[0])
             bares.append(timed(None, 'ps', '-ef')[0])
