@@ -208,6 +208,17 @@ vmifs_contents_get(VmifsContents *contents, VmifsNode *node, VmifsNodeCall *call
 	return content;
 }
 
+VmifsContent *
+vmifs_contents_find(VmifsContents *contents, const VmifsNode *node)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&contents->lock);
+	VmifsContent *content = g_hash_table_lookup(contents->by_node, node);
+	if (!content || !content->made)
+		return NULL;
+	content->refs++;
+	return content;
+}
+
 const char *
 vmifs_content_data(const VmifsContent *content, gsize *ret_len)
 {

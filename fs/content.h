@@ -29,6 +29,10 @@ vmifs_contents_free(VmifsContents *contents);
 VmifsContent *
 vmifs_contents_get(VmifsContents *contents, VmifsNode *node, VmifsNodeCall *call, GError **error);
 
+/* The same if it is at hand, else NULL. (full) */
+VmifsContent *
+vmifs_contents_find(VmifsContents *contents, const VmifsNode *node);
+
 /* TRUE when the text of that node is the same for ever. */
 gboolean
 vmifs_content_is_constant(const VmifsNode *node);

@@ -58,6 +58,7 @@ struct VmifsFs {
 	VmifsContents *contents;
 	VmifsPassthrough *passthrough;
 	VmifsFsStats stats;
+	struct fuse_session *session; /* (borrowed) once there is one */
 	void (*ready)(gpointer user); /* (nullable) the kernel's first request was answered */
 	gpointer ready_user;
 

@@ -303,6 +303,7 @@ vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error
 		return fail(error, "mount point %s: mount(2): %s", point, g_strerror(-device));
 	VmifsMount mount = { .point = g_strdup(point), .device = MAX(device, -1) };
 	mount.session = make_session(fs, mount.device >= 0);
+	fs->session = mount.session;
 	if (!mount.session || !attach(fs, &mount, error)) {
 		if (!mount.session)
 			fail(error, "libfuse refused to make a session (its message is above)");

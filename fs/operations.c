@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <limits.h>
 
+/* Texts up to this size are given to the kernel when they are opened. */
+#define FILL_LEN 65536
+
 /* ---- names and attributes ---- */
 
 /* A reader who looks up a text will want its size and its bytes next: both in one go. */
@@ -95,6 +98,25 @@ reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *in
 		vmifs_passthrough_close(fs->passthrough, handle->node);
 }
 
+/* Puts a text that is at hand into the kernel's page cache, so that reading it asks nothing. Only
+ * at the first open: the kernel waits here for whoever reads that page, and he for one of our
+ * threads; but nobody can before that open is answered. */
+static void
+fill_cache(VmifsFs *fs, VmifsNode *node)
+{
+	if (g_atomic_int_exchange(&node->filled, TRUE))
+		return;
+	g_autoptr(VmifsContent) content = vmifs_contents_find(fs->contents, node);
+	gsize len = 0;
+	const char *data = content ? vmifs_content_data(content, &len) : NULL;
+	if (!len || len > FILL_LEN)
+		return;
+	struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(len);
+	buffer.buf[0].mem = (gpointer) data;
+	/* A kernel that does not take it reads, as it always does. */
+	fuse_lowlevel_notify_store(fs->session, node->id, 0, &buffer, 0);
+}
+
 gboolean
 vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
@@ -121,8 +143,11 @@ vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	struct fuse_file_info info = { .noflush = 1 };
 	info.keep_cache = cached ? 1 : 0;
 	info.direct_io = handle->direct ? 1 : 0;
-	if (vmifs_request_claim(request))
-		reply_open(request, handle, &info);
+	if (!vmifs_request_claim(request))
+		return TRUE;
+	if (node->ops->render && !handle->direct)
+		fill_cache(request->fs, node);
+	reply_open(request, handle, &info);
 	return TRUE;
 }
 
