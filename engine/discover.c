@@ -329,6 +329,19 @@ named_root(VmifsGuest *guest, VmifsPhysmem *mem, const GPtrArray *modes, GString
 	return g_steal_pointer(&best);
 }
 
+/* The user's word binds: who named a root is not shown what another one leads to. */
+static gboolean
+is_refused(VmifsGuest *guest, Candidate *candidate)
+{
+	const VmifsOptions *options = vmifs_guest_options(guest);
+	if (!options->has_root || vmifs_aspace_root(candidate->aspace) == options->root)
+		return FALSE;
+	candidate->outcome = "refused";
+	candidate->fault =
+		g_strdup_printf("root=0x%" G_GINT64_MODIFIER "x was given", options->root);
+	return TRUE;
+}
+
 /* Attaches the best candidate that can be, of those with that score at least; NULL = none can. One
  * that failed is not tried again. */
 static VmifsInstance *
@@ -338,7 +351,7 @@ choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, int least, cons
 	for (guint i = 0; i < MIN(candidates->len, MAX_CANDIDATES); i++) {
 		Candidate *candidate = &g_array_index(candidates, Candidate, i);
 		g_autoptr(GError) error = NULL;
-		if (candidate->fault || candidate->score < least)
+		if (candidate->fault || candidate->score < least || is_refused(guest, candidate))
 			continue;
 		VmifsInstance *instance = attach(guest, mem, candidate, call, &error);
 		candidate->outcome = instance ? "attached" : "failed";
@@ -441,7 +454,12 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 					       "tried: %s: %u candidates; none could be proved\n",
 					       probe->os->name, candidates->len);
 		}
-	if (!ret->instance && !ret->aspace)
+	if (!ret->instance && vmifs_guest_options(guest)->has_root) {
+		g_string_append(report, "hint: no kernel was found by the root= that was given; "
+					"without it each candidate is tried with its own root\n");
+		vmifs_guest_log(guest, "root=0x%" G_GINT64_MODIFIER "x leads to no kernel",
+				vmifs_guest_options(guest)->root);
+	} else if (!ret->instance)
 		g_string_append(report, "hint: give what you know: -o root=ADDRESS (page table), "
 					"base=ADDRESS (of a raw image's first byte), arch=NAME\n");
 	g_mutex_clear(&lock);

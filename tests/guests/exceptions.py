@@ -31,6 +31,8 @@ EXCEPTIONS = [
      'the kernel adds these figures up lazily, per CPU, and shows a sum that may lag'),
     ('user', r'(task/\d+/)?net/.*', '', 'extra',
      'of a process that has ended the kernel lists nothing here; what the mount lists cannot be opened'),
+    ('user', r'(task/\d+/)?fdinfo/\d+', 'iff|prog_.*|memlock|run_.*|recursion_misses|verified_insns',
+     'left-out', 'what bpf and drivers add to their descriptors is not made'),
     ('', 'dmesg', r'\d+', 'added', 'the kernel may log more before the dump'),
     ('', 'kallsyms', r'.*\[(bpf|__builtin__ftrace|__builtin__kprobes)\]', 'any',
      'not tables of the kernel or of a module: code made at run time'),
@@ -53,6 +55,6 @@ ABSENT = [
      r'latency)',
      'not made yet'),
     (r'(procs/)?net/.*', 'not made yet'),
-    (r'procs/(sys/.*|(acpi|bus|driver|dynamic_debug|fs|irq|net|pressure|scsi|sysvipc|tty)/|[^/]*)',
+    (r'procs/((sys|tty)/.*|(acpi|bus|driver|dynamic_debug|fs|irq|net|pressure|scsi|sysvipc|tty)/|[^/]*)',
      'not made yet'),
 ]
