@@ -153,7 +153,7 @@ add_notes(Elf *elf, const Segment *segment)
 	guint64 len = MIN(segment->file_len, MAX_NOTES - elf->notes->len);
 	guint before = elf->notes->len;
 
-	if (segment->offset >= elf->self->len)
+	if (!len || segment->offset >= elf->self->len)
 		return;
 	len = MIN(len, elf->self->len - segment->offset);
 	g_byte_array_set_size(elf->notes, before + (guint) len);
