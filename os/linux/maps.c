@@ -91,7 +91,7 @@ append_module(GString *out, Module *m)
 	if (m->path && m->has_code) {
 		g_string_append_printf(out, "%08" G_GINT64_MODIFIER "x-%08" G_GINT64_MODIFIER "x ",
 				       m->start, m->end);
-		vmifs_text_append_mangled(out, m->path, -1, "\n");
+		vmifs_text_append_mangled(out, m->path, -1, LINUX_CONTROL_BYTES);
 		g_string_append_c(out, '\n');
 	}
 	*m = (Module){ 0 };

@@ -339,7 +339,7 @@ START_TEST(modules_are_files_with_code)
 	Fixture f;
 	setup(&f, OLD_TYPES);
 	guint64 program = add_file(&f, "program", 1), data = add_file(&f, "data", 2);
-	guint64 library = add_file(&f, "lib c.so", 3);
+	guint64 library = add_file(&f, "lib c\033.so", 3);
 	add_vma(&f, 0x400000, 0x401000, 1, program, 0);
 	add_vma(&f, 0x401000, 0x402000, RX, program, 1);
 	add_vma(&f, 0x402000, 0x403000, RW, 0, 0);
@@ -347,7 +347,7 @@ START_TEST(modules_are_files_with_code)
 	add_vma(&f, 0x500000, 0x501000, RW, data, 0);
 	add_vma(&f, 0x600000, 0x601000, RX, 0, 0);
 	add_vma(&f, 0x7f0000000000, 0x7f0000001000, RX, library, 0);
-	expect(&f, TRUE, "00400000-00405000 /program\n7f0000000000-7f0000001000 /lib c.so\n");
+	expect(&f, TRUE, "00400000-00405000 /program\n7f0000000000-7f0000001000 /lib c\\033.so\n");
 	linux_guest_clear(&f.g);
 }
 END_TEST
