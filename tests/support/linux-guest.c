@@ -40,7 +40,8 @@ parse_type(Types *t, const char *spec)
 		id = t->ints[atoi(elem)];
 	} else {
 		id = GPOINTER_TO_UINT(g_hash_table_lookup(t->structs, elem));
-		ck_assert_msg(id, "no structure %s", elem);
+		if (!id)
+			g_error("no structure %s", elem);
 	}
 	return is_array ? btf_asm_array(&t->btf, id, (guint32) atoi(times + 1)) : id;
 }
@@ -75,8 +76,8 @@ add_enum(Types *t, char **words)
 	}
 }
 
-static LinuxLayout *
-make_layout(const char *text)
+LinuxLayout *
+linux_guest_layout(const char *text)
 {
 	Types t = { .structs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -96,7 +97,8 @@ make_layout(const char *text)
 	gconstpointer data = g_bytes_get_data(blob, &len);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(VmifsTypes) types = vmifs_types_new_btf(data, len, &error);
-	ck_assert_msg(types != NULL, "%s", error ? error->message : "");
+	if (!types)
+		g_error("%s", error->message);
 	g_hash_table_unref(t.structs);
 	btf_asm_clear(&t.btf);
 	return linux_layout_new(types);
@@ -109,7 +111,7 @@ linux_guest_init(LinuxGuest *g, const char *types)
 {
 	*g = (LinuxGuest){ .bytes = g_byte_array_new(),
 			   .symbols = vmifs_symbols_builder_new(),
-			   .layout = make_layout(types),
+			   .layout = linux_guest_layout(types),
 			   .regs = g_string_new(NULL),
 			   .next = LINUX_GUEST_BASE + FIRST_OBJECT };
 	g_byte_array_set_size(g->bytes, LINUX_GUEST_LEN);

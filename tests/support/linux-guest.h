@@ -29,6 +29,9 @@ typedef struct {
 	guint64 next;  /* where the next object goes */
 } LinuxGuest;
 
+/* What such lines describe. (full) */
+LinuxLayout *
+linux_guest_layout(const char *types);
 /* types: lines as above. */
 void
 linux_guest_init(LinuxGuest *g, const char *types);
