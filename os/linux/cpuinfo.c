@@ -10,6 +10,7 @@
 #define WORD_BITS 32
 #define MAX_ID 64
 #define MAX_FLAG 64
+#define MAX_TEXT (32 * 1024 * 1024) /* the kernel's is 2 kB for each of at most 8192 */
 #define NS_PER_S G_GUINT64_CONSTANT(1000000000)
 #define FEATURE_TSC 4
 #define FEATURE_VMX (4 * WORD_BITS + 5)
@@ -21,6 +22,7 @@ typedef struct {
 	guint64 object;
 	guint64 n_words; /* of features; the words behind them are bugs */
 	guint64 hz;
+	GHashTable *names; /* address of a pointer to it -> text; they are the same for all */
 } Cpu;
 
 /* ---- bits and their names ---- */
@@ -41,15 +43,20 @@ has_feature(Cpu *cpu, guint feature)
 	       1;
 }
 
-/* Of an array of pointers to texts. NULL: that one has none. (full) */
-static char *
-name_in(const Linux *os, guint64 table, guint64 index)
+/* Of an array of pointers to texts. NULL: that one has none. (borrowed) */
+static const char *
+name_in(Cpu *cpu, guint64 table, guint64 index)
 {
-	guint64 pointer;
+	guint64 at = table + index * 8, pointer;
+	gpointer known;
 
-	if (!linux_load(os, table + index * 8, 8, &pointer, NULL) || !pointer)
-		return NULL;
-	return vmifs_aspace_read_string(os->aspace, pointer, MAX_FLAG, NULL);
+	if (g_hash_table_lookup_extended(cpu->names, &at, NULL, &known))
+		return known;
+	char *name = linux_load(cpu->os, at, 8, &pointer, NULL) && pointer
+			     ? vmifs_aspace_read_string(cpu->os->aspace, pointer, MAX_FLAG, NULL)
+			     : NULL;
+	g_hash_table_insert(cpu->names, g_memdup2(&at, sizeof at), name);
+	return name;
 }
 
 /* The names of the set bits of n words of field from `first` on. */
@@ -65,9 +72,8 @@ append_flags(Cpu *cpu, const char *label, const char *table_name, LinuxField fie
 	for (guint64 i = 0; i < n; i++) {
 		guint64 bits = word(cpu, field, first + i);
 		for (guint bit = 0; bit < WORD_BITS && bits >> bit; bit++) {
-			g_autofree char *name =
-				bits >> bit & 1 ? name_in(cpu->os, table, i * WORD_BITS + bit)
-						: NULL;
+			const char *name =
+				bits >> bit & 1 ? name_in(cpu, table, i * WORD_BITS + bit) : NULL;
 			if (!name)
 				continue;
 			g_string_append_c(cpu->out, ' ');
@@ -190,7 +196,7 @@ append_power(Cpu *cpu)
 		for (guint bit = 0; bit < WORD_BITS; bit++) {
 			if (!(power >> bit & 1))
 				continue;
-			g_autofree char *name = name_in(cpu->os, table, bit);
+			const char *name = name_in(cpu, table, bit);
 			if (!name)
 				g_string_append_printf(cpu->out, " [%u]", bit);
 			else if (*name)
@@ -249,16 +255,29 @@ find_cpu(const Linux *os, guint32 number, guint64 *ret, GError **error)
 	return linux_percpu(os, symbol, number, ret, error);
 }
 
-static guint
-count_siblings(const Linux *os, const GArray *cpus, guint64 package)
+/* The package of each processor, of guint64; of one that cannot be read none. */
+static GArray *
+read_packages(const Linux *os, const GArray *cpus)
 {
-	guint64 at, other;
+	GArray *packages = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+	for (guint i = 0; i < cpus->len; i++) {
+		guint64 at, package = G_MAXUINT64;
+		if (find_cpu(os, g_array_index(cpus, guint32, i), &at, NULL))
+			linux_get(os, at, LINUX_FIELD_CPUINFO_PACKAGE, &package, NULL);
+		g_array_append_val(packages, package);
+	}
+	return packages;
+}
+
+static guint
+count_siblings(const GArray *packages, guint cpu)
+{
+	guint64 own = g_array_index(packages, guint64, cpu);
 	guint n = 0;
 
-	for (guint i = 0; i < cpus->len; i++)
-		n += find_cpu(os, g_array_index(cpus, guint32, i), &at, NULL) &&
-		     linux_get(os, at, LINUX_FIELD_CPUINFO_PACKAGE, &other, NULL) &&
-		     other == package;
+	for (guint i = 0; i < packages->len; i++)
+		n += g_array_index(packages, guint64, i) == own;
 	return n;
 }
 
@@ -273,27 +292,40 @@ find_hz(const Linux *os, guint64 *ret, GError **error)
 	return TRUE;
 }
 
+static void
+append_all(Cpu *cpu, const GArray *cpus, const VmifsCall *call)
+{
+	g_autoptr(GArray) packages = read_packages(cpu->os, cpus);
+	gsize start = cpu->out->len;
+
+	for (guint i = 0; i < cpus->len && !cpu->c.error; i++) {
+		guint32 number = g_array_index(cpus, guint32, i);
+		if (!vmifs_call_check(call, &cpu->c.error) ||
+		    !find_cpu(cpu->os, number, &cpu->object, &cpu->c.error))
+			return;
+		append_identity(cpu, number);
+		if (linux_has(cpu->os, LINUX_FIELD_CPUINFO_CORES))
+			append_place(cpu, count_siblings(packages, i));
+		append_properties(cpu);
+		if (cpu->out->len - start > MAX_TEXT && !cpu->c.error)
+			g_set_error_literal(&cpu->c.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+					    "processors: more text than there can be");
+	}
+}
+
 LINUX_VIEW(linux_render_cpuinfo)
 {
 	const Linux *self = os;
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_online_mask", error);
+	g_autoptr(GHashTable) names =
+		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 	gsize start = out->len;
-	Cpu cpu = { .os = self, .c = { .os = self }, .out = out };
+	Cpu cpu = { .os = self, .c = { .os = self }, .out = out, .names = names };
 
 	if (!cpus || !find_hz(self, &cpu.hz, error) ||
 	    !linux_feature_words(self, &cpu.n_words, error))
 		return FALSE;
-	for (guint i = 0; i < cpus->len && !cpu.c.error; i++) {
-		guint32 number = g_array_index(cpus, guint32, i);
-		if (!vmifs_call_check(call, &cpu.c.error) ||
-		    !find_cpu(self, number, &cpu.object, &cpu.c.error))
-			break;
-		guint64 package = linux_take(&cpu.c, cpu.object, LINUX_FIELD_CPUINFO_PACKAGE);
-		append_identity(&cpu, number);
-		if (linux_has(self, LINUX_FIELD_CPUINFO_CORES))
-			append_place(&cpu, count_siblings(self, cpus, package));
-		append_properties(&cpu);
-	}
+	append_all(&cpu, cpus, call);
 	if (!linux_cursor_end(&cpu.c, error)) {
 		g_string_truncate(out, start);
 		return FALSE;

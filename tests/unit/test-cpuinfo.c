@@ -73,13 +73,14 @@ names(Fixture *f, const char *symbol, guint first, const char *one, guint second
 }
 
 static guint64
-make_cpu(Fixture *f)
+make_cpu(Fixture *f, gboolean with_names)
 {
 	guint64 cpu = linux_guest_new(&f->g, LINUX_STRUCT_CPUINFO);
 	linux_guest_symbol(&f->g, "cpu_info", cpu);
 	variable(f, "tick_nsec", 4000250);
 	variable(f, "cpu_khz", 2594039);
-	names(f, "x86_cap_flags", 4, "tsc", 33, "e\033vil");
+	if (with_names)
+		names(f, "x86_cap_flags", 4, "tsc", 33, "e\033vil");
 	names(f, "x86_bug_flags", 0, "f00f", 9, "spectre_v1");
 	names(f, "x86_power_flags", 0, "ts", 8, "");
 	linux_guest_put(&f->g, cpu, LINUX_FIELD_CPUINFO_FAMILY, 15);
@@ -110,7 +111,7 @@ START_TEST(features_and_bugs_have_the_kernels_names)
 {
 	Fixture f;
 	setup(&f);
-	guint64 cpu = make_cpu(&f);
+	guint64 cpu = make_cpu(&f, TRUE);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 0, 1 << 4 | 1 << 5);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 1, 2);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 2, 1 << 9 | 1 << 10);
@@ -125,7 +126,7 @@ START_TEST(clock_that_a_driver_changes_is_left_out)
 {
 	Fixture f;
 	setup(&f);
-	guint64 cpu = make_cpu(&f);
+	guint64 cpu = make_cpu(&f, TRUE);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 0, 1 << 4);
 	variable(&f, "cpufreq_driver", 1);
 	shows(&f, linux_render_cpuinfo, NULL, TEXT("", " tsc", "", ""));
@@ -137,12 +138,34 @@ START_TEST(processor_that_cannot_be_read_is_an_error)
 {
 	Fixture f;
 	setup(&f);
-	make_cpu(&f);
+	make_cpu(&f, TRUE);
 	variable(&f, "nr_cpu_ids", 2);
 	guint64 offsets = variable(&f, "__per_cpu_offset", 0);
 	linux_guest_u64(&f.g, offsets + 8, 0x10000000);
 	variable(&f, "__cpu_online_mask", 3);
 	fails(&f, linux_render_cpuinfo, VMIFS_ERROR_HOLE);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(text_is_bounded)
+{
+	Fixture f;
+	setup(&f);
+	guint64 cpu = make_cpu(&f, FALSE);
+	g_autofree char *name = g_strnfill(60, 'x');
+	guint64 text = linux_guest_string(&f.g, name);
+	guint64 flags = linux_guest_alloc(&f.g, 64 * 8), mask = linux_guest_alloc(&f.g, 1024);
+	for (guint i = 0; i < 64; i++)
+		linux_guest_u64(&f.g, flags + i * 8, text);
+	linux_guest_symbol(&f.g, "x86_cap_flags", flags);
+	for (guint i = 0; i < 2; i++)
+		linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, i, G_MAXUINT32);
+	variable(&f, "nr_cpu_ids", 8192);
+	for (guint i = 0; i < 128; i++)
+		linux_guest_u64(&f.g, mask + i * 8, G_MAXUINT64);
+	linux_guest_symbol(&f.g, "__cpu_online_mask", mask);
+	fails(&f, linux_render_cpuinfo, VMIFS_ERROR_CORRUPT);
 	teardown(&f);
 }
 END_TEST
@@ -155,6 +178,7 @@ make_suite(void)
 	tcase_add_test(t, features_and_bugs_have_the_kernels_names);
 	tcase_add_test(t, clock_that_a_driver_changes_is_left_out);
 	tcase_add_test(t, processor_that_cannot_be_read_is_an_error);
+	tcase_add_test(t, text_is_bounded);
 	suite_add_tcase(s, t);
 	return s;
 }
