@@ -162,6 +162,7 @@ vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
 	fs->handles = vmifs_handles_new();
 	fs->contents = vmifs_contents_new();
 	fs->passthrough = vmifs_passthrough_new(refused_passthrough(options));
+	g_mutex_init(&fs->filling);
 	g_mutex_init(&fs->lock);
 	fs->guests = g_hash_table_new_full(NULL, NULL, NULL, guest_free);
 	return fs;
@@ -198,5 +199,6 @@ vmifs_fs_free(VmifsFs *fs)
 	g_hash_table_unref(fs->guests);
 	munmap((void *) fs->zeros, VMIFS_ZEROS_LEN);
 	g_mutex_clear(&fs->lock);
+	g_mutex_clear(&fs->filling);
 	g_free(fs);
 }

@@ -61,6 +61,7 @@ struct VmifsFs {
 	struct fuse_session *session; /* (borrowed) once there is one */
 	void (*ready)(gpointer user); /* (nullable) the kernel's first request was answered */
 	gpointer ready_user;
+	GMutex filling; /* held while a text is given to the kernel; see fill_cache() */
 
 	GMutex lock;        /* guards what follows */
 	GHashTable *guests; /* VmifsGuest -> VmifsFsGuest */

@@ -156,7 +156,7 @@ struct VmifsNode {
 	gint64 text_size;    /* atomic; of a frozen text, once it was rendered; -1 = not yet */
 	guint64 id;          /* (inode table) what the kernel calls it; 0 = not in the table */
 	guint64 lookups;     /* (inode table) references that the kernel holds */
-	gint filled;         /* atomic; its text was given to the kernel's page cache */
+	gint filled;         /* atomic; done with giving its text to the kernel's page cache */
 };
 
 /* A process or thread, bound to its identity: not to its pid, which may live on as another. */

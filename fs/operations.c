@@ -98,23 +98,28 @@ reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *in
 		vmifs_passthrough_close(fs->passthrough, handle->node);
 }
 
-/* Puts a text that is at hand into the kernel's page cache, so that reading it asks nothing. Only
- * at the first open: the kernel waits here for whoever reads that page, and he for one of our
- * threads; but nobody can before that open is answered. */
+/* Puts a text that is at hand into the kernel's page cache, so that reading it asks nothing. The
+ * kernel waits here for whoever reads that page, and he for one of our threads, perhaps this one:
+ * so it is done at the first open, and every other open waits for its end before it is answered,
+ * for nobody can read a file that no open of was answered. */
 static void
 fill_cache(VmifsFs *fs, VmifsNode *node)
 {
-	if (g_atomic_int_exchange(&node->filled, TRUE))
+	if (g_atomic_int_get(&node->filled))
+		return;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fs->filling);
+	if (g_atomic_int_get(&node->filled))
 		return;
 	g_autoptr(VmifsContent) content = vmifs_contents_find(fs->contents, node);
 	gsize len = 0;
 	const char *data = content ? vmifs_content_data(content, &len) : NULL;
-	if (!len || len > FILL_LEN)
-		return;
-	struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(len);
-	buffer.buf[0].mem = (gpointer) data;
-	/* A kernel that does not take it reads, as it always does. */
-	fuse_lowlevel_notify_store(fs->session, node->id, 0, &buffer, 0);
+	if (len && len <= FILL_LEN) {
+		struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(len);
+		buffer.buf[0].mem = (gpointer) data;
+		/* A kernel that does not take it reads, as it always does. */
+		fuse_lowlevel_notify_store(fs->session, node->id, 0, &buffer, 0);
+	}
+	g_atomic_int_set(&node->filled, TRUE);
 }
 
 gboolean
