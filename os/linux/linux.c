@@ -157,6 +157,13 @@ HAS_FIELD(has_patch_state, LINUX_FIELD_TASK_PATCH_STATE)
 HAS_FIELD(has_autogroup, LINUX_FIELD_SIGNAL_AUTOGROUP)
 
 static gboolean
+has_sched(gpointer self)
+{
+	guint64 address;
+	return linux_symbol(self, "proc_sched_show_task", &address, NULL);
+}
+
+static gboolean
 has_id_maps(gpointer self)
 {
 	guint64 address;
@@ -247,6 +254,8 @@ static const VmifsView views[] = {
 	  .render = linux_render_thread_io, .present = has_io },
 	{ "schedstat", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_schedstat,
 	  .present = has_schedstat },
+	{ "sched", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_sched,
+	  .present = has_sched },
 	{ "oom_score", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_oom_score },
 	{ "oom_score_adj", TASK, VMIFS_VIEW_TEXT, .quick = TRUE,
 	  .render = linux_render_oom_score_adj },

@@ -252,6 +252,7 @@ LINUX_VIEW(linux_render_children);
 LINUX_VIEW(linux_render_stack);
 LINUX_VIEW(linux_render_wchan);
 LINUX_VIEW(linux_render_syscall);
+LINUX_VIEW(linux_render_sched);
 
 LINUX_VIEW(linux_render_vcpu_current);
 LINUX_VIEW(linux_render_vcpu_stack);
