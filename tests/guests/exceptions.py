@@ -25,6 +25,12 @@ EXCEPTIONS = [
      'kernel threads run between the telling and the dump'),
     ('kthread|kworker', r'(task/\d+/)?(wchan|stack|syscall|schedstat|sched)', ANY, 'any',
      'kernel threads run between the telling and the dump'),
+    ('user|kthread|kworker', r'(task/\d+/)?sched', r'clock-delta\s*|effective uclamp\.m(in|ax)\s*', 'any',
+     'not of the task: how long two looks at the clock took, what all groups together allow'),
+    ('kthread', r'task/\d+/children', ANY, 'any',
+     'the kernel starts and ends workers as it pleases between the telling and the dump'),
+    ('user', r'(task/\d+/)?oom_score', '1', ('within', 8),
+     'made of figures that the kernel adds up lazily, per CPU; newer ones add them up first'),
     ('user', r'(task/\d+/)?stat', 'minflt|majflt|cminflt|cmajflt|utime|stime|cutime|cstime', ('within', 2),
      'counters of faults and time, which the telling itself moves'),
     ('user', r'(task/\d+/)?(status|stat|statm)', 'VmRSS|VmHWM|Rss\\w+|rss|resident|shared', 'rss',
@@ -48,11 +54,8 @@ EXCEPTIONS = [
 # What the mount lacks, with the reason.  A name that ends in a slash is a folder with all that is in it.
 #   file   as above, those of the whole system below procs/; what a thread lacks its process may have
 ABSENT = [
-    (r'(task/\d+/)?(arch_status|autogroup|auxv|cgroup|coredump_filter|cpu_resctrl_groups|cpuset|io|'
-     r'ksm_(merging_pages|stat)|limits|loginuid|mountinfo|mounts|mountstats|numa_maps|oom_(adj|score)|'
-     r'oom_score_adj|patch_state|personality|schedstat|sched|sessionid|setgroups|smaps(_rollup)?|stack|'
-     r'syscall|timens_offsets|timers|timerslack_ns|wchan|[ug]id_map|projid_map|children|attr/|fdinfo/|ns/|'
-     r'latency)',
+    (r'(task/\d+/)?(arch_status|cgroup|cpu_resctrl_groups|cpuset|ksm_(merging_pages|stat)|mountinfo|mounts|'
+     r'mountstats|numa_maps|smaps(_rollup)?|timens_offsets|timers|attr/|fdinfo/|ns/|latency)',
      'not made yet'),
     (r'(procs/)?net/.*', 'not made yet'),
     (r'procs/((sys|tty)/.*|(acpi|bus|driver|dynamic_debug|fs|irq|net|pressure|scsi|sysvipc|tty)/|[^/]*)',
