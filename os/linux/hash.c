@@ -12,6 +12,8 @@
 /* Each becomes a line of some hundred bytes. */
 #define MAX_ELEMENTS (512 * 1024)
 #define CHUNK (64 * 1024)
+/* Of tables behind each other: two while one grows, three when it has to again. */
+#define MAX_TABLES 8
 
 typedef struct {
 	const Linux *os;
@@ -19,22 +21,28 @@ typedef struct {
 	LinuxHashVisit visit;
 	gpointer user;
 	const VmifsCall *call;
-	GHashTable *seen; /* of guint64 *, owned */
+	GHashTable *seen;
 	gboolean stopped;
 } Walk;
+
+GHashTable *
+linux_seen_new(void)
+{
+	return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+}
+
+gboolean
+linux_seen_add(GHashTable *seen, guint64 address)
+{
+	guint64 *key = g_new(guint64, 1);
+	*key = address;
+	return g_hash_table_add(seen, key);
+}
 
 static gboolean
 is_end(guint64 link)
 {
 	return !link || link & 1;
-}
-
-static gboolean
-is_new(const Walk *w, guint64 link)
-{
-	guint64 *key = g_new(guint64, 1);
-	*key = link;
-	return g_hash_table_add(w->seen, key);
 }
 
 static void
@@ -59,7 +67,7 @@ walk_chain(Walk *w, guint64 chain, guint64 link, GError **error)
 			w->stopped = TRUE;
 			return TRUE;
 		}
-		if (!is_new(w, link)) {
+		if (!linux_seen_add(w->seen, link)) {
 			leave(w, chain, "a loop");
 			return TRUE;
 		}
@@ -88,8 +96,8 @@ walk_chains(Walk *w, GError **error)
 			return FALSE;
 		}
 		for (guint64 i = 0; i < n && !w->stopped; i++) {
-			if (!walk_chain(w, chain + i, vmifs_load_u64(chunk + i * hash->stride),
-					error))
+			guint64 head = vmifs_load_u64(chunk + i * hash->stride);
+			if (!walk_chain(w, chain + i, head & ~hash->head_flags, error))
 				return FALSE;
 		}
 	}
@@ -106,8 +114,38 @@ linux_hash_each(const Linux *os, const LinuxHash *hash, LinuxHashVisit visit, gp
 			    "%s: a table of %" G_GUINT64_FORMAT " chains", hash->name, hash->n);
 		return FALSE;
 	}
-	g_autoptr(GHashTable) seen =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	Walk w = { os, hash, visit, user, call, seen, FALSE };
 	return walk_chains(&w, error);
+}
+
+gboolean
+linux_rhashtable_each(const Linux *os, guint64 rhashtable, guint64 link_at, const char *name,
+		      LinuxHashVisit visit, gpointer user, const VmifsCall *call, GError **error)
+{
+	guint64 table, nest, buckets_at;
+
+	if (!linux_get(os, rhashtable, LINUX_FIELD_RHASHTABLE_TBL, &table, error) ||
+	    !linux_offset(os, LINUX_FIELD_BUCKET_TABLE_BUCKETS, &buckets_at, error))
+		return FALSE;
+	for (guint i = 0; table && i < MAX_TABLES; i++) {
+		LinuxHash hash = { .heads = table + buckets_at,
+				   .stride = 8,
+				   .link_at = link_at,
+				   .head_flags = 1, /* locked */
+				   .name = name };
+		if (!linux_get(os, table, LINUX_FIELD_BUCKET_TABLE_SIZE, &hash.n, error) ||
+		    !linux_get(os, table, LINUX_FIELD_BUCKET_TABLE_NEST, &nest, error))
+			return FALSE;
+		/* Made of pieces, when there was no memory for one: until it is made anew. */
+		if (nest) {
+			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "%s: a table in pieces", name);
+			return FALSE;
+		}
+		if (!linux_hash_each(os, &hash, visit, user, call, error) ||
+		    !linux_get(os, table, LINUX_FIELD_BUCKET_TABLE_FUTURE, &table, error))
+			return FALSE;
+	}
+	return TRUE;
 }

@@ -9,12 +9,20 @@
 
 G_BEGIN_DECLS
 
+/* A set of addresses that a walk came through. (full) */
+GHashTable *
+linux_seen_new(void);
+/* FALSE when it was in it. */
+gboolean
+linux_seen_add(GHashTable *seen, guint64 address);
+
 typedef struct {
-	guint64 heads;    /* address of the first */
-	guint64 n;        /* chains */
-	guint64 stride;   /* bytes from a head to the next */
-	guint64 link_at;  /* where in an element its link lies */
-	const char *name; /* for the log */
+	guint64 heads;      /* address of the first */
+	guint64 n;          /* chains */
+	guint64 stride;     /* bytes from a head to the next */
+	guint64 link_at;    /* where in an element its link lies */
+	guint64 head_flags; /* bits of a head that are no address */
+	const char *name;   /* for the log */
 } LinuxHash;
 
 /* Return FALSE to stop. */
@@ -26,5 +34,10 @@ typedef gboolean (*LinuxHashVisit)(guint64 element, guint64 chain, gpointer user
 gboolean
 linux_hash_each(const Linux *os, const LinuxHash *hash, LinuxHashVisit visit, gpointer user,
 		const VmifsCall *call, GError **error);
+
+/* Every table of a struct rhashtable: besides the one in use, those that it grows into. */
+gboolean
+linux_rhashtable_each(const Linux *os, guint64 rhashtable, guint64 link_at, const char *name,
+		      LinuxHashVisit visit, gpointer user, const VmifsCall *call, GError **error);
 
 G_END_DECLS

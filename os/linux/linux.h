@@ -301,6 +301,20 @@ LINUX_VIEW(linux_render_net_raw);
 LINUX_VIEW(linux_render_net_raw6);
 LINUX_VIEW(linux_render_net_icmp);
 LINUX_VIEW(linux_render_net_icmp6);
+/* Kernels since 7.1 do not. */
+gboolean
+linux_has_udplite(gpointer os);
 LINUX_VIEW(linux_render_net_unix);
+LINUX_VIEW(linux_render_net_packet);
+LINUX_VIEW(linux_render_net_netlink);
+LINUX_VIEW(linux_render_net_dev);
+LINUX_VIEW(linux_render_net_dev_mcast);
+LINUX_VIEW(linux_render_net_arp);
+LINUX_VIEW(linux_render_net_protocols);
+LINUX_VIEW(linux_render_net_sockstat);
+LINUX_VIEW(linux_render_net_sockstat6);
+LINUX_VIEW(linux_render_net_if_inet6);
+LINUX_VIEW(linux_render_net_ipv6_route);
+LINUX_VIEW(linux_render_net_route);
 
 G_END_DECLS

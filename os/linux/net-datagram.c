@@ -64,6 +64,14 @@ find_udplite(const Linux *os, guint64 net, LinuxHash *ret, GError **error)
 	       find_udp_slots(os, table, ret, error);
 }
 
+gboolean
+linux_has_udplite(gpointer os)
+{
+	guint64 address;
+
+	return linux_symbol(os, "udplite_table", &address, NULL);
+}
+
 static gboolean
 find_array(const Linux *os, const char *symbol, LinuxField field, LinuxHash *ret, GError **error)
 {

@@ -56,8 +56,8 @@ append_socket(LinuxSockets *s, guint64 sk, guint64 chain, GError **error)
 	return TRUE;
 }
 
-static gboolean
-visit_socket(guint64 sk, guint64 chain, gpointer user)
+gboolean
+linux_sockets_visit(guint64 sk, guint64 chain, gpointer user)
 {
 	LinuxSockets *s = user;
 	gsize start = s->out->len;
@@ -75,7 +75,7 @@ gboolean
 linux_sockets_append(LinuxSockets *sockets, const LinuxHash *hash, const VmifsCall *call,
 		     GError **error)
 {
-	return linux_hash_each(sockets->os, hash, visit_socket, sockets, call, error);
+	return linux_hash_each(sockets->os, hash, linux_sockets_visit, sockets, call, error);
 }
 
 /* ---- what procfs shows of all of them ---- */

@@ -60,10 +60,65 @@ linux_port(guint64 be)
 /* Blanks up to a width from start on, and a newline: the kernel's seq_pad(). */
 void
 linux_pad(GString *out, gsize start, gsize width);
+/* LinuxHashVisit for other tables of sockets; user is the LinuxSockets. */
+gboolean
+linux_sockets_visit(guint64 sk, guint64 chain, gpointer user);
+
 /* What procfs shows as the owner, and as the inode; 0 without one. */
 guint64
 linux_sock_uid(LinuxCursor *c, guint64 sk);
 guint64
 linux_sock_inode(LinuxCursor *c, guint64 sk);
+
+/* ---- devices: net-device.c ---- */
+
+/* Addresses (guint64) of the struct net_device of a namespace, in the order of procfs. */
+GArray *
+linux_net_devices(const Linux *os, guint64 net, const VmifsCall *call, GError **error);
+/* Its name, made fit to be shown. (full) */
+char *
+linux_net_device_name(const Linux *os, guint64 dev, GError **error);
+
+/* Appends an address of IPv6 as 32 digits. */
+gboolean
+linux_net_append_ip6(const Linux *os, guint64 object, LinuxField field, GString *out,
+		     GError **error);
+/* Address of the struct fib_nh_common by which a route goes, the first of several; 0: by none.
+ * nexthop: the object that routes may share, else own. */
+gboolean
+linux_net_nexthop(const Linux *os, guint64 nexthop, guint64 own, guint64 *ret, GError **error);
+
+/* What a device has counted, in the order of the kernel's ABI (struct rtnl_link_stats64). */
+typedef enum {
+	LINUX_NET_RX_PACKETS,
+	LINUX_NET_TX_PACKETS,
+	LINUX_NET_RX_BYTES,
+	LINUX_NET_TX_BYTES,
+	LINUX_NET_RX_ERRORS,
+	LINUX_NET_TX_ERRORS,
+	LINUX_NET_RX_DROPPED,
+	LINUX_NET_TX_DROPPED,
+	LINUX_NET_MULTICAST,
+	LINUX_NET_COLLISIONS,
+	LINUX_NET_RX_LENGTH_ERRORS,
+	LINUX_NET_RX_OVER_ERRORS,
+	LINUX_NET_RX_CRC_ERRORS,
+	LINUX_NET_RX_FRAME_ERRORS,
+	LINUX_NET_RX_FIFO_ERRORS,
+	LINUX_NET_RX_MISSED_ERRORS,
+	LINUX_NET_TX_ABORTED_ERRORS,
+	LINUX_NET_TX_CARRIER_ERRORS,
+	LINUX_NET_TX_FIFO_ERRORS,
+	LINUX_NET_TX_HEARTBEAT_ERRORS,
+	LINUX_NET_TX_WINDOW_ERRORS,
+	LINUX_NET_RX_COMPRESSED,
+	LINUX_NET_TX_COMPRESSED,
+	LINUX_NET_N_COUNTERS,
+} LinuxNetCounter;
+
+/* UNSUPPORTED, naming the driver's function, where only the driver knows: net-counters.c. */
+gboolean
+linux_net_counters(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS],
+		   const VmifsCall *call, GError **error);
 
 G_END_DECLS

@@ -24,6 +24,7 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_FDINFO_INO] = "\nino:\t%lu\n",
 	[LINUX_TEXT_EVENTFD_SEMAPHORE] = "eventfd-semaphore: %d\n",
 	[LINUX_TEXT_ESCAPE_HASH] = " \t\n\\#",
+	[LINUX_TEXT_PACKET_NARROW] = "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n",
 };
 
 static guint32

@@ -20,7 +20,8 @@ setup(Fixture *f, guint64 n, guint64 stride)
 {
 	*f = (Fixture){ .seen = g_string_new(NULL) };
 	linux_guest_init(&f->g, "");
-	f->hash = (LinuxHash){ linux_guest_alloc(&f->g, n * stride), n, stride, LINK_AT, "test" };
+	f->hash =
+		(LinuxHash){ linux_guest_alloc(&f->g, n * stride), n, stride, LINK_AT, 0, "test" };
 }
 
 static void
