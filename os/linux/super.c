@@ -46,6 +46,19 @@ total_pages(Super *s)
 	return pages;
 }
 
+/* The kernel makes the file system of /dev by itself, so that its options are the default. */
+static gboolean
+default_is_short_numbers(const Linux *os)
+{
+	guint64 type, node, at, info, is_long;
+
+	return linux_symbol(os, "internal_fs_type", &type, NULL) &&
+	       linux_get(os, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, &node, NULL) && node &&
+	       linux_offset(os, LINUX_FIELD_SUPER_BLOCK_INSTANCES, &at, NULL) &&
+	       linux_get(os, node - at, LINUX_FIELD_SUPER_BLOCK_FS_INFO, &info, NULL) &&
+	       linux_get(os, info, LINUX_FIELD_SHMEM_FULL_INUMS, &is_long, NULL) && !is_long;
+}
+
 static void
 show_shmem(Super *s)
 {
@@ -62,10 +75,13 @@ show_shmem(Super *s)
 	if (mode != (0777 | STICKY))
 		g_string_append_printf(s->out, ",mode=%03o", (guint) mode);
 	append_owner(s, own(s, LINUX_FIELD_SHMEM_UID), own(s, LINUX_FIELD_SHMEM_GID));
-	/* Not shown by kernels with 32 bits as their default, which on x86-64 nobody makes. */
-	if (linux_has(s->c.os, LINUX_FIELD_SHMEM_FULL_INUMS))
-		g_string_append_printf(s->out, ",inode%d",
-				       own(s, LINUX_FIELD_SHMEM_FULL_INUMS) ? 64 : 32);
+	/* 32 bits are not shown by kernels that have them as their default. */
+	if (linux_has(s->c.os, LINUX_FIELD_SHMEM_FULL_INUMS)) {
+		if (own(s, LINUX_FIELD_SHMEM_FULL_INUMS))
+			g_string_append(s->out, ",inode64");
+		else if (!default_is_short_numbers(s->c.os))
+			g_string_append(s->out, ",inode32");
+	}
 	if (how && how < G_N_ELEMENTS(huge))
 		g_string_append_printf(s->out, ",huge=%s", huge[how]);
 	if (linux_has(s->c.os, LINUX_FIELD_SHMEM_NOSWAP) && own(s, LINUX_FIELD_SHMEM_NOSWAP))

@@ -17,10 +17,11 @@
 	"struct nsproxy 16 mnt_ns@8:8\n"                                                           \
 	"struct task_struct 32 nsproxy@0:8 fs@8:8\n"                                               \
 	"struct pid_namespace 16 child_reaper@8:8\n"                                               \
-	"struct file_system_type 16 name@0:8\n"                                                    \
+	"struct hlist_head 8 first@0:8\n"                                                          \
+	"struct file_system_type 16 name@0:8 fs_supers@8=hlist_head\n"                             \
 	"struct super_operations 32 show_options@8:8 show_path@16:8\n"                             \
 	"struct super_block 64 s_dev@0:4 s_type@8:8 s_op@16:8 s_flags@24:8 s_subtype@32:8 "        \
-	"s_fs_info@40:8\n"                                                                         \
+	"s_fs_info@40:8 s_instances@48:8\n"                                                        \
 	"struct shmem_sb_info 64 max_blocks@0:8 max_inodes@8:8 mode@16:2 huge@18:1 uid@20:4 "      \
 	"gid@24:4 full_inums@28:1 noswap@29:1\n"                                                   \
 	"struct proc_fs_info 32 pid_gid@0:4 hide_pid@4:4 pidonly@8:4\n"                            \
@@ -477,6 +478,30 @@ START_TEST(options_of_a_file_system)
 }
 END_TEST
 
+START_TEST(short_inode_numbers_are_shown_where_they_are_not_the_default)
+{
+	Fixture f;
+	setup(&f, FALSE);
+	guint64 sb = add_super(&f, "tmpfs"),
+		op = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_OPERATIONS);
+	guint64 info = linux_guest_new(&f.g, LINUX_STRUCT_SHMEM);
+	guint64 type = linux_guest_new(&f.g, LINUX_STRUCT_FILE_SYSTEM);
+	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_OP, op);
+	linux_guest_put(&f.g, op, LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS, f.symbols + 0x100);
+	linux_guest_symbol(&f.g, "shmem_show_options", f.symbols + 0x100);
+	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO, info);
+	put_shmem(&f, info);
+	linux_guest_put(&f.g, info, LINUX_FIELD_SHMEM_FULL_INUMS, _i);
+	linux_guest_put(&f.g, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, sb + 48);
+	linux_guest_symbol(&f.g, "internal_fs_type", type);
+	Linux *os = linux_guest_start(&f.g);
+	g_autoptr(GString) out = g_string_new(NULL);
+	ck_assert(linux_super_options(os, sb, f.root, out, &f.error));
+	ck_assert_str_eq(out->str, _i ? ",inode64" : "");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(options_of_bpf_are_those_of_its_folder)
 {
 	Fixture f;
@@ -569,6 +594,7 @@ make_suite(void)
 	tcase_add_loop_test(t, mount_that_cannot_be_read_is_left_out, 0, 2);
 	tcase_add_loop_test(t, circle_ends_and_keeps_what_was_found, 0, 2);
 	tcase_add_loop_test(t, options_of_a_file_system, 0, G_N_ELEMENTS(supers));
+	tcase_add_loop_test(t, short_inode_numbers_are_shown_where_they_are_not_the_default, 0, 2);
 	tcase_add_test(t, options_of_bpf_are_those_of_its_folder);
 	tcase_add_test(t, mounted_namespace_is_shown_by_its_number);
 	tcase_add_test(t, unlinked_folder_is_deleted);
