@@ -39,6 +39,7 @@ EXCEPTIONS = [
      'of a process that has ended the kernel lists nothing here; what the mount lists cannot be opened'),
     ('user', r'(task/\d+/)?fdinfo/\d+', 'iff|prog_.*|memlock|run_.*|recursion_misses|verified_insns',
      'left-out', 'what bpf and drivers add to their descriptors is not made'),
+    ('user|', r'(procs/)?net/tcp6?', ANY, 'time-wait', 'a connection that has ended is forgotten in time'),
     ('', 'dmesg', r'\d+', 'added', 'the kernel may log more before the dump'),
     ('', 'kallsyms', r'.*\[(bpf|__builtin__ftrace|__builtin__kprobes)\]', 'any',
      'not tables of the kernel or of a module: code made at run time'),
@@ -47,7 +48,7 @@ EXCEPTIONS = [
     ('', 'meminfo|procs/meminfo', r'(?!MemTotal|SwapTotal|Hugepage|Vmalloc(Total)).*', ('within', 16384),
      'memory is taken and given back until the dump (kB)'),
     ('', r'procs/(stat|interrupts|softirqs|vmstat|zoneinfo|buddyinfo|pagetypeinfo|slabinfo|schedstat|'
-         r'diskstats|timer_list|net/.*)', r'(?!btime).*', 'any',
+         r'diskstats|timer_list)', r'(?!btime).*', 'any',
      'counters that run on until the dump'),
 ]
 
