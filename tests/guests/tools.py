@@ -73,6 +73,10 @@ def fails(status, words, *command, **kw):
         check(word in text, lambda: f'{command}: no {word!r} in {text!r}')
 
 
+def children(pid):
+    return [int(word) for word in read(f'/proc/{pid}/task/{pid}/children').split()]
+
+
 def rows(text, n):
     """Lines of n words, the last with all that follows."""
     return [line.split(None, n - 1) for line in text.splitlines()]
@@ -289,12 +293,20 @@ def tests_of_the_walls(guest):
             equal(vmifs_run(mount, 'cat', stdin=None, input=b'\0in').stdout, b'\0in', 'standard input')
             done = vmifs_run(mount, 'sh', '-c', 'echo out; echo err >&2')
             equal((done.stdout, done.stderr), (b'out\n', b'err\n'), 'output')
-            # Nobody is left behind, and the dead are buried.
-            text = says(mount, 'bash', '-c', '(sleep 0.1 &) ; sleep 0.3; exec -a last ps -o pid=; true')
-            check('defunct' not in text, text)
+            # What still runs when the command ends is ended.
             start = time.monotonic()
             vmifs_run(mount, 'sh', '-c', 'sleep 60 >/dev/null 2>&1 &')
             check(time.monotonic() - start < 20, 'waits for what runs behind')
+
+    @test
+    def orphans_are_buried():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            with subprocess.Popen([programs['vmifs-run'], mount.path + '/guest', 'bash', '-c',
+                                   '(sleep 0.1 & sleep 1000 &); echo ready; read line'],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+                equal(process.stdout.readline(), b'ready\n', 'the command')
+                inside, = children(process.pid)
+                wait_until(lambda: len(children(inside)) == 2, 'the command and one orphan are left')
 
     @test
     def signals_are_passed_on_and_stops_are_told():
@@ -361,6 +373,15 @@ def tests_of_the_walls(guest):
             fails(125, ['Permission denied', 'allow_other'], mount.path + '/guest', 'true', user=USER)
         with mounted(f'guest={guest()}/guest.raw', options=['allow_other', 'umask=022']) as mount:
             check('kthreadd' in says(mount, 'ps', '-e', user=USER), 'ps of another user')
+
+    @test
+    def host_without_namespaces_is_named():
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            for limit in ('max_pid_namespaces', 'max_net_namespaces'):
+                done = run('unshare', '-Ur', 'sh', '-c', 'echo 0 >/proc/sys/user/$1; exec "$2" "$3" true', '-', limit,
+                           programs['vmifs-run'], mount.path + '/guest')
+                equal(done.returncode, 125, f'status without {limit} ({done.stderr!r})')
+                check(b'run as root, or raise the limit' in done.stderr, lambda: f'{limit}: {done.stderr!r}')
 
     @test
     def what_is_no_guest_is_named():
