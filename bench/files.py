@@ -10,7 +10,7 @@ import time
 import table
 from images import write_elf, write_lime
 from mountlib import Failed, MiB, folder, in_work, info, memory_beyond, mounted, output, unmount, wait_until
-from table import Cost, head, plain, process_clock, row
+from table import Cost, head, machine_clock, plain, process_clock, row
 
 TOUCHED = 0x100000000000  # where the guest's process has its small pages
 START = 16 * MiB  # of what is read of memory: plain RAM in every guest
@@ -19,10 +19,10 @@ SIZES = (('4 KiB', 4096), ('128 KiB', MiB // 8), ('1 MiB', MiB))
 
 def io(run, pid, *words):
     """One run of bench-io; with the server's processor time."""
-    before = process_clock(pid)
+    before, machine = process_clock(pid), machine_clock()
     text = output(run.io, *map(str, words))
     wall, cpu, calls, _ = map(int, text.split())
-    return Cost(wall / 1e9, cpu / 1e9, process_clock(pid) - before, calls)
+    return Cost(wall / 1e9, cpu / 1e9, process_clock(pid) - before, calls, machine_clock() - machine)
 
 
 @contextlib.contextmanager
@@ -54,11 +54,12 @@ def attach_once(run, image):
     """From nothing to the name of every process."""
     path = folder()
     comm = os.path.join(path, '*', 'procs', '*', 'comm')
-    start = time.perf_counter()
+    start, own, machine = time.perf_counter(), os.times(), machine_clock()
     output('sh', '-c', f'{run.vmifs} {image} {path} && cat {comm} >/dev/null')
-    wall = time.perf_counter() - start
+    wall, now = time.perf_counter() - start, os.times()
     pids = [int(pid) for pid in filter(str.isdigit, os.listdir('/proc')) if exe(pid) == run.vmifs]
-    cost = Cost(wall, 0, sum(process_clock(pid) for pid in pids))
+    cpu = now.children_user + now.children_system - own.children_user - own.children_system
+    cost = Cost(wall, cpu, sum(process_clock(pid) for pid in pids), 1, machine_clock() - machine)
     unmount(path)
     wait_until(lambda: not any(exe(pid) == run.vmifs for pid in os.listdir('/proc') if pid.isdigit()), 'it ends')
     return cost
@@ -82,9 +83,11 @@ def attach(run):
             bares.append(io(run, None, '-s', MiB // 8, '-l', size // MiB * MiB, 'seq', image))
             bares[-1].calls = 1
             costs.append(attach_once(run, image))
-        middle = table.median(costs).wall
+        middle, busy = table.median(costs), table.is_busy(costs + bares)
+        seconds_taken = middle.cpu if busy else middle.wall
         row(f'{name}, beside cat image', costs, bares, bar=times)
-        plain(f'{name}, all of it', table.shown(middle), f'<= {seconds} s', middle <= seconds)
+        plain(f'{name}, all of it' + (', CPU' if busy else ''), table.shown(seconds_taken), f'<= {seconds} s',
+              seconds_taken <= seconds)
 
 
 # Memory -------------------------------------------------------------------------------------------

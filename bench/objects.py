@@ -10,7 +10,7 @@ import time
 
 from files import io, settled
 from mountlib import check, output, run as start
-from table import Cost, head, process_clock, row
+from table import Cost, head, machine_clock, process_clock, row
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def numbers(path):
 
 def timed(pid, *command):
     """A command; its own processor time and the server's."""
-    server = process_clock(pid)
+    server, machine = process_clock(pid), machine_clock()
     before = os.times()
     begin = time.perf_counter()
     done = start(*command)
@@ -50,7 +50,7 @@ def timed(pid, *command):
     after = os.times()
     check(done.returncode == 0, lambda: f'{command}: {done.stderr!r}')
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Cost(wall, cpu, process_clock(pid) - server), done.stdout
+    return Cost(wall, cpu, process_clock(pid) - server, 1, machine_clock() - machine), done.stdout
 
 
 def processes(run):
