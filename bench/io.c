@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * io: what a reader does, and nothing else: an interpreter's own microsecond for each call would
- *make every file look alike. One run does one thing, from one or more readers that start together,
- *and prints what it cost: wall and processor nanoseconds of all of them, calls, bytes.
+ * make every file look alike. One run does one thing, from one or more readers that start together,
+ * and prints what it cost: wall and processor nanoseconds of all of them, calls, bytes. Random
+ * reads are timed one by one, and wall is what all would have taken had each been as long as the
+ * one in the middle: a single one is so short that whatever else the machine does would drown it.
  *
  *	io seq|random|map [-s BLOCK] [-o START] [-l LENGTH] [-n CALLS] [-r READERS] [-d] FILE
  *	io texts|list [-n PASSES] [-r READERS] FILE...
@@ -36,6 +38,7 @@ typedef struct {
 
 typedef struct {
 	uint64_t calls, bytes;
+	uint64_t wall; /* 0 = as long as it took */
 } Done;
 
 static void __attribute__((noreturn)) fail(const char *what)
@@ -87,20 +90,36 @@ read_block(int fd, char *buf, size_t block, uint64_t offset, Done *done)
 	done->bytes += have;
 }
 
+static int
+compare_times(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+	return x < y ? -1 : x > y;
+}
+
 static void
 read_blocks(const Work *work, Done *done)
 {
 	int fd = open(work->files[0], O_RDONLY | O_CLOEXEC | work->flags);
 	uint64_t state = work->seed, n_blocks = work->length / work->block;
 	char *buf = aligned_alloc(4096, work->block);
+	uint64_t *times = *work->mode == 'r' ? calloc(work->count, sizeof *times) : NULL;
 
-	if (fd < 0 || !buf)
+	if (fd < 0 || !buf || (!times && *work->mode == 'r'))
 		fail(work->files[0]);
 	memset(buf, 1, work->block); /* its pages are not to be paid for by the first read */
 	for (uint64_t i = 0; i < work->count; i++) {
-		uint64_t at = *work->mode == 'r' ? next_random(&state) % n_blocks : i % n_blocks;
+		uint64_t at = times ? next_random(&state) % n_blocks : i % n_blocks;
+		uint64_t begin = times ? now() : 0;
 		read_block(fd, buf, work->block, work->start + at * work->block, done);
+		if (times)
+			times[i] = now() - begin;
 	}
+	if (times) {
+		qsort(times, work->count, sizeof *times, compare_times);
+		done->wall = times[work->count / 2] * work->count;
+	}
+	free(times);
 	close(fd);
 	free(buf);
 }
@@ -225,8 +244,9 @@ run_readers(Work *work)
 	while (read(result[0], &done, sizeof done) == sizeof done) {
 		sum.calls += done.calls;
 		sum.bytes += done.bytes;
+		sum.wall = done.wall > sum.wall ? done.wall : sum.wall;
 	}
-	uint64_t wall = now() - start;
+	uint64_t wall = sum.wall ? sum.wall : now() - start;
 	while (wait(&status) > 0)
 		failed |= status;
 	if (failed)
