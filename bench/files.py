@@ -112,6 +112,11 @@ def span(start, length, size, *more):
     return '-o', start, '-l', length, '-s', size, *more
 
 
+def random_of(run):
+    """4 KiB at random places of the whole image file."""
+    return span(START, os.path.getsize(run.image) - 2 * START, 4096, '-n', run.calls, 'random', run.image)
+
+
 def passthrough(run):
     """pmem of a raw image: the kernel reads the file by itself, where it can."""
     with settled(run.image) as mount:
@@ -120,8 +125,8 @@ def passthrough(run):
         for text, size in SIZES:
             compare(run, f'reads of {text}', pid, span(START, run.length, size, 'seq', guest + '/pmem'),
                     span(START, run.length, size, 'seq', run.image), speed=True, bar=0.95 if size > 4096 else None)
-        compare(run, 'random reads of 4 KiB', pid, span(START, run.length, 4096, '-n', run.calls, 'random', guest + '/pmem'),
-                span(START, run.length, 4096, '-n', run.calls, 'random', run.image))
+        compare(run, 'random reads of 4 KiB', pid, span(START, os.path.getsize(run.image) - 2 * START, 4096, '-n', run.calls, 'random', guest + '/pmem'),
+                random_of(run))
         compare(run, 'mapped', pid, span(START, run.length, MiB, 'map', guest + '/pmem'),
                 span(START, run.length, MiB, 'map', run.image), speed=True, bar=0.95)
 
@@ -146,8 +151,10 @@ def served(run, title, image):
         for text, size in SIZES[:2]:
             compare(run, f'O_DIRECT, {text}', pid, span(START, run.length, size, '-d', 'seq', path), bare[size],
                     speed=True)
-        compare(run, 'O_DIRECT, random 4 KiB', pid, span(START, run.length, 4096, '-n', run.calls, '-d', 'random', path),
-                span(START, run.length, 4096, '-n', run.calls, 'random', run.image), bar=8)
+        whole = os.path.getsize(run.image) - 2 * START
+        io(run, pid, *span(START, whole, MiB, '-d', 'seq', path))
+        compare(run, 'O_DIRECT, random 4 KiB', pid, span(START, whole, 4096, '-n', run.calls, '-d', 'random', path),
+                random_of(run), bar=8)
     cached(run, image)
 
 
@@ -166,7 +173,7 @@ def cached(run, image):
             compare(run, f'cached, {text}, warm', pid, span(START, run.length, size, 'seq', path),
                     span(START, run.length, size, 'seq', run.image), speed=True, bar=0.9 if size == MiB else None)
         compare(run, 'cached, random 4 KiB, warm', pid, span(START, run.length, 4096, '-n', run.calls, 'random', path),
-                span(START, run.length, 4096, '-n', run.calls, 'random', run.image))
+                random_of(run))
         compare(run, 'cached, mapped, warm', pid, span(START, run.length, MiB, 'map', path),
                 span(START, run.length, MiB, 'map', run.image), speed=True)
 
@@ -199,7 +206,7 @@ def spaces(run):
             for text, size in SIZES[:2]:
                 compare(run, text, pid, span(start, run.length, size, 'seq', path), bare[size], speed=True)
             compare(run, 'random 4 KiB', pid, span(start, run.length, 4096, '-n', run.calls, 'random', path),
-                    span(START, run.length, 4096, '-n', run.calls, 'random', run.image), bar=8)
+                    random_of(run), bar=8)
 
 
 def where(run, mount, name):

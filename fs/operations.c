@@ -197,8 +197,8 @@ handle_text(VmifsRequest *request, gsize *ret_len, VmifsNodeCall *call, GError *
 	return vmifs_content_data(content, ret_len);
 }
 
-gboolean
-vmifs_run_read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+static gboolean
+read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
 	gsize len;
 	const char *text = handle_text(request, &len, call, error);
@@ -210,8 +210,8 @@ vmifs_run_read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	return TRUE;
 }
 
-gboolean
-vmifs_run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+static gboolean
+read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
 	VmifsNode *node = request->handle->node;
 	GError *failure = NULL;
@@ -229,6 +229,13 @@ vmifs_run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error
 	if (vmifs_request_claim(request))
 		vmifs_reply_segments(request->fs, request->req, &segments);
 	return TRUE;
+}
+
+gboolean
+vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	return request->handle->node->ops->render ? read_text(request, call, error)
+						  : read_memory(request, call, error);
 }
 
 /* Texts are data all over. */

@@ -19,9 +19,7 @@ gboolean
 vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Use handle, off, size. */
 gboolean
-vmifs_run_read_text(VmifsRequest *request, VmifsNodeCall *call, GError **error);
-gboolean
-vmifs_run_read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Uses handle, off, flag: TRUE = SEEK_DATA. */
 gboolean
 vmifs_run_lseek(VmifsRequest *request, VmifsNodeCall *call, GError **error);

@@ -151,13 +151,9 @@ op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 static void
 op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
 {
-	g_autoptr(VmifsHandle) handle = get_handle(req, info);
-	gboolean is_text = handle && handle->node->ops->render;
 	start_on_handle(
 		req, info,
-		(VmifsRequest){ .run = is_text ? vmifs_run_read_text : vmifs_run_read_memory,
-				.off = (guint64) off,
-				.size = size });
+		(VmifsRequest){ .run = vmifs_run_read, .off = (guint64) off, .size = size });
 }
 
 static void
