@@ -164,6 +164,13 @@ has_sched(gpointer self)
 }
 
 static gboolean
+has_timers(gpointer self)
+{
+	guint64 address;
+	return linux_symbol(self, "proc_timers_operations", &address, NULL);
+}
+
+static gboolean
 has_id_maps(gpointer self)
 {
 	guint64 address;
@@ -278,6 +285,8 @@ static const VmifsView views[] = {
 	  .present = has_patch_state },
 	{ "autogroup", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_autogroup,
 	  .present = has_autogroup },
+	{ "timers", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_timers,
+	  .present = has_timers },
 	{ "timerslack_ns", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT,
 	  .render = linux_render_timerslack_ns },
 	{ "coredump_filter", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT,

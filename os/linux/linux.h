@@ -253,6 +253,7 @@ LINUX_VIEW(linux_render_stack);
 LINUX_VIEW(linux_render_wchan);
 LINUX_VIEW(linux_render_syscall);
 LINUX_VIEW(linux_render_sched);
+LINUX_VIEW(linux_render_timers);
 
 LINUX_VIEW(linux_render_vcpu_current);
 LINUX_VIEW(linux_render_vcpu_stack);

@@ -56,7 +56,7 @@ EXCEPTIONS = [
 #   file   as above, those of the whole system below procs/; what a thread lacks its process may have
 ABSENT = [
     (r'(task/\d+/)?(arch_status|cgroup|cpu_resctrl_groups|cpuset|ksm_(merging_pages|stat)|mountinfo|mounts|'
-     r'mountstats|numa_maps|smaps(_rollup)?|timens_offsets|timers|attr/|fdinfo/|ns/|latency)',
+     r'mountstats|numa_maps|smaps(_rollup)?|timens_offsets|attr/|fdinfo/|ns/|latency)',
      'not made yet'),
     (r'(procs/)?net/.*', 'not made yet'),
     (r'procs/((sys|tty)/.*|(acpi|bus|driver|dynamic_debug|fs|irq|net|pressure|scsi|sysvipc|tty)/|[^/]*)',
