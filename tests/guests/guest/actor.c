@@ -12,6 +12,7 @@
 #include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/nbd.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -279,6 +280,19 @@ ids(int argc, char **argv)
 	umask(027);
 }
 
+/* Sleeps in a function of a module: serves a block device, whose other end says nothing. */
+static void
+module(int argc, char **argv)
+{
+	int pair[2], disk = open("/dev/nbd0", O_RDWR | O_CLOEXEC);
+
+	(void) argc, (void) argv;
+	must(disk >= 0 && !socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "nbd0");
+	must(!ioctl(disk, NBD_SET_SOCK, pair[0]), "NBD_SET_SOCK");
+	ready();
+	ioctl(disk, NBD_DO_IT);
+}
+
 static void
 realtime(int argc, char **argv)
 {
@@ -452,6 +466,7 @@ static const struct role roles[] = {
 	{ "threads", threads },
 	{ "files", files },
 	{ "tap", tap },
+	{ "module", module },
 	{ "maps", maps },
 	{ "ids", ids },
 	{ "realtime", realtime },
