@@ -150,7 +150,9 @@ leaf_range(const VmifsPaging *paging, VmifsWalk *walk, const VmifsWalkLevel *at,
 		ret->pa = (entry & ENTRY_ADDRESS & ~in_page & ~paging->ignore_mask) |
 			  (walk->va & in_page);
 		ret->perms = and_perms(at->perms, entry, TRUE);
-		index = last_of_run(at->table, index, max, level, entry, paging->ignore_mask);
+		if (!walk->single)
+			index = last_of_run(at->table, index, max, level, entry,
+					    paging->ignore_mask);
 	}
 	end = at->va + ((guint64) (index + 1) << shift) - 1;
 	finish(walk, MIN(end, last), ret);

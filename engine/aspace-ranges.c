@@ -93,6 +93,25 @@ vmifs_aspace_visit(VmifsAspace *aspace, guint64 va, guint64 last, guint64 max_ta
 	return walker.walk.done || set_exhausted(&walker, va, error);
 }
 
+gboolean
+vmifs_aspace_visit_pages(VmifsAspace *aspace, guint64 va, guint64 last, guint64 max_tables,
+			 VmifsRangeVisit visit, gpointer user, const VmifsCall *call,
+			 GError **error)
+{
+	VmifsWalker walker;
+	VmifsRange range;
+
+	vmifs_walker_init(&walker, &aspace->tables, va, last, max_tables);
+	walker.walk.single = TRUE;
+	for (guint n = 0; vmifs_walker_next(&walker, &range); n++) {
+		if (n % CHECK_EVERY == 0 && !vmifs_call_check(call, error))
+			return FALSE;
+		if (!visit(&range, user))
+			return TRUE;
+	}
+	return walker.walk.done || set_exhausted(&walker, va, error);
+}
+
 /* ---- data and holes ---- */
 
 /* The first byte of a page range that is, or is not, backed by memory. */

@@ -51,7 +51,8 @@ struct VmifsWalk {
 	 * for a slot may overwrite what an earlier call for it returned. */
 	const guint8 *(*table)(gpointer ctx, guint slot, guint64 pa, gsize len);
 	gpointer ctx;
-	guint64 budget; /* table loads left; at 0 next() returns FALSE with `exhausted` set */
+	guint64 budget;  /* table loads left; at 0 next() returns FALSE with `exhausted` set */
+	gboolean single; /* pages are not merged, so that each one's entry is seen */
 	/* Set by the arch. Zero at the start. */
 	gboolean done;                           /* the cursor went past `last` */
 	gboolean exhausted;                      /* the budget ended the walk before `last` */
@@ -63,8 +64,9 @@ struct VmifsArch {
 	const VmifsMode *modes;
 	gsize n_modes;
 	/* The range at the cursor, clipped to [va, last]; moves the cursor past it. Entries of one
-	 * table that continue each other (holes; pages with contiguous pa and equal perms) are one
-	 * range; the caller merges over tables. FALSE when the walk is done or exhausted. */
+	 * table that continue each other (holes; pages with contiguous pa and equal perms, unless
+	 * single) are one range; the caller merges over tables. FALSE when the walk is done or
+	 * exhausted. */
 	gboolean (*next)(const VmifsPaging *paging, VmifsWalk *walk, VmifsRange *ret);
 };
 

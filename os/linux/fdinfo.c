@@ -139,7 +139,8 @@ LINUX_VIEW(linux_render_fdinfo)
 			       (gint64) linux_take(&c, open.file, LINUX_FIELD_FILE_POS),
 			       (guint) flags | (open.close_on_exec ? O_CLOEXEC_BIT : 0),
 			       (gint32) linux_take(&c, path.mnt - vfs_at, LINUX_FIELD_MOUNT_ID));
-	if (linux_has_text(self, LINUX_TEXT_FDINFO_INO))
+	if (linux_has_text(self, LINUX_TEXT_FDINFO_INO) ||
+	    linux_has_text(self, LINUX_TEXT_FDINFO_LONG_INO))
 		g_string_append_printf(text, "ino:\t%" G_GUINT64_FORMAT "\n",
 				       linux_take(&c, inode, LINUX_FIELD_INODE_INO));
 	append_locks(&c, &open, inode, text, call);

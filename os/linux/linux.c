@@ -252,6 +252,8 @@ static const VmifsView views[] = {
 	{ "stack", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_stack },
 	{ "wchan", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_wchan },
 	{ "syscall", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_syscall },
+	{ "smaps", TASK, VMIFS_VIEW_TEXT, .render = linux_render_smaps },
+	{ "smaps_rollup", TASK, VMIFS_VIEW_TEXT, .render = linux_render_smaps_rollup },
 	{ "fdinfo", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_TEXT, linux_render_fdinfo, linux_list_fd,
 	  TRUE },
 	{ "limits", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_limits },

@@ -44,6 +44,11 @@ linux_room_for(const Linux *os, guint64 least_len)
 gboolean
 linux_has_text(const Linux *os, LinuxText text);
 
+/* The names that smaps has for the bits of vm_flags: 64 of them, each of as many bytes as returned,
+ * 2 or 3; 0 = not found. len: at least 64 * 3. */
+guint
+linux_flag_names(const Linux *os, char *ret, gsize len);
+
 /* ---- members: get.c ---- */
 
 /* What this kernel's types lack is UNSUPPORTED, naming it. */
@@ -222,6 +227,8 @@ LINUX_VIEW(linux_render_root);
 LINUX_VIEW(linux_render_fd);
 LINUX_LIST(linux_list_fd);
 LINUX_VIEW(linux_render_fdinfo);
+LINUX_VIEW(linux_render_smaps);
+LINUX_VIEW(linux_render_smaps_rollup);
 LINUX_VIEW(linux_render_limits);
 LINUX_VIEW(linux_render_thread_io);
 LINUX_VIEW(linux_render_process_io);

@@ -3,7 +3,7 @@
  * maps: the texts made of a process's mappings: maps, as procfs writes it to the byte, and modules,
  * which says where each executable and library lies.
  */
-#include "linux.h"
+#include "smaps.h"
 
 #include <string.h>
 
@@ -12,8 +12,8 @@
 #define VSYSCALL_NONE 2
 #define CONTEXT_HAS_VSYSCALL (1U << 1)
 
-static void
-append_line(GString *out, const VmifsVma *vma)
+void
+linux_maps_append_line(GString *out, const VmifsVma *vma)
 {
 	gsize start = out->len;
 
@@ -34,24 +34,25 @@ append_line(GString *out, const VmifsVma *vma)
 }
 
 /* The page that old programs jump into for time(): in no list, shown where it is on. */
-static void
-append_vsyscall(const Linux *os, guint64 mm, GString *out)
+gboolean
+linux_gate_vma(const Linux *os, guint64 mm, VmifsVma *ret)
 {
-	guint64 gate, mode, flags, vm_flags;
+	guint64 mode, flags, vm_flags;
 	VmifsVma vma = { .path = (char *) "[vsyscall]" };
 
-	if (!linux_symbol(os, "gate_vma", &gate, NULL) ||
+	if (!linux_symbol(os, "gate_vma", &vma.object, NULL) ||
 	    !linux_variable(os, "vsyscall_mode", 4, &mode, NULL) || mode == VSYSCALL_NONE)
-		return;
+		return FALSE;
 	if (linux_get(os, mm, LINUX_FIELD_MM_CONTEXT_FLAGS, &flags, NULL) &&
 	    !(flags & CONTEXT_HAS_VSYSCALL))
-		return;
-	if (!linux_get(os, gate, LINUX_FIELD_VMA_START, &vma.start, NULL) ||
-	    !linux_get(os, gate, LINUX_FIELD_VMA_END, &vma.end, NULL) ||
-	    !linux_get(os, gate, LINUX_FIELD_VMA_FLAGS, &vm_flags, NULL))
-		return;
+		return FALSE;
+	if (!linux_get(os, vma.object, LINUX_FIELD_VMA_START, &vma.start, NULL) ||
+	    !linux_get(os, vma.object, LINUX_FIELD_VMA_END, &vma.end, NULL) ||
+	    !linux_get(os, vma.object, LINUX_FIELD_VMA_FLAGS, &vm_flags, NULL))
+		return FALSE;
 	vma.perms = linux_vma_perms(vm_flags);
-	append_line(out, &vma);
+	*ret = vma;
+	return TRUE;
 }
 
 static GArray *
@@ -68,13 +69,14 @@ read_vmas(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError 
 LINUX_VIEW(linux_render_maps)
 {
 	g_autoptr(GArray) vmas = read_vmas(os, task, call, error);
+	VmifsVma gate;
 
 	if (!vmas)
 		return FALSE;
 	for (guint i = 0; i < vmas->len; i++)
-		append_line(out, &g_array_index(vmas, VmifsVma, i));
-	if (task->mm)
-		append_vsyscall(os, task->mm, out);
+		linux_maps_append_line(out, &g_array_index(vmas, VmifsVma, i));
+	if (task->mm && linux_gate_vma(os, task->mm, &gate))
+		linux_maps_append_line(out, &gate);
 	return TRUE;
 }
 

@@ -21,7 +21,11 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_WRITEBACK_TMP] = "WritebackTmp:   ",
 	[LINUX_TEXT_CMA] = "CmaTotal:       ",
 	[LINUX_TEXT_MANDLOCK] = ",mand",
+	[LINUX_TEXT_PSS_DIRTY] = "Pss_Dirty:      ",
+	[LINUX_TEXT_KSM] = "KSM:            ",
+	[LINUX_TEXT_THP_WIDE] = "THPeligible:    %8u\n",
 	[LINUX_TEXT_FDINFO_INO] = "\nino:\t%lu\n",
+	[LINUX_TEXT_FDINFO_LONG_INO] = "\nino:\t%llu\n",
 	[LINUX_TEXT_EVENTFD_SEMAPHORE] = "eventfd-semaphore: %d\n",
 	[LINUX_TEXT_ESCAPE_HASH] = " \t\n\\#",
 	[LINUX_TEXT_PACKET_NARROW] = "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n",
@@ -54,6 +58,25 @@ search(const guint8 *bytes, gsize len, guint32 found)
 	return found;
 }
 
+/* How the table of names for vm_flags begins: two letters each, since GCC 15 with a NUL. */
+static void
+search_flag_names(LinuxTexts *texts_, const guint8 *bytes, gsize len, guint64 va)
+{
+	static const struct {
+		const char *bytes;
+		gsize len;
+		guint width;
+	} shapes[] = { { "rdwrexshmrmwmemsgd", 18, 2 }, { "rd\0wr\0ex\0sh\0mr\0mw", 18, 3 } };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(shapes) && !texts_->flag_names; i++) {
+		const guint8 *at = memmem(bytes, len, shapes[i].bytes, shapes[i].len);
+		if (at) {
+			texts_->flag_names = va + (guint64) (at - bytes);
+			texts_->flag_width = shapes[i].width;
+		}
+	}
+}
+
 static guint32
 search_rodata(const Linux *os)
 {
@@ -66,18 +89,37 @@ search_rodata(const Linux *os)
 	    !linux_symbol(os, "__end_rodata", &end, NULL) || end - start > MAX_RODATA)
 		return 0;
 	/* Pieces overlap by more than a text, so that none is cut. */
-	for (guint64 at = start; at < end && found != all; at += CHUNK - MAX_TEXT) {
+	for (guint64 at = start; at < end && (found != all || !os->texts->flag_names);
+	     at += CHUNK - MAX_TEXT) {
 		gsize got =
 			vmifs_aspace_read_some(os->aspace, at, chunk, MIN(CHUNK, end - at), NULL);
 		found = search(chunk, got, found);
+		search_flag_names(os->texts, chunk, got, at);
 	}
 	return found;
+}
+
+static void
+search_once(const Linux *os)
+{
+	if (g_once_init_enter(&os->texts->once))
+		g_once_init_leave(&os->texts->once, search_rodata(os) + (gsize) 1);
+}
+
+guint
+linux_flag_names(const Linux *os, char *ret, gsize len)
+{
+	search_once(os);
+	guint width = os->texts->flag_width;
+	if (!width || !vmifs_aspace_read(os->aspace, os->texts->flag_names, ret,
+					 MIN(len, (gsize) width * 64), NULL))
+		return 0;
+	return width;
 }
 
 gboolean
 linux_has_text(const Linux *os, LinuxText text)
 {
-	if (g_once_init_enter(&os->texts->once))
-		g_once_init_leave(&os->texts->once, search_rodata(os) + (gsize) 1);
+	search_once(os);
 	return (os->texts->once - 1) >> text & 1;
 }

@@ -23,6 +23,10 @@ typedef enum {
 	LINUX_TEXT_MANDLOCK,
 	LINUX_TEXT_ESCAPE_HASH,
 	LINUX_TEXT_FDINFO_INO,
+	LINUX_TEXT_FDINFO_LONG_INO,
+	LINUX_TEXT_PSS_DIRTY,
+	LINUX_TEXT_KSM,
+	LINUX_TEXT_THP_WIDE,
 	LINUX_TEXT_EVENTFD_SEMAPHORE,
 	LINUX_TEXT_PACKET_NARROW,
 	LINUX_N_TEXTS,
@@ -30,6 +34,8 @@ typedef enum {
 
 /* Filled at the first question; any thread. */
 typedef struct {
+	guint64 flag_names; /* address of the table of names; 0 = none */
+	guint flag_width;
 	gsize once; /* 1 + bits of those that were found; 0 = not asked yet */
 } LinuxTexts;
 

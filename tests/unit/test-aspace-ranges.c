@@ -114,6 +114,44 @@ START_TEST(visit_merges_over_tables)
 }
 END_TEST
 
+START_TEST(visit_of_pages_has_each_by_itself)
+{
+	g_autoptr(VmifsAspace) aspace = make_aspace();
+	Visited visited = { .text = g_string_new(NULL) };
+
+	ck_assert(vmifs_aspace_visit_pages(aspace, 0x1ff000, 0x205fff, 64, write_down, &visited,
+					   NULL, NULL));
+	assert_visited(visited, "0x1ff000+0x1000 page 0x20f000\n"
+				"0x200000+0x1000 page 0x210000\n"
+				"0x201000+0x1000 page 0x211000\n"
+				"0x202000+0x1000 page 0xfee00000\n"
+				"0x203000+0x1000 page 0xfee01000\n"
+				"0x204000+0x1000 hole 0\n"
+				"0x205000+0x1000 page 0x100000\n");
+	visited = (Visited){ .text = g_string_new(NULL), .stop_after = 2 };
+	ck_assert(vmifs_aspace_visit_pages(aspace, 0x1ff000, 0x205fff, 64, write_down, &visited,
+					   NULL, NULL));
+	ck_assert_uint_eq(visited.n, 2);
+	g_string_free(visited.text, TRUE);
+}
+END_TEST
+
+START_TEST(visit_of_pages_ends_with_its_budget)
+{
+	g_autoptr(VmifsAspace) aspace = make_aspace();
+	Visited visited = { .text = g_string_new(NULL) };
+	g_autoptr(GError) error = NULL, cancelled = NULL;
+
+	ck_assert(!vmifs_aspace_visit_pages(aspace, 0, 0x40000000, 2, write_down, &visited, NULL,
+					    &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	ck_assert(!vmifs_aspace_visit_pages(aspace, 0, 0x40000000, 64, write_down, &visited,
+					    &given_up, &cancelled));
+	ck_assert(g_error_matches(cancelled, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	g_string_free(visited.text, TRUE);
+}
+END_TEST
+
 START_TEST(visit_ends_when_told_to)
 {
 	g_autoptr(VmifsAspace) aspace = make_aspace();
@@ -611,6 +649,8 @@ make_suite(void)
 	Suite *s = suite_create("aspace-ranges");
 	TCase *t = tcase_create("aspace-ranges");
 	tcase_add_test(t, visit_merges_over_tables);
+	tcase_add_test(t, visit_of_pages_has_each_by_itself);
+	tcase_add_test(t, visit_of_pages_ends_with_its_budget);
 	tcase_add_test(t, visit_ends_when_told_to);
 	tcase_add_test(t, visit_of_nothing_is_no_error);
 	tcase_add_test(t, visit_of_all_addresses_has_lengths_that_fit);

@@ -104,6 +104,13 @@ gboolean
 vmifs_aspace_visit(VmifsAspace *aspace, guint64 va, guint64 last, guint64 max_tables,
 		   VmifsRangeVisit visit, gpointer user, const VmifsCall *call, GError **error);
 
+/* The same with every page by itself, so that its own entry is seen; what is not mapped comes in
+ * pieces as its tables have it. */
+gboolean
+vmifs_aspace_visit_pages(VmifsAspace *aspace, guint64 va, guint64 last, guint64 max_tables,
+			 VmifsRangeVisit visit, gpointer user, const VmifsCall *call,
+			 GError **error);
+
 /* First address >= va, <= last, that is data (a PAGE backed by RAM) or a hole (all else); FALSE
  * without error when there is none, with TIMEOUT when the budget of table visits ended first, with
  * the call's error when cancelled (ret_va then says how far it came). */

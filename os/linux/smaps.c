@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * smaps: how much of each mapping is in memory, and whose it is: by its page-table entries, which
+ * tell of accesses, and the struct pages that they lead to, which tell how often a page is mapped.
+ * smaps_rollup is the sum of all.
+ */
+#include "smaps.h"
+
+#include "pages.h"
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE 4096
+#define HUGE_SHIFT 21
+#define VM_LOCKED 0x2000
+#define VM_WRITE 0x2
+#define VM_SHARED 0x8
+#define PKEY_SHIFT 32
+#define PKEY_MASK 0xf
+/* A process may map one page often, but not each page of memory a dozen times. */
+#define MAX_SHARE 16
+#define MIN_BUDGET (1024 * 1024)
+/* Shares of a page are counted in 1/4096 of a byte. */
+#define PSS_SHIFT 12
+
+#define ENTRY_PRESENT (1ULL << 0)
+#define ENTRY_ACCESSED (1ULL << 5)
+#define ENTRY_DIRTY (1ULL << 6)
+#define ENTRY_SPECIAL (1ULL << 9)      /* no page of memory that anybody counts */
+#define ENTRY_SAVED_DIRTY (1ULL << 58) /* of a page that may not be written for now */
+
+/* Entries of what was swapped out: where to, inverted. */
+#define SWAP_TYPE_SHIFT 59
+#define SWAP_OFFSET_SHIFT 14
+#define SWAP_COUNT_MASK 0x3f
+
+typedef struct {
+	guint64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;
+	guint64 shared_clean, shared_dirty, private_clean, private_dirty;
+	guint64 referenced, anon, ksm, lazy_free;
+	guint64 anon_huge, shmem_huge, file_huge, shared_hugetlb, private_hugetlb;
+	guint64 swap, swap_pss;
+} Sums;
+
+typedef struct {
+	const Linux *os;
+	const VmifsCall *call;
+	VmifsAspace *aspace; /* (full) the process's */
+	LinuxPages *pages;   /* (full) */
+	guint64 budget;      /* pages and tables still to be looked at */
+	guint64 swap_info, n_swaps;
+	/* Of the mapping at hand. */
+	const VmifsVma *vma;
+	LinuxMapping mapping;
+	Sums *sums;
+} Smaps;
+
+/* ---- one page ---- */
+
+static void
+add_share(Smaps *s, const LinuxPage *page, guint64 size, guint64 pss, gboolean dirty,
+	  gboolean is_private)
+{
+	Sums *sums = s->sums;
+
+	sums->pss += pss;
+	if (linux_page_is_anon(page))
+		sums->pss_anon += pss;
+	else if (linux_page_is_swap_backed(s->pages, page))
+		sums->pss_shmem += pss;
+	else
+		sums->pss_file += pss;
+	if (s->mapping.flags & VM_LOCKED)
+		sums->pss_locked += pss;
+	if (dirty)
+		sums->pss_dirty += pss;
+	*(dirty        ? is_private ? &sums->private_dirty : &sums->shared_dirty
+	  : is_private ? &sums->private_clean
+		       : &sums->shared_clean) += size;
+}
+
+static void
+add_page(Smaps *s, const LinuxPage *page, guint64 entry, guint64 size)
+{
+	gboolean page_dirty = linux_page_is_dirty(s->pages, page);
+	gboolean dirty = page_dirty || entry & (ENTRY_DIRTY | ENTRY_SAVED_DIRTY);
+
+	if (linux_page_is_anon(page)) {
+		s->sums->anon += size;
+		if (!dirty && !linux_page_is_swap_backed(s->pages, page))
+			s->sums->lazy_free += size;
+	}
+	if (linux_page_is_ksm(page))
+		s->sums->ksm += size;
+	s->sums->rss += size;
+	if (entry & ENTRY_ACCESSED || linux_page_is_referenced(s->pages, page))
+		s->sums->referenced += size;
+	if (page->refs == 1) {
+		add_share(s, page, size, size << PSS_SHIFT, dirty, TRUE);
+		return;
+	}
+	for (guint i = 0; i < size >> PAGE_SHIFT; i++) {
+		guint32 n = linux_page_mapcount(s->pages, page, i, FALSE);
+		guint64 pss = (guint64) PAGE_SIZE << PSS_SHIFT;
+		add_share(s, page, PAGE_SIZE, n >= 2 ? pss / n : pss, dirty, n < 2);
+	}
+	s->budget -= MIN(s->budget, size >> PAGE_SHIFT);
+}
+
+static void
+add_huge(Smaps *s, const VmifsRange *range, const LinuxPage *page)
+{
+	if (linux_page_is_huge_zero(s->pages, page))
+		return;
+	if (linux_page_is_anon(page))
+		s->sums->anon_huge += range->len;
+	else if (linux_page_is_swap_backed(s->pages, page))
+		s->sums->shmem_huge += range->len;
+	else
+		s->sums->file_huge += range->len;
+	add_page(s, page, range->entry, range->len);
+}
+
+static void
+add_hugetlb(Smaps *s, const VmifsRange *range, const LinuxPage *page)
+{
+	if (linux_page_mapcount(s->pages, page, 0, TRUE) >= 2)
+		s->sums->shared_hugetlb += range->len;
+	else
+		s->sums->private_hugetlb += range->len;
+}
+
+/* How many have the page that was swapped out there; 1 where nobody tells. */
+static guint
+swap_users(Smaps *s, guint64 type, guint64 offset)
+{
+	guint64 info, map, max;
+	guint8 count;
+
+	if (!vmifs_aspace_read_ptr(s->os->aspace, s->swap_info + type * 8, &info, NULL) ||
+	    !linux_get(s->os, info, LINUX_FIELD_SWAP_INFO_MAP, &map, NULL) ||
+	    !linux_get(s->os, info, LINUX_FIELD_SWAP_INFO_MAX, &max, NULL) || offset >= max ||
+	    !vmifs_aspace_read_u8(s->os->aspace, map + offset, &count, NULL))
+		return 1;
+	return MAX(count & SWAP_COUNT_MASK, 1);
+}
+
+static void
+add_swapped(Smaps *s, guint64 entry)
+{
+	guint64 type = entry >> SWAP_TYPE_SHIFT;
+
+	/* Higher types are no swap: notes of pages on their way, or of poisoned ones. */
+	if (type >= s->n_swaps)
+		return;
+	guint64 offset = ~entry << (64 - SWAP_TYPE_SHIFT) >> SWAP_OFFSET_SHIFT;
+	s->sums->swap += PAGE_SIZE;
+	s->sums->swap_pss += ((guint64) PAGE_SIZE << PSS_SHIFT) / swap_users(s, type, offset);
+}
+
+static gboolean
+visit_range(const VmifsRange *range, gpointer user)
+{
+	Smaps *s = user;
+	LinuxPage page;
+
+	if (!s->budget)
+		return FALSE;
+	s->budget--;
+	if (range->kind == VMIFS_RANGE_NOT_PRESENT && range->level == 1)
+		add_swapped(s, range->entry);
+	if (range->kind != VMIFS_RANGE_PAGE || !linux_page(s->pages, range->pa, &page))
+		return TRUE;
+	if (s->mapping.is_hugetlb)
+		add_hugetlb(s, range, &page);
+	else if (range->page_shift == HUGE_SHIFT)
+		add_huge(s, range, &page);
+	else if (range->page_shift == PAGE_SHIFT && !(range->entry & ENTRY_SPECIAL))
+		add_page(s, &page, range->entry, PAGE_SIZE);
+	return TRUE;
+}
+
+/* ---- one mapping ---- */
+
+static gboolean
+gather(Smaps *s, const VmifsVma *vma, Sums *sums, GError **error)
+{
+	s->vma = vma;
+	s->sums = sums;
+	if (!linux_mapping_read(s->os, vma->object, &s->mapping, error))
+		return FALSE;
+	/* What a process writes for itself alone is swapped out by itself. */
+	if (s->mapping.flags & VM_SHARED || !(s->mapping.flags & VM_WRITE))
+		sums->swap += linux_mapping_shmem_swap(s->os, vma, &s->mapping) * PAGE_SIZE;
+	if (!vmifs_aspace_visit_pages(s->aspace, vma->start, vma->end - 1, s->budget, visit_range,
+				      s, s->call, error))
+		return FALSE;
+	if (!s->budget) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+				    "page tables map far more than there is memory");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static void
+line_kb(GString *out, const char *name, guint64 bytes)
+{
+	g_string_append_printf(out, "%-15s %8" G_GUINT64_FORMAT " kB\n", name, bytes >> 10);
+}
+
+static void
+append_sums(const Linux *os, const Sums *s, gboolean all, GString *out)
+{
+	line_kb(out, "Rss:", s->rss);
+	line_kb(out, "Pss:", s->pss >> PSS_SHIFT);
+	if (linux_has_text(os, LINUX_TEXT_PSS_DIRTY))
+		line_kb(out, "Pss_Dirty:", s->pss_dirty >> PSS_SHIFT);
+	if (all) {
+		line_kb(out, "Pss_Anon:", s->pss_anon >> PSS_SHIFT);
+		line_kb(out, "Pss_File:", s->pss_file >> PSS_SHIFT);
+		line_kb(out, "Pss_Shmem:", s->pss_shmem >> PSS_SHIFT);
+	}
+	line_kb(out, "Shared_Clean:", s->shared_clean);
+	line_kb(out, "Shared_Dirty:", s->shared_dirty);
+	line_kb(out, "Private_Clean:", s->private_clean);
+	line_kb(out, "Private_Dirty:", s->private_dirty);
+	line_kb(out, "Referenced:", s->referenced);
+	line_kb(out, "Anonymous:", s->anon);
+	if (linux_has_text(os, LINUX_TEXT_KSM))
+		line_kb(out, "KSM:", s->ksm);
+	line_kb(out, "LazyFree:", s->lazy_free);
+	line_kb(out, "AnonHugePages:", s->anon_huge);
+	line_kb(out, "ShmemPmdMapped:", s->shmem_huge);
+	line_kb(out, "FilePmdMapped:", s->file_huge);
+	line_kb(out, "Shared_Hugetlb:", s->shared_hugetlb);
+	g_string_append_printf(out, "Private_Hugetlb: %7" G_GUINT64_FORMAT " kB\n",
+			       s->private_hugetlb >> 10);
+	line_kb(out, "Swap:", s->swap);
+	line_kb(out, "SwapPss:", s->swap_pss >> PSS_SHIFT);
+	line_kb(out, "Locked:", s->pss_locked >> PSS_SHIFT);
+}
+
+static void
+append_mapping(Smaps *s, const VmifsVma *vma, const Sums *sums, gboolean eligible, gboolean keys,
+	       GString *out)
+{
+	const LinuxMapping *m = &s->mapping;
+
+	linux_maps_append_line(out, vma);
+	line_kb(out, "Size:", vma->end - vma->start);
+	line_kb(out, "KernelPageSize:", m->page_size);
+	line_kb(out, "MMUPageSize:", m->page_size);
+	append_sums(s->os, sums, FALSE, out);
+	g_string_append_printf(out,
+			       linux_has_text(s->os, LINUX_TEXT_THP_WIDE) ? "THPeligible:    %8u\n"
+									  : "THPeligible:    %u\n",
+			       eligible);
+	if (keys)
+		g_string_append_printf(out, "ProtectionKey:  %8u\n",
+				       (guint) (m->flags >> PKEY_SHIFT & PKEY_MASK));
+	linux_mapping_append_flags(s->os, m->flags, out);
+}
+
+/* ---- a process ---- */
+
+static void
+clear_smaps(Smaps *s)
+{
+	g_clear_pointer(&s->aspace, vmifs_aspace_unref);
+	g_clear_pointer(&s->pages, linux_pages_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Smaps, clear_smaps)
+
+static gboolean
+init_smaps(Smaps *s, const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error)
+{
+	guint64 n_swaps;
+
+	*s = (Smaps){ .os = os, .call = call };
+	s->aspace = linux_task_aspace((gpointer) os, task, error);
+	s->pages = s->aspace ? linux_pages_new(os, error) : NULL;
+	if (!s->pages)
+		return FALSE;
+	s->budget = MAX(vmifs_physmem_ram(os->mem) / PAGE_SIZE * MAX_SHARE, MIN_BUDGET);
+	if (linux_symbol(os, "swap_info", &s->swap_info, NULL) &&
+	    linux_variable(os, "nr_swapfiles", 4, &n_swaps, NULL))
+		s->n_swaps = MIN(n_swaps, 32);
+	return TRUE;
+}
+
+static GArray *
+read_vmas(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error)
+{
+	g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(VmifsVma));
+
+	g_array_set_clear_func(vmas, (GDestroyNotify) vmifs_vma_clear);
+	return linux_vmas((gpointer) os, task, vmas, call, error) ? g_steal_pointer(&vmas) : NULL;
+}
+
+LINUX_VIEW(linux_render_smaps)
+{
+	const Linux *self = os;
+	g_auto(Smaps) s = { 0 };
+	VmifsVma gate;
+
+	if (!task->mm)
+		return TRUE;
+	g_autoptr(GArray) vmas = read_vmas(self, task, call, error);
+	if (!vmas || !init_smaps(&s, self, task, call, error))
+		return FALSE;
+	gboolean keys = linux_has_protection_keys(self);
+	g_autoptr(GString) text = g_string_new(NULL);
+	for (guint i = 0; i < vmas->len; i++) {
+		const VmifsVma *vma = &g_array_index(vmas, VmifsVma, i);
+		Sums sums = { 0 };
+		if (!gather(&s, vma, &sums, error))
+			return FALSE;
+		append_mapping(&s, vma, &sums,
+			       linux_mapping_is_thp_eligible(self, task->mm, vma, &s.mapping), keys,
+			       text);
+	}
+	if (linux_gate_vma(self, task->mm, &gate) &&
+	    linux_mapping_read(self, gate.object, &s.mapping, NULL))
+		append_mapping(&s, &gate, &(Sums){ 0 }, FALSE, keys, text);
+	g_string_append_len(out, text->str, (gssize) text->len);
+	return TRUE;
+}
+
+LINUX_VIEW(linux_render_smaps_rollup)
+{
+	const Linux *self = os;
+	g_auto(Smaps) s = { 0 };
+	VmifsVma whole = { .path = (char *) "[rollup]" };
+	Sums sums = { 0 };
+
+	if (!task->mm) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_ENDED, "it has no memory");
+		return FALSE;
+	}
+	g_autoptr(GArray) vmas = read_vmas(self, task, call, error);
+	if (!vmas || !init_smaps(&s, self, task, call, error))
+		return FALSE;
+	for (guint i = 0; i < vmas->len; i++) {
+		const VmifsVma *vma = &g_array_index(vmas, VmifsVma, i);
+		if (!gather(&s, vma, &sums, error))
+			return FALSE;
+		whole.start = i ? whole.start : vma->start;
+		whole.end = vma->end;
+	}
+	linux_maps_append_line(out, &whole);
+	append_sums(self, &sums, TRUE, out);
+	return TRUE;
+}
