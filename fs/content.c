@@ -18,9 +18,10 @@ struct VmifsContent {
 	GString *text; /* NULL until made */
 };
 
-/* Texts that nobody has open are kept for a moment, up to so many bytes and files. */
+/* Texts that nobody has open are kept for a moment, up to so many bytes, in which a file of a few
+ * bytes counts for what it takes in memory. */
 #define RECENT_LEN ((gsize) 2 << 20)
-#define RECENT_FILES 64
+#define RECENT_MIN 256
 
 struct VmifsContents {
 	GMutex lock; /* guards what follows, and shared contents */
@@ -28,7 +29,7 @@ struct VmifsContents {
 	guint n_waiting;     /* on changed */
 	GHashTable *by_node; /* VmifsNode -> VmifsContent, both (borrowed) */
 	GQueue recent;       /* of VmifsContent (full), newest last: see keep_locked() */
-	gsize recent_len;    /* bytes of their texts */
+	gsize recent_len;    /* bytes that they take */
 };
 
 gboolean
@@ -84,20 +85,26 @@ drop_locked(VmifsContent *content)
 	g_free(content);
 }
 
+static gsize
+recent_size(const VmifsContent *content)
+{
+	return RECENT_MIN + content->text->allocated_len;
+}
+
 /* Whoever asks for a size wants to open next, whoever has opened, to read: three requests, one
  * text.
  */
 static void
 keep_locked(VmifsContents *contents, VmifsContent *content)
 {
-	if (content->text->len > RECENT_LEN)
+	if (recent_size(content) > RECENT_LEN)
 		return;
 	content->refs++;
 	g_queue_push_tail(&contents->recent, content);
-	contents->recent_len += content->text->len;
-	while (contents->recent_len > RECENT_LEN || contents->recent.length > RECENT_FILES) {
+	contents->recent_len += recent_size(content);
+	while (contents->recent_len > RECENT_LEN) {
 		VmifsContent *oldest = g_queue_pop_head(&contents->recent);
-		contents->recent_len -= oldest->text->len;
+		contents->recent_len -= recent_size(oldest);
 		drop_locked(oldest);
 	}
 }

@@ -93,7 +93,7 @@ START_TEST(small_text_is_kept_until_others_take_its_place)
 	vmifs_content_unref(get(&f, NULL));
 	vmifs_content_unref(get(&f, NULL));
 	ck_assert_int_eq(f.node->n_rendered, 1);
-	for (int i = 0; i < 64; i++) {
+	for (int i = 0; i < 8192; i++) {
 		VmifsNodeCall call = { .may_block = TRUE };
 		g_autoptr(VmifsNode) other = vmifs_node_new(&ops, NULL, "", 0);
 		other->guest = &f.guest;
