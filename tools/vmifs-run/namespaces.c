@@ -17,7 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define KINDS (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET)
+#define KINDS (CLONE_NEWPID | CLONE_NEWNET)
 #define TMPFS_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static gboolean
@@ -55,12 +55,9 @@ enter(void)
 	return unshare(CLONE_NEWUSER | KINDS) == 0 && map_user(uid, gid);
 }
 
-gboolean
-run_namespaces_enter(void)
+static void
+complain_of_namespaces(void)
 {
-	/* Mounts that come and go on the host do so here; none of ours is seen there. */
-	if (enter() && mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0)
-		return TRUE;
 	switch (errno) {
 	case EPERM:
 	case EACCES:
@@ -86,6 +83,24 @@ run_namespaces_enter(void)
 	default:
 		run_complain(errno, "private namespaces");
 	}
+}
+
+gboolean
+run_namespaces_enter(void)
+{
+	if (enter())
+		return TRUE;
+	complain_of_namespaces();
+	return FALSE;
+}
+
+/* Mounts that come and go on the host do so here; none of ours is seen there. */
+static gboolean
+enter_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0)
+		return TRUE;
+	complain_of_namespaces();
 	return FALSE;
 }
 
@@ -114,6 +129,8 @@ gboolean
 run_namespaces_cover(const char *dir)
 {
 	g_autofree char *procs = g_build_filename(dir, "procs", NULL);
+	if (!enter_mounts())
+		return FALSE;
 	if (mount(procs, "/proc", NULL, MS_BIND, NULL) < 0) {
 		run_complain(errno, "%s cannot be mounted on /proc", procs);
 		return FALSE;

@@ -32,8 +32,8 @@ run_guest_pids(const char *dir);
 
 /* ---- namespaces.c ---- */
 
-/* This process has mounts and a network of its own from now on, its children pids, too; an ordinary
- * user becomes the owner of a user namespace for that. FALSE: complained. */
+/* This process has a network of its own from now on, its children pids, too; an ordinary user
+ * becomes the owner of a user namespace for that. FALSE: complained. */
 gboolean
 run_namespaces_enter(void);
 /* Lays the guest's procs over /proc, and nothing over what would tell of this host. In the child.
