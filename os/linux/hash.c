@@ -9,6 +9,11 @@
 
 /* The kernel's largest have half a million, unless its command line says more. */
 #define MAX_CHAINS (16 * 1024 * 1024)
+/* A kernel makes one for each 128 KiB of memory at most. */
+#define LEAST_CHAIN 4096
+#define LEAST_ELEMENT 1024
+/* Chains that end in a loop, or nowhere: a table with more of them is none. */
+#define MAX_BROKEN 64
 /* Each becomes a line of some hundred bytes. */
 #define MAX_ELEMENTS (512 * 1024)
 #define CHUNK (64 * 1024)
@@ -22,6 +27,7 @@ typedef struct {
 	gpointer user;
 	const VmifsCall *call;
 	GHashTable *seen;
+	guint n_broken;
 	gboolean stopped;
 } Walk;
 
@@ -39,6 +45,13 @@ linux_seen_add(GHashTable *seen, guint64 address)
 	return g_hash_table_add(seen, key);
 }
 
+/* However little memory there is, tables have their least size. */
+static guint64
+most_of(const Linux *os, guint64 least_len)
+{
+	return MAX(64 * 1024, linux_room_for(os, least_len));
+}
+
 static gboolean
 is_end(guint64 link)
 {
@@ -46,10 +59,12 @@ is_end(guint64 link)
 }
 
 static void
-leave(const Walk *w, guint64 chain, const char *why)
+leave(Walk *w, guint64 chain, const char *why)
 {
-	vmifs_guest_log(w->os->guest, "%s: chain %" G_GUINT64_FORMAT ": %s", w->hash->name, chain,
-			why);
+	w->n_broken++;
+	w->stopped |= w->n_broken == MAX_BROKEN;
+	vmifs_guest_log(w->os->guest, "%s: chain %" G_GUINT64_FORMAT ": %s%s", w->hash->name, chain,
+			why, w->stopped ? "; the rest is left out" : "");
 }
 
 /* FALSE with error only when the call was given up. */
@@ -62,9 +77,9 @@ walk_chain(Walk *w, guint64 chain, guint64 link, GError **error)
 		guint count = g_hash_table_size(w->seen);
 		if (count % 256 == 0 && !vmifs_call_check(w->call, error))
 			return FALSE;
-		if (count >= MAX_ELEMENTS) {
-			leave(w, chain, "too many elements, the rest is left out");
+		if (count >= MIN(MAX_ELEMENTS, most_of(w->os, LEAST_ELEMENT))) {
 			w->stopped = TRUE;
+			leave(w, chain, "too many elements");
 			return TRUE;
 		}
 		if (!linux_seen_add(w->seen, link)) {
@@ -109,13 +124,13 @@ linux_hash_each(const Linux *os, const LinuxHash *hash, LinuxHashVisit visit, gp
 		const VmifsCall *call, GError **error)
 {
 	if (hash->stride < 8 || hash->stride > CHUNK || hash->n > MAX_CHAINS ||
-	    hash->n > linux_room_for(os, hash->stride)) {
+	    hash->n > most_of(os, LEAST_CHAIN)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 			    "%s: a table of %" G_GUINT64_FORMAT " chains", hash->name, hash->n);
 		return FALSE;
 	}
 	g_autoptr(GHashTable) seen = linux_seen_new();
-	Walk w = { os, hash, visit, user, call, seen, FALSE };
+	Walk w = { os, hash, visit, user, call, seen, 0, FALSE };
 	return walk_chains(&w, error);
 }
 

@@ -154,6 +154,20 @@ START_TEST(chain_that_leads_nowhere_does_not_hide_the_others)
 }
 END_TEST
 
+START_TEST(table_of_broken_chains_is_left)
+{
+	Fixture f;
+	setup(&f, 10000, 8);
+	for (guint i = 0; i < 10000; i++)
+		linux_guest_u64(&f.g, head(&f, i), 0x1000 + 8 * i);
+	ck_assert(walk(&f, NULL));
+	ck_assert_uint_le(f.n, 64);
+	g_autofree char *log = linux_guest_log(&f.g);
+	ck_assert_ptr_nonnull(strstr(log, "the rest is left out"));
+	clear(&f);
+}
+END_TEST
+
 static const guint64 counts[] = { G_MAXUINT64, G_GUINT64_CONSTANT(0x100000000), 300000 };
 
 START_TEST(table_larger_than_memory_is_refused)
@@ -200,6 +214,7 @@ make_suite(void)
 	TCase *t = tcase_create("hash");
 
 	tcase_add_loop_test(t, elements_come_chain_by_chain, 0, G_N_ELEMENTS(strides));
+	tcase_add_test(t, table_of_broken_chains_is_left);
 	tcase_add_test(t, table_of_many_chains_is_walked_whole);
 	tcase_add_test(t, visitor_can_stop);
 	tcase_add_test(t, loop_ends_and_is_logged);
