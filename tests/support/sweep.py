@@ -22,12 +22,13 @@ ALLOWED = {(name, errno.EIO) for name in ('open', 'read', 'readlink', 'list')} |
 
 class Sweep:
     """limit: seconds a call may take; ranges: of each address space; most: entries of each folder, the rest
-    is left out. Who wants to see more overrides saw() and listed()."""
+    is left out; turn: another number takes others. Who wants to see more overrides saw() and listed()."""
 
     listing = 1  # a listing is many calls: so many times the limit
 
-    def __init__(self, root, limit=LIMIT, ranges=RANGES, most=None, allowed=None):
+    def __init__(self, root, limit=LIMIT, ranges=RANGES, most=None, allowed=None, turn=0):
         self.root, self.limit, self.ranges, self.most = root, limit, ranges, most
+        self.turn = turn
         self.allowed = ALLOWED if allowed is None else allowed
         self.calls = collections.Counter()
         self.failures = collections.Counter()  # (kind of file, call, errno)
@@ -80,7 +81,7 @@ class Sweep:
         entries = sorted(entries or [], key=lambda entry: entry.name)
         self.listed(folder, entries)
         step = -(-len(entries) // self.most) if self.most and entries else 1
-        for entry in entries[::step]:
+        for entry in entries[self.turn % step::step]:
             about = self.call('stat', entry.path, os.lstat, entry.path)
             if not about:
                 continue
