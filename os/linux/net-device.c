@@ -10,15 +10,19 @@
 #define N_CHAINS 256
 #define MAX_NAME 16
 #define MAX_ADDRESS 32
-#define MAX_ADDRESSES (256 * 1024) /* of one device */
+#define MAX_DEVICES (32 * 1024)
+#define MAX_ADDRESSES (64 * 1024) /* of one device */
+#define MAX_TEXT (64 * 1024 * 1024)
 
 /* ---- the devices ---- */
 
 static gboolean
 visit_device(guint64 dev, guint64 chain, gpointer user)
 {
-	g_array_append_val((GArray *) user, dev);
-	return TRUE;
+	GArray *devices = user;
+
+	g_array_append_val(devices, dev);
+	return devices->len < MAX_DEVICES;
 }
 
 typedef struct {
@@ -93,10 +97,12 @@ append_devices(const Linux *os, const VmifsTask *task, GString *out,
 	g_autoptr(GArray) devices = linux_net_devices(os, net, call, error);
 	if (!devices)
 		return FALSE;
-	for (guint i = 0; i < devices->len; i++) {
+	for (guint i = 0; i < devices->len && out->len < MAX_TEXT; i++) {
 		guint64 dev = g_array_index(devices, guint64, i);
 		gsize start = out->len;
 		g_autoptr(GError) failed = NULL;
+		if (!vmifs_call_check(call, error))
+			return FALSE;
 		if (append(os, dev, out, call, &failed))
 			continue;
 		g_string_truncate(out, start);

@@ -34,7 +34,8 @@ typedef struct {
 	guint64 net;
 	GString *out;
 	const VmifsCall *call;
-	GHashTable *seen; /* routes and nodes of all tables */
+	GHashTable *seen; /* routes and nodes of a table: all have the route to nowhere */
+	guint n_seen;     /* of all of them */
 } Walk;
 
 static gboolean
@@ -171,12 +172,12 @@ append_route(const Walk *w, guint64 route, GError **error)
 static gboolean
 may_go_on(Walk *w, guint64 address, GError **error)
 {
-	guint n = g_hash_table_size(w->seen);
-
-	if (n % 256 == 0 && !vmifs_call_check(w->call, error))
+	if (w->n_seen % 256 == 0 && !vmifs_call_check(w->call, error))
 		return FALSE;
-	if (n < MAX_SEEN && linux_seen_add(w->seen, address))
+	if (w->n_seen < MAX_SEEN && linux_seen_add(w->seen, address)) {
+		w->n_seen++;
 		return TRUE;
+	}
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 			    "routes that lead in circles, or too many");
 	return FALSE;
@@ -253,23 +254,23 @@ static gboolean
 visit_table(guint64 table, guint64 chain, gpointer user)
 {
 	Walk *w = user;
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	g_autoptr(GError) error = NULL;
 	guint64 at;
 
+	w->seen = seen;
 	if (linux_offset(w->os, LINUX_FIELD_FIB6_TABLE_ROOT, &at, &error) &&
 	    walk_tree(w, table + at, &error))
 		return TRUE;
 	vmifs_guest_log(w->os->guest, "net/ipv6_route: %s", error->message);
-	return vmifs_call_check(w->call, NULL);
+	return w->n_seen < MAX_SEEN && vmifs_call_check(w->call, NULL);
 }
 
 LINUX_VIEW(linux_render_net_ipv6_route)
 {
 	Walk w = { .os = os, .out = out, .call = call };
 	LinuxHash tables = { .n = N_CHAINS, .stride = 8, .name = "net/ipv6_route" };
-	g_autoptr(GHashTable) seen = linux_seen_new();
 
-	w.seen = seen;
 	return linux_net(os, task, &w.net, error) &&
 	       linux_get(os, w.net, LINUX_FIELD_NET_FIB6_TABLES, &tables.heads, error) &&
 	       linux_offset(os, LINUX_FIELD_FIB6_TABLE_NODE, &tables.link_at, error) &&

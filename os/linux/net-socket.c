@@ -7,6 +7,9 @@
 
 #include <spi/bytes.h>
 
+/* A text may come from many tables, each with bounds of its own. */
+#define MAX_SOCKETS (1024 * 1024)
+
 gboolean
 linux_net(const Linux *os, const VmifsTask *task, guint64 *ret, GError **error)
 {
@@ -68,7 +71,7 @@ linux_sockets_visit(guint64 sk, guint64 chain, gpointer user)
 		vmifs_guest_log(s->os->guest, "socket %#" G_GINT64_MODIFIER "x: %s", sk,
 				error->message);
 	}
-	return TRUE;
+	return ++s->n_seen < MAX_SOCKETS;
 }
 
 gboolean

@@ -32,6 +32,7 @@ struct LinuxSockets {
 	LinuxPointers pointers;
 	GString *out;
 	guint64 n_lines;
+	guint n_seen; /* of all tables together */
 	/* Appends the line of a socket; chain: where in the table it was found. */
 	gboolean (*append)(LinuxSockets *sockets, guint64 sk, guint64 chain, GError **error);
 	gconstpointer user;

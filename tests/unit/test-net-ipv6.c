@@ -177,6 +177,26 @@ START_TEST(route_shows_its_gateway_and_source)
 }
 END_TEST
 
+START_TEST(tables_share_the_route_to_nowhere)
+{
+	Fixture f;
+	setup(&f, OLD);
+	guint64 route = add_route(&f, f.root, 1, FALSE), tables;
+	guint64 local = linux_guest_new(&f.n.g, LINUX_STRUCT_FIB6_TABLE);
+	guint64 root = linux_guest_at(&f.n.g, local, LINUX_FIELD_FIB6_TABLE_ROOT);
+	memcpy(&tables,
+	       f.n.g.bytes->data + (linux_guest_at(&f.n.g, f.n.net, LINUX_FIELD_NET_FIB6_TABLES) -
+				    LINUX_GUEST_BASE),
+	       8);
+	linux_guest_u64(&f.n.g, tables + 255 * 8, local);
+	linux_guest_put(&f.n.g, root, LINUX_FIELD_FIB6_NODE_LEAF, route);
+	linux_guest_put(&f.n.g, root, LINUX_FIELD_FIB6_NODE_FLAGS, 4);
+	g_autofree char *order = destinations(&f);
+	ck_assert_str_eq(order, "2001 2001 ");
+	net_guest_clear(&f.n);
+}
+END_TEST
+
 /* 0: a node below itself, 1: a route behind itself. */
 START_TEST(tree_that_leads_in_circles_ends_and_is_logged)
 {
@@ -204,6 +224,7 @@ make_suite(void)
 	tcase_add_loop_test(t, addresses_are_those_of_the_namespace, 0, 2);
 	tcase_add_loop_test(t, node_comes_behind_what_is_below_it, 0, 2);
 	tcase_add_loop_test(t, route_shows_its_gateway_and_source, 0, 2);
+	tcase_add_test(t, tables_share_the_route_to_nowhere);
 	tcase_add_loop_test(t, tree_that_leads_in_circles_ends_and_is_logged, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
