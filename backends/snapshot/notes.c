@@ -118,7 +118,7 @@ add_prstatus(VmifsSnapshot *self, guint vcpu, const Note *note)
 
 	if (regs && note->desc_len == PRSTATUS64_LEN)
 		fill(regs, prstatus64, G_N_ELEMENTS(prstatus64), note);
-	else if (regs && note->desc_len == PRSTATUS32_LEN)
+	else if (regs)
 		fill(regs, prstatus32, G_N_ELEMENTS(prstatus32), note);
 }
 
@@ -174,7 +174,9 @@ vmifs_snapshot_add_notes(VmifsSnapshot *self, gconstpointer notes, gsize len)
 	Note note;
 
 	while (bytes.at < len && next_note(&bytes, &note)) {
-		if (is_of(&note, "CORE", NT_PRSTATUS))
+		/* Those of other machines have other sizes. */
+		if (is_of(&note, "CORE", NT_PRSTATUS) &&
+		    (note.desc_len == PRSTATUS64_LEN || note.desc_len == PRSTATUS32_LEN))
 			add_prstatus(self, n_prstatus++, &note);
 		else if (is_of(&note, "QEMU", 0) && note.desc_len >= QEMU_MIN_LEN &&
 			 vmifs_load_u32(note.desc) == QEMU_VERSION)

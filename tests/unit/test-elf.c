@@ -459,7 +459,7 @@ END_TEST
 START_TEST(notes_of_others_and_of_other_shapes_are_passed_over)
 {
 	start_notes();
-	add_note("CORE", NT_PRSTATUS, 200); /* of a machine that we do not know: a vCPU, though */
+	add_note("CORE", NT_PRSTATUS, 392); /* of a machine that we do not know */
 	add_note("LINUX", NT_PRSTATUS, 336);
 	add_note("CORE", NT_PRPSINFO, 136);
 	add_note("QEMU", 0, 431);
@@ -469,9 +469,36 @@ START_TEST(notes_of_others_and_of_other_shapes_are_passed_over)
 	end_notes();
 	g_autoptr(VmifsPhysmem) mem = good_core();
 
-	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 2);
-	assert_no_reg(mem, 0, "rip");
-	ck_assert_uint_eq(reg(mem, 1, "rip"), 7);
+	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
+	ck_assert_uint_eq(reg(mem, 0, "rip"), 7);
+}
+END_TEST
+
+/* As in /proc/vmcore: the kernel's text is there a second time, by its own addresses. */
+START_TEST(note_of_a_crashed_kernel_is_kept_whole)
+{
+	static const char text[] = "OSRELEASE=6.1.0\n", other[] = "OSRELEASE=5.10\n";
+	start_notes();
+	put_u64(add_note("CORE", NT_PRSTATUS, 336) + PRSTATUS_RIP, 7);
+	guint64 head = notes_end;
+	put("a", add_note("VMCOREINFO", 0, sizeof text - 1), text, sizeof text - 1);
+	put("a", add_note("VMCOREINFO", 0, sizeof other - 1), other, sizeof other - 1);
+	end_notes();
+	add_memory(0xffff888001000000, 0x1000000, MEMORY + PAGE, PAGE, 2);
+	add_segment(PT_LOAD, 0xffffffff81000000, 0x1000000, MEMORY + PAGE, PAGE, PAGE);
+	g_autoptr(VmifsPhysmem) mem = good_core();
+	g_autoptr(GBytes) note = vmifs_physmem_note(mem, "VMCOREINFO");
+	char expected[24 + sizeof text - 1];
+	int fd = open("a", O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(pread(fd, expected, sizeof expected, (off_t) head), sizeof expected);
+	close(fd);
+	ck_assert_ptr_nonnull(note);
+	ck_assert_uint_eq(g_bytes_get_size(note), sizeof expected);
+	ck_assert_mem_eq(g_bytes_get_data(note, NULL), expected, sizeof expected);
+	ck_assert_ptr_null(vmifs_physmem_note(mem, "XEN"));
+	ck_assert_uint_eq(vmifs_physmem_ram(mem), 2 * PAGE);
+	assert_info(mem, "notes: registers of 1 vCPUs, VMCOREINFO\n");
 }
 END_TEST
 
@@ -534,6 +561,7 @@ make_suite(void)
 	tcase_add_test(t, registers_of_a_vcpu_come_from_both_of_its_notes);
 	tcase_add_loop_test(t, registers_of_a_32_bit_guest_have_its_names, 0, 2);
 	tcase_add_test(t, notes_of_others_and_of_other_shapes_are_passed_over);
+	tcase_add_test(t, note_of_a_crashed_kernel_is_kept_whole);
 	tcase_add_loop_test(t, notes_that_are_cut_short_end_the_list, 0, 3);
 	tcase_add_test(t, number_of_vcpus_is_bounded);
 	suite_add_tcase(s, t);
