@@ -15,6 +15,8 @@
 #define SYM_SHNDX 6
 #define SYM_VALUE 8
 #define MAX_SYMBOLS (1024 * 1024) /* of one module */
+/* Of one whose functions are looked up, for each line of a stack anew: ten times the largest. */
+#define MAX_FUNCTIONS (256 * 1024)
 #define MAX_EXPORTS (64 * 1024)
 #define MAX_NAME 512 /* KSYM_NAME_LEN with the NUL */
 
@@ -156,7 +158,7 @@ linux_module_function(const Linux *os, guint64 module, guint64 text_end, guint64
 	const guint8 *best = NULL;
 	Table t;
 
-	if (!read_table(os, module, &t, NULL))
+	if (!read_table(os, module, &t, NULL) || t.n > MAX_FUNCTIONS)
 		return FALSE;
 	g_autofree guint8 *symbols = g_malloc(t.n * (gsize) SYM_LEN + 1);
 	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * (gsize) SYM_LEN, NULL))
