@@ -105,6 +105,7 @@ find_cgroup(LinuxCursor *c, guint64 css_set, guint64 root, const VmifsCall *call
 {
 	const Linux *os = c->os;
 	Search s = { .c = c, .root = root };
+	GError *broken = NULL;
 	guint64 links_at, at;
 
 	if (linux_is_symbol(os, css_set, "init_css_set"))
@@ -115,7 +116,8 @@ find_cgroup(LinuxCursor *c, guint64 css_set, guint64 root, const VmifsCall *call
 	if (!c->error && linux_offset(os, LINUX_FIELD_CSET_LINK_LINK, &s.link_at, &c->error) &&
 	    linux_offset(os, LINUX_FIELD_CSS_SET_LINKS, &links_at, &c->error))
 		linux_list_each(os->aspace, css_set + links_at, MAX_ROOTS, visit_link, &s, call,
-				c->error ? NULL : &c->error);
+				&broken);
+	linux_cursor_fail(c, broken);
 	return c->error ? 0 : s.found;
 }
 

@@ -69,11 +69,12 @@ static void
 show_epoll(Info *i)
 {
 	guint64 root = take(i, i->private, LINUX_FIELD_EVENTPOLL_TREE);
+	GError *broken = NULL;
 
 	/* The link is an item's first member. */
 	if (!i->c->error)
-		linux_tree_each(i->os, root, MAX_WATCHES, visit_epitem, i, i->call,
-				i->c->error ? NULL : &i->c->error);
+		linux_tree_each(i->os, root, MAX_WATCHES, visit_epitem, i, i->call, &broken);
+	linux_cursor_fail(i->c, broken);
 }
 
 /* ---- signalfd, timerfd ---- */
@@ -227,12 +228,14 @@ static void
 show_inotify(Info *i)
 {
 	Marks m = { .i = i };
+	GError *broken = NULL;
 	guint64 at;
 
 	if (!i->c->error && linux_offset(i->os, LINUX_FIELD_MARK_LIST, &m.link_at, &i->c->error) &&
 	    linux_offset(i->os, LINUX_FIELD_NOTIFY_GROUP_MARKS, &at, &i->c->error))
 		linux_list_each(i->os->aspace, i->private + at, MAX_WATCHES, visit_mark, &m,
-				i->call, i->c->error ? NULL : &i->c->error);
+				i->call, &broken);
+	linux_cursor_fail(i->c, broken);
 }
 
 /* ---- pidfd ---- */

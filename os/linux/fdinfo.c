@@ -111,9 +111,12 @@ append_locks(LinuxCursor *c, const LinuxOpenFile *open, guint64 inode, GString *
 	    !linux_offset(c->os, LINUX_FIELD_LOCK_LIST, &l.link_at, &c->error))
 		return;
 	for (gsize i = 0; i < G_N_ELEMENTS(lists) && !c->error; i++) {
+		GError *broken = NULL;
+
 		if (linux_offset(c->os, lists[i], &at, &c->error))
 			linux_list_each(c->os->aspace, locks + at, MAX_LOCKS, visit_lock, &l, call,
-					c->error ? NULL : &c->error);
+					&broken);
+		linux_cursor_fail(c, broken);
 	}
 }
 

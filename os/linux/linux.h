@@ -88,6 +88,16 @@ typedef struct {
 
 guint64
 linux_take(LinuxCursor *c, guint64 object, LinuxField field);
+/* error: (taken) (nullable) what failed elsewhere; it sticks if it is the first. A walk whose
+ * visits take from the cursor needs an error of its own, for both may fail. */
+static inline void
+linux_cursor_fail(LinuxCursor *c, GError *error)
+{
+	if (error && c->error)
+		g_error_free(error);
+	else if (error)
+		c->error = error;
+}
 /* FALSE with the first failure. */
 gboolean
 linux_cursor_end(LinuxCursor *c, GError **error);
