@@ -157,6 +157,14 @@ HAS_FIELD(has_patch_state, LINUX_FIELD_TASK_PATCH_STATE)
 HAS_FIELD(has_autogroup, LINUX_FIELD_SIGNAL_AUTOGROUP)
 
 static gboolean
+has_cpuset(gpointer self)
+{
+	guint64 function;
+
+	return linux_symbol(self, "proc_cpuset_show", &function, NULL);
+}
+
+static gboolean
 has_sched(gpointer self)
 {
 	guint64 address;
@@ -246,7 +254,7 @@ static const VmifsView views[] = {
 	  .render = linux_render_mounts },
 	{ "mountstats", VMIFS_SCOPE_PROCESS, VMIFS_VIEW_TEXT, .render = linux_render_mountstats },
 	{ "cgroup", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_cgroup },
-	{ "cpuset", TASK, VMIFS_VIEW_TEXT, .render = linux_render_cpuset },
+	{ "cpuset", TASK, VMIFS_VIEW_TEXT, .render = linux_render_cpuset, .present = has_cpuset },
 	{ "ns", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_ns, linux_list_ns, TRUE },
 	{ "fd", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_fd, linux_list_fd, TRUE },
 	{ "stack", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_stack },

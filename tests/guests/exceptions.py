@@ -39,6 +39,7 @@ EXCEPTIONS = [
      'of a process that has ended the kernel lists nothing here; what the mount lists cannot be opened'),
     ('user', r'(task/\d+/)?fdinfo/\d+', 'iff|prog_.*|memlock|run_.*|recursion_misses|verified_insns',
      'left-out', 'what bpf and drivers add to their descriptors is not made'),
+    ('user|', r'(procs/)?net/sockstat', 'TCP', 'but-tw', 'a connection that has ended is forgotten in time'),
     ('user|', r'(procs/)?net/tcp6?', ANY, 'time-wait', 'a connection that has ended is forgotten in time'),
     ('user|', r'(procs/)?net/packet', ANY, 'but-rmem', 'what waits for a reader grows until the dump'),
     ('user|', r'(procs/)?net/dev', ' *(lo|dummy0)', 'any', 'counters that run on until the dump'),
@@ -59,12 +60,25 @@ EXCEPTIONS = [
 # What the mount lacks, with the reason.  A name that ends in a slash is a folder with all that is in it.
 #   file   as above, those of the whole system below procs/; what a thread lacks its process may have
 ABSENT = [
-    (r'(task/\d+/)?(arch_status|cgroup|cpu_resctrl_groups|cpuset|ksm_(merging_pages|stat)|mountinfo|mounts|'
-     r'mountstats|numa_maps|smaps(_rollup)?|timens_offsets|attr/|fdinfo/|ns/|latency)',
-     'not made yet'),
-    (r'(procs/)?net/(anycast6|connector|fib_trie(stat)?|igmp6?|ip6_flowlabel|ip6?_mr_(cache|vif)|mcfilter6?|'
-     r'netstat|psched|ptype|rt6_stats|rt_acct|rt_cache|snmp6?|softnet_stat|xfrm_stat|(dev_snmp6|netfilter|stat)/)',
-     'not made yet'),
-    (r'procs/((sys|tty)/.*|(acpi|bus|driver|dynamic_debug|fs|irq|pressure|scsi|sysvipc|tty)/|[^/]*)',
-     'not made yet'),
+    (r'(task/\d+/)?(arch_status|cpu_resctrl_groups|ksm_(merging_pages|stat)|latency)',
+     'of features that few kernels have in use, and no tool reads'),
+    (r'(task/\d+/)?attr/', 'labels, which each security module keeps in structures of its own'),
+    (r'numa_maps', 'the memory node of each page'),
+    (r'timens_offsets', 'not made yet'),
+    (r'(procs/)?net/(anycast6|connector|dev_snmp6/|fib_trie(stat)?|igmp6?|ip6_flowlabel|ip6?_mr_(cache|vif)|'
+     r'mcfilter6?|netfilter/|netstat|psched|ptype|rt6_stats|rt_acct|rt_cache|snmp6?|softnet_stat|stat/|wireless|'
+     r'xfrm_stat)',
+     'counters of protocols, and lists for those who work on the network code'),
+    (r'procs/(acpi|bus|driver|dynamic_debug|fs|irq|net|pressure|scsi|sysvipc|tty/(driver|ldisc))/|procs/tty/ldiscs',
+     'of drivers and subsystems, each in structures of its own'),
+    (r'procs/(allocinfo|buddyinfo|cgroups|consoles|crypto|diskstats|dma|execdomains|fb|interrupts|key-users|keys|'
+     r'kpagecgroup|locks|mdstat|mtrr|pagetypeinfo|partitions|sched_debug|schedstat|slabinfo|softirqs|timer_list|'
+     r'vmallocinfo|zoneinfo)',
+     'none of the tools that show processes, memory or sockets reads it'),
+    (r'procs/sys/(?!(kernel|vm|fs)/).+', 'settings that no tool that shows a system reads'),
+    (r'procs/sys/(?!(?:kernel|vm|fs)/$|kernel/(cap_last_cap|hostname|ngroups_max|osrelease|ostype|pid_max|'
+     r'threads-max|version|random/|random/boot_id)$|vm/(dirty_(background_)?ratio|max_map_count|'
+     r'min_free_kbytes|overcommit_\w+|page-cluster|panic_on_oom|swappiness)$|fs/(nr_open|pipe-max-size|'
+     r'protected_(hard|sym)links|suid_dumpable)$).*',
+     'settings that no tool that shows a system reads'),
 ]
