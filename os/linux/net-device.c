@@ -174,10 +174,14 @@ visit_address(guint64 node, gpointer user)
 	gint refs = (gint) linux_take(&c, entry, LINUX_FIELD_HW_ADDR_REFCOUNT);
 	gint global = (gint) linux_take(&c, entry, LINUX_FIELD_HW_ADDR_GLOBAL_USE);
 
-	if (!linux_get_bytes(a->os, entry, LINUX_FIELD_HW_ADDR_ADDR, bytes, sizeof bytes,
-			     &c.error) ||
-	    !linux_cursor_end(&c, NULL)) {
-		g_clear_error(&c.error);
+	g_autoptr(GError) problem = NULL;
+
+	if (!c.error)
+		linux_get_bytes(a->os, entry, LINUX_FIELD_HW_ADDR_ADDR, bytes, sizeof bytes,
+				&c.error);
+	if (!linux_cursor_end(&c, &problem)) {
+		vmifs_guest_log(a->os->guest, "net/dev_mcast: an address of %s: %s", a->name,
+				problem->message);
 		return TRUE;
 	}
 	g_string_append_printf(a->out, "%-4d %-15s %-5d %-5d ", (gint) a->index, a->name, refs,

@@ -39,13 +39,11 @@ static inline gboolean
 fuzz_layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **error)
 {
 	const FuzzMemory *m = self;
-	VmifsBlock blocks[] = { { .name = "tables", .len = sizeof m->tables, .fd = -1 },
-				{ .name = "input", .len = m->len, .fd = -1 } };
+	VmifsBlock blocks[] = { { .name = g_strdup("tables"), .len = sizeof m->tables, .fd = -1 },
+				{ .name = g_strdup("input"), .len = m->len, .fd = -1 } };
 	VmifsRegion regions[] = { { .len = sizeof m->tables },
 				  { .pa = FUZZ_INPUT, .len = m->len, .block = 1 } };
 
-	ret->blocks = g_array_new(FALSE, FALSE, sizeof *blocks);
-	ret->regions = g_array_new(FALSE, FALSE, sizeof *regions);
 	g_array_append_vals(ret->blocks, blocks, 2);
 	g_array_append_vals(ret->regions, regions, 2);
 	return TRUE;

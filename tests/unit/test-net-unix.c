@@ -44,12 +44,15 @@ add_socket(Fixture *f, guint64 net, guint chain, guint state, guint64 inode)
 static void
 put_name(Fixture *f, guint64 sk, const char *name, guint len)
 {
+	char bytes[200] = { 0 };
 	guint64 address = linux_guest_alloc(&f->n.g, 256);
 
+	/* Names that begin with NUL are not longer than their literals. */
+	memcpy(bytes, name, name[0] ? strlen(name) : MIN(len, sizeof bytes));
 	linux_guest_put(&f->n.g, address, LINUX_FIELD_UNIX_ADDRESS_LEN, len + 2);
 	linux_guest_write(&f->n.g,
-			  linux_guest_at(&f->n.g, address, LINUX_FIELD_UNIX_ADDRESS_NAME) + 2, name,
-			  MIN(len, 200));
+			  linux_guest_at(&f->n.g, address, LINUX_FIELD_UNIX_ADDRESS_NAME) + 2,
+			  bytes, MIN(len, sizeof bytes));
 	linux_guest_put(&f->n.g, sk, LINUX_FIELD_UNIX_SOCK_ADDR, address);
 }
 
