@@ -7,33 +7,10 @@
 #include "linux.h"
 
 #include "found.h"
+#include "module-types.h"
 #include "times.h"
 
-/* Of the kernel's own BTF; Debian's are 4 to 6 MB. */
-#define MAX_BTF (64 * 1024 * 1024)
-
 /* ---- attaching ---- */
-
-static VmifsTypes *
-read_types(const Linux *os, GError **error)
-{
-	guint64 start, stop;
-
-	if (!linux_symbol(os, "__start_BTF", &start, error) ||
-	    !linux_symbol(os, "__stop_BTF", &stop, error))
-		return NULL;
-	if (stop <= start || stop - start > MAX_BTF) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
-			    "types from %#" G_GINT64_MODIFIER "x to %#" G_GINT64_MODIFIER
-			    "x make no sense",
-			    start, stop);
-		return NULL;
-	}
-	g_autofree guint8 *blob = g_malloc(stop - start);
-	if (!vmifs_aspace_read(os->aspace, start, blob, stop - start, error))
-		return NULL;
-	return vmifs_types_new_btf(blob, stop - start, error);
-}
 
 static void
 detach(gpointer self)
@@ -42,6 +19,7 @@ detach(gpointer self)
 
 	g_clear_pointer(&os->layout, linux_layout_free);
 	g_free(os->texts);
+	linux_module_layouts_free(os->module_layouts);
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
 	g_free(os);
 }
@@ -60,7 +38,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->symbols = found->symbols ? vmifs_symbols_ref(found->symbols) : NULL;
 
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
-	g_autoptr(VmifsTypes) types = read_types(os, &no_types);
+	g_autoptr(VmifsTypes) types = linux_types(os, &no_types);
 	if (!types)
 		vmifs_guest_log(os->guest, "kernel types: %s", no_types->message);
 	else if (vmifs_types_problem(types))
@@ -68,6 +46,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
 	os->texts = g_new0(LinuxTexts, 1);
+	os->module_layouts = linux_module_layouts_new();
 	return os;
 }
 

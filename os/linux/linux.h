@@ -21,6 +21,8 @@ G_BEGIN_DECLS
 #define LINUX_MINOR_BITS 20
 #define LINUX_PF_KTHREAD 0x00200000
 
+typedef struct LinuxModuleLayouts LinuxModuleLayouts;
+
 typedef struct {
 	VmifsGuest *guest;       /* (borrowed) for its log */
 	VmifsPhysmem *mem;       /* (borrowed) */
@@ -30,6 +32,7 @@ typedef struct {
 	LinuxLayout *layout;
 	guint32 n_types; /* 0: the kernel tells nothing of its types */
 	LinuxTexts *texts;
+	LinuxModuleLayouts *module_layouts; /* module-types.h */
 } Linux;
 
 /* How many objects of at least that many bytes the guest's memory has room for. */

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * net-counters: what a network device has counted. A driver has a function that tells: which one it
- * is says where the numbers lie. Those of the kernel's own kinds are known here; what a driver of
- * hardware keeps to itself is not.
+ * is says where the numbers lie. Those of the kernel's own kinds are known here, and of a few
+ * drivers that tell their types; what others keep to themselves is not.
  */
-#include "net.h"
+#include "net-counters.h"
+
+#include "module-types.h"
 
 #include <spi/bytes.h>
 
-typedef struct {
-	LinuxNetCounter counter;
-	LinuxField field;
-} Part;
-
-/* dev->stats, numbers in the order of the ABI. */
-static gboolean
-read_stats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
+/* Numbers in the order of the ABI. */
+gboolean
+linux_net_stats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
 {
 	guint8 bytes[LINUX_NET_N_COUNTERS * 8] = { 0 };
 
@@ -28,7 +25,7 @@ read_stats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GErr
 
 /* Adds every processor's own of the structure that a field of the device points to. */
 static gboolean
-add_percpu(const Linux *os, guint64 dev, LinuxField pointer, const Part *parts, gsize n,
+add_percpu(const Linux *os, guint64 dev, LinuxField pointer, const LinuxNetPart *parts, gsize n,
 	   guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
 {
 	guint64 base, own, number;
@@ -57,7 +54,7 @@ add_percpu(const Linux *os, guint64 dev, LinuxField pointer, const Part *parts, 
 static gboolean
 loopback(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
 {
-	static const Part parts[] = {
+	static const LinuxNetPart parts[] = {
 		{ LINUX_NET_RX_PACKETS, LINUX_FIELD_LSTATS_PACKETS },
 		{ LINUX_NET_RX_BYTES, LINUX_FIELD_LSTATS_BYTES },
 		{ LINUX_NET_TX_PACKETS, LINUX_FIELD_LSTATS_PACKETS },
@@ -68,10 +65,11 @@ loopback(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError
 			  error);
 }
 
-static gboolean
-dummy(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
+gboolean
+linux_net_add_lstats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS],
+		     GError **error)
 {
-	static const Part parts[] = {
+	static const LinuxNetPart parts[] = {
 		{ LINUX_NET_TX_PACKETS, LINUX_FIELD_LSTATS_PACKETS },
 		{ LINUX_NET_TX_BYTES, LINUX_FIELD_LSTATS_BYTES },
 	};
@@ -80,25 +78,31 @@ dummy(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **
 			  error);
 }
 
-static gboolean
-software(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
+gboolean
+linux_net_add_tstats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS],
+		     GError **error)
 {
-	static const Part parts[] = {
+	static const LinuxNetPart parts[] = {
 		{ LINUX_NET_RX_PACKETS, LINUX_FIELD_TSTATS_RX_PACKETS },
 		{ LINUX_NET_RX_BYTES, LINUX_FIELD_TSTATS_RX_BYTES },
 		{ LINUX_NET_TX_PACKETS, LINUX_FIELD_TSTATS_TX_PACKETS },
 		{ LINUX_NET_TX_BYTES, LINUX_FIELD_TSTATS_TX_BYTES },
 	};
 
-	return read_stats(os, dev, ret, error) &&
-	       add_percpu(os, dev, LINUX_FIELD_NETDEV_TSTATS, parts, G_N_ELEMENTS(parts), ret,
+	return add_percpu(os, dev, LINUX_FIELD_NETDEV_TSTATS, parts, G_N_ELEMENTS(parts), ret,
 			  error);
+}
+
+static gboolean
+software(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
+{
+	return linux_net_stats(os, dev, ret, error) && linux_net_add_tstats(os, dev, ret, error);
 }
 
 static gboolean
 dropping(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
 {
-	static const Part parts[] = {
+	static const LinuxNetPart parts[] = {
 		{ LINUX_NET_RX_PACKETS, LINUX_FIELD_DSTATS_RX_PACKETS },
 		{ LINUX_NET_RX_BYTES, LINUX_FIELD_DSTATS_RX_BYTES },
 		{ LINUX_NET_TX_PACKETS, LINUX_FIELD_DSTATS_TX_PACKETS },
@@ -107,7 +111,7 @@ dropping(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError
 		{ LINUX_NET_TX_DROPPED, LINUX_FIELD_DSTATS_TX_DROPS },
 	};
 
-	return read_stats(os, dev, ret, error) &&
+	return linux_net_stats(os, dev, ret, error) &&
 	       add_percpu(os, dev, LINUX_FIELD_NETDEV_DSTATS, parts, G_N_ELEMENTS(parts), ret,
 			  error);
 }
@@ -116,11 +120,14 @@ static const struct {
 	const char *function;
 	gboolean (*read)(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS],
 			 GError **error);
+	const char *module; /* that has its types; NULL: the kernel has them */
 } kinds[] = {
 	{ "loopback_get_stats64", loopback },
-	{ "dummy_get_stats64", dummy },
+	{ "dummy_get_stats64", linux_net_add_lstats },
 	{ "dev_get_tstats64", software },
 	{ "ip_tunnel_get_stats64", software }, /* until 5.11 */
+	{ "virtnet_stats", linux_net_virtio, "virtio_net" },
+	{ "veth_get_stats64", linux_net_veth, "veth" },
 };
 
 /* Devices without a function of their own: newer kernels let them say where they count. */
@@ -130,7 +137,7 @@ read_common(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GEr
 	guint64 type, tstats, dstats;
 
 	if (!linux_has(os, LINUX_FIELD_NETDEV_STAT_TYPE))
-		return read_stats(os, dev, ret, error);
+		return linux_net_stats(os, dev, ret, error);
 	if (!linux_get(os, dev, LINUX_FIELD_NETDEV_STAT_TYPE, &type, error) ||
 	    !linux_value(os, LINUX_VALUE_NETDEV_PCPU_STAT_TSTATS, &tstats, error) ||
 	    !linux_value(os, LINUX_VALUE_NETDEV_PCPU_STAT_DSTATS, &dstats, error))
@@ -139,45 +146,72 @@ read_common(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GEr
 		return software(os, dev, ret, error);
 	if (type == dstats)
 		return dropping(os, dev, ret, error);
-	return read_stats(os, dev, ret, error);
+	return linux_net_stats(os, dev, ret, error);
 }
 
-/* Which function stands at that address. Of modules, as drivers mostly are, it takes the table of
- * all symbols to know. (full) */
-static char *
-function_name(const Linux *os, guint64 function, const VmifsCall *call, GError **error)
+/* A function by its names. */
+typedef struct {
+	char *name;
+	char *module; /* (nullable) */
+} Function;
+
+static void
+function_clear(Function *f)
 {
+	g_clear_pointer(&f->name, g_free);
+	g_clear_pointer(&f->module, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Function, function_clear)
+
+/* Which function stands at that address. Of modules, as drivers mostly are, it takes the table of
+ * all symbols to know. */
+static gboolean
+find_function(const Linux *os, guint64 address, Function *ret, const VmifsCall *call,
+	      GError **error)
+{
+	g_autoptr(VmifsSymbols) all = NULL;
 	VmifsSymbol symbol;
 	guint64 offset;
 
-	if (os->symbols && vmifs_symbols_nearest(os->symbols, function, &symbol, &offset) &&
-	    !offset)
-		return g_strdup(symbol.name);
-	g_autoptr(VmifsSymbols) all = vmifs_guest_symbols(os->guest, call, error);
-	if (!all)
-		return NULL;
-	if (vmifs_symbols_nearest(all, function, &symbol, &offset) && !offset)
-		return g_strdup(symbol.name);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "counted by the function at %#" G_GINT64_MODIFIER "x, which is no symbol",
-		    function);
-	return NULL;
+	if (!os->symbols || !vmifs_symbols_nearest(os->symbols, address, &symbol, &offset) ||
+	    offset) {
+		all = vmifs_guest_symbols(os->guest, call, error);
+		if (!all)
+			return FALSE;
+		if (!vmifs_symbols_nearest(all, address, &symbol, &offset) || offset) {
+			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "counted by the function at %#" G_GINT64_MODIFIER
+				    "x, which is no symbol",
+				    address);
+			return FALSE;
+		}
+	}
+	ret->name = g_strdup(symbol.name);
+	ret->module = g_strdup(symbol.module);
+	return TRUE;
 }
 
 static gboolean
 read_by_function(const Linux *os, guint64 function, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS],
 		 const VmifsCall *call, GError **error)
 {
-	g_autofree char *name = function_name(os, function, call, error);
+	g_auto(Function) f = { 0 };
+	Linux driver;
 
-	if (!name)
+	if (!find_function(os, function, &f, call, error))
 		return FALSE;
 	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
-		if (g_str_equal(name, kinds[i].function))
+		if (!g_str_equal(f.name, kinds[i].function))
+			continue;
+		if (!kinds[i].module || !f.module)
 			return kinds[i].read(os, dev, ret, error);
+		if (g_str_equal(f.module, kinds[i].module))
+			return linux_of_module(os, kinds[i].module, &driver, call, error) &&
+			       kinds[i].read(&driver, dev, ret, error);
 	}
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "what %s counts is known to its driver only", name);
+		    "what %s counts is known to its driver only", f.name);
 	return FALSE;
 }
 
@@ -185,7 +219,7 @@ read_by_function(const Linux *os, guint64 function, guint64 dev, guint64 ret[LIN
 static gboolean
 add_dropped(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
 {
-	static const Part parts[] = {
+	static const LinuxNetPart parts[] = {
 		{ LINUX_NET_RX_DROPPED, LINUX_FIELD_CORE_STATS_RX_DROPPED },
 		{ LINUX_NET_TX_DROPPED, LINUX_FIELD_CORE_STATS_TX_DROPPED },
 	};

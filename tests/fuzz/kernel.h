@@ -11,6 +11,7 @@
 #include <aspace.h>
 #include <guest.h>
 #include <linux-guest.h>
+#include <os/linux/module-types.h>
 #include <physmem.h>
 #include <spi/backend.h>
 #include <spi/bytes.h>
@@ -112,6 +113,7 @@ fuzz_kernel_init(FuzzKernel *k, LinuxLayout *layout, const FuzzSymbol *symbols, 
 		.symbols = vmifs_symbols_builder_end(builder),
 		.layout = layout,
 		.texts = g_new0(LinuxTexts, 1),
+		.module_layouts = linux_module_layouts_new(),
 	};
 	return TRUE;
 }
@@ -124,4 +126,5 @@ fuzz_kernel_clear(FuzzKernel *k)
 	vmifs_guest_unref(k->os.guest);
 	vmifs_physmem_unref(k->os.mem);
 	g_free(k->os.texts);
+	linux_module_layouts_free(k->os.module_layouts);
 }

@@ -8,6 +8,7 @@
 #include <btf.h>
 #include <aspace.h>
 #include <guest.h>
+#include <os/linux/module-types.h>
 #include <spi/arch.h>
 #include <spi/bytes.h>
 #include <string.h>
@@ -260,6 +261,7 @@ linux_guest_start(LinuxGuest *g)
 		.symbols = vmifs_symbols_builder_end(g_steal_pointer(&g->symbols)),
 		.layout = g->layout,
 		.texts = g_new0(LinuxTexts, 1),
+		.module_layouts = linux_module_layouts_new(),
 	};
 	return &g->os;
 }
@@ -284,4 +286,5 @@ linux_guest_clear(LinuxGuest *g)
 	g_clear_pointer(&g->os.mem, vmifs_physmem_unref);
 	g_clear_pointer(&g->os.guest, vmifs_guest_unref);
 	g_free(g->os.texts);
+	g_clear_pointer(&g->os.module_layouts, linux_module_layouts_free);
 }

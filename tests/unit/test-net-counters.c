@@ -95,12 +95,38 @@ START_TEST(counters_of_a_driver_alone_are_not_made_up)
 	guint64 dev = linux_guest_new(g, LINUX_STRUCT_NETDEV), ops = linux_guest_alloc(g, 16);
 	linux_guest_put(g, dev, LINUX_FIELD_NETDEV_OPS, ops);
 	linux_guest_put(g, ops,
-			_i == 2 ? LINUX_FIELD_NETDEV_OPS_GET_STATS
-				: LINUX_FIELD_NETDEV_OPS_GET_STATS64,
+			_i ? LINUX_FIELD_NETDEV_OPS_GET_STATS : LINUX_FIELD_NETDEV_OPS_GET_STATS64,
 			FUNCTION);
 	linux_guest_symbol(g, "driver_stats", FUNCTION);
 	ck_assert(!linux_net_counters(linux_guest_start(g), dev, got, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	net_guest_clear(&n);
+}
+END_TEST
+
+/* The name of its function says nothing when that is of another module, and without the module's
+ * types it says too little. */
+START_TEST(drivers_count_where_their_own_types_say)
+{
+	static const struct {
+		const char *module, *message;
+	} modules[] = {
+		{ "other", "what virtnet_stats counts is known to its driver only" },
+		{ "virtio_net", "types of virtio_net: the kernel's symbols lack btf_modules" },
+	};
+	NetGuest n;
+	g_autoptr(GError) error = NULL;
+	guint64 got[LINUX_NET_N_COUNTERS];
+	net_guest_init(&n, TYPES);
+	LinuxGuest *g = &n.g;
+	guint64 dev = linux_guest_new(g, LINUX_STRUCT_NETDEV), ops = linux_guest_alloc(g, 16);
+	linux_guest_put(g, dev, LINUX_FIELD_NETDEV_OPS, ops);
+	linux_guest_put(g, ops, LINUX_FIELD_NETDEV_OPS_GET_STATS64, FUNCTION);
+	vmifs_symbols_builder_module(g->symbols, modules[_i].module);
+	linux_guest_symbol(g, "virtnet_stats", FUNCTION);
+	ck_assert(!linux_net_counters(linux_guest_start(g), dev, got, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	ck_assert_str_eq(error->message, modules[_i].message);
 	net_guest_clear(&n);
 }
 END_TEST
@@ -113,6 +139,7 @@ make_suite(void)
 
 	tcase_add_loop_test(t, counters_are_found_by_function_and_kind, 0, G_N_ELEMENTS(cases));
 	tcase_add_loop_test(t, counters_of_a_driver_alone_are_not_made_up, 0, 2);
+	tcase_add_loop_test(t, drivers_count_where_their_own_types_say, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }
