@@ -181,11 +181,15 @@ def tests_of_tools(guest):
                 found[pid]['c'] = value
         compared = 0
         for pid in truth.settled():
+            if '\n' in truth.text(f'procs/{pid}/comm')[:-1]:
+                continue  # lsof reads a line of stat, there as on any host
             check(pid in found, f'lsof has no {pid}')
             links = truth.links(pid)
             if links is None:
                 continue
-            equal({fd for fd in found[pid] if fd.isdigit()}, set(links), f'files of {pid}')
+            folder = os.listdir(f'{truth.b}procs/{pid}/fd')  # with those whose link could not be read
+            equal({fd for fd in found[pid] if fd.isdigit()}, {name.removesuffix('.error') for name in folder},
+                  f'files of {pid}')
             for fd, target in links.items():
                 if re.fullmatch(r'/[ -~]*', target) and '\\' not in target:
                     equal(found[pid][fd].split(' (stat: ')[0], target, f'file {fd} of {pid}')
@@ -219,8 +223,10 @@ def tests_of_tools(guest):
             found = says(mount, 'findmnt', '-rno', 'TARGET,FSTYPE').splitlines()
             shown = says(mount, 'mount').splitlines()
         wanted = [f'{line.split()[4]} {line.split(" - ")[1].split()[0]}' for line in text.splitlines()]
-        equal(sorted(line.replace('\\x20', '\\040') for line in found), sorted(wanted), 'mounts')
-        equal(len(shown), len(wanted), 'lines of mount')
+        octal = lambda line: re.sub(r'\\x([0-9a-f]{2})', lambda byte: f'\\{int(byte[1], 16):03o}', line)
+        equal(sorted(map(octal, found)), sorted(wanted), 'mounts')
+        newlines = sum(line.count('\\012') for line in wanted)  # which mount writes as they are
+        equal(len(shown), len(wanted) + newlines, 'lines of mount')
 
     @test
     def ss_and_netstat_show_the_guests_sockets():
