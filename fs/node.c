@@ -32,8 +32,10 @@ vmifs_node_may_try(VmifsNode *node, VmifsNodeCall *call)
 gboolean
 vmifs_node_end_try(VmifsNodeCall *call, gboolean done, GError **error)
 {
-	if (!call->trying || vmifs_call_check(&call->call, NULL))
+	if (vmifs_call_check(&call->call, done && !call->trying ? error : NULL))
 		return done;
+	if (!call->trying)
+		return FALSE;
 	if (!done)
 		g_clear_error(error);
 	call->defer = VMIFS_DEFER_WORK;

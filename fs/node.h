@@ -50,7 +50,8 @@ vmifs_node_needs_work(VmifsNodeCall *call);
 gboolean
 vmifs_node_may_try(VmifsNode *node, VmifsNodeCall *call);
 /* To be called with the result of what was tried: FALSE, without an error, when it came too late:
- * the call is to be made again on the guest's queue. */
+ * the call is to be made again on the guest's queue. What was given up there is no result either,
+ * for whoever made it may have left out what he had no time for: FALSE, with an error. */
 gboolean
 vmifs_node_end_try(VmifsNodeCall *call, gboolean done, GError **error);
 /* TRUE when discovery of the node's guest has ended and the op may decode. */

@@ -30,7 +30,7 @@ render(VmifsNode *node, GString *out, VmifsNodeCall *call, GError **error)
 	g_string_append(out, "text\n");
 	while (out->len < self->len)
 		g_string_append_c(out, '.');
-	return TRUE;
+	return vmifs_node_end_try(call, TRUE, error);
 }
 
 static const VmifsNodeOps ops = {
@@ -156,6 +156,34 @@ START_TEST(failure_is_not_kept)
 }
 END_TEST
 
+/* What reads it on the way may have left out whatever there was no time for. */
+START_TEST(what_was_given_up_is_not_kept_however_it_ended)
+{
+	Fixture f;
+	g_autoptr(GError) error = NULL;
+	gint cancelled = 1;
+	VmifsNodeCall call = { .may_block = TRUE, .call.cancelled = &cancelled };
+	fixture_init(&f, TRUE);
+	ck_assert_ptr_null(vmifs_contents_get(f.contents, &f.node->node, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	ck_assert_int_eq(call.defer, VMIFS_DEFER_NO);
+	ck_assert_int_eq(f.node->node.text_size, -1);
+	vmifs_content_unref(get(&f, NULL));
+	ck_assert_int_eq(f.node->n_rendered, 2);
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(what_was_tried_too_long_is_deferred_without_an_error)
+{
+	g_autoptr(GError) error = NULL;
+	VmifsNodeCall call = { .trying = TRUE, .call.deadline = 1 };
+	ck_assert(!vmifs_node_end_try(&call, TRUE, &error));
+	ck_assert_ptr_null(error);
+	ck_assert_int_eq(call.defer, VMIFS_DEFER_WORK);
+}
+END_TEST
+
 START_TEST(what_has_to_wait_is_deferred_without_an_error)
 {
 	Fixture f;
@@ -228,6 +256,8 @@ make_suite(void)
 	tcase_add_test(t, live_text_is_made_for_each_open);
 	tcase_add_test(t, varying_text_of_a_frozen_guest_is_made_for_each_open);
 	tcase_add_test(t, failure_is_not_kept);
+	tcase_add_test(t, what_was_given_up_is_not_kept_however_it_ended);
+	tcase_add_test(t, what_was_tried_too_long_is_deferred_without_an_error);
 	tcase_add_test(t, what_has_to_wait_is_deferred_without_an_error);
 	tcase_add_test(t, those_who_come_meanwhile_wait_for_the_first_and_take_over_when_it_fails);
 	tcase_add_test(t, who_waits_for_another_may_give_up);
