@@ -92,6 +92,11 @@ vmifs_attr_fill(VmifsFs *fs, VmifsNode *node, gboolean must, struct stat *ret, d
 		known = text_size(node, &size, call, error);
 	else if (is_text)
 		timeout = 0;
+	/* Of content that could not be had this time: with a size of 0 for long, it would be empty
+	 * once it can be had. */
+	if (is_text && vmifs_content_is_constant(node) &&
+	    __atomic_load_n(&node->text_size, __ATOMIC_RELAXED) < 0)
+		timeout = 0;
 	if (!known && (must || call->defer == VMIFS_DEFER_NO))
 		return FALSE;
 	if (!known) {

@@ -19,6 +19,7 @@
 typedef struct {
 	VmifsKernel kernel;
 	guint64 user_root;
+	gint asked; /* atomic; for the file that fails at first */
 } Sleepy;
 
 /* ---- discovery ---- */
@@ -146,6 +147,19 @@ render_big(gpointer self, const VmifsTask *task, const char *entry, GString *out
 	return TRUE;
 }
 
+/* What comes too late the first time. */
+static gboolean
+render_shy(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	   const VmifsCall *call, GError **error)
+{
+	Sleepy *sleepy = self;
+	if (g_atomic_int_add(&sleepy->asked, 1) == 0) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT, "not now");
+		return FALSE;
+	}
+	return render_big(self, task, entry, out, call, error);
+}
+
 static gboolean
 render_word(gpointer self, const VmifsTask *task, const char *entry, GString *out,
 	    const VmifsCall *call, GError **error)
@@ -244,6 +258,8 @@ static const VmifsView views[] = {
 	  .kind = VMIFS_VIEW_TEXT,
 	  .render = render_late,
 	  .quick = TRUE },
+	TEXT("shy", VMIFS_SCOPE_GUEST, render_shy),
+	TEXT("unhurried", VMIFS_SCOPE_GUEST, render_late),
 	TEXT("big", VMIFS_SCOPE_GUEST, render_big),
 	TEXT("version", VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS, render_word),
 	TEXT("sys/kernel/ostype", VMIFS_SCOPE_PROCS, render_word),
