@@ -101,7 +101,8 @@ reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *in
 /* Puts a text that is at hand into the kernel's page cache, so that reading it asks nothing. The
  * kernel waits here for whoever reads that page, and he for one of our threads, perhaps this one:
  * so it is done at the first open, and every other open waits for its end before it is answered,
- * for nobody can read a file that no open of was answered. */
+ * for nobody can read a file that no open of was answered. One with O_DIRECT is no exception: it
+ * may map the file, and so read through the cache. */
 static void
 fill_cache(VmifsFs *fs, VmifsNode *node)
 {
@@ -150,7 +151,7 @@ vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	info.direct_io = handle->direct ? 1 : 0;
 	if (!vmifs_request_claim(request))
 		return TRUE;
-	if (node->ops->render && !handle->direct)
+	if (node->ops->render && cached)
 		fill_cache(request->fs, node);
 	reply_open(request, handle, &info);
 	return TRUE;
