@@ -158,7 +158,8 @@ linux_module_function(const Linux *os, guint64 module, guint64 text_end, guint64
 	const guint8 *best = NULL;
 	Table t;
 
-	if (!read_table(os, module, &t, NULL) || t.n > MAX_FUNCTIONS)
+	if (!read_table(os, module, &t, NULL) || t.n > MAX_FUNCTIONS ||
+	    !vmifs_call_check(call, NULL))
 		return FALSE;
 	g_autofree guint8 *symbols = g_malloc(t.n * (gsize) SYM_LEN + 1);
 	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * (gsize) SYM_LEN, NULL))

@@ -195,7 +195,8 @@ find_peer(Walk *w, guint64 mount, guint64 ns, guint64 *ret, GError **error)
 		gboolean reachable = FALSE;
 		guint64 its_ns, next;
 
-		if (!linux_get(w->os, at, LINUX_FIELD_MOUNT_NS, &its_ns, error) ||
+		if ((n % 256 == 0 && !vmifs_call_check(w->call, error)) ||
+		    !linux_get(w->os, at, LINUX_FIELD_MOUNT_NS, &its_ns, error) ||
 		    (its_ns == ns && !is_reachable(w, at, &reachable, error)) ||
 		    !vmifs_aspace_read_ptr(w->os->aspace, at + share_at, &next, error))
 			return FALSE;

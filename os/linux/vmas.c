@@ -22,6 +22,7 @@
 
 typedef struct {
 	const Linux *os;
+	const VmifsCall *call;
 	guint64 mm;
 	guint64 brk, start_brk, start_stack;
 	LinuxPath root;
@@ -238,7 +239,8 @@ add_vma(Walk *w, guint64 object)
 	GError *error = NULL;
 	VmifsVma vma;
 
-	if (w->ret->len >= MAX_VMAS)
+	/* Each may have a path of thousands of steps. */
+	if (w->ret->len >= MAX_VMAS || !vmifs_call_check(w->call, NULL))
 		return FALSE;
 	if (!read_vma(w, object, &vma, &error)) {
 		note_problem(w, object, error);
@@ -257,15 +259,13 @@ visit_entry(guint64 first, guint64 last, guint64 entry, gpointer user)
 
 /* mm.mmap -> vm_next -> ...; ascending addresses are what ends a loop. */
 static gboolean
-walk_list(Walk *w, const VmifsCall *call, GError **error)
+walk_list(Walk *w, GError **error)
 {
 	guint64 vma;
 
 	if (!linux_get(w->os, w->mm, LINUX_FIELD_MM_MMAP, &vma, error))
 		return FALSE;
-	for (guint n = 0; vma; n++) {
-		if (n % 64 == 0 && !vmifs_call_check(call, error))
-			return FALSE;
+	while (vma) {
 		guint before = w->ret->len;
 		if (!add_vma(w, vma))
 			return TRUE;
@@ -278,14 +278,14 @@ walk_list(Walk *w, const VmifsCall *call, GError **error)
 }
 
 static gboolean
-walk_vmas(Walk *w, const VmifsCall *call, GError **error)
+walk_vmas(Walk *w, GError **error)
 {
 	guint64 tree_at;
 
 	if (linux_offset(w->os, LINUX_FIELD_MM_MT, &tree_at, NULL))
-		return linux_maple_each(w->os, w->mm + tree_at, MAX_VMAS, visit_entry, w, call,
+		return linux_maple_each(w->os, w->mm + tree_at, MAX_VMAS, visit_entry, w, w->call,
 					error);
-	return walk_list(w, call, error);
+	return walk_list(w, error);
 }
 
 gboolean
@@ -298,7 +298,12 @@ linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *c
 	g_autoptr(GHashTable) paths =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 	g_autoptr(GError) problem = NULL, broken = NULL;
-	Walk w = { .os = os, .mm = task->mm, .paths = paths, .ret = ret, .problem = &problem };
+	Walk w = { .os = os,
+		   .call = call,
+		   .mm = task->mm,
+		   .paths = paths,
+		   .ret = ret,
+		   .problem = &problem };
 	if (!linux_get(os, task->mm, LINUX_FIELD_MM_BRK, &w.brk, error) ||
 	    !linux_get(os, task->mm, LINUX_FIELD_MM_START_BRK, &w.start_brk, error) ||
 	    !linux_get(os, task->mm, LINUX_FIELD_MM_START_STACK, &w.start_stack, error))
@@ -310,9 +315,12 @@ linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *c
 	w.has_root = linux_path_root(os, &w.root, NULL);
 
 	guint before = ret->len;
-	if (!walk_vmas(&w, call, &broken)) {
-		/* What was found stays useful, but not a list that was merely given up. */
-		if (!vmifs_call_check(call, NULL) || ret->len == before) {
+	gboolean whole = walk_vmas(&w, &broken);
+	/* What was found stays useful, but not a list that was merely given up. */
+	if (!vmifs_call_check(call, error))
+		return FALSE;
+	if (!whole) {
+		if (ret->len == before) {
 			g_propagate_error(error, g_steal_pointer(&broken));
 			return FALSE;
 		}

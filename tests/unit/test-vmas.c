@@ -187,6 +187,22 @@ START_TEST(special_and_named_mappings_have_their_names)
 }
 END_TEST
 
+START_TEST(list_that_was_given_up_is_no_list)
+{
+	Fixture f;
+	g_autoptr(GString) out = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+	gint cancelled = 1;
+	VmifsCall call = { .cancelled = &cancelled };
+	setup(&f, OLD_TYPES);
+	add_vma(&f, 0x400000, 0x401000, RX, 0, 0);
+	ck_assert(!linux_render_maps(linux_guest_start(&f.g), &f.task, NULL, out, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	ck_assert_str_eq(out->str, "");
+	linux_guest_clear(&f.g);
+}
+END_TEST
+
 START_TEST(vsyscall_page_is_shown_where_it_is_on)
 {
 	Fixture f;
@@ -361,6 +377,7 @@ make_suite(void)
 	tcase_add_test(t, lines_are_those_of_procfs);
 	tcase_add_loop_test(t, neighbours_of_the_heap_belonged_to_it_once, 0, 2);
 	tcase_add_test(t, special_and_named_mappings_have_their_names);
+	tcase_add_test(t, list_that_was_given_up_is_no_list);
 	tcase_add_loop_test(t, vsyscall_page_is_shown_where_it_is_on, 0, 3);
 	tcase_add_loop_test(t, file_behind_a_stacked_one_shows_that_one, 0, 2);
 	tcase_add_loop_test(t, what_lies_behind_another_file_is_no_path, 0, 2);
