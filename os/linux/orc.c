@@ -207,7 +207,7 @@ take_saved(const LinuxOrc *orc, LinuxOrcState *s, const guint8 *saved)
 static gboolean
 find_caller(const LinuxOrc *orc, LinuxOrcState *s, const Entry *e, guint64 frame)
 {
-	guint8 saved[LINUX_ORC_MAX_REGS];
+	guint8 saved[LINUX_ORC_MAX_REGS] = { 0 };
 	const LinuxOrcPtRegs *layout = &orc->pt_regs;
 
 	switch (e->type) {

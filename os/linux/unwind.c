@@ -104,7 +104,8 @@ find_bits(const Linux *os, LinuxField field, LinuxOrcBits *ret, GError **error)
 
 	if (!linux_member(os, field, &m, error))
 		return FALSE;
-	if (m.size > 8 || !vmifs_in_bounds(m.offset, m.size, LINUX_ORC_MAX_ENTRY)) {
+	if (m.size > 8 || m.bit_len > 32 ||
+	    !vmifs_in_bounds(m.offset, m.size, LINUX_ORC_MAX_ENTRY)) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "struct orc_entry makes no sense");
 		return FALSE;
