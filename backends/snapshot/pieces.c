@@ -36,8 +36,8 @@ vmifs_snapshot_add_piece(VmifsSnapshot *self, guint64 pa, guint64 offset, guint6
 		return TRUE;
 	}
 	guint64 there = offset < self->len ? MIN(len, self->len - offset) : 0;
-	self->n_missing +=
-		len - there; /* each less than 2^52, and bounded in number: no overflow */
+	if (!g_uint64_checked_add(&self->n_missing, self->n_missing, len - there))
+		self->n_missing = G_MAXUINT64;
 	if (!there)
 		return TRUE;
 	piece.len = there;
