@@ -19,6 +19,8 @@
 /* A process may map one page often, but not each page of memory a dozen times. */
 #define MAX_SHARE 16
 #define MIN_BUDGET (1024 * 1024)
+/* A mapping takes a kilobyte of it, and the kernel's usual limit is 65,530 of them. */
+#define MAX_TEXT (256 * 1024 * 1024)
 /* Shares of a page are counted in 1/4096 of a byte. */
 #define PSS_SHIFT 12
 
@@ -316,6 +318,11 @@ LINUX_VIEW(linux_render_smaps)
 		Sums sums = { 0 };
 		if (!gather(&s, vma, &sums, error))
 			return FALSE;
+		if (text->len > MAX_TEXT) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+					    "more mappings than make sense; maps has them all");
+			return FALSE;
+		}
 		append_mapping(&s, vma, &sums,
 			       linux_mapping_is_thp_eligible(self, task->mm, vma, &s.mapping), keys,
 			       text);
