@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cpuinfo: what processors said of themselves, and the names of their bits. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct cpuinfo_x86 256 x86@0:1 x86_vendor_id@8:1x16 x86_model@24:1 "                      \
@@ -13,55 +11,6 @@
 	"x86_clflush_size@148:2 x86_cache_alignment@152:4 x86_phys_bits@156:1 "                    \
 	"x86_virt_bits@157:1 x86_power@160:4\n"                                                    \
 	"enum NR_CPUID_WORDS=2\n"
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-} Fixture;
-
-static void
-setup(Fixture *f)
-{
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* A variable of a new symbol, with room. Returns its address. */
-static guint64
-variable(Fixture *f, const char *name, guint64 value)
-{
-	guint64 va = linux_guest_alloc(&f->g, 8192);
-	linux_guest_u64(&f->g, va, value);
-	linux_guest_symbol(&f->g, name, va);
-	return va;
-}
-
-typedef LINUX_VIEW((*Render));
-
-static void
-shows(Fixture *f, Render render, const char *entry, const char *text)
-{
-	ck_assert_msg(render(linux_guest_start(&f->g), NULL, entry, f->out, NULL, &f->error), "%s",
-		      f->error ? f->error->message : "");
-	ck_assert_str_eq(f->out->str, text);
-}
-
-static void
-fails(Fixture *f, Render render, VmifsError code)
-{
-	ck_assert(!render(linux_guest_start(&f->g), NULL, NULL, f->out, NULL, &f->error));
-	ck_assert_msg(g_error_matches(f->error, VMIFS_ERROR, code), "%s", f->error->message);
-	ck_assert_str_eq(f->out->str, "");
-}
 
 /* A table of names, of which those at the given places are not NULL. */
 static void
@@ -110,7 +59,7 @@ make_cpu(Fixture *f, gboolean with_names)
 START_TEST(features_and_bugs_have_the_kernels_names)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 cpu = make_cpu(&f, TRUE);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 0, 1 << 4 | 1 << 5);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 1, 2);
@@ -125,7 +74,7 @@ END_TEST
 START_TEST(clock_that_a_driver_changes_is_left_out)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 cpu = make_cpu(&f, TRUE);
 	linux_guest_put_element(&f.g, cpu, LINUX_FIELD_CPUINFO_CAPABILITY, 0, 1 << 4);
 	variable(&f, "cpufreq_driver", 1);
@@ -137,7 +86,7 @@ END_TEST
 START_TEST(processor_that_cannot_be_read_is_an_error)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	make_cpu(&f, TRUE);
 	variable(&f, "nr_cpu_ids", 2);
 	guint64 offsets = variable(&f, "__per_cpu_offset", 0);
@@ -151,7 +100,7 @@ END_TEST
 START_TEST(text_is_bounded)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 cpu = make_cpu(&f, FALSE);
 	g_autofree char *name = g_strnfill(60, 'x');
 	guint64 text = linux_guest_string(&f.g, name);

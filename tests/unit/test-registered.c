@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* registered: names that drivers have given: file systems, device numbers, swap. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
@@ -14,55 +12,6 @@
 	"struct file 32 f_path@0=path f_inode@16:8\n"                                              \
 	"struct inode 16 i_mode@0:2\n"                                                             \
 	"struct swap_info_struct 48 flags@0:8 prio@8:2 swap_map@16:8 pages@24:4 inuse_pages@32:8 swap_file@40:8\n"
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-} Fixture;
-
-static void
-setup(Fixture *f)
-{
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* A variable of a new symbol, with room. Returns its address. */
-static guint64
-variable(Fixture *f, const char *name, guint64 value)
-{
-	guint64 va = linux_guest_alloc(&f->g, 8192);
-	linux_guest_u64(&f->g, va, value);
-	linux_guest_symbol(&f->g, name, va);
-	return va;
-}
-
-typedef LINUX_VIEW((*Render));
-
-static void
-shows(Fixture *f, Render render, const char *entry, const char *text)
-{
-	ck_assert_msg(render(linux_guest_start(&f->g), NULL, entry, f->out, NULL, &f->error), "%s",
-		      f->error ? f->error->message : "");
-	ck_assert_str_eq(f->out->str, text);
-}
-
-static void
-fails(Fixture *f, Render render, VmifsError code)
-{
-	ck_assert(!render(linux_guest_start(&f->g), NULL, NULL, f->out, NULL, &f->error));
-	ck_assert_msg(g_error_matches(f->error, VMIFS_ERROR, code), "%s", f->error->message);
-	ck_assert_str_eq(f->out->str, "");
-}
 
 static guint64
 filesystem(Fixture *f, const char *name, guint64 flags, guint64 next)
@@ -77,7 +26,7 @@ filesystem(Fixture *f, const char *name, guint64 flags, guint64 next)
 START_TEST(filesystems_without_a_device_say_so)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 last = filesystem(&f, "ext\0334", 1 | 64, 0);
 	variable(&f, "file_systems", filesystem(&f, "proc", 64, last));
 	shows(&f, linux_render_filesystems, NULL, "nodev\tproc\n\text\\0334\n");
@@ -88,7 +37,7 @@ END_TEST
 START_TEST(ring_of_filesystems_ends)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 fs = filesystem(&f, "a", 0, 0);
 	linux_guest_put(&f.g, fs, LINUX_FIELD_FILESYSTEM_NEXT, fs);
 	variable(&f, "file_systems", fs);
@@ -102,7 +51,7 @@ END_TEST
 START_TEST(chain_into_nowhere_fails)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "file_systems", filesystem(&f, "a", 0, 0x1000));
 	fails(&f, linux_render_filesystems, VMIFS_ERROR_HOLE);
 	teardown(&f);
@@ -112,7 +61,7 @@ END_TEST
 START_TEST(devices_are_sorted_by_number)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 chars = variable(&f, "chrdevs", 0), blocks = variable(&f, "major_names", 0);
 	guint64 low = linux_guest_new(&f.g, LINUX_STRUCT_CHAR_DEVICE);
 	guint64 high = linux_guest_new(&f.g, LINUX_STRUCT_CHAR_DEVICE);
@@ -135,7 +84,7 @@ END_TEST
 START_TEST(misc_devices_stand_in_the_rings_order)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 nodes[3] = { variable(&f, "misc_list", 0) };
 	static const char *const names[] = { "fuse", "tun" };
 	for (guint i = 0; i < 2; i++) {
@@ -154,7 +103,7 @@ END_TEST
 START_TEST(without_swap_there_is_the_head_alone)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "swap_info", 0);
 	variable(&f, "nr_swapfiles", 0);
 	shows(&f, linux_render_swaps, NULL, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
@@ -165,7 +114,7 @@ END_TEST
 START_TEST(swap_that_cannot_be_read_is_an_error)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "swap_info", 0x1000);
 	variable(&f, "nr_swapfiles", 1);
 	ck_assert(!linux_render_swaps(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error));
@@ -177,7 +126,7 @@ END_TEST
 START_TEST(kernel_without_them_says_what_it_lacks)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	fails(&f, linux_render_devices, VMIFS_ERROR_UNSUPPORTED);
 	teardown(&f);
 }

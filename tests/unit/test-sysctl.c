@@ -1,56 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sysctl: files of /proc/sys that are a variable each. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES "struct list_head 16 next@0:8 prev@8:8\n"
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-} Fixture;
-
-static void
-setup(Fixture *f)
-{
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* A variable of a new symbol, with room. Returns its address. */
-static guint64
-variable(Fixture *f, const char *name, guint64 value)
-{
-	guint64 va = linux_guest_alloc(&f->g, 8192);
-	linux_guest_u64(&f->g, va, value);
-	linux_guest_symbol(&f->g, name, va);
-	return va;
-}
-
-typedef LINUX_VIEW((*Render));
-
-static void
-shows(Fixture *f, Render render, const char *entry, const char *text)
-{
-	ck_assert_msg(render(linux_guest_start(&f->g), NULL, entry, f->out, NULL, &f->error), "%s",
-		      f->error ? f->error->message : "");
-	ck_assert_str_eq(f->out->str, text);
-}
 
 START_TEST(numbers_are_signed_where_the_kernels_are)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "vm_swappiness", 0xffffffff);
 	shows(&f, linux_render_sys_vm, "swappiness", "-1\n");
 	g_string_truncate(f.out, 0);
@@ -63,7 +20,7 @@ END_TEST
 START_TEST(others_are_not)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "sysctl_nr_open", 0xfffffff0);
 	shows(&f, linux_render_sys_fs, "nr_open", "4294967280\n");
 	teardown(&f);
@@ -73,7 +30,7 @@ END_TEST
 START_TEST(long_ones_have_eight_bytes)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "sysctl_overcommit_kbytes", 0x100000001);
 	shows(&f, linux_render_sys_vm, "overcommit_kbytes", "4294967297\n");
 	teardown(&f);
@@ -83,7 +40,7 @@ END_TEST
 START_TEST(boot_id_has_its_dashes)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 at = variable(&f, "sysctl_bootid", 0x7766554433221100);
 	linux_guest_u64(&f.g, at + 8, 0xffeeddccbbaa9988);
 	shows(&f, linux_render_sys_kernel_random, "boot_id",
@@ -95,7 +52,7 @@ END_TEST
 START_TEST(only_variables_of_this_kernel_are_listed)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "page_cluster", 3);
 	variable(&f, "max_threads", 3593);
 	Linux *os = linux_guest_start(&f.g);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* system: the short texts, the clock, the processors' sums, and dmesg's way to its ring. */
-#include <unit.h>
+#include <view-test.h>
 
-#include <linux-guest.h>
 #include <os/linux/times.h>
 
 #define TYPES                                                                                      \
@@ -34,37 +33,6 @@
 
 /* Where the second processor's variables lie behind the first's. */
 #define STRIDE 0x1000
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-} Fixture;
-
-static void
-setup(Fixture *f)
-{
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* A variable of a new symbol, with room. Returns its address. */
-static guint64
-variable(Fixture *f, const char *name, guint64 value)
-{
-	guint64 va = linux_guest_alloc(&f->g, 512);
-	linux_guest_u64(&f->g, va, value);
-	linux_guest_symbol(&f->g, name, va);
-	return va;
-}
 
 /* Two processors, both possible, the first online. */
 static void
@@ -101,7 +69,7 @@ make_clock(Fixture *f)
 START_TEST(version_is_the_kernels_format)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 ns = variable(&f, "init_uts_ns", 0);
 	guint64 format = linux_guest_string(&f.g, "%s version %s (gcc 12, 100%) %s %s\n");
 	linux_guest_symbol(&f.g, "linux_proc_banner", format);
@@ -125,7 +93,7 @@ END_TEST
 START_TEST(names_do_not_steer_a_terminal)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 ns = variable(&f, "init_uts_ns", 0);
 	linux_guest_put_text(&f.g, ns, LINUX_FIELD_UTS_NAMESPACE_NODENAME, "\033[2Ja\\b\nc");
 	variable(&f, "saved_command_line", linux_guest_string(&f.g, "a\rb"));
@@ -140,7 +108,7 @@ END_TEST
 START_TEST(command_line_ends_in_a_newline)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "saved_command_line", linux_guest_string(&f.g, "quiet x=\"a b\""));
 	ck_assert(linux_render_kernel_cmdline(linux_guest_start(&f.g), NULL, NULL, f.out, NULL,
 					      &f.error));
@@ -152,7 +120,7 @@ END_TEST
 START_TEST(what_the_kernel_lacks_is_named)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	ck_assert(
 		!linux_render_version(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
@@ -164,7 +132,7 @@ END_TEST
 START_TEST(pid_max_is_a_variable_of_older_kernels)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "pid_max", 4194304);
 	ck_assert(linux_render_pid_max(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error));
 	ck_assert_str_eq(f.out->str, "4194304\n");
@@ -175,7 +143,7 @@ END_TEST
 START_TEST(uptime_counts_suspension_and_idleness_of_all)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	make_cpus(&f);
 	make_clock(&f);
 	if (_i) {
@@ -200,7 +168,7 @@ END_TEST
 START_TEST(load_has_its_sums)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	make_cpus(&f);
 	guint64 averages = variable(&f, "avenrun", 2048 + 1024);
 	linux_guest_u64(&f.g, averages + 8, 2047);
@@ -222,7 +190,7 @@ END_TEST
 START_TEST(stat_has_its_lines)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	make_cpus(&f);
 	make_clock(&f);
 	guint64 stat = percpu(&f, "kernel_cpustat"), rq = percpu(&f, "runqueues");
@@ -256,7 +224,7 @@ START_TEST(counter_has_the_shares_of_all_processors)
 {
 	Fixture f;
 	gint64 sum;
-	setup(&f);
+	setup(&f, TYPES);
 	make_cpus(&f);
 	guint64 counter = linux_guest_alloc(&f.g, 16), shares = percpu(&f, "shares");
 	guint32 minus = GUINT32_TO_LE((guint32) -30);
@@ -274,7 +242,7 @@ START_TEST(kernel_for_one_processor_has_one)
 {
 	Fixture f;
 	guint64 own;
-	setup(&f);
+	setup(&f, TYPES);
 	Linux *os = linux_guest_start(&f.g);
 	g_autoptr(GArray) cpus = linux_cpus(os, "__cpu_possible_mask", &f.error);
 	ck_assert_uint_eq(cpus->len, 1);
@@ -289,7 +257,7 @@ START_TEST(number_of_processors_is_bounded)
 {
 	static const guint64 numbers[] = { 0, 4000000000 };
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	variable(&f, "nr_cpu_ids", numbers[_i]);
 	variable(&f, "__cpu_possible_mask", 5);
 	Linux *os = linux_guest_start(&f.g);
@@ -306,7 +274,7 @@ END_TEST
 START_TEST(huge_pages_are_told_as_a_whole)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	linux_guest_symbol(&f.g, "hstates", LINUX_GUEST_BASE + LINUX_GUEST_LEN - 40 - 40 * !_i);
 	variable(&f, "hugetlb_max_hstate", 2);
 	variable(&f, "default_hstate_idx", 0);
@@ -323,7 +291,7 @@ END_TEST
 START_TEST(dmesg_finds_its_ring)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	LinuxGuest *g = &f.g;
 	guint64 ring = linux_guest_new(g, LINUX_STRUCT_PRINTK_RING);
 	guint64 descs = linux_guest_alloc(g, 2 * 24), infos = linux_guest_alloc(g, 2 * 24);

@@ -1,61 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tty: the drivers of terminals and their numbers. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
 	"struct tty_driver 64 driver_name@0:8 name@8:8 major@16:4 minor_start@20:4 num@24:4 type@28:2 subtype@30:2 tty_drivers@32=list_head\n"
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-} Fixture;
-
-static void
-setup(Fixture *f)
-{
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* A variable of a new symbol, with room. Returns its address. */
-static guint64
-variable(Fixture *f, const char *name, guint64 value)
-{
-	guint64 va = linux_guest_alloc(&f->g, 8192);
-	linux_guest_u64(&f->g, va, value);
-	linux_guest_symbol(&f->g, name, va);
-	return va;
-}
-
-typedef LINUX_VIEW((*Render));
-
-static void
-shows(Fixture *f, Render render, const char *entry, const char *text)
-{
-	ck_assert_msg(render(linux_guest_start(&f->g), NULL, entry, f->out, NULL, &f->error), "%s",
-		      f->error ? f->error->message : "");
-	ck_assert_str_eq(f->out->str, text);
-}
-
-static void
-fails(Fixture *f, Render render, VmifsError code)
-{
-	ck_assert(!render(linux_guest_start(&f->g), NULL, NULL, f->out, NULL, &f->error));
-	ck_assert_msg(g_error_matches(f->error, VMIFS_ERROR, code), "%s", f->error->message);
-	ck_assert_str_eq(f->out->str, "");
-}
 
 static guint64
 driver(Fixture *f, const char *name, guint64 major, guint64 minor, guint64 num, guint64 type,
@@ -81,7 +30,7 @@ driver(Fixture *f, const char *name, guint64 major, guint64 minor, guint64 num, 
 START_TEST(each_kind_has_its_name)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 nodes[] = { variable(&f, "tty_drivers", 0), driver(&f, "serial", 4, 64, 32, 3, 1),
 			    driver(&f, "", 4, 1, 63, 2, 0), driver(&f, "pts", 136, 0, 1, 4, 2),
 			    driver(&f, "odd", 9, 0, 2, 77, 5) };
@@ -100,7 +49,7 @@ END_TEST
 START_TEST(range_over_two_majors_is_two_lines)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 nodes[] = { variable(&f, "tty_drivers", 0),
 			    driver(&f, "wide", 4, 0xfffff, 2, 3, 1) };
 	linux_guest_ring(&f.g, nodes, 2);
@@ -116,7 +65,7 @@ END_TEST
 START_TEST(count_of_devices_is_bounded)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 nodes[] = { variable(&f, "tty_drivers", 0),
 			    driver(&f, "many", 0xfffffffe, 0, 0xffffffff, 3, 1) };
 	linux_guest_ring(&f.g, nodes, 2);
@@ -130,7 +79,7 @@ END_TEST
 START_TEST(broken_ring_fails)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	guint64 head = variable(&f, "tty_drivers", 0x1000);
 	linux_guest_u64(&f.g, head + 8, 0x1000);
 	fails(&f, linux_render_tty_drivers, VMIFS_ERROR_HOLE);

@@ -1,63 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vmstat: the counters of memory management and their names. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct vm_event_state 24 event@0:8x3\n"                                                   \
 	"enum NR_VM_ZONE_STAT_ITEMS=1 NR_VM_NUMA_STAT_ITEMS=1 NR_VM_NODE_STAT_ITEMS=4 "            \
 	"NR_VM_EVENT_ITEMS=3 PGPGIN=1 PGPGOUT=2 NR_FREE_PAGES=0 NR_INACTIVE_FILE=0 "               \
 	"NR_ACTIVE_FILE=1 NR_ANON_THPS=2 NR_SWAPCACHE=3\n"
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-} Fixture;
-
-static void
-setup(Fixture *f)
-{
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* A variable of a new symbol, with room. Returns its address. */
-static guint64
-variable(Fixture *f, const char *name, guint64 value)
-{
-	guint64 va = linux_guest_alloc(&f->g, 8192);
-	linux_guest_u64(&f->g, va, value);
-	linux_guest_symbol(&f->g, name, va);
-	return va;
-}
-
-typedef LINUX_VIEW((*Render));
-
-static void
-shows(Fixture *f, Render render, const char *entry, const char *text)
-{
-	ck_assert_msg(render(linux_guest_start(&f->g), NULL, entry, f->out, NULL, &f->error), "%s",
-		      f->error ? f->error->message : "");
-	ck_assert_str_eq(f->out->str, text);
-}
-
-static void
-fails(Fixture *f, Render render, VmifsError code)
-{
-	ck_assert(!render(linux_guest_start(&f->g), NULL, NULL, f->out, NULL, &f->error));
-	ck_assert_msg(g_error_matches(f->error, VMIFS_ERROR, code), "%s", f->error->message);
-	ck_assert_str_eq(f->out->str, "");
-}
 
 static void
 make_counters(Fixture *f, gboolean with_nodes)
@@ -87,7 +36,7 @@ make_counters(Fixture *f, gboolean with_nodes)
 START_TEST(counters_have_the_kernels_names)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	make_counters(&f, TRUE);
 	shows(&f, linux_render_vmstat, NULL,
 	      "nr_free 1000\nnuma_hit 7\nnr_in 100\nnr_ac 99\nnr_thp 2\nnr_swap 0\nthreshold 199\n"
@@ -99,7 +48,7 @@ END_TEST
 START_TEST(counter_that_is_missing_fails)
 {
 	Fixture f;
-	setup(&f);
+	setup(&f, TYPES);
 	make_counters(&f, FALSE);
 	fails(&f, linux_render_vmstat, VMIFS_ERROR_UNSUPPORTED);
 	teardown(&f);
