@@ -393,6 +393,25 @@ probe_free(gpointer data)
 	g_free(probe);
 }
 
+static void
+report_failure(VmifsGuest *guest, const GPtrArray *probes, guint n_candidates, GString *report)
+{
+	for (guint i = 0; i < probes->len; i++) {
+		const VmifsProbe *probe = g_ptr_array_index(probes, i);
+		g_string_append_printf(report, "tried: %s: %u candidates; none could be proved\n",
+				       probe->os->name, n_candidates);
+	}
+	if (vmifs_guest_options(guest)->has_root) {
+		g_string_append(report, "hint: no kernel was found by the root= that was given; "
+					"without it each candidate is tried with its own root\n");
+		vmifs_guest_log(guest, "root=0x%" G_GINT64_MODIFIER "x leads to no kernel",
+				vmifs_guest_options(guest)->root);
+	} else {
+		g_string_append(report, "hint: give what you know: -o root=ADDRESS (page table), "
+					"base=ADDRESS (of a raw image's first byte), arch=NAME\n");
+	}
+}
+
 void
 vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const VmifsCall *call,
 	       VmifsDiscovery *ret)
@@ -448,20 +467,7 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 	for (guint i = 0; i < notes->len; i++)
 		g_string_append_printf(report, "seen: %s\n", (char *) g_ptr_array_index(notes, i));
 	if (!ret->instance)
-		for (guint i = 0; i < probes->len; i++) {
-			const VmifsProbe *probe = g_ptr_array_index(probes, i);
-			g_string_append_printf(report,
-					       "tried: %s: %u candidates; none could be proved\n",
-					       probe->os->name, candidates->len);
-		}
-	if (!ret->instance && vmifs_guest_options(guest)->has_root) {
-		g_string_append(report, "hint: no kernel was found by the root= that was given; "
-					"without it each candidate is tried with its own root\n");
-		vmifs_guest_log(guest, "root=0x%" G_GINT64_MODIFIER "x leads to no kernel",
-				vmifs_guest_options(guest)->root);
-	} else if (!ret->instance)
-		g_string_append(report, "hint: give what you know: -o root=ADDRESS (page table), "
-					"base=ADDRESS (of a raw image's first byte), arch=NAME\n");
+		report_failure(guest, probes, candidates->len, report);
 	g_mutex_clear(&lock);
 	ret->report = g_string_free(g_steal_pointer(&report), FALSE);
 }
