@@ -32,6 +32,17 @@ may_decode(VmifsNode *self, const VmifsView *view, VmifsNodeCall *call)
 	return view->quick ? vmifs_node_may_try(self, call) : vmifs_node_needs_work(call);
 }
 
+/* A hole is no more than an answer to who reads memory, and a task's own has many. Where the kernel
+ * should have kept something it is a mishap, and the reader cannot know where. */
+static void
+log_hole(VmifsNode *self, const VmifsTask *task, GError *const *error)
+{
+	if (task || !error || !g_error_matches(*error, VMIFS_ERROR, VMIFS_ERROR_HOLE))
+		return;
+	g_autofree char *path = vmifs_node_path(self);
+	vmifs_guest_log(vmifs_node_guest(self), "%s: %s", path, (*error)->message);
+}
+
 /* entry: the name within a LIST, or NULL. */
 static gboolean
 render_view(VmifsNode *self, const VmifsView *view, const char *entry, GString *out,
@@ -46,7 +57,10 @@ render_view(VmifsNode *self, const VmifsView *view, const char *entry, GString *
 		g_string_append(out, LINK_PREFIX);
 	gboolean rendered = vmifs_guest_render(vmifs_node_guest(self), view, task, entry, out,
 					       &call->call, error);
-	return vmifs_node_end_try(call, rendered, error);
+	if (vmifs_node_end_try(call, rendered, error))
+		return TRUE;
+	log_hole(self, task, error);
+	return FALSE;
 }
 
 static gboolean
