@@ -108,12 +108,14 @@ find_cgroup(LinuxCursor *c, guint64 css_set, guint64 root, const VmifsCall *call
 	GError *broken = NULL;
 	guint64 links_at, at;
 
+	if (c->error)
+		return 0;
 	if (linux_is_symbol(os, css_set, "init_css_set"))
 		return linux_offset(os, LINUX_FIELD_CGROUP_ROOT_CGRP, &at, &c->error) ? root + at
 										      : 0;
 	if (linux_is_symbol(os, root, "cgrp_dfl_root"))
 		return linux_take(c, css_set, LINUX_FIELD_CSS_SET_DFL_CGRP);
-	if (!c->error && linux_offset(os, LINUX_FIELD_CSET_LINK_LINK, &s.link_at, &c->error) &&
+	if (linux_offset(os, LINUX_FIELD_CSET_LINK_LINK, &s.link_at, &c->error) &&
 	    linux_offset(os, LINUX_FIELD_CSS_SET_LINKS, &links_at, &c->error))
 		linux_list_each(os->aspace, css_set + links_at, MAX_ROOTS, visit_link, &s, call,
 				&broken);

@@ -209,11 +209,11 @@ append_events(Stat *s)
 		return;
 	linux_layout_value(s->os->layout, LINUX_VALUE_PGPGIN, &in);
 	linux_layout_value(s->os->layout, LINUX_VALUE_PGPGOUT, &out);
-	for (guint64 i = 0; i < MIN(n, events.count); i++) {
+	for (guint64 i = 0; i < MIN(n, events.count) && !s->error; i++) {
 		guint64 sum = 0;
-		if (!vmifs_call_check(s->call, s->error ? NULL : &s->error))
+		if (!vmifs_call_check(s->call, &s->error))
 			return;
-		for (guint k = 0; k < cpus->len; k++)
+		for (guint k = 0; k < cpus->len && !s->error; k++)
 			if (linux_percpu(s->os, states, g_array_index(cpus, guint32, k), &own,
 					 &s->error) &&
 			    linux_load(s->os, own + events.offset + i * 8, 8, &value, &s->error))

@@ -9,7 +9,7 @@
 	"NR_ACTIVE_FILE=1 NR_ANON_THPS=2 NR_SWAPCACHE=3\n"
 
 static void
-make_counters(Fixture *f, gboolean with_nodes)
+make_counters(Fixture *f, gboolean with_nodes, gboolean with_events)
 {
 	static const char *const names[] = { "nr_free", "numa_hit", "nr_in",     "nr_ac",
 					     "nr_thp",  "nr_swap",  "threshold", "back",
@@ -28,6 +28,10 @@ make_counters(Fixture *f, gboolean with_nodes)
 	variable(f, "vm_dirty_ratio", 20);
 	variable(f, "dirty_background_bytes", 4097);
 	variable(f, "dirty_background_ratio", 10);
+	if (!with_events) {
+		linux_guest_symbol(&f->g, "vm_event_states", LINUX_GUEST_BASE + LINUX_GUEST_LEN);
+		return;
+	}
 	guint64 events = variable(f, "vm_event_states", 5);
 	linux_guest_u64(&f->g, events + 8, 11);
 	linux_guest_u64(&f->g, events + 16, 12);
@@ -37,7 +41,7 @@ START_TEST(counters_have_the_kernels_names)
 {
 	Fixture f;
 	setup(&f, TYPES);
-	make_counters(&f, TRUE);
+	make_counters(&f, TRUE, TRUE);
 	shows(&f, linux_render_vmstat, NULL,
 	      "nr_free 1000\nnuma_hit 7\nnr_in 100\nnr_ac 99\nnr_thp 2\nnr_swap 0\nthreshold 199\n"
 	      "back 2\npgx 5\npgpgin 5\npgpg\\012out 6\nnr_unstable 0\n");
@@ -49,8 +53,18 @@ START_TEST(counter_that_is_missing_fails)
 {
 	Fixture f;
 	setup(&f, TYPES);
-	make_counters(&f, FALSE);
+	make_counters(&f, FALSE, TRUE);
 	fails(&f, linux_render_vmstat, VMIFS_ERROR_UNSUPPORTED);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(events_that_cannot_be_read_fail)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	make_counters(&f, TRUE, FALSE);
+	fails(&f, linux_render_vmstat, VMIFS_ERROR_HOLE);
 	teardown(&f);
 }
 END_TEST
@@ -62,6 +76,7 @@ make_suite(void)
 	TCase *t = tcase_create("vmstat");
 	tcase_add_test(t, counters_have_the_kernels_names);
 	tcase_add_test(t, counter_that_is_missing_fails);
+	tcase_add_test(t, events_that_cannot_be_read_fail);
 	suite_add_tcase(s, t);
 	return s;
 }
