@@ -35,6 +35,8 @@ EXCEPTIONS = [
      'counters of faults and time, which the telling itself moves'),
     ('user', r'(task/\d+/)?(status|stat|statm)', 'VmRSS|VmHWM|Rss\\w+|rss|resident|shared', 'rss',
      'the kernel adds these figures up lazily, per CPU, and shows a sum that may lag'),
+    ('user', 'smaps(_rollup)?', r'(.* )?Referenced', 'rss',
+     'set by the processor when a page is used, by any process that shares it'),
     ('user', r'(task/\d+/)?net/.*', '', 'extra',
      'of a process that has ended the kernel lists nothing here; what the mount lists cannot be opened'),
     ('user', r'(task/\d+/)?fdinfo/\d+', 'iff|prog_.*|memlock|run_.*|recursion_misses|verified_insns',
