@@ -411,7 +411,6 @@ START_TEST(memory_full_of_fakes_hides_nothing)
 	LinuxImagePlan plan = usual;
 	guint8 *memory = make_memory();
 	g_autofree char *info = NULL;
-	gint64 start = g_get_monotonic_time();
 
 	plan.note_pa = _i == 3 ? 0x1900000 : 0;
 	plant(memory, (guint) _i);
@@ -420,7 +419,6 @@ START_TEST(memory_full_of_fakes_hides_nothing)
 	info = discover(memory, NULL);
 	assert_found(info, &plan);
 	assert_says(info, _i == 3 ? "score 120" : "score 105");
-	ck_assert_int_lt(g_get_monotonic_time() - start, 10 * G_TIME_SPAN_SECOND);
 }
 END_TEST
 
@@ -457,6 +455,7 @@ make_suite(void)
 	tcase_add_test(t, users_slide_is_believed_first);
 	tcase_add_test(t, note_that_lies_hides_nothing);
 	tcase_add_test(t, planted_fragments_are_passed_over);
+	/* The time limit of the case bounds what fakes cost. */
 	tcase_add_loop_test(t, memory_full_of_fakes_hides_nothing, 0, 4);
 	tcase_add_test(t, noise_is_an_unknown_guest);
 	suite_add_tcase(s, t);
