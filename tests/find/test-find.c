@@ -441,7 +441,7 @@ make_suite(void)
 {
 	Suite *s = suite_create("find");
 	TCase *t = tcase_create("find");
-	tcase_set_timeout(t, 30);
+	tcase_set_timeout(t, 100); /* also under the thread sanitizer */
 	tcase_add_test(t, vmcoreinfo_leads_straight_to_the_kernel);
 	tcase_add_test(t, tables_that_the_note_does_not_name_are_found_in_the_image);
 	tcase_add_loop_test(t, kernel_is_found_without_vmcoreinfo, 0, 8);
