@@ -95,8 +95,10 @@ change_root(const char *name)
 	must(!mount("/srv/data", "srv", NULL, MS_BIND, NULL), "bind a folder");
 	snprintf(path, sizeof path, "%s/proc", root);
 	must(!mount("proc", path, "proc", MS_NOSUID | MS_NOEXEC, NULL), "proc");
-	must(!syscall(SYS_pivot_root, ".", "old") && !chdir("/"), "pivot_root");
-	must(!umount2("/old", MNT_DETACH), "umount");
+	if (!syscall(SYS_pivot_root, ".", "old"))
+		must(!chdir("/") && !umount2("/old", MNT_DETACH), "umount");
+	else /* a guest that stayed in its initial root file system cannot leave it */
+		must(errno == EINVAL && !chroot(".") && !chdir("/"), "chroot");
 }
 
 static void
