@@ -6,6 +6,7 @@
 #pragma once
 
 #include "content.h"
+#include "eager.h"
 #include "handle.h"
 #include "inode.h"
 #include "node.h"
@@ -57,6 +58,7 @@ struct VmifsFs {
 	VmifsHandles *handles;
 	VmifsContents *contents;
 	VmifsPassthrough *passthrough;
+	VmifsEager eager;
 	VmifsFsStats stats;
 	struct fuse_session *session; /* (borrowed) once there is one */
 	void (*ready)(gpointer user); /* (nullable) the kernel's first request was answered */

@@ -77,8 +77,11 @@ vmifs_passthrough_free(VmifsPassthrough *passthrough)
 static ssize_t
 device_read(int fd, void *buf, size_t len, void *userdata)
 {
-	VmifsPassthrough *passthrough = ((VmifsFs *) userdata)->passthrough;
+	VmifsFs *fs = userdata;
+	VmifsPassthrough *passthrough = fs->passthrough;
+	vmifs_eager_look(&fs->eager, fd);
 	ssize_t got = read(fd, buf, len);
+	vmifs_eager_note(&fs->eager, buf, got);
 	if (G_LIKELY(g_atomic_int_get(&passthrough->settled)) || got < 0)
 		return got;
 	const struct fuse_in_header *header = buf;

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * eager: a moment of looking at the FUSE device before sleeping in read(2).
+ *
+ * Programs that read many small files (`ps`) send requests that come some 10 us after the last
+ * answer: sooner than a sleeping thread is up again on another processor, above all in a virtual
+ * machine, where waking a halted processor takes tens of us. One thread at a time looks for that
+ * long before it sleeps, so the cost of the last request of all is the length of one look.
+ *
+ * Not after READ: who reads a large file in small pieces waits for each, and is best served on the
+ * processor where it sleeps; a thread that is awake elsewhere would have it woken from there.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+	gint looking; /* atomic; threads that want to look */
+	gint reads;   /* atomic; the last request was a READ */
+} VmifsEager;
+
+/* Returns when fd (of the FUSE device) has a request, or a moment has passed. */
+void
+vmifs_eager_look(VmifsEager *eager, int fd);
+/* request: as it was read from the device, len bytes; len <= 0 = none. */
+void
+vmifs_eager_note(VmifsEager *eager, const void *request, gssize len);
+
+G_END_DECLS
