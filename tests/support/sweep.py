@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+import zlib
 
 MiB = 1 << 20
 LIMIT = 1.0
@@ -24,7 +25,8 @@ ALLOWED = {(name, errno.EIO) for name in ('open', 'read', 'readlink', 'list')} |
 
 class Sweep:
     """limit: seconds a call may take; ranges: of each address space; most: entries of each folder, the rest
-    is left out; turn: another number takes others. Who wants to see more overrides saw() and listed()."""
+    is left out; turn: another number takes others, and of each folder it takes others: an odd one must not
+    see the same half everywhere. Who wants to see more overrides saw() and listed()."""
 
     listing = 1  # a listing is many calls: so many times the limit
 
@@ -83,7 +85,8 @@ class Sweep:
         entries = sorted(entries or [], key=lambda entry: entry.name)
         self.listed(folder, entries)
         step = -(-len(entries) // self.most) if self.most and entries else 1
-        for entry in entries[self.turn % step::step]:
+        first = zlib.crc32(f'{self.turn}{folder[len(self.root):]}'.encode(errors='surrogateescape')) % step
+        for entry in entries[first::step]:
             about = self.call('stat', entry.path, os.lstat, entry.path)
             if not about:
                 continue
