@@ -5,6 +5,7 @@
 import contextlib
 import os
 import struct
+import subprocess
 import time
 
 import table
@@ -46,6 +47,19 @@ def pairs(run, pid, mine, bare):
 
 def compare(run, name, pid, mine, bare, **how):
     row(name, *pairs(run, pid, mine, bare), **how)
+
+
+@contextlib.contextmanager
+def empty(run):
+    """A FUSE server that has the image's bytes in memory and does nothing but answer."""
+    path = folder()
+    server = subprocess.Popen([run.empty, run.image, path])
+    try:
+        wait_until(lambda: os.path.exists(path + '/pmem'), 'the empty server answers')
+        yield path + '/pmem', server.pid
+    finally:
+        unmount(path)
+        server.wait(10)
 
 
 @contextlib.contextmanager
@@ -146,6 +160,21 @@ def passthrough(run):
                 span(START, run.length, MiB, 'map', run.image), speed=True, bar=0.95)
 
 
+def small(run, pid, name, words):
+    """Reads of 4 KiB that a server answers. Where threads wake up is the kernel's choice, and most of what one
+    costs: so an empty server stands beside it, and who would know the rest looks at one processor."""
+    compare(run, name, pid, words, random_of(run))
+    with empty(run) as (path, other):
+        costs, bares = [], []
+        theirs = span(START, os.path.getsize(run.image) - 2 * START, 4096, '-n', run.calls, '-d', 'random', path)
+        for _ in range(run.rounds):
+            bares.append(io(run, other, *theirs))
+            costs.append(io(run, pid, *words))
+        row('... beside an empty FUSE server', costs, bares, bar=1.25)
+    with one_processor(pid):
+        compare(run, '... on one processor', pid, words, random_of(run), bar=8)
+
+
 def served(run, title, image):
     """pmem of an image in pieces: O_DIRECT takes the server's way, everything else the page cache."""
     head(f'pmem of {title}')
@@ -168,10 +197,7 @@ def served(run, title, image):
                     speed=True)
         whole = os.path.getsize(run.image) - 2 * START
         io(run, pid, *span(START, whole, MiB, '-d', 'seq', path))
-        words = span(START, whole, 4096, '-n', run.calls, '-d', 'random', path)
-        compare(run, 'O_DIRECT, random 4 KiB', pid, words, random_of(run), bar=8)
-        with one_processor(pid):
-            compare(run, '... on one processor', pid, words, random_of(run))
+        small(run, pid, 'O_DIRECT, random 4 KiB', span(START, whole, 4096, '-n', run.calls, '-d', 'random', path))
     cached(run, image)
 
 
@@ -222,8 +248,7 @@ def spaces(run):
             io(run, pid, *span(start, run.length, MiB, 'seq', path))
             for text, size in SIZES[:2]:
                 compare(run, text, pid, span(start, run.length, size, 'seq', path), bare[size], speed=True)
-            compare(run, 'random 4 KiB', pid, span(start, run.length, 4096, '-n', run.calls, 'random', path),
-                    random_of(run), bar=8)
+            small(run, pid, 'random 4 KiB', span(start, run.length, 4096, '-n', run.calls, 'random', path))
 
 
 def where(run, mount, name):
