@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qmp: a monitor behind a socket of its own. It serves one client at a time, and its owner has
+ * other clients: unless told to hold it, each visit connects, asks and leaves within 100 ms.
+ */
+#pragma once
+
+#include "monitor.h"
+
+#include <sys/types.h>
+
+/* address: the path of a unix socket (of any length), or HOST:PORT with a numeric host or
+ * "localhost". hold: connect once and stay. Looks for the socket, and pins it: another QEMU that
+ * later takes its name is not meant. Does not connect. NULL with SOURCE when there is none. */
+QemuMonitor *
+qemu_qmp_new(const char *address, gboolean hold, GError **error);
+/* Who listens there, as the kernel tells of a unix socket: the process that opened it, which is
+ * QEMU unless somebody opened it for QEMU. 0 = unknown, or not in our pid namespace. Connects for a
+ * moment. */
+pid_t
+qemu_qmp_peer(QemuMonitor *monitor);
