@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * maps: lines of /proc/PID/maps. The kernel writes them, but the paths in them are whatever
+ * somebody has called a file: they are not looked at. Two ways lead to a mapping's file:
+ * map_files, which names the very mapping but wants a capability, and the descriptors of the
+ * process, one of which QEMU keeps.
+ */
+#include "maps.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define MAX_MAPPINGS 1000000
+#define MAX_FDS 65536 /* of a process, that are looked at */
+
+/* ---- the text ---- */
+
+static gboolean
+parse_line(const char *line, QemuMapping *ret)
+{
+	guint64 start, end, offset, inode;
+	guint dev_major, dev_minor;
+	char perms[5];
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64, &start, &end,
+		   perms, &offset, &dev_major, &dev_minor, &inode) != 7 ||
+	    start >= end || strlen(perms) != 4)
+		return FALSE;
+	*ret = (QemuMapping){
+		.start = start,
+		.len = end - start,
+		.offset = offset,
+		.inode = inode,
+		.dev_major = dev_major,
+		.dev_minor = dev_minor,
+		.is_readable = perms[0] == 'r',
+		.is_shared = perms[3] == 's',
+	};
+	return TRUE;
+}
+
+GArray *
+qemu_maps_parse(const char *text)
+{
+	GArray *maps = g_array_new(FALSE, FALSE, sizeof(QemuMapping));
+	guint64 end = 0;
+
+	while (text && *text && maps->len < MAX_MAPPINGS) {
+		QemuMapping mapping;
+		/* In order, or this is no text of the kernel's. */
+		if (parse_line(text, &mapping) && mapping.start >= end) {
+			g_array_append_val(maps, mapping);
+			end = mapping.start + mapping.len;
+		}
+		text = strchr(text, '\n');
+		text += text != NULL;
+	}
+	return maps;
+}
+
+/* Index of the first mapping that ends behind that address; maps->len = none does. */
+static guint
+find_index(const GArray *maps, guint64 address)
+{
+	guint low = 0, high = maps->len;
+
+	while (low < high) {
+		guint middle = low + (high - low) / 2;
+		const QemuMapping *m = &g_array_index(maps, QemuMapping, middle);
+		if (m->start <= address && address - m->start >= m->len)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const QemuMapping *
+qemu_maps_find(const GArray *maps, guint64 address)
+{
+	guint i = find_index(maps, address);
+	const QemuMapping *mapping = i < maps->len ? &g_array_index(maps, QemuMapping, i) : NULL;
+
+	return mapping && mapping->start <= address ? mapping : NULL;
+}
+
+/* ---- what stands behind ---- */
+
+static gboolean
+is_same_file(const QemuMapping *a, const QemuMapping *b)
+{
+	return a->inode == b->inode && a->dev_major == b->dev_major &&
+	       a->dev_minor == b->dev_minor && a->is_shared == b->is_shared;
+}
+
+/* Does b go on where a ends, in the file, too? (madvise() and mbind() cut mappings to pieces.) */
+static gboolean
+goes_on(const QemuMapping *a, const QemuMapping *b)
+{
+	return b->start == a->start + a->len && b->is_readable && is_same_file(a, b) &&
+	       (!a->inode || b->offset == a->offset + a->len);
+}
+
+gboolean
+qemu_maps_backing(const GArray *maps, guint64 address, guint64 len, QemuBacking *ret)
+{
+	guint i = find_index(maps, address);
+	const QemuMapping *first = qemu_maps_find(maps, address), *last = first;
+
+	if (!first || !first->is_readable || !len)
+		return FALSE;
+	guint64 offset = first->offset + (address - first->start);
+	while (len > last->len - (address - last->start)) {
+		const QemuMapping *next =
+			++i < maps->len ? &g_array_index(maps, QemuMapping, i) : NULL;
+		if (!next || !goes_on(last, next))
+			return FALSE;
+		len -= last->len - (address - last->start);
+		address = next->start;
+		last = next;
+	}
+	*ret = (QemuBacking){
+		.kind = !first->inode      ? QEMU_BACKING_ANONYMOUS
+			: first->is_shared ? QEMU_BACKING_SHARED
+					   : QEMU_BACKING_PRIVATE,
+		.offset = first->inode ? offset : 0,
+		.first = *first,
+	};
+	return TRUE;
+}
+
+static guint64
+mix(guint64 hash, guint64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+	return hash ^ hash >> 32;
+}
+
+guint64
+qemu_maps_signature(const GArray *maps, guint64 min_len)
+{
+	guint64 hash = 0;
+
+	for (guint i = 0; i < maps->len; i++) {
+		const QemuMapping *m = &g_array_index(maps, QemuMapping, i);
+		if (m->len < min_len || !m->is_readable)
+			continue;
+		hash = mix(mix(hash, m->start), m->len);
+		hash = mix(mix(hash, m->inode), m->is_shared);
+	}
+	return hash;
+}
+
+/* ---- the file ---- */
+
+static gboolean
+is_its_file(const QemuMapping *mapping, const struct stat *st)
+{
+	return st->st_ino == mapping->inode && major(st->st_dev) == mapping->dev_major &&
+	       minor(st->st_dev) == mapping->dev_minor;
+}
+
+static int
+open_map_file(const QemuMapping *mapping, int dir)
+{
+	g_autofree char *name = g_strdup_printf("map_files/%" PRIx64 "-%" PRIx64, mapping->start,
+						mapping->start + mapping->len);
+	struct stat st;
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	/* Which device a file is of is told differently by some file systems; its number is not. */
+	if (fd >= 0 && (fstat(fd, &st) || st.st_ino != mapping->inode)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_one_of_fds(const QemuMapping *mapping, int dir)
+{
+	int fds = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = -1;
+	DIR *stream = fds >= 0 ? fdopendir(fds) : NULL;
+	struct dirent *entry;
+
+	if (!stream) {
+		if (fds >= 0)
+			close(fds);
+		return -1;
+	}
+	for (guint i = 0; i < MAX_FDS && found < 0 && (entry = readdir(stream)); i++) {
+		struct stat st;
+		if (entry->d_name[0] == '.' || fstatat(fds, entry->d_name, &st, 0) ||
+		    !S_ISREG(st.st_mode) || !is_its_file(mapping, &st))
+			continue;
+		found = openat(fds, entry->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		/* The number may be another file's by now. */
+		if (found >= 0 && (fstat(found, &st) || !is_its_file(mapping, &st))) {
+			close(found);
+			found = -1;
+		}
+	}
+	closedir(stream);
+	return found;
+}
+
+int
+qemu_backing_open(const QemuBacking *backing, const QemuProcess *process)
+{
+	int dir = qemu_process_dir(process);
+	int fd = open_map_file(&backing->first, dir);
+
+	return fd >= 0 ? fd : open_one_of_fds(&backing->first, dir);
+}
