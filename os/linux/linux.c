@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * linux: the driver: what discovery found becomes an instance with the kernel's types and symbols,
- * and a table says which decoder makes which file of the tree. Attaching reads the types and no
- * more; everything else is read when it is asked for.
+ * and a table says which decoder makes which file of the tree. Attaching reads the types and what
+ * the kernel prints; everything else is read when it is asked for.
  */
 #include "linux.h"
 
@@ -18,7 +18,6 @@ detach(gpointer self)
 	Linux *os = self;
 
 	g_clear_pointer(&os->layout, linux_layout_free);
-	g_free(os->texts);
 	linux_module_layouts_free(os->module_layouts);
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
 	g_free(os);
@@ -45,8 +44,10 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 		vmifs_guest_log(os->guest, "kernel types: %s", vmifs_types_problem(types));
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
-	os->texts = g_new0(LinuxTexts, 1);
 	os->module_layouts = linux_module_layouts_new();
+	/* Here, where there is time: the shortest files ask for them. */
+	if (!linux_texts_find(os, &os->texts, call, error))
+		g_clear_pointer((gpointer *) &os, detach);
 	return os;
 }
 

@@ -31,7 +31,7 @@ typedef struct {
 	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
 	LinuxLayout *layout;
 	guint32 n_types; /* 0: the kernel tells nothing of its types */
-	LinuxTexts *texts;
+	LinuxTexts texts;
 	LinuxModuleLayouts *module_layouts; /* module-types.h */
 } Linux;
 
@@ -44,6 +44,10 @@ linux_room_for(const Linux *os, guint64 least_len)
 
 /* ---- what the kernel prints: texts.c ---- */
 
+/* Looks for them all: some milliseconds, and none where the kernel's memory or symbols do not
+ * tell. */
+gboolean
+linux_texts_find(const Linux *os, LinuxTexts *ret, const VmifsCall *call, GError **error);
 gboolean
 linux_has_text(const Linux *os, LinuxText text);
 

@@ -60,7 +60,7 @@ search(const guint8 *bytes, gsize len, guint32 found)
 
 /* How the table of names for vm_flags begins: two letters each, since GCC 15 with a NUL. */
 static void
-search_flag_names(LinuxTexts *texts_, const guint8 *bytes, gsize len, guint64 va)
+search_flag_names(LinuxTexts *found, const guint8 *bytes, gsize len, guint64 va)
 {
 	static const struct {
 		const char *bytes;
@@ -68,50 +68,46 @@ search_flag_names(LinuxTexts *texts_, const guint8 *bytes, gsize len, guint64 va
 		guint width;
 	} shapes[] = { { "rdwrexshmrmwmemsgd", 18, 2 }, { "rd\0wr\0ex\0sh\0mr\0mw", 18, 3 } };
 
-	for (gsize i = 0; i < G_N_ELEMENTS(shapes) && !texts_->flag_names; i++) {
+	for (gsize i = 0; i < G_N_ELEMENTS(shapes) && !found->flag_names; i++) {
 		const guint8 *at = memmem(bytes, len, shapes[i].bytes, shapes[i].len);
 		if (at) {
-			texts_->flag_names = va + (guint64) (at - bytes);
-			texts_->flag_width = shapes[i].width;
+			found->flag_names = va + (guint64) (at - bytes);
+			found->flag_width = shapes[i].width;
 		}
 	}
 }
 
-static guint32
-search_rodata(const Linux *os)
+gboolean
+linux_texts_find(const Linux *os, LinuxTexts *ret, const VmifsCall *call, GError **error)
 {
 	const guint32 all = (1U << LINUX_N_TEXTS) - 1;
-	g_autofree guint8 *chunk = g_malloc(CHUNK);
+	g_autofree guint8 *chunk = NULL;
 	guint64 start, end;
-	guint32 found = 0;
+	LinuxTexts found = { 0 };
 
-	if (!linux_symbol(os, "__start_rodata", &start, NULL) ||
-	    !linux_symbol(os, "__end_rodata", &end, NULL) || end - start > MAX_RODATA)
-		return 0;
+	if (linux_symbol(os, "__start_rodata", &start, NULL) &&
+	    linux_symbol(os, "__end_rodata", &end, NULL) && end - start <= MAX_RODATA)
+		chunk = g_malloc(CHUNK);
 	/* Pieces overlap by more than a text, so that none is cut. */
-	for (guint64 at = start; at < end && (found != all || !os->texts->flag_names);
-	     at += CHUNK - MAX_TEXT) {
-		gsize got =
-			vmifs_aspace_read_some(os->aspace, at, chunk, MIN(CHUNK, end - at), NULL);
-		found = search(chunk, got, found);
-		search_flag_names(os->texts, chunk, got, at);
+	for (guint64 done = 0;
+	     chunk && done < end - start && (found.bits != all || !found.flag_names);
+	     done += CHUNK - MAX_TEXT) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		gsize got = vmifs_aspace_read_some(os->aspace, start + done, chunk,
+						   MIN(CHUNK, end - start - done), NULL);
+		found.bits = search(chunk, got, found.bits);
+		search_flag_names(&found, chunk, got, start + done);
 	}
-	return found;
-}
-
-static void
-search_once(const Linux *os)
-{
-	if (g_once_init_enter(&os->texts->once))
-		g_once_init_leave(&os->texts->once, search_rodata(os) + (gsize) 1);
+	*ret = found;
+	return TRUE;
 }
 
 guint
 linux_flag_names(const Linux *os, char *ret, gsize len)
 {
-	search_once(os);
-	guint width = os->texts->flag_width;
-	if (!width || !vmifs_aspace_read(os->aspace, os->texts->flag_names, ret,
+	guint width = os->texts.flag_width;
+	if (!width || !vmifs_aspace_read(os->aspace, os->texts.flag_names, ret,
 					 MIN(len, (gsize) width * 64), NULL))
 		return 0;
 	return width;
@@ -120,6 +116,5 @@ linux_flag_names(const Linux *os, char *ret, gsize len)
 gboolean
 linux_has_text(const Linux *os, LinuxText text)
 {
-	search_once(os);
-	return (os->texts->once - 1) >> text & 1;
+	return os->texts.bits >> text & 1;
 }

@@ -32,11 +32,10 @@ typedef enum {
 	LINUX_N_TEXTS,
 } LinuxText;
 
-/* Filled at the first question; any thread. */
 typedef struct {
-	guint64 flag_names; /* address of the table of names; 0 = none */
-	guint flag_width;
-	gsize once; /* 1 + bits of those that were found; 0 = not asked yet */
+	guint32 bits;       /* 1 << LinuxText of those that were found */
+	guint flag_width;   /* of a name in the table; 0 = no table */
+	guint64 flag_names; /* address of the table */
 } LinuxTexts;
 
 G_END_DECLS

@@ -112,7 +112,6 @@ fuzz_kernel_init(FuzzKernel *k, LinuxLayout *layout, const FuzzSymbol *symbols, 
 		.aspace = vmifs_aspace_new(mem, &paging, NULL),
 		.symbols = vmifs_symbols_builder_end(builder),
 		.layout = layout,
-		.texts = g_new0(LinuxTexts, 1),
 		.module_layouts = linux_module_layouts_new(),
 	};
 	return TRUE;
@@ -125,6 +124,5 @@ fuzz_kernel_clear(FuzzKernel *k)
 	vmifs_aspace_unref(k->os.aspace);
 	vmifs_guest_unref(k->os.guest);
 	vmifs_physmem_unref(k->os.mem);
-	g_free(k->os.texts);
 	linux_module_layouts_free(k->os.module_layouts);
 }

@@ -260,9 +260,9 @@ linux_guest_start(LinuxGuest *g)
 		.aspace = vmifs_aspace_new(mem, &paging, NULL),
 		.symbols = vmifs_symbols_builder_end(g_steal_pointer(&g->symbols)),
 		.layout = g->layout,
-		.texts = g_new0(LinuxTexts, 1),
 		.module_layouts = linux_module_layouts_new(),
 	};
+	linux_texts_find(&g->os, &g->os.texts, NULL, NULL);
 	return &g->os;
 }
 
@@ -285,6 +285,5 @@ linux_guest_clear(LinuxGuest *g)
 	g_clear_pointer(&g->os.aspace, vmifs_aspace_unref);
 	g_clear_pointer(&g->os.mem, vmifs_physmem_unref);
 	g_clear_pointer(&g->os.guest, vmifs_guest_unref);
-	g_free(g->os.texts);
 	g_clear_pointer(&g->os.module_layouts, linux_module_layouts_free);
 }
