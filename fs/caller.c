@@ -7,6 +7,8 @@
  */
 #include "caller.h"
 
+#include "hostproc.h"
+
 #include <string.h>
 
 /* The last number of the line that begins with key. */
@@ -33,14 +35,12 @@ vmifs_caller_status_has(const char *status, guint32 pid)
 }
 
 gboolean
-vmifs_caller_is(pid_t caller, guint32 pid)
+vmifs_caller_is(int proc, pid_t caller, guint32 pid)
 {
 	if (caller <= 0)
 		return FALSE;
 	if ((guint32) caller == pid)
 		return TRUE;
-	g_autofree char *path = g_strdup_printf("/proc/%d/status", caller);
-	g_autofree char *status = NULL;
-	return g_file_get_contents(path, &status, NULL, NULL) &&
-	       vmifs_caller_status_has(status, pid);
+	g_autofree char *status = vmifs_hostproc_status(proc, caller);
+	return status && vmifs_caller_status_has(status, pid);
 }

@@ -8,6 +8,7 @@
  */
 #include "fs.h"
 
+#include "hostproc.h"
 #include "nodes/nodes.h"
 #include "request.h"
 
@@ -149,6 +150,7 @@ vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
 {
 	VmifsFs *fs = g_new0(VmifsFs, 1);
 	fs->host = host;
+	fs->proc = vmifs_hostproc_open();
 	fs->options = options;
 	fs->file_mode = vmifs_fs_options_file_mode(options);
 	fs->dir_mode = vmifs_fs_options_dir_mode(options);
@@ -197,6 +199,8 @@ vmifs_fs_free(VmifsFs *fs)
 	vmifs_inodes_free(fs->inodes);
 	vmifs_contents_free(fs->contents);
 	g_hash_table_unref(fs->guests);
+	if (fs->proc >= 0)
+		close(fs->proc);
 	munmap((void *) fs->zeros, VMIFS_ZEROS_LEN);
 	g_mutex_clear(&fs->lock);
 	g_mutex_clear(&fs->filling);

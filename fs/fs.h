@@ -51,6 +51,7 @@ struct VmifsFs {
 	mode_t file_mode, dir_mode;    /* permission bits */
 	uid_t uid;
 	gid_t gid;
+	int proc;                /* (full) hostproc.h; -1 = there is none */
 	struct timespec mounted; /* times of what belongs to no guest */
 	gboolean links_prefixed; /* the mount follows links: their texts must not resolve */
 	const guint8 *zeros;     /* VMIFS_ZEROS_LEN bytes that are never written */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* own: .vmifs, which tells about vmifs itself: its log, its numbers, its sources. */
+#include "../hostproc.h"
 #include "nodes.h"
 
 #include <stdio.h>
@@ -31,15 +32,13 @@ append_discovery(GString *out, VmifsGuest *guest)
 				       (int) strcspn(line + 1, "\n"), line + 1);
 }
 
-/* Lines of our own /proc/self/status: its memory. */
+/* What the kernel says of our own memory. */
 static void
-append_memory(GString *out)
+append_memory(int proc, GString *out)
 {
 	static const char *const lines[] = { "VmHWM:", "VmRSS:", "RssAnon:", "RssFile:" };
-	g_autofree char *status = NULL;
-	if (!g_file_get_contents("/proc/self/status", &status, NULL, NULL))
-		return;
-	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+	g_autofree char *status = vmifs_hostproc_status(proc, 0);
+	for (gsize i = 0; status && i < G_N_ELEMENTS(lines); i++) {
 		const char *line = strstr(status, lines[i]);
 		if (!line)
 			continue;
@@ -59,7 +58,7 @@ render_stats(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error)
 		g_atomic_int_get(&fs->stats.failed), g_atomic_int_get(&fs->stats.interrupted));
 	g_string_append_printf(out, "inodes: %zu\nopen: %zu\n", vmifs_inodes_count(fs->inodes),
 			       vmifs_handles_count(fs->handles));
-	append_memory(out);
+	append_memory(fs->proc, out);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(fs->host);
 	for (guint i = 0; i < guests->len; i++)
 		append_discovery(out, g_ptr_array_index(guests, i));

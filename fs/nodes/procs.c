@@ -53,7 +53,7 @@ lookup_process(VmifsNode *self, const char *name, guint32 pid, VmifsNodeCall *ca
 		return NULL;
 	gsize index;
 	gboolean found = vmifs_task_list_leader(tasks, pid, &index);
-	gboolean borrowed = !found && vmifs_caller_is(call->caller, pid);
+	gboolean borrowed = !found && vmifs_caller_is(call->fs->proc, call->caller, pid);
 	if (borrowed)
 		found = vmifs_task_list_leader(tasks, INIT_PID, &index);
 	if (!found) {

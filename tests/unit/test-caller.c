@@ -3,7 +3,9 @@
 #include <unit.h>
 
 #include <fs/caller.h>
+#include <fs/hostproc.h>
 
+#include <string.h>
 #include <unistd.h>
 
 static const char nested[] = "Name:\tps NSpid:\t5\nTgid:\t7001\nPid:\t7002\nNStgid:\t7001\t41\t17\n"
@@ -35,10 +37,27 @@ END_TEST
 
 START_TEST(this_process_is_itself_and_nobody_else)
 {
-	ck_assert(vmifs_caller_is(getpid(), (guint32) getpid()));
-	ck_assert(!vmifs_caller_is(getpid(), (guint32) getppid()));
-	ck_assert(!vmifs_caller_is(0, 0));
-	ck_assert(!vmifs_caller_is(-1, G_MAXUINT32));
+	int proc = vmifs_hostproc_open();
+	ck_assert(vmifs_caller_is(proc, getpid(), (guint32) getpid()));
+	ck_assert(!vmifs_caller_is(proc, getpid(), (guint32) getppid()));
+	ck_assert(!vmifs_caller_is(proc, 0, 0));
+	ck_assert(!vmifs_caller_is(proc, -1, G_MAXUINT32));
+	close(proc);
+}
+END_TEST
+
+START_TEST(status_is_of_this_process_or_of_none)
+{
+	int proc = vmifs_hostproc_open();
+	g_autofree char *own = vmifs_hostproc_status(proc, 0);
+	g_autofree char *same = vmifs_hostproc_status(proc, getpid());
+	g_autofree char *line = g_strdup_printf("\nPid:\t%d\n", getpid());
+
+	ck_assert_ptr_nonnull(strstr(own, line));
+	ck_assert_ptr_nonnull(strstr(same, line));
+	ck_assert_ptr_null(vmifs_hostproc_status(proc, G_MAXINT32));
+	ck_assert_ptr_null(vmifs_hostproc_status(-1, 0));
+	close(proc);
 }
 END_TEST
 
@@ -51,6 +70,7 @@ make_suite(void)
 	tcase_add_test(t, no_other_number_is);
 	tcase_add_test(t, text_without_those_lines_has_none);
 	tcase_add_test(t, this_process_is_itself_and_nobody_else);
+	tcase_add_test(t, status_is_of_this_process_or_of_none);
 	suite_add_tcase(s, t);
 	return s;
 }
