@@ -13,11 +13,19 @@
 /* A caller may have given up: asked every so many ranges. */
 #define CHECK_EVERY 256
 
-/* Budgets of one search, both used up within half a second: tables without entries cost about as
- * much as 30 ranges. An honest guest needs one table for each 2 MiB that it maps with small pages.
+/* Budgets of one search: tables without entries cost about as much as 30 ranges. An honest guest
+ * needs one table for each 2 MiB that it maps with small pages. A search for data that ends early
+ * has failed: its budget takes a tenth of a second. One for a hole has come so far and can go on
+ * from there: a guest that makes all of them end early must not make a reader of all its processes
+ * wait.
  */
-#define SEEK_TABLES (1u << 20)
-#define SEEK_RANGES (1u << 24)
+static const struct {
+	guint64 tables;
+	guint ranges;
+} seek_budgets[] = {
+	[FALSE] = { 1 << 14, 1 << 18 },
+	[TRUE] = { 1 << 18, 1 << 22 },
+};
 
 gsize
 vmifs_aspace_gather(VmifsAspace *aspace, guint64 va, gsize len, VmifsGatherFlags flags,
@@ -146,10 +154,11 @@ gboolean
 vmifs_aspace_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_data,
 		  guint64 *ret_va, const VmifsCall *call, GError **error)
 {
+	guint max_ranges = seek_budgets[!!want_data].ranges;
 	VmifsWalker walker;
 	VmifsRange range;
 
-	vmifs_walker_init(&walker, &aspace->tables, va, last, SEEK_TABLES);
+	vmifs_walker_init(&walker, &aspace->tables, va, last, seek_budgets[!!want_data].tables);
 	for (guint n = 0; vmifs_walker_next(&walker, &range); n++) {
 		if (range.kind == VMIFS_RANGE_PAGE) {
 			if (seek_in_pages(aspace->tables.mem, &range, want_data, ret_va))
@@ -162,7 +171,7 @@ vmifs_aspace_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_d
 			*ret_va = walker.walk.va;
 			return FALSE;
 		}
-		if (n == SEEK_RANGES)
+		if (n == max_ranges)
 			break;
 	}
 	if (walker.walk.done)
