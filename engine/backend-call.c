@@ -98,18 +98,39 @@ vmifs_layout_clear(VmifsLayout *layout)
 	g_clear_pointer(&layout->blocks, g_array_unref);
 }
 
-gboolean
-vmifs_backend_layout(const VmifsBackend *backend, gpointer instance, VmifsLayout *ret,
-		     const VmifsCall *call, GError **error)
+static gboolean
+enter(VmifsConnection *connection, GError **error)
 {
+	if (G_LIKELY(vmifs_connection_enter(connection)))
+		return TRUE;
+	vmifs_connection_set_gone(error);
+	return FALSE;
+}
+
+static gboolean
+unsupported(VmifsConnection *connection, const char *what, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "backend %s %s",
+		    connection->backend->name, what);
+	return FALSE;
+}
+
+gboolean
+vmifs_backend_layout(VmifsConnection *connection, VmifsLayout *ret, const VmifsCall *call,
+		     GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
 	g_auto(VmifsLayout) layout = {
 		.regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion)),
 		.blocks = g_array_new(FALSE, FALSE, sizeof(VmifsBlock)),
 	};
 
 	g_array_set_clear_func(layout.blocks, block_clear);
-	if (!backend->layout(instance, &layout, call, error) ||
-	    !vmifs_regions_check(&layout, error))
+	if (!enter(connection, error))
+		return FALSE;
+	gboolean told = backend->layout(connection->instance, &layout, call, error);
+	vmifs_connection_leave(connection);
+	if (!told || !vmifs_regions_check(&layout, error))
 		return FALSE;
 	/* Without regs() its vCPUs are of no use to anybody. */
 	ret->n_vcpus = backend->regs ? MIN(layout.n_vcpus, VMIFS_MAX_VCPUS) : 0;
@@ -120,14 +141,18 @@ vmifs_backend_layout(const VmifsBackend *backend, gpointer instance, VmifsLayout
 
 /* ---- bytes ---- */
 
-gboolean
-vmifs_backend_read(const VmifsBackend *backend, gpointer instance, VmifsIo *io, gsize n,
-		   const VmifsCall *call)
+typedef gsize (*Transfer)(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call);
+
+static gboolean
+transfer(VmifsConnection *connection, Transfer op, VmifsIo *io, gsize n, const VmifsCall *call)
 {
 	/* An element that the backend forgets has failed. */
 	for (gsize i = 0; i < n; i++)
 		io[i].status = EIO;
-	backend->read(instance, io, n, call);
+	if (!vmifs_connection_enter(connection))
+		return FALSE;
+	op(connection->instance, io, n, call);
+	vmifs_connection_leave(connection);
 	for (gsize i = 0; i < n; i++) {
 		if (io[i].status)
 			return FALSE;
@@ -136,12 +161,50 @@ vmifs_backend_read(const VmifsBackend *backend, gpointer instance, VmifsIo *io, 
 }
 
 gboolean
-vmifs_backend_map(const VmifsBackend *backend, gpointer instance, guint32 block, guint64 block_len,
-		  VmifsDirect *ret, GError **error)
+vmifs_backend_read(VmifsConnection *connection, VmifsIo *io, gsize n, const VmifsCall *call)
 {
+	return transfer(connection, connection->backend->read, io, n, call);
+}
+
+/* May the guest be changed? */
+static gboolean
+may_change(VmifsConnection *connection, gboolean can, const char *cannot, GError **error)
+{
+	if (connection->backend->frozen || !connection->guest_rw) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_DENIED,
+				    connection->backend->frozen
+					    ? "images are never written"
+					    : "not without guest_rw among the mount's options");
+		return FALSE;
+	}
+	return can || unsupported(connection, cannot, error);
+}
+
+gboolean
+vmifs_backend_may_write(VmifsConnection *connection, GError **error)
+{
+	return may_change(connection, connection->backend->write != NULL, "writes no memory",
+			  error);
+}
+
+gboolean
+vmifs_backend_write(VmifsConnection *connection, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	return transfer(connection, connection->backend->write, io, n, call);
+}
+
+gboolean
+vmifs_backend_map(VmifsConnection *connection, guint32 block, guint64 block_len, VmifsDirect *ret,
+		  GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
 	VmifsDirect direct = { 0 };
 
-	if (!backend->map || !backend->map(instance, block, &direct, error))
+	if (!backend->map || !enter(connection, error))
+		return FALSE;
+	gboolean mapped = backend->map(connection->instance, block, &direct, error);
+	vmifs_connection_leave(connection);
+	if (!mapped)
 		return FALSE;
 	gsize len = vmifs_mapping_len(direct.mapping);
 	if (direct.offset > len || block_len > len - direct.offset) {
@@ -155,14 +218,19 @@ vmifs_backend_map(const VmifsBackend *backend, gpointer instance, guint32 block,
 }
 
 guint64
-vmifs_backend_extent(const VmifsBackend *backend, gpointer instance, guint32 block, guint64 offset,
-		     guint64 len, gboolean *ret_data)
+vmifs_backend_extent(VmifsConnection *connection, guint32 block, guint64 offset, guint64 len,
+		     gboolean *ret_data)
 {
-	gboolean data = TRUE;
+	const VmifsBackend *backend = connection->backend;
+	gboolean data = TRUE, known = FALSE;
 	guint64 extent = 0;
 
 	/* What nobody can tell is data: content must never be mistaken for a hole. */
-	if (!backend->extent || !backend->extent(instance, block, offset, &data, &extent)) {
+	if (backend->extent && vmifs_connection_enter(connection)) {
+		known = backend->extent(connection->instance, block, offset, &data, &extent);
+		vmifs_connection_leave(connection);
+	}
+	if (!known) {
 		*ret_data = TRUE;
 		return len;
 	}
@@ -170,39 +238,111 @@ vmifs_backend_extent(const VmifsBackend *backend, gpointer instance, guint32 blo
 	return CLAMP(extent, 1, len);
 }
 
-/* ---- about it ---- */
+/* ---- vCPUs and state ---- */
 
 VmifsRegs *
-vmifs_backend_regs(const VmifsBackend *backend, gpointer instance, guint vcpu,
-		   const VmifsCall *call, GError **error)
+vmifs_backend_regs(VmifsConnection *connection, guint vcpu, const VmifsCall *call, GError **error)
 {
+	const VmifsBackend *backend = connection->backend;
 	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
 
 	if (!backend->regs) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "backend %s tells no registers", backend->name);
+		unsupported(connection, "tells no registers", error);
 		return NULL;
 	}
-	if (!backend->regs(instance, vcpu, regs, call, error))
+	if (!enter(connection, error))
 		return NULL;
-	return g_steal_pointer(&regs);
+	gboolean told = backend->regs(connection->instance, vcpu, regs, call, error);
+	vmifs_connection_leave(connection);
+	return told ? g_steal_pointer(&regs) : NULL;
 }
 
-GBytes *
-vmifs_backend_note(const VmifsBackend *backend, gpointer instance, const char *owner)
+gboolean
+vmifs_backend_set_reg(VmifsConnection *connection, guint vcpu, const char *name, guint64 value,
+		      const VmifsCall *call, GError **error)
 {
-	return backend->note ? backend->note(instance, owner) : NULL;
+	const VmifsBackend *backend = connection->backend;
+
+	if (!may_change(connection, backend->set_reg != NULL, "sets no registers", error) ||
+	    !enter(connection, error))
+		return FALSE;
+	gboolean set = backend->set_reg(connection->instance, vcpu, name, value, call, error);
+	vmifs_connection_leave(connection);
+	return set;
+}
+
+gboolean
+vmifs_backend_state(VmifsConnection *connection, VmifsState *ret, const VmifsCall *call,
+		    GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
+
+	if (backend->frozen || !backend->state) {
+		*ret = backend->frozen ? VMIFS_STATE_SNAPSHOT : VMIFS_STATE_RUNNING;
+		return TRUE;
+	}
+	if (!enter(connection, error))
+		return FALSE;
+	gboolean told = backend->state(connection->instance, ret, call, error);
+	vmifs_connection_leave(connection);
+	return told;
+}
+
+gboolean
+vmifs_backend_set_state(VmifsConnection *connection, VmifsState wanted, const VmifsCall *call,
+			GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
+
+	if (wanted != VMIFS_STATE_RUNNING && wanted != VMIFS_STATE_PAUSED) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "no guest can be made %s",
+			    vmifs_state_to_string(wanted));
+		return FALSE;
+	}
+	if (!may_change(connection, backend->set_state != NULL, "cannot stop or resume a guest",
+			error) ||
+	    !enter(connection, error))
+		return FALSE;
+	gboolean set = backend->set_state(connection->instance, wanted, call, error);
+	vmifs_connection_leave(connection);
+	return set;
+}
+
+/* ---- about it ---- */
+
+GBytes *
+vmifs_backend_note(VmifsConnection *connection, const char *owner)
+{
+	const VmifsBackend *backend = connection->backend;
+	GBytes *note;
+
+	if (!backend->note || !vmifs_connection_enter(connection))
+		return NULL;
+	note = backend->note(connection->instance, owner);
+	vmifs_connection_leave(connection);
+	return note;
 }
 
 gint64
-vmifs_backend_acquired(const VmifsBackend *backend, gpointer instance)
+vmifs_backend_acquired(VmifsConnection *connection)
 {
-	return backend->acquired ? backend->acquired(instance) : 0;
+	const VmifsBackend *backend = connection->backend;
+	gint64 acquired;
+
+	if (!backend->acquired || !vmifs_connection_enter(connection))
+		return 0;
+	acquired = backend->acquired(connection->instance);
+	vmifs_connection_leave(connection);
+	return acquired;
 }
 
 void
-vmifs_backend_info(const VmifsBackend *backend, gpointer instance, GString *out)
+vmifs_backend_info(VmifsConnection *connection, GString *out)
 {
-	if (backend->info)
-		backend->info(instance, out);
+	const VmifsBackend *backend = connection->backend;
+
+	if (!backend->info || !vmifs_connection_enter(connection))
+		return;
+	backend->info(connection->instance, out);
+	vmifs_connection_leave(connection);
 }

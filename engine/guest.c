@@ -6,6 +6,7 @@
  */
 #include "guest.h"
 
+#include "backend-call.h"
 #include "discover.h"
 #include "lazy.h"
 #include "log.h"
@@ -30,10 +31,13 @@ struct VmifsGuest {
 	VmifsOptions options;
 	VmifsPhysmem *mem;
 	VmifsLog *log;
-	guint epoch;    /* atomic */
-	gint cancelled; /* atomic; ends discovery */
-	gint progress;  /* atomic; percent */
+	guint epoch;      /* atomic */
+	guint generation; /* atomic */
+	gint cancelled;   /* atomic; ends discovery */
+	gint progress;    /* atomic; percent */
 	GThread *thread;
+	VmifsGuestTold told; /* set before it starts */
+	gpointer told_user;
 
 	GMutex lock; /* guards what follows */
 	GCond changed;
@@ -83,6 +87,7 @@ vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backen
 	guest->backend = backend;
 	guest->mem = mem;
 	guest->acquired = acquired;
+	guest->generation = 1;
 	guest->options = *options;
 	guest->log = vmifs_log_new();
 	guest->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
@@ -157,8 +162,32 @@ discover_thread(gpointer data)
 }
 
 void
+vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user)
+{
+	guest->told = told;
+	guest->told_user = user;
+}
+
+static void
+source_changed(gpointer user, guint what)
+{
+	VmifsGuest *guest = user;
+
+	if (guest->told && what & VMIFS_CHANGE_GONE)
+		guest->told(guest, TRUE, guest->told_user);
+}
+
+void
+vmifs_guest_drop(VmifsGuest *guest)
+{
+	g_atomic_int_inc(&guest->generation);
+	vmifs_connection_drop(vmifs_physmem_connection(guest->mem));
+}
+
+void
 vmifs_guest_start(VmifsGuest *guest)
 {
+	vmifs_connection_listen(vmifs_physmem_connection(guest->mem), source_changed, guest);
 	guest->thread = g_thread_new("discover", discover_thread, guest);
 }
 
@@ -167,6 +196,7 @@ vmifs_guest_stop(VmifsGuest *guest)
 {
 	if (!guest->thread)
 		return;
+	vmifs_connection_listen(vmifs_physmem_connection(guest->mem), NULL, NULL);
 	g_atomic_int_set(&guest->cancelled, 1);
 	g_thread_join(guest->thread);
 	guest->thread = NULL;
@@ -267,10 +297,30 @@ vmifs_guest_physmem(VmifsGuest *guest)
 	return vmifs_physmem_ref(guest->mem);
 }
 
+/* Asked anew when what is known is older than cache_ms. */
 VmifsState
-vmifs_guest_state(VmifsGuest *guest)
+vmifs_guest_state(VmifsGuest *guest, const VmifsCall *call)
 {
-	return guest->backend->frozen ? VMIFS_STATE_SNAPSHOT : VMIFS_STATE_RUNNING;
+	VmifsConnection *connection = vmifs_physmem_connection(guest->mem);
+	VmifsState state;
+
+	if (vmifs_connection_is_gone(connection))
+		return VMIFS_STATE_GONE;
+	if (vmifs_backend_state(connection, &state, call, NULL))
+		return state;
+	return vmifs_connection_is_gone(connection) ? VMIFS_STATE_GONE : VMIFS_STATE_UNRESPONSIVE;
+}
+
+gboolean
+vmifs_guest_set_state(VmifsGuest *guest, VmifsState wanted, const VmifsCall *call, GError **error)
+{
+	return vmifs_backend_set_state(vmifs_physmem_connection(guest->mem), wanted, call, error);
+}
+
+guint
+vmifs_guest_generation(VmifsGuest *guest)
+{
+	return (guint) g_atomic_int_get((gint *) &guest->generation);
 }
 
 const char *
@@ -320,7 +370,8 @@ vmifs_guest_info(VmifsGuest *guest, GString *out)
 	vmifs_text_append_octal(out, guest->source, -1, NULL);
 	g_string_append_printf(out, "\nbackend: %s\n", guest->backend->name);
 	vmifs_physmem_info(guest->mem, out);
-	g_string_append_printf(out, "state: %s\n", vmifs_state_to_string(vmifs_guest_state(guest)));
+	g_string_append_printf(out, "state: %s\n",
+			       vmifs_state_to_string(vmifs_guest_state(guest, NULL)));
 	g_autoptr(GDateTime) time =
 		guest->acquired ? g_date_time_new_from_unix_utc(guest->acquired / G_USEC_PER_SEC)
 				: NULL;
@@ -458,6 +509,13 @@ VmifsRegs *
 vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error)
 {
 	return vmifs_physmem_regs(guest->mem, vcpu, call, error);
+}
+
+gboolean
+vmifs_guest_set_reg(VmifsGuest *guest, guint vcpu, const char *name, guint64 value,
+		    const VmifsCall *call, GError **error)
+{
+	return vmifs_physmem_set_reg(guest->mem, vcpu, name, value, call, error);
 }
 
 guint

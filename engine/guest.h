@@ -31,6 +31,14 @@ vmifs_instance_unref(VmifsInstance *instance);
 VmifsGuest *
 vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backend,
 		VmifsPhysmem *mem, gint64 acquired, const VmifsOptions *options);
+/* Who is told, from threads of the guest or of its source, that it has gone or that something else
+ * has changed; before start(). */
+typedef void (*VmifsGuestTold)(VmifsGuest *guest, gboolean gone, gpointer user);
+void
+vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user);
+/* Lets go of its memory: from now on it answers STALE. */
+void
+vmifs_guest_drop(VmifsGuest *guest);
 /* Starts discovery in a thread of its own. */
 void
 vmifs_guest_start(VmifsGuest *guest);

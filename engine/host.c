@@ -3,13 +3,14 @@
  * host: turns the SOURCE words of a command line into guests. Names are made safe for a directory
  * here, once; of two equal names the later given one gets ~2, ~3 ...
  */
+#include "host.h"
+
 #include "backend-call.h"
 #include "guest.h"
 #include "log.h"
 #include "physmem.h"
 
 #include <spi/arch.h>
-#include <vmifs/host.h>
 #include <vmifs/text.h>
 
 #include <errno.h>
@@ -19,26 +20,15 @@
 
 #define HEAD_LEN (64 * 1024)
 
-typedef struct {
-	char *spec;
-	char *outcome; /* "guest NAME (raw)" or why it failed */
-} SourceLine;
-
-struct VmifsHost {
-	VmifsOptions options;
-	char *format, *arch; /* what the options' strings point to */
-	VmifsLog *log;
-	GMutex lock; /* guards what follows */
-	GPtrArray *guests;
-	GArray *sources; /* of SourceLine */
-};
-
 static void
-source_line_clear(gpointer data)
+source_free(gpointer data)
 {
-	SourceLine *line = data;
-	g_free(line->spec);
-	g_free(line->outcome);
+	VmifsHostSource *source = data;
+	g_free(source->spec);
+	g_free(source->name);
+	g_free(source->outcome);
+	g_free(source->failure);
+	g_free(source);
 }
 
 VmifsHost *
@@ -67,9 +57,11 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 	host->options.arch = host->arch = g_strdup(options->arch);
 	host->log = vmifs_log_new();
 	g_mutex_init(&host->lock);
+	g_cond_init(&host->changed);
+	g_mutex_init(&host->told_lock);
 	host->guests = g_ptr_array_new_with_free_func((GDestroyNotify) vmifs_guest_unref);
-	host->sources = g_array_new(FALSE, FALSE, sizeof(SourceLine));
-	g_array_set_clear_func(host->sources, source_line_clear);
+	host->sources = g_ptr_array_new_with_free_func(source_free);
+	host->lives = g_hash_table_new(g_str_hash, g_str_equal);
 	return host;
 }
 
@@ -78,12 +70,16 @@ vmifs_host_free(VmifsHost *host)
 {
 	if (!host)
 		return;
+	vmifs_found_close(host);
 	for (guint i = 0; i < host->guests->len; i++)
 		vmifs_guest_stop(g_ptr_array_index(host->guests, i));
 	g_ptr_array_unref(host->guests);
-	g_array_unref(host->sources);
+	g_ptr_array_unref(host->sources);
+	g_hash_table_unref(host->lives);
 	vmifs_log_free(host->log);
 	g_mutex_clear(&host->lock);
+	g_cond_clear(&host->changed);
+	g_mutex_clear(&host->told_lock);
 	g_free(host->format);
 	g_free(host->arch);
 	g_free(host);
@@ -91,9 +87,8 @@ vmifs_host_free(VmifsHost *host)
 
 /* ---- names ---- */
 
-/* `/`, control characters and a leading dot become `_`; long names are cut, room left for ~N. */
-static char *
-safe_name(const char *raw)
+char *
+vmifs_host_safe_name(const char *raw)
 {
 	char *name = g_strndup(raw, 240);
 	for (char *c = name; *c; c++)
@@ -116,7 +111,7 @@ name_of_file(const char *path)
 	char *dot = strrchr(base, '.');
 	if (dot && dot != base)
 		*dot = '\0';
-	return safe_name(base);
+	return vmifs_host_safe_name(base);
 }
 
 static VmifsGuest *
@@ -130,29 +125,34 @@ find_locked(VmifsHost *host, const char *name)
 	return NULL;
 }
 
-static char *
-unique_name_locked(VmifsHost *host, const char *wanted)
+static gboolean
+is_taken(VmifsHost *host, const char *name)
 {
-	if (!find_locked(host, wanted))
+	return find_locked(host, name) || vmifs_found_has_name(host, name);
+}
+
+char *
+vmifs_host_unique_name(VmifsHost *host, const char *wanted)
+{
+	if (!is_taken(host, wanted))
 		return g_strdup(wanted);
 	for (guint i = 2;; i++) {
 		g_autofree char *name = g_strdup_printf("%s~%u", wanted, i);
-		if (!find_locked(host, name))
+		if (!is_taken(host, name))
 			return g_steal_pointer(&name);
 	}
 }
 
 /* ---- sources ---- */
 
-gboolean
-vmifs_host_is_word(const char *spec)
+/* Words for running guests, of this version or a later one. */
+static gboolean
+is_known_word(const char *spec)
 {
 	static const char *const words[] = { "qemu:", "qmp:", "pid:",  "xen:",  "host:",
 					     "proc:", "lxc:", "test:", "vbox:", "esx:" };
 
-	if (access(spec, F_OK) == 0)
-		return FALSE;
-	if (g_str_equal(spec, "auto") || strstr(spec, "://"))
+	if (g_str_equal(spec, "auto") || strstr(spec, "://") || vmifs_found_finder(spec))
 		return TRUE;
 	for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
 		if (g_str_has_prefix(spec, words[i]))
@@ -160,19 +160,49 @@ vmifs_host_is_word(const char *spec)
 	return FALSE;
 }
 
+/* Where NAME= of NAME=SOURCE ends; NULL without one. */
+static const char *
+end_of_name(const char *spec)
+{
+	const char *equals = strchr(spec, '=');
+	if (!equals || equals == spec || memchr(spec, '/', (gsize) (equals - spec)))
+		return NULL;
+	return equals;
+}
+
+/* The word of WORD or NAME=WORD; NULL when it is none, or a file of that name exists. */
+static const char *
+word_of(const char *spec)
+{
+	const char *equals = end_of_name(spec);
+	if (access(spec, F_OK) == 0)
+		return NULL;
+	/* A word may hold an `=` itself: qemu+ssh://host/system?socket=... */
+	if (is_known_word(spec))
+		return spec;
+	if (equals && access(equals + 1, F_OK) != 0 && is_known_word(equals + 1))
+		return equals + 1;
+	return NULL;
+}
+
+gboolean
+vmifs_host_is_word(const char *spec)
+{
+	return word_of(spec) != NULL;
+}
+
 /* The guest's name and the file of FILE or NAME=FILE; a file that exists as written wins. */
 static void
 split_spec(const char *spec, char **ret_name, const char **ret_path)
 {
-	const char *equals = strchr(spec, '=');
-	if (access(spec, F_OK) == 0 || !equals || equals == spec ||
-	    memchr(spec, '/', (gsize) (equals - spec))) {
+	const char *equals = end_of_name(spec);
+	if (access(spec, F_OK) == 0 || !equals) {
 		*ret_name = name_of_file(spec);
 		*ret_path = spec;
 		return;
 	}
 	g_autofree char *raw = g_strndup(spec, (gsize) (equals - spec));
-	*ret_name = safe_name(raw);
+	*ret_name = vmifs_host_safe_name(raw);
 	*ret_path = equals + 1;
 }
 
@@ -200,11 +230,11 @@ open_file(VmifsHost *host, const char *path, int fd, const char *name, GError **
 	const VmifsBackend *backend = vmifs_backend_choose(&src, error);
 	if (!backend)
 		return NULL;
-	gpointer instance = vmifs_backend_open(backend, &src, NULL, error);
-	if (!instance)
+	g_autoptr(VmifsConnection) connection = vmifs_connection_open(backend, &src, NULL, error);
+	if (!connection)
 		return NULL;
-	gint64 acquired = vmifs_backend_acquired(backend, instance);
-	g_autoptr(VmifsPhysmem) mem = vmifs_physmem_new(backend, instance, NULL, error);
+	gint64 acquired = vmifs_backend_acquired(connection);
+	g_autoptr(VmifsPhysmem) mem = vmifs_physmem_of(connection, NULL, error);
 	if (!mem) {
 		g_prefix_error(error, "%s: ", path);
 		return NULL;
@@ -215,19 +245,12 @@ open_file(VmifsHost *host, const char *path, int fd, const char *name, GError **
 }
 
 static VmifsGuest *
-open_source(VmifsHost *host, const char *spec, GError **error)
+open_image(VmifsHost *host, const char *spec, GError **error)
 {
 	g_autofree char *wanted = NULL;
 	const char *path;
 	split_spec(spec, &wanted, &path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT && vmifs_host_is_word(path)) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-			    "%s: running guests cannot be mounted by this version: take a memory "
-			    "image (QMP pmemsave) and give its file name",
-			    spec);
-		return NULL;
-	}
 	if (fd < 0) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
 			    "%s: cannot be opened for reading: %s%s", path, g_strerror(errno),
@@ -237,33 +260,82 @@ open_source(VmifsHost *host, const char *spec, GError **error)
 		return NULL;
 	}
 	g_mutex_lock(&host->lock);
-	g_autofree char *name = unique_name_locked(host, wanted);
+	g_autofree char *name = vmifs_host_unique_name(host, wanted);
 	g_mutex_unlock(&host->lock);
 	VmifsGuest *guest = open_file(host, path, fd, name, error);
 	close(fd);
 	return guest;
 }
 
+static gboolean
+add_image(VmifsHost *host, VmifsHostSource *source, GError **error)
+{
+	VmifsGuest *guest = open_image(host, source->spec, error);
+	if (!guest)
+		return FALSE;
+	g_mutex_lock(&host->lock);
+	source->outcome = g_strdup_printf("guest %s", vmifs_guest_name(guest));
+	g_ptr_array_add(host->guests, guest);
+	g_mutex_unlock(&host->lock);
+	vmifs_guest_start(guest);
+	return TRUE;
+}
+
+static gboolean
+add_word(VmifsHostSource *source, const char *word, GError **error)
+{
+	if (word != source->spec) {
+		g_autofree char *raw = g_strndup(source->spec, (gsize) (word - source->spec - 1));
+		source->name = vmifs_host_safe_name(raw);
+	}
+	source->finder = vmifs_found_finder(word);
+	source->word = word;
+	if (source->finder)
+		return vmifs_found_open(source, error);
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+		    "%s: running guests of that sort cannot be mounted by this version: take a "
+		    "memory image (QMP pmemsave) and give its file name",
+		    source->spec);
+	return FALSE;
+}
+
 gboolean
 vmifs_host_add(VmifsHost *host, const char *spec, GError **error)
 {
 	GError *failure = NULL;
-	VmifsGuest *guest = open_source(host, spec, &failure);
-	SourceLine line = { .spec = g_strdup(spec) };
-	line.outcome = guest ? g_strdup_printf("guest %s", vmifs_guest_name(guest))
-			     : g_strdup(failure->message);
+	VmifsHostSource *source = g_new0(VmifsHostSource, 1);
+	source->host = host;
+	source->spec = g_strdup(spec);
 	g_mutex_lock(&host->lock);
-	g_array_append_val(host->sources, line);
-	if (guest)
-		g_ptr_array_add(host->guests, guest);
+	g_ptr_array_add(host->sources, source);
 	g_mutex_unlock(&host->lock);
-	if (!guest) {
-		vmifs_host_log(host, "source %s: %s", spec, failure->message);
-		g_propagate_error(error, failure);
-		return FALSE;
-	}
-	vmifs_guest_start(guest);
-	return TRUE;
+	const char *word = word_of(source->spec);
+	if (word ? add_word(source, word, &failure) : add_image(host, source, &failure))
+		return TRUE;
+	g_mutex_lock(&host->lock);
+	source->outcome = g_strdup(failure->message);
+	g_mutex_unlock(&host->lock);
+	vmifs_host_log(host, "source %s: %s", spec, failure->message);
+	g_propagate_error(error, failure);
+	return FALSE;
+}
+
+/* ---- guests ---- */
+
+void
+vmifs_host_listen(VmifsHost *host, VmifsHostTold told, gpointer user)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->told_lock);
+	host->told = told;
+	host->told_user = user;
+}
+
+void
+vmifs_host_tell(VmifsHost *host, VmifsHostEvent event, VmifsGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->told_lock);
+	if (host->told)
+		host->told(event, guest, host->told_user);
 }
 
 GPtrArray *
@@ -289,10 +361,13 @@ vmifs_host_sources(VmifsHost *host, GString *out)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
 	for (guint i = 0; i < host->sources->len; i++) {
-		const SourceLine *line = &g_array_index(host->sources, SourceLine, i);
-		vmifs_text_append_octal(out, line->spec, -1, NULL);
+		const VmifsHostSource *source = g_ptr_array_index(host->sources, i);
+		vmifs_text_append_octal(out, source->spec, -1, NULL);
 		g_string_append(out, ": ");
-		vmifs_text_append_octal(out, line->outcome, -1, NULL);
+		if (source->outcome)
+			vmifs_text_append_octal(out, source->outcome, -1, NULL);
+		else
+			vmifs_found_describe(source, out);
 		g_string_append_c(out, '\n');
 	}
 }

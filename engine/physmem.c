@@ -30,8 +30,7 @@ typedef struct {
 
 struct VmifsPhysmem {
 	gatomicrefcount refs;
-	const VmifsBackend *backend;
-	gpointer instance;
+	VmifsConnection *connection;
 	VmifsLayout layout;
 	const VmifsRegion *regions; /* layout's */
 	gsize n_regions;
@@ -49,8 +48,7 @@ map_blocks(VmifsPhysmem *mem, GError **error)
 	for (guint i = 0; i < mem->layout.blocks->len; i++) {
 		VmifsDirect direct;
 		GError *failure = NULL;
-		if (vmifs_backend_map(mem->backend, mem->instance, i, mem->blocks[i].len, &direct,
-				      &failure))
+		if (vmifs_backend_map(mem->connection, i, mem->blocks[i].len, &direct, &failure))
 			mem->stores[i] = (Store){ .mapping = direct.mapping,
 						  .offset = direct.offset,
 						  .to_kernel = direct.to_kernel };
@@ -79,15 +77,13 @@ index_regions(VmifsPhysmem *mem)
 }
 
 VmifsPhysmem *
-vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCall *call,
-		  GError **error)
+vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **error)
 {
 	g_autoptr(VmifsPhysmem) mem = g_new0(VmifsPhysmem, 1);
 
 	g_atomic_ref_count_init(&mem->refs);
-	mem->backend = backend;
-	mem->instance = instance;
-	if (!vmifs_backend_layout(backend, instance, &mem->layout, call, error))
+	mem->connection = vmifs_connection_ref(connection);
+	if (!vmifs_backend_layout(connection, &mem->layout, call, error))
 		return NULL;
 	mem->n_regions = mem->layout.regions->len;
 	mem->regions = (const VmifsRegion *) (gpointer) mem->layout.regions->data;
@@ -98,6 +94,21 @@ vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCal
 		return NULL;
 	index_regions(mem);
 	return g_steal_pointer(&mem);
+}
+
+VmifsPhysmem *
+vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCall *call,
+		  GError **error)
+{
+	g_autoptr(VmifsConnection) connection = vmifs_connection_new(backend, instance);
+
+	return vmifs_physmem_of(connection, call, error);
+}
+
+VmifsConnection *
+vmifs_physmem_connection(const VmifsPhysmem *mem)
+{
+	return mem->connection;
 }
 
 VmifsPhysmem *
@@ -115,7 +126,7 @@ vmifs_physmem_unref(VmifsPhysmem *mem)
 	for (guint i = 0; mem->stores && i < mem->layout.blocks->len; i++)
 		vmifs_mapping_unref(mem->stores[i].mapping);
 	vmifs_layout_clear(&mem->layout);
-	vmifs_backend_close(mem->backend, mem->instance);
+	vmifs_connection_unref(mem->connection);
 	g_free(mem->stores);
 	g_free(mem->direct);
 	g_free(mem);
@@ -161,7 +172,7 @@ vmifs_physmem_covers(const VmifsPhysmem *mem, guint64 pa, guint64 len)
 void
 vmifs_physmem_info(VmifsPhysmem *mem, GString *out)
 {
-	vmifs_backend_info(mem->backend, mem->instance, out);
+	vmifs_backend_info(mem->connection, out);
 }
 
 guint
@@ -170,25 +181,36 @@ vmifs_physmem_n_vcpus(const VmifsPhysmem *mem)
 	return mem->layout.n_vcpus;
 }
 
+static gboolean
+has_vcpu(const VmifsPhysmem *mem, guint vcpu, GError **error)
+{
+	if (!mem->layout.n_vcpus)
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "the source tells no registers");
+	else if (vcpu >= mem->layout.n_vcpus)
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "there is no vCPU %u", vcpu);
+	return vcpu < mem->layout.n_vcpus;
+}
+
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error)
 {
-	if (!mem->layout.n_vcpus) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-				    "the source tells no registers");
-		return NULL;
-	}
-	if (vcpu >= mem->layout.n_vcpus) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "there is no vCPU %u", vcpu);
-		return NULL;
-	}
-	return vmifs_backend_regs(mem->backend, mem->instance, vcpu, call, error);
+	return has_vcpu(mem, vcpu, error) ? vmifs_backend_regs(mem->connection, vcpu, call, error)
+					  : NULL;
+}
+
+gboolean
+vmifs_physmem_set_reg(VmifsPhysmem *mem, guint vcpu, const char *name, guint64 value,
+		      const VmifsCall *call, GError **error)
+{
+	return has_vcpu(mem, vcpu, error) &&
+	       vmifs_backend_set_reg(mem->connection, vcpu, name, value, call, error);
 }
 
 GBytes *
 vmifs_physmem_note(VmifsPhysmem *mem, const char *owner)
 {
-	return vmifs_backend_note(mem->backend, mem->instance, owner);
+	return vmifs_backend_note(mem->connection, owner);
 }
 
 int
@@ -220,7 +242,7 @@ vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len,
 	gboolean data = TRUE;
 
 	if (store->sparse)
-		len = vmifs_backend_extent(mem->backend, mem->instance, block, offset, len, &data);
+		len = vmifs_backend_extent(mem->connection, block, offset, len, &data);
 	*ret = (VmifsRun){ .len = len, .hole = !data };
 	if (data && store->mapping) {
 		ret->data = vmifs_mapping_data(store->mapping) + store->offset + offset;
@@ -295,6 +317,10 @@ void
 vmifs_physmem_set_lost(const VmifsPhysmem *mem, guint32 block, guint64 offset, int status,
 		       GError **error)
 {
+	if (vmifs_connection_is_gone(mem->connection)) {
+		vmifs_connection_set_gone(error);
+		return;
+	}
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "block %s at " X64 ": %s",
 		    mem->blocks[block].name, offset,
 		    status ? g_strerror(status)
@@ -326,7 +352,7 @@ vmifs_physmem_read_io(VmifsPhysmem *mem, GArray *io, const VmifsCall *call, GErr
 
 	if (!vmifs_call_check(call, error))
 		return FALSE;
-	if (vmifs_backend_read(mem->backend, mem->instance, elements, io->len, call))
+	if (vmifs_backend_read(mem->connection, elements, io->len, call))
 		return TRUE;
 	if (!vmifs_call_check(call, error))
 		return FALSE;
@@ -428,80 +454,4 @@ vmifs_physmem_intact(VmifsPhysmem *mem, guint stamp, guint64 pa, gsize len)
 
 	return vmifs_physmem_block_intact(mem, stamp, region->block,
 					  region->offset + (pa - region->pa), len);
-}
-
-/* ---- data and holes ---- */
-
-/* The first byte of that kind in a part of a block; FALSE when there is none. */
-static gboolean
-seek_part(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len, gboolean want_data,
-	  guint64 *ret_offset)
-{
-	while (len) {
-		VmifsRun run;
-		vmifs_physmem_run(mem, block, offset, len, &run);
-		if (run.hole != want_data) {
-			*ret_offset = offset;
-			return TRUE;
-		}
-		offset += run.len;
-		len -= run.len;
-	}
-	return FALSE;
-}
-
-gboolean
-vmifs_physmem_seek(VmifsPhysmem *mem, guint64 pa, gboolean want_data, guint64 *ret_pa)
-{
-	for (gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa); i < mem->n_regions;
-	     i++) {
-		const VmifsRegion *region = &mem->regions[i];
-		guint64 found;
-		if (!vmifs_region_holds(region, pa)) {
-			if (!want_data)
-				break;
-			pa = region->pa;
-		}
-		if (seek_part(mem, region->block, region->offset + (pa - region->pa),
-			      region->len - (pa - region->pa), want_data, &found)) {
-			*ret_pa = region->pa + (found - region->offset);
-			return TRUE;
-		}
-		pa = region->pa + region->len;
-	}
-	if (!want_data)
-		*ret_pa = pa;
-	return !want_data;
-}
-
-gboolean
-vmifs_physmem_seek_block(VmifsPhysmem *mem, guint32 block, guint64 offset, gboolean want_data,
-			 guint64 *ret_offset)
-{
-	guint64 block_len = block < mem->layout.blocks->len ? mem->blocks[block].len : 0;
-
-	if (offset < block_len &&
-	    seek_part(mem, block, offset, block_len - offset, want_data, ret_offset))
-		return TRUE;
-	if (!want_data)
-		*ret_offset = MAX(offset, block_len);
-	return !want_data;
-}
-
-guint64
-vmifs_physmem_allocated(VmifsPhysmem *mem)
-{
-	guint64 sum = 0;
-
-	for (gsize i = 0; i < mem->n_regions; i++) {
-		const VmifsRegion *region = &mem->regions[i];
-		for (guint64 at = 0; at < region->len;) {
-			VmifsRun run;
-			vmifs_physmem_run(mem, region->block, region->offset + at, region->len - at,
-					  &run);
-			sum += run.hole ? 0 : run.len;
-			at += run.len;
-		}
-	}
-	return sum;
 }

@@ -2,14 +2,19 @@
 /* physmem (private): how a host makes one of a backend's instance. */
 #pragma once
 
-#include <spi/backend.h>
+#include "connection.h"
 
-/* Asks for the layout and maps what can be mapped. instance: (taken) closed with the last
- * reference, and on failure at once. CORRUPT when the layout makes no sense, or what the backend
- * reports. */
+/* Asks for the layout and maps what can be mapped. connection: (borrowed), a reference is taken.
+ * CORRUPT when the layout makes no sense, or what the backend reports. */
+VmifsPhysmem *
+vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **error);
+/* The same over a connection of its own. instance: (taken) closed with the last reference, and on
+ * failure at once. */
 VmifsPhysmem *
 vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCall *call,
 		  GError **error);
+VmifsConnection * /* (borrowed) */
+vmifs_physmem_connection(const VmifsPhysmem *mem);
 
 /* What the backend adds to `info`. */
 void
@@ -21,6 +26,11 @@ vmifs_physmem_n_vcpus(const VmifsPhysmem *mem);
 /* (full) UNSUPPORTED when it tells none, NOT_FOUND for a vCPU that is not there. */
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error);
+
+/* DENIED, UNSUPPORTED, NOT_FOUND. */
+gboolean
+vmifs_physmem_set_reg(VmifsPhysmem *mem, guint vcpu, const char *name, guint64 value,
+		      const VmifsCall *call, GError **error);
 
 /* What the backend has beside memory; see spi/backend.h. (full) (nullable) */
 GBytes *

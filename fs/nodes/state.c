@@ -5,7 +5,7 @@
 static gboolean
 render(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error)
 {
-	VmifsState state = vmifs_guest_state(vmifs_node_guest(self));
+	VmifsState state = vmifs_guest_state(vmifs_node_guest(self), &call->call);
 	g_string_append_printf(out, "%s\n", vmifs_state_to_string(state));
 	return TRUE;
 }

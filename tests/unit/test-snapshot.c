@@ -79,12 +79,12 @@ START_TEST(time_is_that_of_the_file)
 	VmifsSource src = { .spec = "a", .path = "a", .fd = fd, .len = PAGE, .options = &options };
 	gpointer instance = vmifs_backend_open(&vmifs_backend_snapshot, &src, NULL, NULL);
 	g_autoptr(GString) info = g_string_new(NULL);
+	g_autoptr(VmifsConnection) connection =
+		vmifs_connection_new(&vmifs_backend_snapshot, instance);
 
-	ck_assert_int_eq(vmifs_backend_acquired(&vmifs_backend_snapshot, instance),
-			 1700000000LL * G_USEC_PER_SEC + 5);
-	vmifs_backend_info(&vmifs_backend_snapshot, instance, info);
+	ck_assert_int_eq(vmifs_backend_acquired(connection), 1700000000LL * G_USEC_PER_SEC + 5);
+	vmifs_backend_info(connection, info);
 	ck_assert_str_eq(info->str, "format: raw\n");
-	vmifs_backend_close(&vmifs_backend_snapshot, instance);
 	close(fd);
 }
 END_TEST

@@ -87,6 +87,13 @@ vmifs_aspace_read_string(VmifsAspace *aspace, guint64 va, gsize max, GError **er
 gsize
 vmifs_aspace_read_some(VmifsAspace *aspace, guint64 va, gpointer buf, gsize len, GError **error);
 
+/* Writes through the page tables, whatever they permit; a page that several processes share is
+ * changed for all of them. Returns how many bytes were written before the first that could not be:
+ * fewer than len with error (as vmifs_physmem_write(), HOLE, CORRUPT). */
+gsize
+vmifs_aspace_write(VmifsAspace *aspace, guint64 va, gconstpointer buf, gsize len,
+		   const VmifsCall *call, GError **error);
+
 /* As vmifs_physmem_gather(), through the page tables, range by range. Addresses that would wrap at
  * 2^64 end the read. With ZERO_HOLES a hole is skipped by table, not by page; what is not present,
  * or mapped to where no RAM is, is zeros too. A broken table ends the read all the same. */

@@ -30,8 +30,19 @@ vmifs_guest_unref(VmifsGuest *guest);
 
 const char *
 vmifs_guest_name(const VmifsGuest *guest);
+/* As it was cache_ms ago at most; a source that does not answer is UNRESPONSIVE. May wait for the
+ * source, 2 s at most. */
 VmifsState
-vmifs_guest_state(VmifsGuest *guest);
+vmifs_guest_state(VmifsGuest *guest, const VmifsCall *call);
+/* Makes it run or stand still (RUNNING, PAUSED); a pause outlives us. DENIED without guest_rw and
+ * for what is frozen, UNSUPPORTED where the source cannot. */
+gboolean
+vmifs_guest_set_state(VmifsGuest *guest, VmifsState wanted, const VmifsCall *call, GError **error);
+/* Counts the kernels that have ended: a reboot, kexec or loadvm moves it, and so does the end of
+ * the guest. What was made under an earlier one (tasks, views' texts, address spaces) answers STALE
+ * when it is used with this guest; physical memory and registers live on. Cheap. */
+guint
+vmifs_guest_generation(VmifsGuest *guest);
 /* "running", ...: the text of `state`. */
 const char *
 vmifs_state_to_string(VmifsState state);
@@ -91,6 +102,10 @@ vmifs_guest_n_reg_vcpus(VmifsGuest *guest);
  * is not there. Does not wait for discovery. (full) */
 VmifsRegs *
 vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error);
+/* Gives a register another value. DENIED without guest_rw, UNSUPPORTED, NOT_FOUND. */
+gboolean
+vmifs_guest_set_reg(VmifsGuest *guest, guint vcpu, const char *name, guint64 value,
+		    const VmifsCall *call, GError **error);
 /* How many vCPUs it has: from the source, else what the OS says; 0 when nobody knows. Waits where
  * the OS has to be asked. */
 guint

@@ -36,11 +36,26 @@ vmifs_host_free(VmifsHost *host);
  * such sources some may fail where others do not. */
 gboolean
 vmifs_host_is_word(const char *spec);
-/* Opens SOURCE as written on the command line (FILE, NAME=FILE, later qemu:... ) and starts
- * discovery of its guests. On failure SOURCE with what was tried, seen and can be done; INVALID
- * when an option is to blame. */
+/* Opens SOURCE as written on the command line: FILE, or a word for running guests, either with
+ * NAME= before it; and starts discovery of its guests. Those that run are listed as soon as their
+ * memory is known: for the ones that are there already it waits, 1 s at most; others come and go
+ * later. On failure SOURCE with what was tried, seen and can be done; INVALID when an option is to
+ * blame. */
 gboolean
 vmifs_host_add(VmifsHost *host, const char *spec, GError **error);
+typedef enum {
+	VMIFS_HOST_GUEST_ADDED,
+	VMIFS_HOST_GUEST_CHANGED, /* its generation, its layout, or an OS was attached */
+	VMIFS_HOST_GUEST_GONE, /* it is not listed any more; its memory is let go of afterwards */
+} VmifsHostEvent;
+/* Called from threads of the engine, one call at a time; it may call anything of this library but
+ * vmifs_host_listen() and vmifs_host_free(). */
+typedef void (*VmifsHostTold)(VmifsHostEvent event, VmifsGuest *guest, gpointer user);
+/* From now on; what is listed already is not told. told: NULL ends it, and no call runs when this
+ * returns. */
+void
+vmifs_host_listen(VmifsHost *host, VmifsHostTold told, gpointer user);
+
 /* Of VmifsGuest, in the order they appeared. (full) */
 GPtrArray *
 vmifs_host_guests(VmifsHost *host);

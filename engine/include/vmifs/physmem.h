@@ -75,6 +75,13 @@ vmifs_physmem_view(VmifsPhysmem *mem, guint64 pa, gsize len, gpointer scratch, g
 gboolean
 vmifs_physmem_intact(VmifsPhysmem *mem, guint stamp, guint64 pa, gsize len);
 
+/* Writes exactly len bytes. DENIED without guest_rw and for what is frozen, UNSUPPORTED where the
+ * source cannot, HOLE outside RAM regions (nothing is written then), IO: some of it may have been
+ * written. Whoever reads after it has returned sees it. */
+gboolean
+vmifs_physmem_write(VmifsPhysmem *mem, guint64 pa, gconstpointer buf, gsize len,
+		    const VmifsCall *call, GError **error);
+
 typedef enum {
 	VMIFS_GATHER_STOP_AT_HOLE = 0, /* an address space: stop before the first hole */
 	VMIFS_GATHER_ZERO_HOLES = 1,   /* sized memory: holes are zeros */

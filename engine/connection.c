@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* connection: see connection.h. */
+#include "connection.h"
+
+#include "backend-call.h"
+
+/* ---- what the backend tells ---- */
+
+static void
+changed(gpointer engine, guint what)
+{
+	VmifsConnection *connection = engine;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->lock);
+
+	if (connection->told)
+		connection->told(connection->told_user, what);
+	else
+		connection->pending |= what;
+}
+
+void
+vmifs_connection_listen(VmifsConnection *connection, void (*told)(gpointer user, guint what),
+			gpointer user)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->lock);
+
+	connection->told = told;
+	connection->told_user = user;
+	if (told && connection->pending) {
+		told(user, connection->pending);
+		connection->pending = 0;
+	}
+}
+
+/* ---- life ---- */
+
+static VmifsConnection *
+connection_alloc(const VmifsBackend *backend)
+{
+	VmifsConnection *connection = g_new0(VmifsConnection, 1);
+
+	g_atomic_ref_count_init(&connection->refs);
+	connection->backend = backend;
+	connection->users = 1;
+	g_mutex_init(&connection->lock);
+	return connection;
+}
+
+static void
+connection_free(VmifsConnection *connection)
+{
+	g_mutex_clear(&connection->lock);
+	g_free(connection);
+}
+
+VmifsConnection *
+vmifs_connection_new(const VmifsBackend *backend, gpointer instance)
+{
+	VmifsConnection *connection = connection_alloc(backend);
+
+	connection->instance = instance;
+	return connection;
+}
+
+VmifsConnection *
+vmifs_connection_open(const VmifsBackend *backend, const VmifsSource *src, const VmifsCall *call,
+		      GError **error)
+{
+	VmifsConnection *connection = connection_alloc(backend);
+	VmifsSource source = *src;
+
+	source.changed = changed;
+	source.engine = connection;
+	connection->guest_rw = src->options && src->options->guest_rw;
+	connection->instance = vmifs_backend_open(backend, &source, call, error);
+	if (!connection->instance)
+		g_clear_pointer(&connection, connection_free);
+	return connection;
+}
+
+VmifsConnection *
+vmifs_connection_ref(VmifsConnection *connection)
+{
+	g_atomic_ref_count_inc(&connection->refs);
+	return connection;
+}
+
+void
+vmifs_connection_unref(VmifsConnection *connection)
+{
+	if (!connection || !g_atomic_ref_count_dec(&connection->refs))
+		return;
+	if (!vmifs_connection_is_gone(connection))
+		vmifs_connection_leave(connection);
+	if (connection->backend->frozen)
+		vmifs_backend_close(connection->backend, connection->instance);
+	connection_free(connection);
+}
+
+gboolean
+vmifs_connection_enter(VmifsConnection *connection)
+{
+	if (connection->backend->frozen)
+		return TRUE;
+	for (gint users = g_atomic_int_get(&connection->users);
+	     users > 0 && !g_atomic_int_get(&connection->gone);
+	     users = g_atomic_int_get(&connection->users)) {
+		if (g_atomic_int_compare_and_exchange(&connection->users, users, users + 1))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+void
+vmifs_connection_leave(VmifsConnection *connection)
+{
+	if (!connection->backend->frozen && g_atomic_int_dec_and_test(&connection->users))
+		vmifs_backend_close(connection->backend, connection->instance);
+}
+
+void
+vmifs_connection_drop(VmifsConnection *connection)
+{
+	if (!connection->backend->frozen &&
+	    g_atomic_int_compare_and_exchange(&connection->gone, 0, 1))
+		vmifs_connection_leave(connection);
+}
+
+gboolean
+vmifs_connection_is_gone(VmifsConnection *connection)
+{
+	return g_atomic_int_get(&connection->gone) != 0;
+}
+
+void
+vmifs_connection_set_gone(GError **error)
+{
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_STALE, "the guest has gone");
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * connection (private): an opened instance of a backend, apart from what it says of its memory,
+ * which may change while it is open. Whoever holds a reference may go on calling: once the guest
+ * has gone, calls answer as if the backend had failed, and the instance is closed when the last
+ * call that still runs in it has returned, not when the last reference is dropped.
+ *
+ *   users   1 for being open, 1 for each call; 0 = closed, for good
+ */
+#pragma once
+
+#include <spi/backend.h>
+
+typedef struct VmifsConnection VmifsConnection;
+
+struct VmifsConnection {
+	gatomicrefcount refs;
+	const VmifsBackend *backend;
+	gpointer instance;
+	gboolean guest_rw;
+	gint users; /* atomic; of what is not frozen */
+	gint gone;  /* atomic */
+
+	GMutex lock;   /* guards what follows */
+	guint pending; /* VmifsChange bits that nobody was told yet */
+	void (*told)(gpointer user, guint what);
+	gpointer told_user;
+};
+
+/* Opens src, whose changed() and engine are set here. */
+VmifsConnection *
+vmifs_connection_open(const VmifsBackend *backend, const VmifsSource *src, const VmifsCall *call,
+		      GError **error);
+/* Of an instance that is open already. instance: (taken) */
+VmifsConnection *
+vmifs_connection_new(const VmifsBackend *backend, gpointer instance);
+VmifsConnection *
+vmifs_connection_ref(VmifsConnection *connection);
+void
+vmifs_connection_unref(VmifsConnection *connection);
+
+/* Who is told of changes, at once of those that have been; from any thread; must not block, nor
+ * drop the connection. told: NULL = nobody, and no call runs when this returns. */
+void
+vmifs_connection_listen(VmifsConnection *connection, void (*told)(gpointer user, guint what),
+			gpointer user);
+
+/* The guest has gone: no further call reaches the backend, and its instance is closed as soon as
+ * the last one has left. Nothing happens for what is frozen. */
+void
+vmifs_connection_drop(VmifsConnection *connection);
+gboolean
+vmifs_connection_is_gone(VmifsConnection *connection);
+/* STALE, saying so. */
+void
+vmifs_connection_set_gone(GError **error);
+
+/* Around each call of an op: FALSE when it must not be made. What is frozen never goes: its calls,
+ * of which there may be millions, count nothing. */
+gboolean
+vmifs_connection_enter(VmifsConnection *connection);
+void
+vmifs_connection_leave(VmifsConnection *connection);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsConnection, vmifs_connection_unref)

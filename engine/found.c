@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * found: running guests as finders tell of them. A guest between found and gone is a life, with a
+ * thread that opens it, lists it, waits for its end and lets go of it:
+ *
+ *   found -> [open, again and again] -> listed -> (backend or all finders: gone) -> unlisted
+ *         -> its memory let go of -> (all finders: gone) -> forgotten
+ *
+ * A life whose backend knows that it has ended stays known until its finders say so too: who is a
+ * little late must not bring it back.
+ */
+#include "host.h"
+
+#include "connection.h"
+#include "guest.h"
+#include "physmem.h"
+
+#include <vmifs/text.h>
+
+/* How long adding a source waits for the guests that its finder has found at once. */
+#define FIRST_WAIT_US G_USEC_PER_SEC
+#define RETRY_FIRST_US (100 * G_TIME_SPAN_MILLISECOND)
+#define RETRY_LAST_US (5 * G_USEC_PER_SEC)
+
+typedef struct {
+	VmifsHost *host;
+	char *key;
+	char *wanted; /* safe, but perhaps not unique */
+	char *spec;
+	gint64 started;
+	const VmifsBackend *backend;
+	gpointer target;
+	GDestroyNotify free_target;
+	gint cancelled; /* atomic; ends opening */
+	/* Under the host's lock: */
+	GPtrArray *sources; /* that tell of it; (borrowed) */
+	char *name;         /* NULL until it has one */
+	gboolean settled;   /* opened once, or failed to */
+	gboolean ended;     /* the guest has gone */
+} Life;
+
+/* ---- one life ---- */
+
+static void
+life_free(Life *life)
+{
+	if (life->free_target)
+		life->free_target(life->target);
+	g_ptr_array_unref(life->sources);
+	g_free(life->key);
+	g_free(life->wanted);
+	g_free(life->name);
+	g_free(life->spec);
+	g_free(life);
+}
+
+static void
+end_locked(Life *life)
+{
+	life->ended = TRUE;
+	g_atomic_int_set(&life->cancelled, 1);
+	g_cond_broadcast(&life->host->changed);
+}
+
+/* From the guest, whose source tells that it has ended; or something else of it has changed. */
+static void
+guest_told(VmifsGuest *guest, gboolean gone, gpointer user)
+{
+	Life *life = user;
+
+	if (gone) {
+		g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&life->host->lock);
+		end_locked(life);
+	} else {
+		vmifs_host_tell(life->host, VMIFS_HOST_GUEST_CHANGED, guest);
+	}
+}
+
+static VmifsGuest *
+open_guest(Life *life, GError **error)
+{
+	VmifsCall call = { .cancelled = &life->cancelled };
+	VmifsSource src = { .spec = life->spec,
+			    .fd = -1,
+			    .options = &life->host->options,
+			    .target = life->target };
+	g_autoptr(VmifsConnection) connection =
+		vmifs_connection_open(life->backend, &src, &call, error);
+	if (!connection)
+		return NULL;
+	VmifsPhysmem *mem = vmifs_physmem_of(connection, &call, error);
+	if (!mem)
+		return NULL;
+	return vmifs_guest_new(life->name, life->spec, life->backend, mem, 0, &life->host->options);
+}
+
+/* Until it can be opened, has gone, or the host ends. A guest that is just being started may have
+ * no memory, or no monitor, yet. */
+static VmifsGuest *
+keep_opening(Life *life)
+{
+	VmifsHost *host = life->host;
+	gint64 wait = RETRY_FIRST_US;
+
+	for (;;) {
+		g_autoptr(GError) error = NULL;
+		VmifsGuest *guest = open_guest(life, &error);
+		if (guest)
+			return guest;
+		g_mutex_lock(&host->lock);
+		gboolean first = !life->settled;
+		life->settled = TRUE;
+		g_cond_broadcast(&host->changed);
+		gint64 until = g_get_monotonic_time() + wait;
+		while (!life->ended && g_cond_wait_until(&host->changed, &host->lock, until))
+			continue;
+		gboolean ended = life->ended;
+		g_mutex_unlock(&host->lock);
+		if (first)
+			vmifs_host_log(host, "guest %s (%s): %s", life->name, life->spec,
+				       error->message);
+		if (ended)
+			return NULL;
+		wait = MIN(2 * wait, RETRY_LAST_US);
+	}
+}
+
+static void
+list_guest(Life *life, VmifsGuest *guest)
+{
+	VmifsHost *host = life->host;
+
+	vmifs_guest_listen(guest, guest_told, life);
+	vmifs_guest_start(guest);
+	g_mutex_lock(&host->lock);
+	g_ptr_array_add(host->guests, vmifs_guest_ref(guest));
+	life->settled = TRUE;
+	g_cond_broadcast(&host->changed);
+	g_mutex_unlock(&host->lock);
+	vmifs_host_tell(host, VMIFS_HOST_GUEST_ADDED, guest);
+}
+
+static void
+unlist_guest(Life *life, VmifsGuest *guest)
+{
+	VmifsHost *host = life->host;
+
+	g_mutex_lock(&host->lock);
+	g_ptr_array_remove(host->guests, guest);
+	g_clear_pointer(&life->name, g_free);
+	g_mutex_unlock(&host->lock);
+	/* First what others wait for: memory. */
+	vmifs_guest_drop(guest);
+	vmifs_host_tell(host, VMIFS_HOST_GUEST_GONE, guest);
+	vmifs_guest_stop(guest);
+}
+
+static gpointer
+life_thread(gpointer data)
+{
+	Life *life = data;
+	VmifsHost *host = life->host;
+	g_autoptr(VmifsGuest) guest = keep_opening(life);
+
+	if (guest) {
+		list_guest(life, guest);
+		g_mutex_lock(&host->lock);
+		while (!life->ended)
+			g_cond_wait(&host->changed, &host->lock);
+		g_mutex_unlock(&host->lock);
+		unlist_guest(life, guest);
+	}
+	g_mutex_lock(&host->lock);
+	life->settled = TRUE;
+	while (life->sources->len && !host->ending)
+		g_cond_wait(&host->changed, &host->lock);
+	if (g_hash_table_lookup(host->lives, life->key) == life)
+		g_hash_table_remove(host->lives, life->key);
+	g_mutex_unlock(&host->lock);
+	life_free(life);
+
+	g_mutex_lock(&host->lock);
+	host->n_threads--;
+	g_cond_broadcast(&host->changed);
+	g_mutex_unlock(&host->lock);
+	return NULL;
+}
+
+static void
+start_locked(Life *life)
+{
+	VmifsHost *host = life->host;
+
+	life->name = vmifs_host_unique_name(host, life->wanted);
+	host->n_threads++;
+	g_thread_unref(g_thread_new("guest", life_thread, life));
+}
+
+gboolean
+vmifs_found_has_name(VmifsHost *host, const char *name)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, host->lives);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		if (g_strcmp0(((Life *) value)->name, name) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* ---- what a finder tells ---- */
+
+static void
+on_found(gpointer engine, const VmifsFound *found)
+{
+	VmifsHostSource *source = engine;
+	VmifsHost *host = source->host;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
+	Life *life = g_hash_table_lookup(host->lives, found->key);
+
+	if (host->ending || (life && life->sources->len)) {
+		if (life && !g_ptr_array_find(life->sources, source, NULL))
+			g_ptr_array_add(life->sources, source);
+		if (found->free_target)
+			found->free_target(found->target);
+		return;
+	}
+	life = g_new0(Life, 1);
+	life->host = host;
+	life->key = g_strdup(found->key);
+	life->wanted = vmifs_host_safe_name(source->name ? source->name : found->name);
+	life->spec = g_strdup(found->source);
+	life->started = found->started;
+	life->backend = found->backend;
+	life->target = found->target;
+	life->free_target = found->free_target;
+	life->sources = g_ptr_array_new();
+	g_ptr_array_add(life->sources, source);
+	g_hash_table_replace(host->lives, life->key, life);
+	if (!source->opening)
+		start_locked(life);
+}
+
+static void
+on_gone(gpointer engine, const char *key)
+{
+	VmifsHostSource *source = engine;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&source->host->lock);
+	Life *life = g_hash_table_lookup(source->host->lives, key);
+
+	if (life && g_ptr_array_remove(life->sources, source) && !life->sources->len)
+		end_locked(life);
+}
+
+static void
+on_failed(gpointer engine, const char *why)
+{
+	VmifsHostSource *source = engine;
+
+	g_mutex_lock(&source->host->lock);
+	gboolean news = g_strcmp0(source->failure, why) != 0;
+	g_free(source->failure);
+	source->failure = g_strdup(why);
+	g_mutex_unlock(&source->host->lock);
+	if (news)
+		vmifs_host_log(source->host, "source %s: %s", source->spec,
+			       why ? why : "works again");
+}
+
+/* ---- sources ---- */
+
+const VmifsFinder *
+vmifs_found_finder(const char *spec)
+{
+	const VmifsFinder *best = NULL;
+	int most = 0;
+
+	for (gsize i = 0; i < vmifs_n_finders; i++) {
+		int sure = vmifs_finders[i]->probe(spec);
+		if (sure > most) {
+			most = sure;
+			best = vmifs_finders[i];
+		}
+	}
+	return best;
+}
+
+static int
+compare_started(gconstpointer a, gconstpointer b)
+{
+	const Life *x = *(Life *const *) a, *y = *(Life *const *) b;
+
+	if (x->started != y->started)
+		return x->started < y->started ? -1 : 1;
+	return strcmp(x->key, y->key);
+}
+
+/* Those that the finder found before it returned get their names in the order they were started. */
+static GPtrArray *
+start_first_locked(VmifsHostSource *source)
+{
+	GPtrArray *first = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, source->host->lives);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Life *life = value;
+		/* One thread adds sources: another's are all started. */
+		if (!life->name && !life->settled)
+			g_ptr_array_add(first, life);
+	}
+	g_ptr_array_sort(first, compare_started);
+	for (guint i = 0; i < first->len; i++)
+		start_locked(g_ptr_array_index(first, i));
+	source->opening = FALSE;
+	return first;
+}
+
+static gboolean
+any_opening_locked(VmifsHost *host)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, host->lives);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		if (!((Life *) value)->settled)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+gboolean
+vmifs_found_open(VmifsHostSource *source, GError **error)
+{
+	VmifsHost *host = source->host;
+	gint64 deadline = g_get_monotonic_time() + FIRST_WAIT_US;
+	VmifsCall call = { .deadline = deadline, .cancelled = &host->ending };
+	VmifsFinderSink sink = {
+		.found = on_found, .gone = on_gone, .failed = on_failed, .engine = source
+	};
+
+	source->opening = TRUE;
+	source->self = source->finder->open(source->word, &host->options, &sink, &call, error);
+	g_mutex_lock(&host->lock);
+	g_autoptr(GPtrArray) first = start_first_locked(source);
+	while (first->len && any_opening_locked(host) &&
+	       g_cond_wait_until(&host->changed, &host->lock, deadline))
+		continue;
+	g_mutex_unlock(&host->lock);
+	return source->self != NULL;
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+void
+vmifs_found_describe(const VmifsHostSource *source, GString *out)
+{
+	GHashTableIter iter;
+	gpointer value;
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+	g_hash_table_iter_init(&iter, source->host->lives);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Life *life = value;
+		if (life->name && g_ptr_array_find(life->sources, source, NULL))
+			g_ptr_array_add(names, life->name);
+	}
+	g_ptr_array_sort(names, compare_names);
+	g_ptr_array_add(names, NULL);
+	g_autofree char *list = g_strjoinv(", ", (char **) names->pdata);
+	g_string_append_printf(out, "%s: %s%s", source->finder->name,
+			       names->len == 1   ? "no guests"
+			       : names->len == 2 ? "guest "
+						 : "guests ",
+			       list);
+	if (source->failure) {
+		g_string_append(out, "; ");
+		vmifs_text_append_octal(out, source->failure, -1, NULL);
+	}
+}
+
+void
+vmifs_found_close(VmifsHost *host)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_mutex_lock(&host->lock);
+	g_atomic_int_set(&host->ending, 1);
+	g_hash_table_iter_init(&iter, host->lives);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		end_locked(value);
+	g_mutex_unlock(&host->lock);
+	for (guint i = 0; i < host->sources->len; i++) {
+		VmifsHostSource *source = g_ptr_array_index(host->sources, i);
+		if (source->self)
+			source->finder->close(source->self);
+		source->self = NULL;
+	}
+	g_mutex_lock(&host->lock);
+	while (host->n_threads)
+		g_cond_wait(&host->changed, &host->lock);
+	g_mutex_unlock(&host->lock);
+}
