@@ -29,7 +29,7 @@ typedef struct {
 } QemuAsk;
 
 typedef struct {
-	const char *name; /* for messages: "QMP socket /run/vm1.qmp" says `where` */
+	const char *name; /* for messages: "qmp", "libvirt" */
 	/* Asks all n, in their order, in as few visits as manners allow, and each at most once.
 	 * TRUE when each has an answer or an error of its own. FALSE when the monitor itself fails:
 	 * TIMEOUT (it is busy with somebody else, or QEMU hangs), IO (nobody is there, it went

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qmp: visits to a monitor of one's own.
+ *
+ *   connect, greeting (<= 100 ms a try; others may be inside: back off, try again)
+ *     -> qmp_capabilities and the first questions -> more, as long as 50 ms have not passed
+ *     -> the last answers -> leave; what is left over is for the next visit
+ *
+ * A command is never sent twice: tries end with the greeting, before anything is asked. An answer
+ * that is late is waited for: QEMU does one thing after the other, so that leaving would let nobody
+ * else in any sooner. Patience begins anew with each answer.
+ */
+#include "qmp.h"
+
+#include "json.h"
+#include "socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <vmifs/error.h>
+
+#define MS G_TIME_SPAN_MILLISECOND
+/* For the greeting, where the monitor is to be left again. */
+#define TRY (100 * MS)
+/* After this, a visit asks nothing more. */
+#define STAY (50 * MS)
+#define MAX_PAUSE (100 * MS)
+/* Questions under way: as many as are answered in so much time. */
+#define ROUND (10 * MS)
+#define MAX_WINDOW 32
+
+typedef struct {
+	QemuMonitor monitor;
+	char *address;
+	int pin; /* the socket's inode; -1: none */
+	gboolean hold;
+	QemuAddress name;
+	GMutex lock;
+	GCond left;
+	gboolean inside;   /* (lock) somebody is on a visit, and owns all below */
+	QemuSocket socket; /* connected between visits only with hold */
+	json_int_t last_id;
+} Qmp;
+
+/* One call of ask(). */
+typedef struct {
+	Qmp *self;
+	QemuAsk *asks;
+	gsize n, sent, answered;
+	json_int_t first_id; /* of asks[sent when the visit began] */
+	gsize first;
+	gint64 patience; /* until when something must have been answered */
+	const VmifsCall *call;
+} Errand;
+
+/* ---- one line each way ---- */
+
+static gint64
+until(const Errand *errand, gint64 limit)
+{
+	gint64 end = MIN(errand->patience, limit);
+
+	return errand->call && errand->call->deadline ? MIN(end, errand->call->deadline) : end;
+}
+
+static gboolean
+send_command(Errand *errand, const QemuAsk *ask, json_int_t id, GError **error)
+{
+	json_auto_t *message = json_pack("{s:s, s:I}", "execute", ask->command, "id", id);
+	g_autofree char *text = NULL, *line = NULL;
+
+	if (message && ask->arguments)
+		json_object_set(message, "arguments", ask->arguments);
+	text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	if (!text) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "%s cannot be said in JSON",
+			    ask->command);
+		return FALSE;
+	}
+	line = g_strconcat(text, "\n", NULL);
+	return qemu_socket_send(&errand->self->socket, line, strlen(line), ask->fd,
+				until(errand, G_MAXINT64), errand->call, error);
+}
+
+/* The next that is no event. (full) */
+static json_t *
+receive(Errand *errand, gint64 limit, GError **error)
+{
+	for (;;) {
+		gsize len;
+		const char *line = qemu_socket_line(&errand->self->socket, &len,
+						    until(errand, limit), errand->call, error);
+		json_t *value = line ? qemu_json_parse(line, len, error) : NULL;
+		if (!value || !json_object_get(value, "event"))
+			return value;
+		json_decref(value);
+	}
+}
+
+static GError *
+refusal(const json_t *reply, const char *command)
+{
+	const json_t *problem = json_object_get(reply, "error");
+	const char *class = json_string_value(json_object_get(problem, "class"));
+	const char *what = json_string_value(json_object_get(problem, "desc"));
+	g_autofree char *shown = g_strescape(what ? what : "no reason given", NULL);
+
+	return g_error_new(VMIFS_ERROR,
+			   g_strcmp0(class, "CommandNotFound") == 0 ? VMIFS_ERROR_UNSUPPORTED
+								    : VMIFS_ERROR_IO,
+			   "%s: %.200s", command, shown);
+}
+
+/* An answer to the question of that id, and no other: they come in order. */
+static gboolean
+take_answer(Errand *errand, json_int_t id, const char *command, gint64 limit, json_t **ret_answer,
+	    GError **ret_refusal, GError **error)
+{
+	json_auto_t *reply = receive(errand, limit, error);
+	const json_t *of = json_object_get(reply, "id");
+	json_t *answer = json_object_get(reply, "return");
+
+	if (!reply)
+		return FALSE;
+	if (!json_is_integer(of) || json_integer_value(of) != id ||
+	    (!answer && !json_object_get(reply, "error"))) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+			    "it answered something else than %s", command);
+		return FALSE;
+	}
+	if (answer)
+		*ret_answer = json_incref(answer);
+	else
+		*ret_refusal = refusal(reply, command);
+	errand->patience = g_get_monotonic_time() + QEMU_PATIENCE;
+	return TRUE;
+}
+
+/* ---- coming and going ---- */
+
+static gboolean
+negotiate(Errand *errand, gint64 limit, GError **error)
+{
+	const QemuAsk hello = { .command = "qmp_capabilities" };
+	json_auto_t *greeting = receive(errand, limit, error);
+	json_auto_t *answer = NULL;
+	g_autoptr(GError) refused = NULL;
+
+	if (!greeting)
+		return FALSE;
+	if (!json_object_get(greeting, "QMP")) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+				    "its greeting is not QEMU's");
+		return FALSE;
+	}
+	if (!send_command(errand, &hello, 0, error) ||
+	    !take_answer(errand, 0, hello.command, G_MAXINT64, &answer, &refused, error))
+		return FALSE;
+	errand->self->last_id = 0;
+	if (refused)
+		g_propagate_error(error, g_steal_pointer(&refused));
+	return answer != NULL;
+}
+
+/* What came in while nobody asked; FALSE when nobody is there any more. */
+static gboolean
+still_there(Qmp *self)
+{
+	gsize len;
+	g_autoptr(GError) error = NULL;
+
+	while (qemu_socket_line(&self->socket, &len, g_get_monotonic_time() + 1, NULL, &error))
+		;
+	return g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT);
+}
+
+/* Others are inside: give way. */
+static gboolean
+pause_for(gint64 length, const VmifsCall *call, GError **error)
+{
+	gint64 end = g_get_monotonic_time() + length;
+
+	while (g_get_monotonic_time() < end) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		poll(NULL, 0, 10);
+	}
+	return TRUE;
+}
+
+static gboolean
+enter(Errand *errand, GError **error)
+{
+	Qmp *self = errand->self;
+
+	if (self->socket.fd >= 0 && still_there(self))
+		return TRUE;
+	qemu_socket_disconnect(&self->socket);
+	for (gint64 rest = 10 * MS;; rest = MIN(2 * rest, MAX_PAUSE)) {
+		g_autoptr(GError) problem = NULL;
+		gint64 limit = self->hold ? G_MAXINT64 : g_get_monotonic_time() + TRY;
+		if (!vmifs_call_check(errand->call, error))
+			return FALSE;
+		if (qemu_socket_connect(&self->socket, &self->name, until(errand, limit),
+					&problem) &&
+		    negotiate(errand, limit, &problem))
+			return TRUE;
+		qemu_socket_disconnect(&self->socket);
+		if (!g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
+			g_propagate_error(error, g_steal_pointer(&problem));
+			return FALSE;
+		}
+		if (g_get_monotonic_time() + rest >= until(errand, G_MAXINT64)) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+					    "it does not greet: another client is inside, or QEMU "
+					    "hangs");
+			return FALSE;
+		}
+		if (!pause_for(rest, errand->call, error))
+			return FALSE;
+	}
+}
+
+/* ---- a visit ---- */
+
+/* A descriptor must not overtake the one of the question before: it is asked alone. */
+static gboolean
+may_send(const Errand *errand, gsize window)
+{
+	gsize under_way = errand->sent - errand->answered;
+
+	if (errand->sent == errand->n || under_way >= window)
+		return FALSE;
+	return !under_way || (!errand->asks[errand->sent].fd && !errand->asks[errand->sent - 1].fd);
+}
+
+static gboolean
+ask_some(Errand *errand, GError **error)
+{
+	gint64 start = g_get_monotonic_time(), round = start;
+	gsize window = 4, round_end = window;
+
+	errand->first = errand->sent;
+	errand->first_id = errand->self->last_id + 1;
+	for (;;) {
+		gint64 now = g_get_monotonic_time();
+		gboolean more = errand->self->hold || now - start < STAY;
+		while (more && may_send(errand, window)) {
+			if (!send_command(errand, &errand->asks[errand->sent],
+					  ++errand->self->last_id, error))
+				return FALSE;
+			errand->sent++;
+		}
+		if (errand->answered == errand->sent)
+			return TRUE;
+		QemuAsk *ask = &errand->asks[errand->answered];
+		if (!take_answer(errand,
+				 errand->first_id + (json_int_t) (errand->answered - errand->first),
+				 ask->command, G_MAXINT64, &ask->answer, &ask->error, error))
+			return FALSE;
+		if (++errand->answered - errand->first >= round_end) {
+			window = now - round < ROUND ? MIN(2 * window, MAX_WINDOW) : window;
+			round_end += window;
+			round = now;
+		}
+	}
+}
+
+static gboolean
+run_errand(Errand *errand, GError **error)
+{
+	Qmp *self = errand->self;
+
+	while (errand->answered < errand->n) {
+		gboolean good = enter(errand, error) && ask_some(errand, error);
+		if (!good || !self->hold)
+			qemu_socket_disconnect(&self->socket);
+		if (!good)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+begin(Qmp *self, const Errand *errand, GError **error)
+{
+	gboolean good = TRUE;
+
+	g_mutex_lock(&self->lock);
+	while (self->inside && good) {
+		gint64 end = MIN(until(errand, G_MAXINT64), g_get_monotonic_time() + 20 * MS);
+		if (g_cond_wait_until(&self->left, &self->lock, end))
+			continue;
+		good = vmifs_call_check(errand->call, error);
+		if (good && g_get_monotonic_time() >= until(errand, G_MAXINT64)) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+					    "others of vmifs still wait for it");
+			good = FALSE;
+		}
+	}
+	if (good)
+		self->inside = TRUE;
+	g_mutex_unlock(&self->lock);
+	return good;
+}
+
+static gboolean
+qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GError **error)
+{
+	Qmp *self = (Qmp *) monitor;
+	Errand errand = { .self = self,
+			  .asks = asks,
+			  .n = n,
+			  .call = call,
+			  .patience = g_get_monotonic_time() + QEMU_PATIENCE };
+	gboolean good = begin(self, &errand, error);
+
+	if (good) {
+		good = run_errand(&errand, error);
+		g_mutex_lock(&self->lock);
+		self->inside = FALSE;
+		g_cond_signal(&self->left);
+		g_mutex_unlock(&self->lock);
+	}
+	if (!good)
+		g_prefix_error(error, "monitor %s: ", self->address);
+	return good;
+}
+
+/* ---- where it is ---- */
+
+static gboolean
+no_address(GError **error, const char *address, const char *why)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "monitor %s: %s", address, why);
+	return FALSE;
+}
+
+/* By way of a descriptor a path may be longer than the 107 bytes of an address, lead through
+ * another mount namespace, and still mean the same socket later. */
+static gboolean
+find_unix(Qmp *self, GError **error)
+{
+	struct sockaddr_un *name = (struct sockaddr_un *) &self->name.name;
+	struct stat st;
+
+	self->pin = open(self->address, O_PATH | O_CLOEXEC);
+	if (self->pin < 0 || fstat(self->pin, &st))
+		return no_address(error, self->address, g_strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return no_address(error, self->address, "is no socket");
+	name->sun_family = AF_UNIX;
+	g_snprintf(name->sun_path, sizeof name->sun_path, "/proc/self/fd/%d", self->pin);
+	self->name.len = sizeof *name;
+	return TRUE;
+}
+
+static gboolean
+find_tcp(Qmp *self, GError **error)
+{
+	const char *colon = strrchr(self->address, ':');
+	g_autofree char *host = g_strndup(self->address, (gsize) (colon - self->address));
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+				  .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+	gsize len = strlen(host);
+
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+		host[len - 1] = 0;
+		memmove(host, host + 1, len - 1);
+	}
+	if (getaddrinfo(g_str_equal(host, "localhost") ? "127.0.0.1" : host, colon + 1, &hints,
+			&found))
+		return no_address(error, self->address,
+				  "is neither a socket's path nor HOST:PORT in numbers");
+	memcpy(&self->name.name, found->ai_addr, found->ai_addrlen);
+	self->name.len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return TRUE;
+}
+
+static void
+qmp_free(QemuMonitor *monitor)
+{
+	Qmp *self = (Qmp *) monitor;
+
+	qemu_socket_clear(&self->socket);
+	if (self->pin >= 0)
+		close(self->pin);
+	g_mutex_clear(&self->lock);
+	g_cond_clear(&self->left);
+	g_free(self->address);
+	g_free(self);
+}
+
+static const QemuMonitorOps qmp_ops = {
+	.name = "qmp",
+	.ask = qmp_ask,
+	.free = qmp_free,
+};
+
+QemuMonitor *
+qemu_qmp_new(const char *address, gboolean hold, GError **error)
+{
+	Qmp *self = g_new0(Qmp, 1);
+	gboolean is_path = strchr(address, '/') || !strchr(address, ':');
+
+	self->monitor.ops = &qmp_ops;
+	self->address = g_strdup(address);
+	self->pin = -1;
+	self->hold = hold;
+	g_mutex_init(&self->lock);
+	g_cond_init(&self->left);
+	qemu_socket_init(&self->socket);
+	if (is_path ? find_unix(self, error) : find_tcp(self, error))
+		return &self->monitor;
+	qmp_free(&self->monitor);
+	return NULL;
+}
+
+pid_t
+qemu_qmp_peer(QemuMonitor *monitor)
+{
+	const Qmp *self = (const Qmp *) monitor;
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof peer;
+	QemuSocket socket;
+
+	if (self->name.name.ss_family != AF_UNIX)
+		return 0;
+	qemu_socket_init(&socket);
+	if (qemu_socket_connect(&socket, &self->name, g_get_monotonic_time() + TRY, NULL) &&
+	    getsockopt(socket.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		peer.pid = 0;
+	qemu_socket_clear(&socket);
+	return peer.pid;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fake-qemu: a table of questions and answers, and a thread that reads it out. */
+#include "fake-qemu.h"
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <vmifs/error.h>
+
+#define GREETING                                                                                   \
+	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, "         \
+	"\"package\": \"\"}, \"capabilities\": [\"oob\"]}}\r\n"
+#define EVENT                                                                                      \
+	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"RTC_CHANGE\", "       \
+	"\"data\": {\"offset\": 1}}\r\n"
+
+/* ---- sessions ---- */
+
+/* Of GQueue of texts, by "qmp NAME" and "hmp LINE". */
+static GHashTable *
+parse_session(const char *text)
+{
+	GHashTable *answers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+	GString *answer = NULL;
+
+	for (gsize i = 0; lines[i]; i++) {
+		if (lines[i][0] == '\t' && answer) {
+			g_string_append(answer, lines[i] + 1);
+			g_string_append_c(answer, '\n');
+		} else if (lines[i][0] && lines[i][0] != '#') {
+			GQueue *queue = g_hash_table_lookup(answers, lines[i]);
+			if (!queue) {
+				queue = g_queue_new();
+				g_hash_table_insert(answers, g_strdup(lines[i]), queue);
+			}
+			answer = g_string_new(NULL);
+			g_queue_push_tail(queue, answer);
+		}
+	}
+	return answers;
+}
+
+static void
+free_text(gpointer text)
+{
+	g_string_free(text, TRUE);
+}
+
+static void
+free_session(GHashTable *answers)
+{
+	GHashTableIter iter;
+	gpointer queue;
+
+	g_hash_table_iter_init(&iter, answers);
+	while (g_hash_table_iter_next(&iter, NULL, &queue))
+		g_queue_free_full(queue, free_text);
+	g_hash_table_unref(answers);
+}
+
+/* Returns: (full) what stands after "return", or after "error". */
+static json_t *
+answer_to(GHashTable *answers, const char *command, const json_t *arguments, gboolean *ret_good)
+{
+	const char *line = json_string_value(json_object_get(arguments, "command-line"));
+	g_autofree char *key =
+		line ? g_strconcat("hmp ", line, NULL) : g_strconcat("qmp ", command, NULL);
+	GQueue *queue = g_hash_table_lookup(answers, key);
+	const GString *text = queue ? g_queue_peek_head(queue) : NULL;
+	json_t *value = NULL;
+
+	*ret_good = text && text->str[0] != '!';
+	if (!text) {
+		value = line ? json_sprintf("unknown command: '%s'\r\n", line)
+			     : json_pack("{s:s, s:s}", "class", "CommandNotFound", "desc", key);
+		*ret_good = line != NULL;
+	} else if (!*ret_good) {
+		const char *space = strchr(text->str, ' ');
+		value = json_pack("{s:s#, s:s}", "class", text->str + 1,
+				  (int) (space - text->str - 1), "desc", space + 1);
+	} else if (line) {
+		g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
+		g_autofree char *all = g_strjoinv("\r\n", lines);
+		value = json_string(all);
+	} else {
+		value = json_loads(text->str, JSON_DECODE_ANY, NULL);
+	}
+	g_assert(value);
+	if (queue && queue->length > 1)
+		g_string_free(g_queue_pop_head(queue), TRUE);
+	return value;
+}
+
+char *
+fake_session(const char *name)
+{
+	g_autofree char *file = g_strconcat(name, ".session", NULL);
+	g_autofree char *path = g_build_filename(g_getenv("VMIFS_QEMU_SESSIONS"), file, NULL);
+	char *text;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		g_error("no recorded session %s", path);
+	return text;
+}
+
+/* ---- without a socket ---- */
+
+typedef struct {
+	QemuMonitor monitor;
+	GMutex lock;
+	GHashTable *answers; /* (lock) */
+} FakeMonitor;
+
+static gboolean
+fake_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GError **error)
+{
+	FakeMonitor *self = (FakeMonitor *) monitor;
+
+	g_mutex_lock(&self->lock);
+	for (gsize i = 0; i < n; i++) {
+		gboolean good;
+		json_t *value = answer_to(self->answers, asks[i].command, asks[i].arguments, &good);
+		if (good) {
+			asks[i].answer = value;
+			continue;
+		}
+		asks[i].error = g_error_new(VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "%s",
+					    json_string_value(json_object_get(value, "desc")));
+		json_decref(value);
+	}
+	g_mutex_unlock(&self->lock);
+	return TRUE;
+}
+
+static void
+fake_free(QemuMonitor *monitor)
+{
+	FakeMonitor *self = (FakeMonitor *) monitor;
+
+	free_session(self->answers);
+	g_mutex_clear(&self->lock);
+	g_free(self);
+}
+
+static const QemuMonitorOps fake_ops = { .name = "fake", .ask = fake_ask, .free = fake_free };
+
+QemuMonitor *
+fake_monitor_new(const char *session)
+{
+	FakeMonitor *self = g_new0(FakeMonitor, 1);
+
+	self->monitor.ops = &fake_ops;
+	g_mutex_init(&self->lock);
+	self->answers = parse_session(session);
+	return &self->monitor;
+}
+
+/* ---- over a socket ---- */
+
+struct FakeServer {
+	const FakeQemu *how;
+	GHashTable *answers;
+	char *folder, *path, *address;
+	int listener, stop[2];
+	GThread *thread;
+	gint visits, most, questions, fd;
+};
+
+/* FALSE when it is to end, or the client has gone. */
+static gboolean
+wait_for(const FakeServer *server, int fd, int ms)
+{
+	struct pollfd pollers[] = { { server->stop[0], POLLIN, 0 }, { fd, POLLIN, 0 } };
+
+	poll(pollers, fd < 0 ? 1 : 2, ms);
+	return !pollers[0].revents;
+}
+
+static gboolean
+say(int client, const char *text, gsize len)
+{
+	while (len) {
+		gssize n = send(client, text, len, MSG_NOSIGNAL);
+		if (n <= 0)
+			return FALSE;
+		text += n;
+		len -= (gsize) n;
+	}
+	return TRUE;
+}
+
+/* Everything up to the end of a line; FALSE when none comes. */
+static gboolean
+hear(FakeServer *server, int client, GString *line)
+{
+	g_string_truncate(line, 0);
+	for (;;) {
+		char byte;
+		char control[CMSG_SPACE(sizeof(int))];
+		struct iovec iov = { &byte, 1 };
+		struct msghdr message = { .msg_iov = &iov,
+					  .msg_iovlen = 1,
+					  .msg_control = control,
+					  .msg_controllen = sizeof control };
+		if (!wait_for(server, client, -1) || recvmsg(client, &message, 0) <= 0)
+			return FALSE;
+		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		if (head && head->cmsg_type == SCM_RIGHTS) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(head), sizeof fd);
+			g_atomic_int_set(&server->fd, fd);
+		}
+		if (byte == '\n')
+			return TRUE;
+		g_string_append_c(line, byte);
+	}
+}
+
+/* FALSE: the visit is over. */
+static gboolean
+reply(FakeServer *server, int client, const char *line, guint n_before)
+{
+	const FakeQemu *how = server->how;
+	json_auto_t *question = json_loads(line, 0, NULL);
+	const char *command = json_string_value(json_object_get(question, "execute"));
+	gboolean hello = command && g_str_equal(command, "qmp_capabilities");
+	gboolean good = TRUE;
+
+	ck_assert_msg(command != NULL, "not a question: %s", line);
+	if (how->answer_ms && !hello && !wait_for(server, -1, (int) how->answer_ms))
+		return FALSE;
+	for (guint i = 0; i < how->events; i++) {
+		if (!say(client, EVENT, strlen(EVENT)))
+			return FALSE;
+	}
+	if (how->raw && !hello) {
+		gsize len;
+		const char *raw = g_bytes_get_data(how->raw, &len);
+		return say(client, raw, len);
+	}
+	json_t *value = hello ? json_object()
+			      : answer_to(server->answers, command,
+					  json_object_get(question, "arguments"), &good);
+	json_auto_t *message = json_pack("{s:o, s:O}", good ? "return" : "error", value, "id",
+					 json_object_get(question, "id"));
+	g_autofree char *text = json_dumps(message, 0);
+	g_autofree char *whole = g_strconcat(text, "\r\n", NULL);
+	if (how->hang_up && n_before > how->hang_up)
+		return say(client, whole, strlen(whole) / 2), FALSE;
+	return say(client, whole, strlen(whole));
+}
+
+static void
+serve(FakeServer *server, int client)
+{
+	const char *greeting = server->how->greeting ? server->how->greeting : GREETING;
+	g_autoptr(GString) line = g_string_new(NULL);
+	gint n = 0;
+
+	if (server->how->silent) {
+		wait_for(server, -1, -1);
+		return;
+	}
+	if (server->how->greet_ms && !server->visits &&
+	    !wait_for(server, -1, (int) server->how->greet_ms))
+		return;
+	g_atomic_int_inc(&server->visits);
+	if (!say(client, greeting, strlen(greeting)))
+		return;
+	for (; hear(server, client, line); n++) {
+		/* The first is qmp_capabilities. */
+		if (n)
+			g_atomic_int_inc(&server->questions);
+		if (n > g_atomic_int_get(&server->most))
+			g_atomic_int_set(&server->most, n);
+		if (!reply(server, client, line->str, (guint) n))
+			return;
+	}
+}
+
+static gpointer
+run(gpointer data)
+{
+	FakeServer *server = data;
+
+	while (wait_for(server, server->listener, -1)) {
+		int client = accept(server->listener, NULL, NULL);
+		if (client < 0)
+			continue;
+		serve(server, client);
+		close(client);
+	}
+	return NULL;
+}
+
+static void
+listen_unix(FakeServer *server)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	g_strlcpy(name.sun_path, server->path, sizeof name.sun_path);
+	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(server->listener, (struct sockaddr *) &name, sizeof name))
+		g_error("bind %s: %s", server->path, g_strerror(errno));
+	server->address = g_strdup(server->path);
+}
+
+static void
+listen_tcp(FakeServer *server)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof name;
+
+	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(server->listener, (struct sockaddr *) &name, sizeof name) ||
+	    getsockname(server->listener, (struct sockaddr *) &name, &len))
+		g_error("bind: %s", g_strerror(errno));
+	server->address = g_strdup_printf("localhost:%u", ntohs(name.sin_port));
+}
+
+FakeServer *
+fake_qemu_start(const FakeQemu *how)
+{
+	FakeServer *server = g_new0(FakeServer, 1);
+
+	server->how = how;
+	server->fd = -1;
+	server->answers = parse_session(how->session);
+	server->folder = g_dir_make_tmp("vmifs-fake-XXXXXX", NULL);
+	server->path = g_build_filename(server->folder, "qmp", NULL);
+	if (how->tcp)
+		listen_tcp(server);
+	else
+		listen_unix(server);
+	/* As short a queue as QEMU's. */
+	if (listen(server->listener, 1) || pipe(server->stop))
+		g_error("listen: %s", g_strerror(errno));
+	server->thread = g_thread_new("fake-qemu", run, server);
+	return server;
+}
+
+void
+fake_qemu_stop(FakeServer *server)
+{
+	close(server->stop[1]);
+	g_thread_join(server->thread);
+	close(server->stop[0]);
+	close(server->listener);
+	if (server->fd >= 0)
+		close(server->fd);
+	g_unlink(server->path);
+	g_rmdir(server->folder);
+	free_session(server->answers);
+	g_free(server->address);
+	g_free(server->path);
+	g_free(server->folder);
+	g_free(server);
+}
+
+const char *
+fake_qemu_address(const FakeServer *server)
+{
+	return server->address;
+}
+
+guint
+fake_qemu_visits(FakeServer *server)
+{
+	return (guint) g_atomic_int_get(&server->visits);
+}
+
+guint
+fake_qemu_most(FakeServer *server)
+{
+	return (guint) g_atomic_int_get(&server->most);
+}
+
+guint
+fake_qemu_questions(FakeServer *server)
+{
+	return (guint) g_atomic_int_get(&server->questions);
+}
+
+int
+fake_qemu_fd(FakeServer *server)
+{
+	return g_atomic_int_get(&server->fd);
+}

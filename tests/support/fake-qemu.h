@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fake-qemu: a monitor without a QEMU: what a real one once said, said again, over a socket that
+ * serves one client at a time as QEMU's does, and as badly as a test wants. A recorded session is
+ * text; an answer's lines begin with a tab:
+ *
+ *   # comment
+ *   qmp query-status
+ *   	{"running": true, "status": "running"}
+ *   hmp info mtree -f
+ *   	FlatView #0
+ *   qmp query-sev
+ *   	!CommandNotFound the command query-sev has not been found
+ *
+ * Of several answers to one question each is given once, the last for ever.
+ */
+#pragma once
+
+#include <backends/qemu/monitor.h>
+
+typedef struct {
+	const char *session;  /* its text */
+	gboolean silent;      /* never greets */
+	guint greet_ms;       /* the first client is greeted only after so long */
+	guint answer_ms;      /* before each answer */
+	guint events;         /* so many before each answer */
+	const char *greeting; /* instead of QEMU's */
+	GBytes *raw;          /* instead of any answer but that to qmp_capabilities */
+	guint hang_up;        /* after so many answers, in the middle of the next; 0 = never */
+	gboolean tcp;
+} FakeQemu;
+
+typedef struct FakeServer FakeServer;
+
+/* how: (borrowed) for as long as it runs. */
+FakeServer *
+fake_qemu_start(const FakeQemu *how);
+void
+fake_qemu_stop(FakeServer *server);
+const char *
+fake_qemu_address(const FakeServer *server);
+/* Of all visits so far: how many were greeted, the most questions in one, and all questions. */
+guint
+fake_qemu_visits(FakeServer *server);
+guint
+fake_qemu_most(FakeServer *server);
+guint
+fake_qemu_questions(FakeServer *server);
+/* The descriptor that came last; -1 = none. */
+int
+fake_qemu_fd(FakeServer *server);
+
+/* The same answers without a socket. (full) */
+QemuMonitor *
+fake_monitor_new(const char *session);
+/* Text of tests/qemu/NAME.session. (full) */
+char *
+fake_session(const char *name);
