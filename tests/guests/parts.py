@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What both kinds of test guests are made of, those whose memory is taken (make-guest) and those that run
+# on (tests/live): an initial root file system written without root, and a monitor to speak with.
+
+import ctypes
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import tarfile
+import time
+
+from debian import Failed, cache_dir, locked, need, read, run
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+PAGE = 4096
+# Loaded in this order, each after what it depends on; the disk first: the truth leaves over it.
+MODULES = {'virtio_pci': '', 'virtio_blk': '', 'virtio_net': '', 'veth': '', 'dummy': '', 'tun': '',
+           'nbd': 'nbds_max=2'}
+ACTORS = ['actor', 'odd']
+# Ordinary dynamically linked programs of the host, for maps with ld.so and libc in them.
+PROGRAMS = ['bash', 'cat', 'sleep', 'env']
+
+
+class Cpio:
+    """An archive in the kernel's newc format, written here so that cpio and root are not needed."""
+
+    def __init__(self, path):
+        self.file = open(path, 'wb')
+        self.inode = 0
+        self.dirs = set()
+
+    def put(self, name, mode, data=b'', rdev=(0, 0), align=4):
+        self.inode += 1
+        where = os.path.dirname(name)
+        if where and where not in self.dirs:
+            self.dir(where)
+        if align > 4:  # a member that only fills the room up to where the data shall start
+            head = lambda text: (110 + len(text) + 1 + 3) // 4 * 4
+            room = -(self.file.tell() + head('.fill') + head(name)) % align
+            self.put('.fill', 0o100600, bytes(room))
+        self.file.write(b'070701' + b''.join(b'%08x' % n for n in (
+            self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(name) + 1, 0)))
+        self.file.write(name.encode() + b'\0')
+        self.file.write(bytes(-self.file.tell() % 4))
+        start = self.file.tell()
+        self.file.write(data)
+        self.file.write(bytes(-self.file.tell() % 4))
+        return start
+
+    def dir(self, name):
+        if name and name not in self.dirs:
+            self.dirs.add(name)
+            self.put(name, 0o40755)
+
+    def close(self):
+        self.put('TRAILER!!!', 0)
+        self.file.write(bytes(-self.file.tell() % PAGE))
+        self.file.close()
+
+
+def static_busybox():
+    path = need('busybox')
+    if b'\x7fELF' != read(path)[:4] or b'/ld-linux' in read(path)[:4096]:
+        raise Failed(f'{path} is dynamically linked: install the Debian package busybox-static')
+    return read(path)
+
+
+def build(name, *flags):
+    """Compiles one of the guest's programs; the cache key is what its source says."""
+    source = f'{HERE}/guest/{name}.c'
+    key = hashlib.sha256(read(source) + read(f'{HERE}/guest/actor.h')).hexdigest()[:16]
+    target = os.path.join(cache_dir(), 'bin', f'{name}-{key}')
+    with locked(os.path.join(cache_dir(), 'bin', name)):
+        if not os.path.exists(target):
+            run([need('gcc'), '-O2', '-Wall', '-Wno-format-truncation', *flags, '-o', target + '.part',
+                 source])
+            os.rename(target + '.part', target)
+    return target
+
+
+def libraries(path):
+    return re.findall(r'(/\S+) \(0x', run([need('ldd'), path]).decode())
+
+
+def add_modules(cpio, found):
+    """What debian.modules() found; init loads what the list says, in its order."""
+    loads = b''
+    for name, parameters, data in found:
+        cpio.put(f'lib/modules/{name}.ko', 0o100644, data)
+        loads += f'/lib/modules/{name}.ko {parameters}'.strip().encode() + b'\n'
+    cpio.put('lib/modules/list', 0o100644, loads)
+
+
+def add_base(cpio, init):
+    """What every guest has: devices, folders, pid 1 and its tools."""
+    cpio.dir('dev')
+    cpio.put('dev/console', 0o20600, rdev=(5, 1))
+    for name in ('proc', 'sys', 'tmp', 'usr/bin', 'lib/modules'):
+        cpio.dir(name)
+    cpio.put('init', 0o100755, read(f'{HERE}/guest/{init}'))
+    cpio.put('bin/busybox', 0o100755, static_busybox())
+    for name in ['collect', 'restless']:
+        cpio.put('usr/bin/' + name, 0o100755, read(build(name, '-static')))
+    cpio.put('usr/bin/console', 0o100755, read(HERE + '/guest/console'))
+    cpio.put('etc/passwd', 0o100644, b'root:x:0:0:root:/:/bin/sh\n')
+
+
+def add_actors(cpio, **settings):
+    """The processes in odd states that guest/init starts, and what it is told."""
+    needed = set()
+    for name in ACTORS:
+        program = build(name, '-pthread')
+        cpio.put('usr/bin/' + name, 0o100755, read(program))
+        needed.update(libraries(program))
+    cpio.put('usr/bin/net-actor', 0o100755, read(build('net-actor', '-static')))
+    for name in PROGRAMS:
+        cpio.put('usr/bin/' + name, 0o100755, read(need(name)))
+        needed.update(libraries(need(name)))
+    for name in sorted(needed):
+        cpio.put(name.lstrip('/'), 0o100755, read(name))
+    cpio.put('etc/guest', 0o100644, ''.join(f'{key}={value:d}\n' for key, value in settings.items()).encode())
+
+
+# QEMU ---------------------------------------------------------------------------------------------
+
+def connect(path, deadline):
+    """To a socket that QEMU will soon have."""
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(path)
+            return sock
+        except OSError:
+            sock.close()
+            if time.monotonic() > deadline:
+                raise Failed('QEMU opened no monitor') from None
+            time.sleep(0.02)
+
+
+class Qmp:
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.settimeout(120)
+        self.lines = self.sock.makefile('r')
+        self.lines.readline()
+        self.call('qmp_capabilities')
+
+    def call(self, command, **arguments):
+        self.sock.sendall(json.dumps({'execute': command, 'arguments': arguments}).encode())
+        for line in self.lines:
+            answer = json.loads(line)
+            if 'error' in answer:
+                raise Failed(f'QEMU: {command}: {answer["error"]["desc"]}')
+            if 'return' in answer:
+                return answer['return']
+        raise Failed(f'QEMU went away during {command}')
+
+    def human(self, line):
+        return self.call('human-monitor-command', **{'command-line': line})
+
+
+def die_with_parent():
+    """Even a SIGKILL of this script leaves no QEMU behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def ram_pieces(qmp):
+    """[(address, length)] of RAM as the guest's processors see it, ROM shadows of it included."""
+    tree = qmp.human('info mtree -f')
+    for view in tree.split('FlatView #')[1:]:
+        if not re.search(r'AS "memory"', view):
+            continue
+        pieces = []
+        for start, end, kind in re.findall(r'(?m)^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, (\w+)\):'
+                                           r' pc\.ram', view):
+            start, length = int(start, 16), int(end, 16) - int(start, 16) + 1
+            if kind not in ('ram', 'rom'):
+                continue
+            if pieces and start <= pieces[-1][0] + pieces[-1][1]:
+                pieces[-1] = (pieces[-1][0], start + length - pieces[-1][0])
+            else:
+                pieces.append((start, length))
+        return pieces
+    raise Failed('QEMU tells no memory map')
+
+
+def save_truth(tar_path, target):
+    """Plain files and folders only: names come from our own collector, and are checked all the same."""
+    shutil.rmtree(target, ignore_errors=True)
+    made = set()
+    count = 0
+    with tarfile.open(tar_path, 'r:') as tar:
+        for member in tar:
+            name = os.path.normpath(member.name)
+            if not (member.isfile() or member.isdir()) or name.startswith(('/', '..')):
+                raise Failed(f'the collector wrote a strange name: {member.name!r}')
+            path = os.path.join(target, name)
+            where = path if member.isdir() else os.path.dirname(path)
+            if where not in made:
+                os.makedirs(where, exist_ok=True)
+                made.add(where)
+            if member.isdir():
+                continue
+            with open(path, 'wb') as out:
+                shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
+            count += 1
+    return count

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Real guests that run, in QEMU without KVM, for tests of what vmifs shows of them.
+#
+#     from mountlib import *
+#     import livelib
+#     guest = livelib.guest(memory='memfd')      # one of these options that runs; booted where none does
+#     guest.run('cat /proc/1/comm')              # bytes, from a shell in the guest; Failed if it fails
+#     with mounted(f'pid:{guest.pid}') as mount: …
+#     with livelib.Guest(firmware=True) as own:  # one that no other test shall see afterwards
+#         own.kill()
+#
+# Options, with what they are if not given:
+#     machine='pc'      or 'q35', 'microvm' (no actors there: their disk needs PCI)
+#     mem=256           MB
+#     memory=None       or 'memfd', 'file', 'private-file', 'hugetlb' (ask hugepages() first)
+#     numa=False        two nodes, each with a half
+#     dimms=0           slots; guest.plug(MB) fills one
+#     vmcoreinfo=False  whether the kernel can tell QEMU where its VMCOREINFO is
+#     smp=1, cpu='qemu64', suite='bookworm', append=''
+#     monitor=True      a QMP socket that vmifs may use: guest.monitor
+#     name=None         QEMU's -name
+#     paused=False      not yet started: guest.qmp.call('cont')
+#     firmware=False    no kernel: stays in the firmware
+#     actors=False      with make-guest's processes in odd states, and a disk for what they tell: guest.truth()
+#
+# guest.qmp is a monitor of the test's own (no path, so that nobody else can take it), guest.pid QEMU's
+# process.  Everything lives in the test's folder and its namespaces; QEMU ends with the test, however that
+# ends.  At most two guests of guest() run at a time: the one not asked for the longest makes room.
+
+import atexit
+import base64
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.append(os.path.join(HERE, '..', 'guests'))
+import mountlib  # pylint: disable=wrong-import-position
+from debian import Apt, modules, need, vmlinuz  # pylint: disable=wrong-import-position
+import parts  # pylint: disable=wrong-import-position
+
+BOOT_SECONDS = 180  # on a machine that has much else to do
+HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
+DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
+            'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
+            'paused': False, 'firmware': False, 'actors': False}
+
+
+class Console:
+    """The guest's serial port, at whose other end a shell runs what it is sent (guests/guest/console)."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.seen = b''  # not yet used
+        self.tail = b''  # of all that came, for messages
+
+    def until(self, pattern, seconds):
+        """What came before the pattern, and the match."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            self.more(end, f'nothing like {pattern!r} within {seconds} s')
+        before, self.seen = self.seen[:found.start()], self.seen[found.end():]
+        return before, found
+
+    def more(self, end, what):
+        left = end - time.monotonic()
+        data = b''
+        if left > 0:
+            self.sock.settimeout(left)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                data = self.sock.recv(1 << 16)
+        mountlib.check(data, lambda: f'console: {what}; last: {self.tail[-1500:].decode(errors="replace")}')
+        self.seen += data
+        self.tail = (self.tail + data)[-4000:]
+
+    def run(self, script, seconds):
+        """(exit status, output)"""
+        self.sock.settimeout(seconds)
+        self.sock.sendall(base64.b64encode(script.encode()) + b'\n')
+        end = time.monotonic() + seconds
+        _, found = self.until(rb'\n=(\d+) (\d+)\n', seconds)
+        status, length = int(found[1]), int(found[2])
+        while len(self.seen) < length:
+            self.more(end, f'{len(self.seen)} of {length} bytes within {seconds} s')
+        answer, self.seen = self.seen[:length], self.seen[length:]
+        return status, answer
+
+
+class Guest:
+    def __init__(self, **options):
+        unknown = set(options) - set(DEFAULTS)
+        mountlib.check(not unknown, f'no such options of a guest: {unknown}')
+        self.options = {**DEFAULTS, **options}
+        self.folder = mountlib.folder()
+        self.slots = 0
+        self.monitor = f'{self.folder}/qmp' if self.options['monitor'] else None
+        self.disk = f'{self.folder}/truth.tar' if self.options['actors'] else None
+        self.command = [need('qemu-system-x86_64'), *self.arguments()]
+        console, console_end = socket.socketpair()
+        own, own_end = socket.socketpair()
+        for option, chardev, end in (('-serial', 'console', console_end), ('-mon', 'own', own_end)):
+            self.command += ['-chardev', f'socket,id={chardev},fd={end.fileno()}', option,
+                             f'chardev:{chardev}' if option == '-serial' else f'chardev={chardev},mode=control']
+        with open(self.folder + '/qemu.log', 'wb') as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            pass_fds=(console_end.fileno(), own_end.fileno()),
+                                            preexec_fn=parts.die_with_parent)
+        console_end.close()
+        own_end.close()
+        self.pid = self.process.pid
+        self.console = Console(console)
+        try:
+            self.qmp = parts.Qmp(own)
+            if not self.options['firmware'] and not self.options['paused']:
+                self.wait_console()
+        except BaseException as problem:
+            self.end()
+            with open(self.folder + '/qemu.log', encoding='utf-8', errors='replace') as log:
+                raise mountlib.Failed(f'{" ".join(self.command)}: {problem}\n{log.read()}') from problem
+
+    # What it consists of ---------------------------------------------------------------------------
+
+    def backing(self, name, size):
+        """-object of so many MB."""
+        kind = {None: 'ram', 'memfd': 'memfd,share=on', 'hugetlb': 'memfd,share=on,hugetlb=on,hugetlbsize=2M',
+                'file': f'file,share=on,mem-path={self.folder}/{name}',
+                'private-file': f'file,share=off,mem-path={self.folder}/{name}'}[self.options['memory']]
+        return f'memory-backend-{kind},id={name},size={size}M'
+
+    def arguments(self):
+        of = self.options
+        machine, mem = of['machine'], of['mem']
+        words = ['-accel', 'tcg', '-cpu', of['cpu'], '-smp', str(of['smp']), '-nodefaults', '-no-user-config',
+                 '-display', 'none', '-m', f'{mem}M' + (f',slots={of["dimms"]},maxmem={mem + 4096}M'
+                                                        if of['dimms'] else '')]
+        if of['name'] is not None:
+            words += ['-name', of['name']]
+        if of['numa']:
+            for node in range(2):
+                words += ['-object', self.backing(f'node{node}', mem // 2), '-numa', f'node,memdev=node{node}']
+        elif of['memory']:
+            words += ['-object', self.backing('mem', mem)]
+            machine += ',memory-backend=mem'
+        if machine.startswith('microvm'):
+            machine += ',acpi=off'  # without it Debian's kernels find no timer
+        words += ['-machine', machine]
+        if of['vmcoreinfo']:
+            words += ['-device', 'vmcoreinfo']
+        if of['paused']:
+            words += ['-S']
+        if self.monitor:
+            words += ['-qmp', f'unix:{self.monitor},server=on,wait=off']
+        if self.disk:
+            with open(self.disk, 'wb') as disk:
+                disk.truncate(4 << 30)
+            words += ['-drive', f'file={self.disk},if=none,id=truth,format=raw,cache=unsafe',
+                      '-device', 'virtio-blk-pci,drive=truth']
+        if not of['firmware']:
+            kernel, release = Apt(of['suite'], 1, lambda text: None).kernel('cloud')
+            self.make_initrd(kernel, release)
+            words += ['-kernel', vmlinuz(kernel), '-initrd', self.folder + '/initrd', '-append',
+                      f'console=ttyS0 quiet panic=-1 {of["append"]}'.strip()]
+        return words
+
+    def make_initrd(self, kernel, release):
+        cpio = parts.Cpio(self.folder + '/initrd')
+        actors = self.options['actors']
+        parts.add_base(cpio, 'init' if actors else 'init-live')
+        if actors:
+            parts.add_actors(cpio, touch_mb=4, crowd=0, odd_memory=0, live=1)
+        parts.add_modules(cpio, modules(kernel, release, parts.MODULES) if actors else [])
+        cpio.close()
+
+    # What it does ----------------------------------------------------------------------------------
+
+    def wait_console(self):
+        """Its first, or after a reboot the next."""
+        self.console.until(rb'vmifs-guest: console\r?\n', BOOT_SECONDS)
+
+    def run(self, script, seconds=60):
+        status, answer = self.console.run(script, seconds)
+        mountlib.check(status == 0, lambda: f'in the guest: {script}: exit status {status}: {answer!r}')
+        return answer
+
+    def start(self, command):
+        """In the background; its pid in the guest."""
+        return int(self.run(f'setsid {command} >/dev/null 2>&1 & echo $!'))
+
+    def tick(self):
+        """Starts the counting word once: (pid, virtual address, physical address)."""
+        told = self.run('[ -e /run/tick ] || { setsid restless tick & } \n'
+                        'until cat /run/tick 2>/dev/null; do sleep 0.05; done')
+        return tuple(int(word, 0) for word in told.split())
+
+    def reboot(self):
+        """The word at `console` comes anew: call wait_console()."""
+        self.console.sock.sendall(base64.b64encode(b'rm -f /run/tick; reboot -f') + b'\n')
+
+    def plug(self, size):
+        """A module of so many MB into the next free slot."""
+        name = f'dimm{self.slots}'
+        self.slots += 1
+        kind, *settings = self.backing(name, size).split(',')
+        given = dict(word.split('=') for word in settings if not word.startswith(('id', 'size')))
+        given = {key: {'on': True, 'off': False, '2M': 2 << 20}.get(value, value) for key, value in given.items()}
+        self.qmp.call('object-add', **{'qom-type': kind, 'id': name, 'size': size << 20, **given})
+        self.qmp.call('device_add', driver='pc-dimm', id='plugged' + name, memdev=name)
+
+    def unplug(self, number):
+        self.qmp.call('device_del', id=f'pluggeddimm{number}')
+
+    def truth(self, target):
+        """Lets the guest tell of itself (twice) into that folder, as make-guest has it."""
+        self.start('collect /dev/vda >/run/collected')
+        self.run('until grep -q ready /run/collected; do pidof collect; sleep 0.1; done >/dev/null', 120)
+        parts.save_truth(self.disk, target + '/truth')
+
+    def status(self):
+        return self.qmp.call('query-status')['status']
+
+    def freeze(self):
+        """A hung QEMU: SIGSTOP."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.kill(self.pid, signal.SIGCONT)
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    end = kill
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+# Those that tests share ---------------------------------------------------------------------------
+
+running = {}  # options: guest, the last used at the end
+
+
+def guest(**options):
+    key = tuple(sorted(options.items()))
+    found = running.pop(key, None)
+    if found and not found.alive():
+        found = None
+    if not found:
+        while len(running) >= 2:
+            running.pop(next(iter(running))).end()
+        found = Guest(**options)
+    running[key] = found
+    return found
+
+
+def end_all():
+    while running:
+        running.popitem()[1].end()
+
+
+atexit.register(end_all)
+
+
+@contextlib.contextmanager
+def hugepages(megabytes):
+    """Yields whether the host has so much; what had to be reserved is given back."""
+    before = wanted = 0
+    try:
+        with open(HUGE, encoding='ascii') as file:
+            before = int(file.read())
+        wanted = before + megabytes // 2
+        with open(HUGE, 'w', encoding='ascii') as file:
+            file.write(f'{wanted}\n')
+        with open(HUGE, encoding='ascii') as file:
+            enough = int(file.read()) >= wanted
+    except OSError:
+        enough = False
+    try:
+        yield enough
+    finally:
+        if wanted:
+            with contextlib.suppress(OSError), open(HUGE, 'w', encoding='ascii') as file:
+                file.write(f'{before}\n')
+
+
+@contextlib.contextmanager
+def alone():
+    """For programs that are no tests: a folder for what guests need."""
+    with tempfile.TemporaryDirectory(prefix='vmifs-live-') as path:
+        mountlib.work = path
+        try:
+            yield
+        finally:
+            end_all()
