@@ -199,9 +199,10 @@ linux_path_append(const Linux *os, const LinuxPath *path, const LinuxPath *root,
 gboolean
 linux_path_below(const Linux *os, const LinuxPath *path, const LinuxPath *root, GString *out,
 		 gboolean *ret_below, guint64 *steps, GError **error);
-/* Appends the path of a dentry within its file system; "//deleted" after one that is. */
+/* Appends the path of a dentry within its file system; "//deleted" after one that is. *steps grows
+ * by what it cost. */
 gboolean
-linux_dentry_append(const Linux *os, guint64 dentry, GString *out, GError **error);
+linux_dentry_append(const Linux *os, guint64 dentry, GString *out, guint64 *steps, GError **error);
 /* Of a dentry that stands for a namespace: "net:[4026531840]". */
 gboolean
 linux_namespace_append(const Linux *os, guint64 dentry, GString *out, GError **error);
@@ -211,9 +212,10 @@ linux_namespace_append(const Linux *os, guint64 dentry, GString *out, GError **e
 /* Appends its options, each after a comma, as its show_options does. root: dentry of the mount. */
 gboolean
 linux_super_options(const Linux *os, guint64 sb, guint64 root, GString *out, GError **error);
-/* Appends which part of it is mounted, escaped. */
+/* Appends which part of it is mounted, escaped. *steps grows by what it cost. */
 gboolean
-linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, GError **error);
+linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, guint64 *steps,
+		 GError **error);
 
 /* ---- views ---- */
 

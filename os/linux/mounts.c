@@ -273,7 +273,7 @@ show_mountinfo(Walk *w, const Mount *m, GString *line, GError **error)
 		return FALSE;
 	g_string_append_printf(line, "%i %i %u:%u ", (gint32) id, (gint32) parent_id,
 			       dev >> MINOR_BITS, dev & ((1U << MINOR_BITS) - 1));
-	if (!linux_super_path(w->os, m->sb, m->root, line, error))
+	if (!linux_super_path(w->os, m->sb, m->root, line, &w->steps, error))
 		return FALSE;
 	g_string_append_c(line, ' ');
 	append_path(m, line);

@@ -106,6 +106,13 @@ free_piece(gpointer piece)
 	g_string_free(piece, TRUE);
 }
 
+static gboolean
+fail_endless(GError **error)
+{
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "a path that does not end");
+	return FALSE;
+}
+
 /* From a mount's top to where it is mounted. FALSE without error at the top of everything. */
 static gboolean
 step_mount(const Linux *os, guint64 mount, LinuxPath *at, guint64 vfsmount_at, GError **error)
@@ -166,8 +173,7 @@ collect_pieces(const Linux *os, LinuxPath at, const LinuxPath *root, Pieces *p, 
 			return FALSE;
 		at.dentry = parent;
 	}
-	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "a path that does not end");
-	return FALSE;
+	return fail_endless(error);
 }
 
 static gboolean
@@ -229,24 +235,26 @@ linux_path_below(const Linux *os, const LinuxPath *path, const LinuxPath *root, 
 }
 
 gboolean
-linux_dentry_append(const Linux *os, guint64 dentry, GString *out, GError **error)
+linux_dentry_append(const Linux *os, guint64 dentry, GString *out, guint64 *steps, GError **error)
 {
 	g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(free_piece);
 	Pieces p = { .pieces = pieces };
 	gboolean deleted;
+	guint64 parent;
 
-	if (!is_deleted(os, dentry, &deleted, error))
+	if (!is_deleted(os, dentry, &deleted, error) ||
+	    !linux_get(os, dentry, LINUX_FIELD_DENTRY_PARENT, &parent, error))
 		return FALSE;
-	for (guint64 parent;; dentry = parent) {
+	for (guint n = 0; parent != dentry; n++, ++*steps) {
 		gsize len;
 
-		if (!linux_get(os, dentry, LINUX_FIELD_DENTRY_PARENT, &parent, error))
-			return FALSE;
-		if (parent == dentry)
-			break;
+		if (n == MAX_STEPS)
+			return fail_endless(error);
 		char *name = read_name(os, dentry, &len, error);
-		/* What ends a ring of dentries is the length of their names. */
 		if (!name || !add_piece(&p, name, len, error))
+			return FALSE;
+		dentry = parent;
+		if (!linux_get(os, dentry, LINUX_FIELD_DENTRY_PARENT, &parent, error))
 			return FALSE;
 	}
 	append_pieces(&p, out);

@@ -260,7 +260,7 @@ linux_super_options(const Linux *os, guint64 sb, guint64 root, GString *out, GEr
 
 /* Cgroups show a path as the reader's cgroup namespace has it: that of the guest's pid 1. */
 static gboolean
-append_kernfs_path(Super *s, GError **error)
+append_kernfs_path(Super *s, guint64 *steps, GError **error)
 {
 	guint64 root = kernfs_root(s), fn = 0;
 	guint64 ops = linux_take(&s->c, root, LINUX_FIELD_KERNFS_ROOT_SYSCALL_OPS);
@@ -270,7 +270,7 @@ append_kernfs_path(Super *s, GError **error)
 	if (!linux_cursor_end(&s->c, error))
 		return FALSE;
 	if (!fn || !linux_is_symbol(s->c.os, fn, "cgroup_show_path"))
-		return linux_dentry_append(s->c.os, s->root, s->out, error);
+		return linux_dentry_append(s->c.os, s->root, s->out, steps, error);
 	guint64 inode = linux_take(&s->c, s->root, LINUX_FIELD_DENTRY_INODE);
 	guint64 node = linux_take(&s->c, inode, LINUX_FIELD_INODE_PRIVATE);
 	return linux_cursor_end(&s->c, error) &&
@@ -278,7 +278,8 @@ append_kernfs_path(Super *s, GError **error)
 }
 
 gboolean
-linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, GError **error)
+linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, guint64 *steps,
+		 GError **error)
 {
 	g_autoptr(GString) path = g_string_new(NULL);
 	Super s = take_super(os, sb, root, path);
@@ -290,9 +291,9 @@ linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, GError
 	if (fn && linux_is_symbol(os, fn, "nsfs_show_path")) {
 		ok = linux_namespace_append(os, root, path, error);
 	} else if (fn && linux_is_symbol(os, fn, "kernfs_sop_show_path")) {
-		ok = append_kernfs_path(&s, error);
+		ok = append_kernfs_path(&s, steps, error);
 	} else {
-		ok = linux_dentry_append(os, root, path, error);
+		ok = linux_dentry_append(os, root, path, steps, error);
 	}
 	if (ok)
 		vmifs_text_append_mangled(out, path->str, (gssize) path->len, " \t\n\\");

@@ -543,7 +543,8 @@ START_TEST(mounted_namespace_is_shown_by_its_number)
 			linux_guest_string(&f.g, "net"));
 	Linux *os = linux_guest_start(&f.g);
 	g_autoptr(GString) out = g_string_new(NULL);
-	ck_assert(linux_super_path(os, sb, f.root, out, &f.error));
+	guint64 steps = 0;
+	ck_assert(linux_super_path(os, sb, f.root, out, &steps, &f.error));
 	ck_assert_str_eq(out->str, "net:[4026531992]");
 	teardown(&f);
 }
@@ -557,8 +558,10 @@ START_TEST(unlinked_folder_is_deleted)
 	linux_guest_put(&f.g, folder, LINUX_FIELD_DENTRY_HASH_PPREV, 0);
 	Linux *os = linux_guest_start(&f.g);
 	g_autoptr(GString) out = g_string_new(NULL);
-	ck_assert(linux_dentry_append(os, folder, out, &f.error));
+	guint64 steps = 0;
+	ck_assert(linux_dentry_append(os, folder, out, &steps, &f.error));
 	ck_assert_str_eq(out->str, "/a/b//deleted");
+	ck_assert_uint_eq(steps, 2);
 	teardown(&f);
 }
 END_TEST
@@ -571,8 +574,10 @@ START_TEST(dentries_in_a_circle_end)
 	linux_guest_put(&f.g, a, LINUX_FIELD_DENTRY_PARENT, b);
 	Linux *os = linux_guest_start(&f.g);
 	g_autoptr(GString) out = g_string_new(NULL);
-	ck_assert(!linux_dentry_append(os, a, out, &f.error));
+	guint64 steps = 0;
+	ck_assert(!linux_dentry_append(os, a, out, &steps, &f.error));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	ck_assert_uint_le(steps, 8192);
 	teardown(&f);
 }
 END_TEST
