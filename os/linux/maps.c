@@ -55,20 +55,18 @@ linux_gate_vma(const Linux *os, guint64 mm, VmifsVma *ret)
 	return TRUE;
 }
 
-static GArray *
-read_vmas(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error)
+GArray *
+linux_maps_read(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(VmifsVma));
 
 	g_array_set_clear_func(vmas, (GDestroyNotify) vmifs_vma_clear);
-	if (!linux_vmas((gpointer) os, task, vmas, call, error))
-		return NULL;
-	return g_steal_pointer(&vmas);
+	return linux_vmas((gpointer) os, task, vmas, call, error) ? g_steal_pointer(&vmas) : NULL;
 }
 
 LINUX_VIEW(linux_render_maps)
 {
-	g_autoptr(GArray) vmas = read_vmas(os, task, call, error);
+	g_autoptr(GArray) vmas = linux_maps_read(os, task, call, error);
 	VmifsVma gate;
 
 	if (!vmas)
@@ -101,7 +99,7 @@ append_module(GString *out, Module *m)
 
 LINUX_VIEW(linux_render_task_modules)
 {
-	g_autoptr(GArray) vmas = read_vmas(os, task, call, error);
+	g_autoptr(GArray) vmas = linux_maps_read(os, task, call, error);
 	Module m = { 0 };
 
 	if (!vmas)

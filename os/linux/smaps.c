@@ -291,47 +291,48 @@ init_smaps(Smaps *s, const Linux *os, const VmifsTask *task, const VmifsCall *ca
 	return TRUE;
 }
 
-static GArray *
-read_vmas(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error)
+static gboolean
+append_mappings(Smaps *s, const GArray *vmas, guint64 mm, GString *out, GError **error)
 {
-	g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(VmifsVma));
+	gboolean keys = linux_has_protection_keys(s->os);
+	gsize before = out->len;
+	VmifsVma gate;
 
-	g_array_set_clear_func(vmas, (GDestroyNotify) vmifs_vma_clear);
-	return linux_vmas((gpointer) os, task, vmas, call, error) ? g_steal_pointer(&vmas) : NULL;
+	for (guint i = 0; i < vmas->len; i++) {
+		const VmifsVma *vma = &g_array_index(vmas, VmifsVma, i);
+		Sums sums = { 0 };
+		if (!gather(s, vma, &sums, error))
+			return FALSE;
+		if (out->len - before > MAX_TEXT) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+					    "more mappings than make sense; maps has them all");
+			return FALSE;
+		}
+		append_mapping(s, vma, &sums,
+			       linux_mapping_is_thp_eligible(s->os, mm, vma, &s->mapping), keys,
+			       out);
+	}
+	if (linux_gate_vma(s->os, mm, &gate) &&
+	    linux_mapping_read(s->os, gate.object, &s->mapping, NULL))
+		append_mapping(s, &gate, &(Sums){ 0 }, FALSE, keys, out);
+	return TRUE;
 }
 
 LINUX_VIEW(linux_render_smaps)
 {
 	const Linux *self = os;
 	g_auto(Smaps) s = { 0 };
-	VmifsVma gate;
+	gsize before = out->len;
 
 	if (!task->mm)
 		return TRUE;
-	g_autoptr(GArray) vmas = read_vmas(self, task, call, error);
+	g_autoptr(GArray) vmas = linux_maps_read(self, task, call, error);
 	if (!vmas || !init_smaps(&s, self, task, call, error))
 		return FALSE;
-	gboolean keys = linux_has_protection_keys(self);
-	g_autoptr(GString) text = g_string_new(NULL);
-	for (guint i = 0; i < vmas->len; i++) {
-		const VmifsVma *vma = &g_array_index(vmas, VmifsVma, i);
-		Sums sums = { 0 };
-		if (!gather(&s, vma, &sums, error))
-			return FALSE;
-		if (text->len > MAX_TEXT) {
-			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
-					    "more mappings than make sense; maps has them all");
-			return FALSE;
-		}
-		append_mapping(&s, vma, &sums,
-			       linux_mapping_is_thp_eligible(self, task->mm, vma, &s.mapping), keys,
-			       text);
-	}
-	if (linux_gate_vma(self, task->mm, &gate) &&
-	    linux_mapping_read(self, gate.object, &s.mapping, NULL))
-		append_mapping(&s, &gate, &(Sums){ 0 }, FALSE, keys, text);
-	g_string_append_len(out, text->str, (gssize) text->len);
-	return TRUE;
+	if (append_mappings(&s, vmas, task->mm, out, error))
+		return TRUE;
+	g_string_truncate(out, before);
+	return FALSE;
 }
 
 LINUX_VIEW(linux_render_smaps_rollup)
@@ -345,7 +346,7 @@ LINUX_VIEW(linux_render_smaps_rollup)
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_ENDED, "it has no memory");
 		return FALSE;
 	}
-	g_autoptr(GArray) vmas = read_vmas(self, task, call, error);
+	g_autoptr(GArray) vmas = linux_maps_read(self, task, call, error);
 	if (!vmas || !init_smaps(&s, self, task, call, error))
 		return FALSE;
 	for (guint i = 0; i < vmas->len; i++) {

@@ -37,6 +37,9 @@ linux_has_protection_keys(const Linux *os);
 
 /* ---- maps.c ---- */
 
+/* The mappings, of VmifsVma. (full) */
+GArray *
+linux_maps_read(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error);
 /* The line of maps. */
 void
 linux_maps_append_line(GString *out, const VmifsVma *vma);
