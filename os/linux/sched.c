@@ -230,6 +230,7 @@ LINUX_VIEW(linux_render_sched)
 		return FALSE;
 	}
 	guint64 signal = own(&s, LINUX_FIELD_TASK_SIGNAL);
+	/* Unescaped: here the kernel prints the name as it is. */
 	g_string_append_printf(text, "%s (%u, #threads: %d)\n" RULE "\n", task->comm, task->pid,
 			       (gint32) linux_take(&s.c, signal, LINUX_FIELD_SIGNAL_NR_THREADS));
 	APPEND(&s, runtime);
