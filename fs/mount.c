@@ -12,10 +12,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef MS_NOSYMFOLLOW
@@ -25,6 +27,8 @@
 #define DEVICE "/dev/fuse"
 #define FS_TYPE "fuse.vmifs"
 #define READ_AHEAD_KB "1024"
+/* A mount that has not answered by then has a server that was stopped, or is very busy. */
+#define ANSWER_MS 2000
 
 static gboolean
 fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -137,12 +141,31 @@ path_of_mount(const char *point)
 	return realpath(parent, resolved) ? g_build_filename(resolved, name, NULL) : NULL;
 }
 
-/* Whether its server was killed: names and attributes may be remembered, but not this. */
+/* Whether its server was killed: names and attributes may be remembered, but not this. One that was
+ * stopped would never answer, nor would we hear of Ctrl-C then: so a child asks, for a while. */
 static gboolean
 is_dead(const char *path)
 {
-	struct statfs fs;
-	return statfs(path, &fs) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+	int pipe_fds[2];
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return FALSE;
+	pid_t child = fork();
+	if (child == 0) {
+		struct statfs fs;
+		char dead = statfs(path, &fs) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+		_exit(write(pipe_fds[1], &dead, 1) != 1);
+	}
+	close(pipe_fds[1]);
+	struct pollfd answer = { .fd = pipe_fds[0], .events = POLLIN };
+	char dead = FALSE;
+	gboolean answered =
+		child > 0 && poll(&answer, 1, ANSWER_MS) == 1 && read(pipe_fds[0], &dead, 1) == 1;
+	close(pipe_fds[0]);
+	if (child > 0) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, answered ? 0 : WNOHANG);
+	}
+	return answered && dead;
 }
 
 static gboolean
