@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -48,8 +49,12 @@ static int
 inside(const char *dir, char **command, GArray *guest, int pipe, const sigset_t *mask)
 {
 	RunPids pids = { .last_pid = -1 };
-	/* Who kills the outer process, kills all. */
+	/* Who kills the outer process, kills all. Was that too early to be told of, nobody reads
+	 * the pipe any more; the number of the parent would be 0 here in any case. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	struct pollfd outside = { .fd = pipe };
+	if (poll(&outside, 1, 0) != 0)
+		return RUN_EXIT_FAILED;
 	if (!run_pids_open(guest, &pids) || !run_namespaces_cover(dir))
 		return RUN_EXIT_FAILED;
 	return run_supervise_inside(command, &pids, pipe, mask);
