@@ -44,7 +44,7 @@ other_process_byte(OtherProcess *other, gsize offset);
 /* Gives those pages back, as a balloon does. */
 void
 other_process_discard(OtherProcess *other, gsize offset, gsize len);
-/* madvise(2) */
+/* madvise(2), where the kernel knows that advice. */
 void
 other_process_advise(OtherProcess *other, gsize offset, gsize len, int advice);
 /* Maps another piece of anonymous memory, as for a hot-plugged DIMM. */

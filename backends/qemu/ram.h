@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ram (private): the guest's memory as pieces of RAM blocks, read from where each page is. The
+ * layout may change while others read by the one before: a block keeps its number for good, and
+ * the number of one that was unplugged is not given to another.
+ */
+#pragma once
+
+#include "block.h"
+#include "piece.h"
+
+#include <spi/backend.h>
+
+G_BEGIN_DECLS
+
+#define QEMU_MAX_BLOCKS 4096
+
+typedef struct QemuRam QemuRam;
+
+/* process: (borrowed) outlives it. */
+QemuRam *
+qemu_ram_new(QemuProcess *process);
+void
+qemu_ram_free(QemuRam *ram);
+
+/* These pieces are its memory from now on; maps: of the process, as of now. ret_changed: is it
+ * another layout than before? CORRUPT: it cannot be one. */
+gboolean
+qemu_ram_set_pieces(QemuRam *ram, const GArray *pieces, const GArray *maps, gboolean *ret_changed,
+		    GError **error);
+
+/* As VmifsBackend's ops. Thread-safe. */
+void
+qemu_ram_layout(QemuRam *ram, VmifsLayout *ret);
+gsize
+qemu_ram_read(QemuRam *ram, VmifsIo *io, gsize n);
+gsize
+qemu_ram_write(QemuRam *ram, VmifsIo *io, gsize n);
+gboolean
+qemu_ram_map(QemuRam *ram, guint32 block, VmifsDirect *ret);
+gboolean
+qemu_ram_extent(QemuRam *ram, guint32 block, guint64 offset, gboolean *ret_data, guint64 *ret_len);
+/* "block pc.ram: 1024 MiB, shared file, mapped", a line each. */
+void
+qemu_ram_info(QemuRam *ram, GString *out);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuRam, qemu_ram_free)
+
+G_END_DECLS
