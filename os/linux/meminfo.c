@@ -166,11 +166,10 @@ available(Info *i)
 	guint64 low = watermarks(i);
 	guint64 pages = node(i, LINUX_VALUE_NR_ACTIVE_FILE) + node(i, LINUX_VALUE_NR_INACTIVE_FILE);
 	guint64 kernel = slab(i) + node(i, LINUX_VALUE_NR_KERNEL_MISC_RECLAIMABLE);
-	gint64 sum = (gint64) (zone(i, LINUX_VALUE_NR_FREE_PAGES) -
-			       variable(i, "totalreserve_pages", 8));
+	guint64 sum = zone(i, LINUX_VALUE_NR_FREE_PAGES) - variable(i, "totalreserve_pages", 8);
 
-	sum += (gint64) (pages - MIN(pages / 2, low) + kernel - MIN(kernel / 2, low));
-	return (guint64) MAX(sum, 0);
+	sum += pages - MIN(pages / 2, low) + kernel - MIN(kernel / 2, low);
+	return (guint64) MAX((gint64) sum, 0);
 }
 
 /* ---- huge pages ---- */

@@ -25,7 +25,7 @@ append_socket(LinuxSockets *s, guint64 sk, guint64 chain, GError **error)
 		(gint) linux_take(&c, sk, LINUX_FIELD_SOCK_PROTOCOL),
 		(guint) linux_take(&c, sk, LINUX_FIELD_NETLINK_SOCK_PORTID),
 		(guint) take_groups(&c, sk), (gint) linux_take(&c, sk, LINUX_FIELD_SOCK_RMEM),
-		(gint) linux_take(&c, sk, LINUX_FIELD_SOCK_WMEM) - 1,
+		(gint) (linux_take(&c, sk, LINUX_FIELD_SOCK_WMEM) - 1),
 		(gint) linux_take(&c, sk, LINUX_FIELD_NETLINK_SOCK_CB_RUNNING),
 		(gint) linux_take(&c, sk, LINUX_FIELD_SOCK_COMMON_REFCNT),
 		(guint) linux_take(&c, sk, LINUX_FIELD_SOCK_DROPS), linux_sock_inode(&c, sk));

@@ -218,7 +218,7 @@ static gint
 waiting(const Counts *n, LinuxCursor *c)
 {
 	if (linux_has(n->os, LINUX_FIELD_NET_TW_REFCOUNT))
-		return (gint) linux_take(c, n->net, LINUX_FIELD_NET_TW_REFCOUNT) - 1;
+		return (gint) (linux_take(c, n->net, LINUX_FIELD_NET_TW_REFCOUNT) - 1);
 	return (gint) linux_take(c, n->net, LINUX_FIELD_NET_TW_COUNT);
 }
 

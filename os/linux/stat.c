@@ -121,8 +121,8 @@ put_times(Stat *s)
 	put(s, s->usage.stime / LINUX_NS_PER_TICK);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CUTIME) / LINUX_NS_PER_TICK);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CSTIME) / LINUX_NS_PER_TICK);
-	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_PRIO) - MAX_RT_PRIO);
-	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_STATIC_PRIO) - DEFAULT_PRIO);
+	put_signed(s, (gint32) (own(s, LINUX_FIELD_TASK_PRIO) - MAX_RT_PRIO));
+	put_signed(s, (gint32) (own(s, LINUX_FIELD_TASK_STATIC_PRIO) - DEFAULT_PRIO));
 	put(s, s->threads);
 	put(s, 0);
 	put(s, own(s, LINUX_FIELD_TASK_START_BOOTTIME) / LINUX_NS_PER_TICK);

@@ -315,6 +315,7 @@ def main(chosen=None):
     global work
     private()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & has it ignored
     failed = 0
     prepare()
     with tempfile.TemporaryDirectory(prefix='vmifs-test-', ignore_cleanup_errors=True) as made:

@@ -115,6 +115,20 @@ START_TEST(available_is_what_would_be_given_up)
 }
 END_TEST
 
+START_TEST(available_of_more_than_a_number_holds_is_none)
+{
+	Fixture f;
+	setup(&f);
+	guint64 data = linux_guest_new(&f.g, LINUX_STRUCT_NODE);
+	variable(&f, "node_data", data);
+	variable(&f, "nr_node_ids", 1);
+	/* What is free less this is the largest number there is; 128 would be given up, too. */
+	variable(&f, "totalreserve_pages", 1001 + (G_GUINT64_CONSTANT(1) << 63));
+	g_autofree char *text = render(&f);
+	expect_line(text, "MemAvailable:          0 kB");
+}
+END_TEST
+
 START_TEST(buffers_are_pages_of_block_devices)
 {
 	Fixture f;
@@ -169,6 +183,7 @@ make_suite(void)
 	tcase_add_test(t, counters_are_lines);
 	tcase_add_test(t, what_this_kernel_lacks_has_no_line);
 	tcase_add_test(t, available_is_what_would_be_given_up);
+	tcase_add_test(t, available_of_more_than_a_number_holds_is_none);
 	tcase_add_test(t, buffers_are_pages_of_block_devices);
 	tcase_add_test(t, huge_pages_are_counted_by_size);
 	suite_add_tcase(s, t);

@@ -89,6 +89,20 @@ START_TEST(sockets_come_by_protocol_also_out_of_a_locked_bucket)
 }
 END_TEST
 
+START_TEST(count_that_is_the_least_number_wraps)
+{
+	Fixture f;
+	setup(&f);
+	guint64 table = add_buckets(&f, 2);
+	put_buckets(&f, 0, table);
+	guint64 sk = add_socket(&f, table + 64, 0, 0, 7);
+	linux_guest_put(&f.n.g, sk, LINUX_FIELD_SOCK_WMEM, 1U << 31);
+	g_autofree char *text = net_guest_render(&f.n, linux_render_net_netlink, NULL);
+	ck_assert_ptr_nonnull(strstr(text, " 0   7          00000000 0        2147483647 0     2"));
+	net_guest_clear(&f.n);
+}
+END_TEST
+
 START_TEST(table_that_grows_is_shown_with_its_heir)
 {
 	Fixture f;
@@ -134,6 +148,7 @@ make_suite(void)
 	TCase *t = tcase_create("net-netlink");
 
 	tcase_add_test(t, sockets_come_by_protocol_also_out_of_a_locked_bucket);
+	tcase_add_test(t, count_that_is_the_least_number_wraps);
 	tcase_add_test(t, table_that_grows_is_shown_with_its_heir);
 	tcase_add_loop_test(t, table_that_cannot_be_one_is_refused, 0, 3);
 	suite_add_tcase(s, t);

@@ -197,6 +197,12 @@ START_TEST(zombie_has_lost_its_parents)
 }
 END_TEST
 
+/* The last row is what no kernel has; where it wraps it does so here. */
+static const struct {
+	guint32 prio, static_prio;
+	gint priority, nice;
+} priorities[] = { { 49, 100, -51, -20 }, { 1U << 31, 1U << 31, 2147483548, 2147483528 } };
+
 START_TEST(numbers_may_be_negative)
 {
 	Fixture f;
@@ -205,14 +211,17 @@ START_TEST(numbers_may_be_negative)
 	linux_guest_put(&f.g, f.signal, LINUX_FIELD_SIGNAL_TTY, 0);
 	linux_guest_put(&f.g, f.signal, LINUX_FIELD_SIGNAL_FLAGS, 4);
 	linux_guest_put(&f.g, f.signal, LINUX_FIELD_SIGNAL_GROUP_EXIT_CODE, 9);
-	own(&f, LINUX_FIELD_TASK_PRIO, 49);
-	own(&f, LINUX_FIELD_TASK_STATIC_PRIO, 100);
+	own(&f, LINUX_FIELD_TASK_PRIO, priorities[_i].prio);
+	own(&f, LINUX_FIELD_TASK_STATIC_PRIO, priorities[_i].static_prio);
 	own(&f, LINUX_FIELD_TASK_EXIT_SIGNAL, (guint32) -1);
 	own(&f, LINUX_FIELD_TASK_RT_PRIORITY, 50);
 	own(&f, LINUX_FIELD_TASK_POLICY, 1);
-	expect(&f, TRUE,
-	       "7 (a (b) c) R 1 6 0 0 -1 0 1160 0 0 0 0 0 500 0 -51 -20 2 0 203 0 0 "
-	       "18446744073709551615 0 0 0 0 0 0 0 1 0 0 0 0 -1 3 50 1 0 0 0 0 0 0 0 0 0 0 9\n");
+	g_autofree char *text =
+		g_strdup_printf("7 (a (b) c) R 1 6 0 0 -1 0 1160 0 0 0 0 0 500 0 %d %d 2 0 203 0 0 "
+				"18446744073709551615 0 0 0 0 0 0 0 1 0 0 0 0 -1 3 50 1 0 0 0 0 0 "
+				"0 0 0 0 0 9\n",
+				priorities[_i].priority, priorities[_i].nice);
+	expect(&f, TRUE, text);
 }
 END_TEST
 
@@ -418,7 +427,7 @@ make_suite(void)
 	tcase_add_test(t, process_adds_up_its_threads);
 	tcase_add_test(t, thread_does_not);
 	tcase_add_test(t, zombie_has_lost_its_parents);
-	tcase_add_test(t, numbers_may_be_negative);
+	tcase_add_loop_test(t, numbers_may_be_negative, 0, G_N_ELEMENTS(priorities));
 	tcase_add_test(t, registers_are_told_of_who_will_never_run_again);
 	tcase_add_test(t, what_cannot_be_read_is_an_error_and_no_line);
 	suite_add_tcase(s, t);
