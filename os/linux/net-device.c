@@ -11,8 +11,8 @@
 #define MAX_NAME 16
 #define MAX_ADDRESS 32
 #define MAX_DEVICES (32 * 1024)
-#define MAX_ADDRESSES (64 * 1024) /* of one device */
-#define MAX_TEXT (64 * 1024 * 1024)
+#define MAX_ADDRESSES (64 * 1024)  /* of one device */
+#define MAX_TEXT (8 * 1024 * 1024) /* the counters of MAX_DEVICES are shorter */
 
 /* ---- the devices ---- */
 
@@ -97,14 +97,19 @@ append_devices(const Linux *os, const VmifsTask *task, GString *out,
 	g_autoptr(GArray) devices = linux_net_devices(os, net, call, error);
 	if (!devices)
 		return FALSE;
-	for (guint i = 0; i < devices->len && out->len < MAX_TEXT; i++) {
+	for (guint i = 0; i < devices->len; i++) {
 		guint64 dev = g_array_index(devices, guint64, i);
 		gsize start = out->len;
 		g_autoptr(GError) failed = NULL;
 		if (!vmifs_call_check(call, error))
 			return FALSE;
-		if (append(os, dev, out, call, &failed))
-			continue;
+		if (append(os, dev, out, call, &failed)) {
+			if (out->len <= MAX_TEXT)
+				continue;
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+					    "network devices: more text than there can be");
+			return FALSE;
+		}
 		g_string_truncate(out, start);
 		if (!vmifs_call_check(call, error))
 			return FALSE;
@@ -189,7 +194,7 @@ visit_address(guint64 node, gpointer user)
 	for (guint i = 0; i < MIN(a->len, MAX_ADDRESS); i++)
 		g_string_append_printf(a->out, "%02x", bytes[i]);
 	g_string_append_c(a->out, '\n');
-	return TRUE;
+	return a->out->len <= MAX_TEXT;
 }
 
 static gboolean

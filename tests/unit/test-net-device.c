@@ -139,6 +139,30 @@ START_TEST(addresses_of_groups_are_listed)
 }
 END_TEST
 
+START_TEST(more_addresses_than_there_can_be_are_refused)
+{
+	enum { N = 45000 };
+	Fixture f;
+	g_autofree guint64 *nodes = g_new(guint64, N);
+	g_autoptr(GString) out = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+	setup(&f, NEW);
+	LinuxGuest *g = &f.n.g;
+	for (guint k = 0; k < 2; k++) {
+		guint64 dev = add_device(&f, k + 1, "longest-of-name");
+		guint64 at = linux_guest_alloc(g, 16 * N);
+		nodes[0] = linux_guest_at(g, dev, LINUX_FIELD_NETDEV_MULTICAST);
+		for (guint i = 1; i < N; i++)
+			nodes[i] = at + 16 * i; /* inside of each other */
+		linux_guest_ring(g, nodes, N);
+		linux_guest_put(g, dev, LINUX_FIELD_NETDEV_ADDR_LEN, 32);
+	}
+	ck_assert(!linux_render_net_dev_mcast(linux_guest_start(g), NULL, NULL, out, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	net_guest_clear(&f.n);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -149,6 +173,7 @@ make_suite(void)
 	tcase_add_test(t, counters_are_added_up_as_the_file_has_them);
 	tcase_add_test(t, device_that_cannot_be_told_is_left_out_and_logged);
 	tcase_add_test(t, addresses_of_groups_are_listed);
+	tcase_add_test(t, more_addresses_than_there_can_be_are_refused);
 	suite_add_tcase(s, t);
 	return s;
 }
