@@ -390,20 +390,20 @@ def image_grown(t, r):
 
 
 def spare(t, r, length):
-    """(kernel address, physical address) of memory to lay something out in, where no page table lies."""
-    tables = sorted({table for table, _ in t.tables})
-    for _ in range(200):
-        pa = r.randrange(1 << 24, t.image.size - length) & ~0xfffff
-        va = t.pointer(t.symbols['page_offset_base']) + pa
-        if not any(pa <= table < pa + length for table in tables) and t.image.pa(va) == pa:
-            return va, pa
-    return None, None
+    """(kernel address, physical address) of memory to lay something out in, where nothing lies that leads
+    there."""
+    rooms = [(start, end - length) for start, end in t.gaps if end - length > start]
+    if not rooms:
+        return None, None
+    pa = r.randrange(*r.choice(rooms)) & ~(PAGE - 1)
+    va = t.pointer(t.symbols['page_offset_base']) + pa
+    return (va, pa) if t.image.pa(va) == pa else (None, None)
 
 
 @strategy
 def crowd_of_tasks(t, r):
     """A ring of more tasks than there can be: nothing but links, one behind the other."""
-    length = r.choice((1 << 20, 64 << 20))
+    length = r.choice((1 << 20, 8 << 20))
     va, pa = spare(t, r, length)
     if va is None:
         return
@@ -463,7 +463,7 @@ def path_without_end(t, r):
 @strategy
 def crowd_of_records(t, r):
     """A printk ring as large as can be, every record a line."""
-    bits = r.choice((16, 20))
+    bits = r.choice((12, 16))
     descs, pa = spare(t, r, 24 << bits)
     infos, pa_infos = spare(t, r, 88 << bits)
     if descs is None or infos is None or abs(pa - pa_infos) < 88 << bits:
@@ -485,7 +485,7 @@ def crowd_of_records(t, r):
 def crowd_of_mappings(t, r):
     """A maple tree of all the mappings that fit, each of its own file."""
     known, nodes = t.fields['vm_area_struct'], t.fields['maple_node']
-    size, leaves = 192, r.choice((1 << 10, 1 << 15))
+    size, leaves = 192, r.choice((1 << 10, 1 << 12))
     vmas, pa = spare(t, r, leaves * 15 * size)
     tree, pa_tree = spare(t, r, leaves * 256 * 2)
     if vmas is None or tree is None or not (pa + leaves * 15 * size <= pa_tree or pa_tree + leaves * 512 <= pa):
@@ -522,5 +522,5 @@ def crowd_of_mappings(t, r):
             at += 1
         level = above
     t.image.poke(pa_tree, bytes(out))
-    for mm in r.sample(t.objects['mm_struct'], 2):
+    for mm in r.sample(t.objects['mm_struct'], r.choice((2, 6))):
         t.image.store(mm + t.fields['mm_struct']['mm_mt.ma_root'][0], struct.pack('<Q', level[0][0] | 2))

@@ -38,6 +38,7 @@ class Targets:
         self.crawl()
         self.pool = [va for found in self.objects.values() for va in found]
         self.find_tables()
+        self.find_gaps()
         self.find_kallsyms()
         self.find_ring()
         note = re.search(r'VMCOREINFO at (0x[0-9a-f]+)', ' '.join(self.info.values()))
@@ -147,6 +148,13 @@ class Targets:
                             if pa + PAGE <= self.image.size:
                                 below.append(pa)
                 tables, level = below[:64] if level > 1 else [], level - 1
+
+    def find_gaps(self):
+        """(start, end) of physical memory above the first MiB, where no table lies and nothing that was found."""
+        used = {table for table, _ in self.tables} | {self.image.pa(va) or 0 for va in self.pool}
+        used |= {self.image.pa(va) or 0 for va in range(self.symbols['_text'], self.symbols['_end'], PAGE)}
+        pages = sorted({at & ~0xfff for at in used if at >= 1 << 20} | {1 << 20, self.image.size & ~0xfff})
+        self.gaps = [(start + PAGE, end) for start, end in zip(pages, pages[1:])]
 
     def find_kallsyms(self):
         """Where the tables of symbols lie: around the tokens; their count stands there as well."""
