@@ -433,7 +433,7 @@ def crowd_of_files(t, r):
         t.image.poke(pa, struct.pack('<Q', r.choice(files)) * count)
     else:
         t.image.poke(pa, b''.join(struct.pack('<Q', va + 8 * i) for i in range(count)))
-    for table in r.sample(t.objects['fdtable'], 3):
+    for table in r.sample(t.objects['fdtable'][1:], 3):  # the first is that of all threads of the kernel
         t.image.store(table + t.fields['fdtable']['fd'][0], struct.pack('<Q', va))
         t.image.store(table + t.fields['fdtable']['max_fds'][0], struct.pack('<I', r.choice((count, 1 << 24, 1 << 31))))
 
