@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* backend-call: backends that fail and lie, passthrough, and which backend is chosen. */
+#include <fake-backend.h>
+
+#include <string.h>
+
+/* ---- backends that fail or lie ---- */
+
+START_TEST(cancelled_calls_end)
+{
+	gint cancelled = 1;
+	VmifsCall call = { .cancelled = &cancelled };
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
+	g_auto(VmifsSegments) segments = { 0 };
+	g_autoptr(GError) error = NULL;
+	guint8 buf[8];
+
+	ck_assert(!vmifs_physmem_read(mem, 0, buf, 8, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	g_clear_error(&error);
+	vmifs_segments_init(&segments);
+	ck_assert_uint_eq(vmifs_physmem_gather(mem, 0, 8, 0, &segments, &call, &error), 0);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	ck_assert_uint_eq(segments.len, 0);
+}
+END_TEST
+
+START_TEST(forgotten_elements_have_failed)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	g_autoptr(GError) error = NULL;
+	guint8 buf[8];
+
+	fake->mute_read = TRUE;
+	ck_assert(!vmifs_physmem_read(mem, 0, buf, 8, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+}
+END_TEST
+
+START_TEST(instance_is_closed_once_whatever_happens)
+{
+	gint closed = 0;
+	g_autoptr(GError) error = NULL;
+	Fake *fake = fake_new(0);
+	fake->closed = &closed;
+	vmifs_physmem_unref(fake_mem(fake));
+	ck_assert_int_eq(closed, 1);
+
+	fake = fake_new(0);
+	fake->closed = &closed;
+	fake->fail_layout = TRUE;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	ck_assert_int_eq(closed, 2);
+	g_clear_error(&error);
+
+	fake = fake_new(MAPPED);
+	fake->closed = &closed;
+	fake->fail_map = TRUE;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+	ck_assert_int_eq(closed, 3);
+	g_clear_error(&error);
+
+	fake = fake_new(MAPPED);
+	fake->closed = &closed;
+	fake->short_map = TRUE;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	ck_assert_int_eq(closed, 4);
+}
+END_TEST
+
+static const struct {
+	VmifsRegion regions[2];
+	gsize n;
+	const char *name;
+	guint64 block_len;
+	const char *message;
+} hostile[] = {
+	{ { { 0 } }, 0, "a", PAGE, "there is none" },
+	{ { { .pa = 0, .len = 0 } }, 1, "a", PAGE, "empty or wraps" },
+	{ { { .pa = G_MAXUINT64 - 7, .len = 8 } }, 1, "a", PAGE, "empty or wraps" },
+	{ { { .pa = 1, .len = G_MAXUINT64 } }, 1, "a", PAGE, "empty or wraps" },
+	{ { { .pa = 0, .len = 1, .block = 2 } }, 1, "a", PAGE, "in no block" },
+	{ { { .pa = 0, .len = PAGE + 1 } }, 1, "a", PAGE, "not within its block" },
+	{ { { .pa = 0, .len = 2, .offset = PAGE - 1 } }, 1, "a", PAGE, "not within its block" },
+	{ { { .pa = 0, .len = 2, .offset = G_MAXUINT64 } }, 1, "a", PAGE, "not within its block" },
+	{ { { .pa = 0, .len = 2 }, { .pa = 1, .len = 2 } }, 2, "a", PAGE, "not behind the one" },
+	{ { { .pa = 8, .len = 2 }, { .pa = 0, .len = 2 } }, 2, "a", PAGE, "not behind the one" },
+	{ { { .pa = 0, .len = 1, .kind = 9 } }, 1, "a", PAGE, "no known kind" },
+	{ { { .pa = 0, .len = 1 } }, 1, "main", PAGE, "two blocks are called main" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a/b", PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, "", PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, "..", PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, NULL, PAGE, "cannot be that of a file" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a", 0, "block a has 0 bytes" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a", 1ULL << 63, "block a has 0x8000000000000000 bytes" },
+};
+
+START_TEST(impossible_layouts_are_refused)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(GError) error = NULL;
+
+	fake->regions = hostile[_i].regions;
+	fake->n_regions = hostile[_i].n;
+	fake->blocks[0].name = hostile[_i].name;
+	fake->blocks[0].len = hostile[_i].block_len;
+	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	ck_assert_msg(strstr(error->message, hostile[_i].message) != NULL, "%s", error->message);
+}
+END_TEST
+
+/* ---- passthrough, choice of a backend ---- */
+
+START_TEST(passthrough_is_for_one_piece_at_zero)
+{
+	static const struct {
+		VmifsRegion region;
+		gboolean has_file;
+		const char *why;
+	} table[] = {
+		{ { .pa = 0, .len = 4 * PAGE }, TRUE, NULL },
+		{ { .pa = 0, .len = 4 * PAGE }, FALSE, "no file" },
+		{ { .pa = PAGE, .len = 4 * PAGE }, TRUE, "address 0" },
+		{ { .pa = 0, .len = 3 * PAGE }, TRUE, "only a part" },
+		{ { .pa = 0, .len = 3 * PAGE, .offset = PAGE }, TRUE, "only a part" },
+	};
+	const char *why = NULL;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+		Fake *fake = fake_new(0);
+		int fd = fake->fd[0];
+		fake->regions = &table[i].region;
+		fake->n_regions = 1;
+		fake->blocks[0].fd = table[i].has_file ? fd : -1;
+		g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+		ck_assert_int_eq(vmifs_physmem_passthrough_fd(mem, &why), table[i].why ? -1 : fd);
+		if (table[i].why)
+			ck_assert_msg(strstr(why, table[i].why) != NULL, "%s", why);
+	}
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
+	ck_assert_int_eq(vmifs_physmem_passthrough_fd(mem, &why), -1);
+	ck_assert_ptr_nonnull(strstr(why, "several pieces"));
+}
+END_TEST
+
+START_TEST(backend_is_chosen_by_content_or_word)
+{
+	VmifsOptions options = { .size = sizeof options };
+	VmifsSource src = { .spec = "x",
+			    .fd = -1,
+			    .head = (const guint8 *) "vmifs-text-guest 1",
+			    .head_len = 18,
+			    .options = &options };
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_str_eq(vmifs_backend_choose(&src, &error)->name, "text");
+	options.format = "text";
+	src.head_len = 0;
+	ck_assert_str_eq(vmifs_backend_choose(&src, &error)->name, "text");
+	options.format = "floppy";
+	ck_assert_ptr_null(vmifs_backend_choose(&src, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_INVALID));
+	ck_assert_ptr_nonnull(strstr(error->message, "text"));
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("backend-call");
+	TCase *t = tcase_create("backend-call");
+	tcase_add_test(t, cancelled_calls_end);
+	tcase_add_test(t, forgotten_elements_have_failed);
+	tcase_add_test(t, instance_is_closed_once_whatever_happens);
+	tcase_add_loop_test(t, impossible_layouts_are_refused, 0, G_N_ELEMENTS(hostile));
+	tcase_add_test(t, passthrough_is_for_one_piece_at_zero);
+	tcase_add_test(t, backend_is_chosen_by_content_or_word);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
