@@ -7,7 +7,7 @@
  *
  * Memory is hostile: every find works within a budget of bytes read and names walked.
  */
-#include "kallsyms.h"
+#include "kallsyms-find.h"
 
 #include <spi/bytes.h>
 #include <vmifs/error.h>
@@ -26,13 +26,6 @@
 #define MIN_MARKERS 4
 #define BUDGET (64u << 20)
 
-typedef struct {
-	const LinuxPhys *phys;
-	LinuxKallsyms *tables;
-	guint64 n_pa; /* where the number of symbols stands */
-	gint64 budget;
-} Finder;
-
 /* A run of markers. */
 typedef struct {
 	guint64 pa;
@@ -42,14 +35,14 @@ typedef struct {
 } Markers;
 
 static gboolean
-spend(Finder *finder, gsize work)
+spend(LinuxKallsymsFinder *finder, gsize work)
 {
 	finder->budget -= (gint64) work;
 	return finder->budget >= 0;
 }
 
-static gboolean
-read_phys(Finder *finder, guint64 pa, gpointer buf, gsize len)
+gboolean
+linux_kallsyms_read(LinuxKallsymsFinder *finder, guint64 pa, gpointer buf, gsize len)
 {
 	return spend(finder, len) && finder->phys->read(finder->phys->user, pa, buf, len);
 }
@@ -77,13 +70,13 @@ take_tokens(LinuxKallsyms *tables, gsize len, const guint8 *index)
 /* Reads up to len bytes from the digits on; RAM may end before. FALSE unless the strings from the
  * digits on, and all that the index needs, are among them. */
 static gboolean
-read_window(Finder *finder, guint64 digits, guint8 *window, gsize len, gsize *ret_len,
+read_window(LinuxKallsymsFinder *finder, guint64 digits, guint8 *window, gsize len, gsize *ret_len,
 	    gsize *ret_end)
 {
 	guint missing = 256 - '0';
 	gsize end = 0;
 
-	while (!read_phys(finder, digits, window, len)) {
+	while (!linux_kallsyms_read(finder, digits, window, len)) {
 		len /= 2;
 		if (len < INDEX_LEN)
 			return FALSE;
@@ -98,7 +91,7 @@ read_window(Finder *finder, guint64 digits, guint8 *window, gsize len, gsize *re
 /* The strings before the digits have no safe start of their own: data may run into the first one.
  * The index behind the last string tells it. */
 static gboolean
-find_tokens(Finder *finder, guint64 digits)
+find_tokens(LinuxKallsymsFinder *finder, guint64 digits)
 {
 	LinuxKallsyms *tables = finder->tables;
 	guint8 window[MAX_TOKENS];
@@ -118,7 +111,7 @@ find_tokens(Finder *finder, guint64 digits)
 			continue;
 		g_free(tables->tokens);
 		tables->tokens = g_malloc0(before + end + LINUX_KALLSYMS_SLACK);
-		if (!read_phys(finder, digits - before, tables->tokens, before + end) ||
+		if (!linux_kallsyms_read(finder, digits - before, tables->tokens, before + end) ||
 		    !take_tokens(tables, before + end, window + at))
 			continue;
 		tables->tokens_pa = digits - before;
@@ -139,7 +132,8 @@ marker(const Markers *markers, gsize i)
 
 /* Do n names from the start of names meet every marker and end with them, but for padding? */
 static gboolean
-names_fit(Finder *finder, const Markers *markers, guint32 n, const guint8 *names, gsize len)
+names_fit(LinuxKallsymsFinder *finder, const Markers *markers, guint32 n, const guint8 *names,
+	  gsize len)
 {
 	gsize at = 0;
 
@@ -159,7 +153,7 @@ names_fit(Finder *finder, const Markers *markers, guint32 n, const guint8 *names
 
 /* Copies the names that begin at pa and proves them. */
 static gboolean
-try_names(Finder *finder, const Markers *markers, guint64 pa, guint64 n_pa, guint32 n)
+try_names(LinuxKallsymsFinder *finder, const Markers *markers, guint64 pa, guint64 n_pa, guint32 n)
 {
 	LinuxKallsyms *tables = finder->tables;
 	gsize len = markers->pa - pa;
@@ -168,7 +162,8 @@ try_names(Finder *finder, const Markers *markers, guint64 pa, guint64 n_pa, guin
 	if (!spend(finder, len))
 		return FALSE;
 	names = g_malloc(len);
-	if (!read_phys(finder, pa, names, len) || !names_fit(finder, markers, n, names, len))
+	if (!linux_kallsyms_read(finder, pa, names, len) ||
+	    !names_fit(finder, markers, n, names, len))
 		return FALSE;
 	finder->n_pa = n_pa;
 	tables->n = n;
@@ -182,7 +177,7 @@ try_names(Finder *finder, const Markers *markers, guint64 pa, guint64 n_pa, guin
 /* The names end where the markers begin; how long the group behind the last marker is we do not
  * know. Their number stands 4 or 8 bytes before them and must need that many markers. */
 static gboolean
-find_names(Finder *finder, const Markers *markers)
+find_names(LinuxKallsymsFinder *finder, const Markers *markers)
 {
 	guint64 last = marker(markers, markers->count - 1);
 	g_autofree guint8 *window = NULL;
@@ -191,7 +186,7 @@ find_names(Finder *finder, const Markers *markers)
 	if (last > markers->pa || markers->pa - last < len)
 		return FALSE;
 	window = g_malloc(len);
-	if (!read_phys(finder, markers->pa - last - len, window, len))
+	if (!linux_kallsyms_read(finder, markers->pa - last - len, window, len))
 		return FALSE;
 	for (gsize start = len - (markers->pa - last) % 4; start >= 8; start -= 4) {
 		guint64 pa = markers->pa - last - len + start;
@@ -210,7 +205,8 @@ find_names(Finder *finder, const Markers *markers)
 /* Nearest first: runs that begin with 0 and go up by one group's bytes at a time, and begin below
  * `limit` bytes into the window. */
 static gboolean
-scan_markers(Finder *finder, const guint8 *window, guint64 pa, gsize len, gsize limit, guint width)
+scan_markers(LinuxKallsymsFinder *finder, const guint8 *window, guint64 pa, gsize len, gsize limit,
+	     guint width)
 {
 	Markers view = { .bytes = window, .width = width };
 	gsize end = len / width;
@@ -241,7 +237,7 @@ scan_markers(Finder *finder, const guint8 *window, guint64 pa, gsize len, gsize 
 
 /* Directly before the token table, or with the sequence numbers between. */
 static gboolean
-find_markers(Finder *finder)
+find_markers(LinuxKallsymsFinder *finder)
 {
 	static const gsize sizes[] = { 64 << 10, 512 << 10, MAX_SEQUENCE };
 	guint64 end = finder->tables->tokens_pa & ~(guint64) 3;
@@ -251,7 +247,7 @@ find_markers(Finder *finder)
 		gsize len = MIN(sizes[i], end);
 		g_autofree guint8 *window = g_malloc(len);
 
-		if (len == done || !read_phys(finder, end - len, window, len))
+		if (len == done || !linux_kallsyms_read(finder, end - len, window, len))
 			return FALSE;
 		for (guint width = 4; width <= 8; width += 4) {
 			gsize skip = (0 - (end - len)) % width;
@@ -265,232 +261,11 @@ find_markers(Finder *finder)
 	return FALSE;
 }
 
-/* ---- addresses ---- */
-
-/* Memory before or behind the other tables. */
-typedef struct {
-	const guint8 *bytes;
-	gsize len;
-	guint64 pa;
-} Block;
-
-/* One place where the addresses may be. */
-typedef struct {
-	const guint8 *at; /* len bytes are there */
-	gsize len;
-	guint64 pa;
-	guint64 base; /* 0 = none */
-} Place;
-
-static gboolean
-is_kernel_address(guint64 va)
-{
-	return va >= G_GUINT64_CONSTANT(0xff00000000000000);
-}
-
-static gboolean
-is_relative(const Place *place, guint32 n)
-{
-	guint32 previous = 0;
-
-	if (vmifs_load_u32(place->at) != 0)
-		return FALSE;
-	for (guint32 i = 1; i < n; i++) {
-		guint32 value = vmifs_load_u32(place->at + 4 * (gsize) i);
-		if (value < previous)
-			return FALSE;
-		previous = value;
-	}
-	return previous > 0;
-}
-
-/* Offsets into a per-CPU area going up, then -1 (the base itself) going down. */
-static gboolean
-is_percpu(const Place *place, guint32 n)
-{
-	gint32 previous = 0;
-
-	for (guint32 i = 0; i < n; i++) {
-		gint32 value = (gint32) vmifs_load_u32(place->at + 4 * (gsize) i);
-		if (previous >= 0 ? value < previous && value != -1 : value > previous)
-			return FALSE;
-		previous = value;
-	}
-	return previous < -1;
-}
-
-static gboolean
-is_absolute32(const Place *place, guint32 n)
-{
-	guint32 previous = 0x40000000;
-
-	for (guint32 i = 0; i < n; i++) {
-		guint32 value = vmifs_load_u32(place->at + 4 * (gsize) i);
-		if (value < previous)
-			return FALSE;
-		previous = value;
-	}
-	return TRUE;
-}
-
-static gboolean
-is_absolute64(const Place *place, guint32 n)
-{
-	guint64 previous = 0;
-
-	if (place->len / 8 < n)
-		return FALSE;
-	for (guint32 i = 0; i < n; i++) {
-		guint64 value = vmifs_load_u64(place->at + 8 * (gsize) i);
-		if (value < previous || (!is_kernel_address(value) && value >> 24))
-			return FALSE;
-		previous = value;
-	}
-	return is_kernel_address(previous);
-}
-
-static gboolean
-is_pc_relative(const Place *place, guint32 n)
-{
-	gint64 previous = G_MININT64;
-
-	if ((gint32) vmifs_load_u32(place->at) >= 0)
-		return FALSE;
-	for (guint32 i = 0; i < n; i++) {
-		gint64 value = (gint32) vmifs_load_u32(place->at + 4 * (gsize) i) + 4 * (gint64) i;
-		if (value < previous)
-			return FALSE;
-		previous = value;
-	}
-	return TRUE;
-}
-
-/* Ordered: a plain ascending table passes the last test too. */
-static const struct {
-	LinuxKallsymsEncoding encoding;
-	gboolean has_base;
-	gboolean (*fits)(const Place *place, guint32 n);
-} encodings[] = {
-	{ LINUX_KALLSYMS_RELATIVE, TRUE, is_relative },
-	{ LINUX_KALLSYMS_PERCPU, TRUE, is_percpu },
-	{ LINUX_KALLSYMS_ABSOLUTE64, FALSE, is_absolute64 },
-	{ LINUX_KALLSYMS_ABSOLUTE32, FALSE, is_absolute32 },
-	{ LINUX_KALLSYMS_PC_RELATIVE, FALSE, is_pc_relative },
-};
-
-static void
-add_place(GArray *places, const Block *block, guint64 at, guint32 n, guint64 base)
-{
-	if (vmifs_in_bounds(at, 4 * (guint64) n, block->len)) {
-		Place place = { block->bytes + at, block->len - at, block->pa + at, base };
-		g_array_append_val(places, place);
-	}
-}
-
-/* If there is a base, 8 bytes or 4 on 32-bit kernels, at base_at. */
-static void
-add_place_with_base(GArray *places, const Block *block, guint64 at, guint32 n, guint64 base_at,
-		    guint width)
-{
-	guint64 base;
-
-	if (!vmifs_in_bounds(base_at, width, block->len))
-		return;
-	base = width == 8 ? vmifs_load_u64(block->bytes + base_at)
-			  : vmifs_load_u32(block->bytes + base_at);
-	if (width == 8 ? is_kernel_address(base) : base >= 0x40000000)
-		add_place(places, block, at, n, base);
-}
-
-/* Before the number of symbols, at the end of a block: [addresses][base][n]. Tables of 64-bit
- * kernels that old are 8-aligned: behind an odd number of elements there is a gap. Differences
- * that wrap are out of bounds. */
-static void
-add_places_before(GArray *places, const Block *block, guint32 n)
-{
-	guint64 bytes = 4 * (guint64) n;
-	guint64 padded = bytes + 4 * (n % 2);
-
-	add_place_with_base(places, block, block->len - 8 - padded, n, block->len - 8, 8);
-	add_place_with_base(places, block, block->len - 4 - bytes, n, block->len - 4, 4);
-	add_place(places, block, block->len - 2 * bytes, n, 0);
-	add_place(places, block, block->len - bytes, n, 0);
-}
-
-/* Behind the token index, at the start of a block: [addresses][base], 8- or 4-aligned. */
-static void
-add_places_behind(GArray *places, const Block *block, guint32 n)
-{
-	guint64 bytes = 4 * (guint64) n;
-	guint64 at4 = (0 - block->pa) % 4;
-	guint64 at8 = (0 - block->pa) % 8;
-
-	add_place_with_base(places, block, at8, n, at8 + bytes + 4 * (n % 2), 8);
-	add_place_with_base(places, block, at4, n, at4 + bytes, 4);
-	add_place(places, block, at4, n, 0);
-	add_place(places, block, at8, n, 0);
-}
-
-/* The first encoding that has a place. PC-relative addresses can ascend at both alignments; the
- * nearer is right, since padding is zero and they begin with a negative number. */
-static gboolean
-choose_place(LinuxKallsyms *tables, const GArray *places)
-{
-	for (guint e = 0; e < G_N_ELEMENTS(encodings); e++) {
-		for (guint i = 0; i < places->len; i++) {
-			const Place *place = &g_array_index(places, Place, i);
-			LinuxKallsymsEncoding encoding = encodings[e].encoding;
-
-			if (encodings[e].has_base != (place->base != 0) ||
-			    !encodings[e].fits(place, tables->n))
-				continue;
-			tables->encoding = encoding;
-			tables->base = place->base;
-			tables->offsets_pa = place->pa;
-			tables->offsets = g_memdup2(
-				place->at, (gsize) tables->n * linux_kallsyms_width(encoding));
-			return TRUE;
-		}
-	}
-	return FALSE;
-}
-
-static gboolean
-find_offsets(Finder *finder)
-{
-	LinuxKallsyms *tables = finder->tables;
-	gsize least = 4 * (gsize) tables->n;
-	gsize room = 2 * least + 32; /* the widest element, paddings, the base */
-	guint64 behind_pa = tables->token_index_pa + 512;
-	g_autofree guint8 *before = g_malloc(room);
-	g_autofree guint8 *behind = g_malloc(room);
-	g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(Place));
-
-	/* RAM may begin, or end, beside narrower elements. */
-	for (gsize len = MIN(room, finder->n_pa); len >= least; len /= 2) {
-		Block block = { before, len, finder->n_pa - len };
-
-		if (read_phys(finder, block.pa, before, len)) {
-			add_places_before(places, &block, tables->n);
-			break;
-		}
-	}
-	for (gsize len = room; len >= least; len /= 2) {
-		Block block = { behind, len, behind_pa };
-
-		if (read_phys(finder, behind_pa, behind, len)) {
-			add_places_behind(places, &block, tables->n);
-			break;
-		}
-	}
-	return choose_place(tables, places);
-}
-
 gboolean
 linux_kallsyms_has_tokens(const LinuxPhys *phys, guint64 digits_pa)
 {
 	g_autoptr(LinuxKallsyms) tables = g_new0(LinuxKallsyms, 1);
-	Finder finder = { .phys = phys, .tables = tables, .budget = BUDGET };
+	LinuxKallsymsFinder finder = { .phys = phys, .tables = tables, .budget = BUDGET };
 
 	return find_tokens(&finder, digits_pa);
 }
@@ -499,14 +274,14 @@ LinuxKallsyms *
 linux_kallsyms_find(const LinuxPhys *phys, guint64 digits_pa, GError **error)
 {
 	g_autoptr(LinuxKallsyms) tables = g_new0(LinuxKallsyms, 1);
-	Finder finder = { .phys = phys, .tables = tables, .budget = BUDGET };
+	LinuxKallsymsFinder finder = { .phys = phys, .tables = tables, .budget = BUDGET };
 	const char *missing = NULL;
 
 	if (!find_tokens(&finder, digits_pa))
 		missing = "no token table";
 	else if (!find_markers(&finder))
 		missing = "a token table without names";
-	else if (!find_offsets(&finder))
+	else if (!linux_kallsyms_find_offsets(&finder))
 		missing = "names without addresses";
 	if (!missing)
 		return g_steal_pointer(&tables);
