@@ -12,6 +12,7 @@ Files of a seed folder that end in .seed are in this format; all others are inpu
     9f eb 0100      bytes in hex
     "text\\0"        bytes as they are; C escapes
     u8:N u16:N u32:N u64:N   little-endian numbers: decimal, 0x.., negative
+    b16:N b32:N b64:N        the same, big-endian
     @name           marks this place
     u32:name        the offset of a mark in the input
     u32:b-a         the distance between two marks
@@ -59,9 +60,9 @@ def compile_seed(text):
                 marks[word[1:]] = len(out)
             elif not colon:
                 out += bytes.fromhex(word)
-            elif kind in ('u8', 'u16', 'u32', 'u64'):
+            elif kind in ('u8', 'u16', 'u32', 'u64', 'b16', 'b32', 'b64'):
                 size = int(kind[1:]) // 8
-                later.append((line, len(out), size, rest))
+                later.append((line, len(out), size, 'little' if kind[0] == 'u' else 'big', rest))
                 out += bytes(size)
             elif kind == 'zero':
                 out += bytes(int(rest, 0))
@@ -74,12 +75,12 @@ def compile_seed(text):
                 raise ValueError('unknown word')
         except (ValueError, SyntaxError) as error:
             raise ValueError(f'line {line}: {word}: {error}') from error
-    for line, at, size, text_value in later:
+    for line, at, size, order, text_value in later:
         try:
             number = value(text_value, marks)
         except KeyError as error:
             raise ValueError(f'line {line}: no mark {error}') from error
-        out[at:at + size] = (number % (1 << 8 * size)).to_bytes(size, 'little')
+        out[at:at + size] = (number % (1 << 8 * size)).to_bytes(size, order)
     return bytes(out)
 
 
