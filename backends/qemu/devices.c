@@ -8,7 +8,8 @@
  */
 #include "devices.h"
 
-#include <jansson.h>
+#include "json.h"
+
 #include <spi/bytes.h>
 #include <string.h>
 #include <vmifs/error.h>
@@ -21,7 +22,7 @@
 #define MAX_DEPTH 16
 #define MAX_DEVICES 65536
 /* Passed in all, those of arrays one by one; a large machine's states have 100,000. */
-#define MAX_FIELDS (16 << 20)
+#define MAX_FIELDS (1 << 20)
 
 typedef struct {
 	VmifsBytes at;
@@ -237,7 +238,7 @@ find_description(const guint8 *data, gsize len, gsize *ret_start)
 		if (take_number(&head, 4) != len - at)
 			continue;
 		*ret_start = start;
-		return json_loadb((const char *) data + at, len - at, 0, NULL);
+		return qemu_json_parse((const char *) data + at, len - at, NULL);
 	}
 	return NULL;
 }
