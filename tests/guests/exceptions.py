@@ -4,7 +4,7 @@
 # Everything else is compared byte for byte.  A row excuses one difference when all its patterns match in
 # full; `compare --report` prints how often each row was needed, and a row that nothing needs shall go.
 #
-#   who    process class: collector, kworker, kthread (a kworker is one too), user; '' for system files
+#   who    process class: collector, restless, kworker, kthread (a kworker is one too), user; '' for system files
 #   file   name below the process's or the guest's folder, threads as task/TID/…
 #   item   field, or line, within the file (see PARSERS in compare)
 #   rule   how far it may differ (see RULES in compare)
@@ -15,6 +15,8 @@ EXCEPTIONS = [
     # who, file, item, rule, why
     ('collector', ANY, ANY, 'all',
      'it was at work while it told of itself, and asleep when the memory was saved'),
+    ('restless', ANY, ANY, 'all',
+     'in guests that run on: processes that come and go, and count, all the time'),
     ('kworker', 'pids', ANY, 'any',
      'the kernel starts and ends workers as it pleases between the telling and the dump'),
     ('kworker', r'(task/\d+/)?(comm|stat|status)', r'comm|Name', 'worker-name',
@@ -52,6 +54,9 @@ EXCEPTIONS = [
      'not tables of the kernel or of a module: code made at run time'),
     ('', 'uptime|procs/uptime', ANY, ('within', 30), 'time goes on until the dump'),
     ('', 'loadavg|procs/loadavg', ANY, ('within', 10), 'processes run until the dump'),
+    ('', 'procs/loadavg', 'field5', 'grown', 'the last pid that was given'),
+    ('user|kthread|kworker', r'(task/\d+/)?status', 'SigQ', ('within', 3),
+     'signals that wait in any process of the user, those about ended children among them'),
     ('', 'meminfo|procs/meminfo', r'(?!MemTotal|SwapTotal|Hugepage|Vmalloc(Total)).*', ('within', 16384),
      'memory is taken and given back until the dump (kB)'),
     ('', r'procs/(stat|interrupts|softirqs|vmstat|zoneinfo|buddyinfo|pagetypeinfo|slabinfo|schedstat|'

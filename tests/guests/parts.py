@@ -24,6 +24,9 @@ MODULES = {'virtio_pci': '', 'virtio_blk': '', 'virtio_net': '', 'veth': '', 'du
 ACTORS = ['actor', 'odd']
 # Ordinary dynamically linked programs of the host, for maps with ld.so and libc in them.
 PROGRAMS = ['bash', 'cat', 'sleep', 'env']
+# Two network cards with a cable between them.
+NETWORK = ['-netdev', 'hubport,id=left,hubid=0', '-netdev', 'hubport,id=right,hubid=0',
+           '-device', 'virtio-net-pci,netdev=left,romfile=', '-device', 'virtio-net-pci,netdev=right,romfile=']
 
 
 class Cpio:
@@ -104,9 +107,8 @@ def add_base(cpio, init):
         cpio.dir(name)
     cpio.put('init', 0o100755, read(f'{HERE}/guest/{init}'))
     cpio.put('bin/busybox', 0o100755, static_busybox())
-    for name in ['collect', 'restless']:
+    for name in ['collect', 'console', 'restless']:
         cpio.put('usr/bin/' + name, 0o100755, read(build(name, '-static')))
-    cpio.put('usr/bin/console', 0o100755, read(HERE + '/guest/console'))
     cpio.put('etc/passwd', 0o100644, b'root:x:0:0:root:/:/bin/sh\n')
 
 

@@ -22,6 +22,7 @@
 #     name=None         QEMU's -name
 #     paused=False      not yet started: guest.qmp.call('cont')
 #     firmware=False    no kernel: stays in the firmware
+#     folder=None       a folder of the test's for its files
 #     actors=False      with make-guest's processes in odd states, and a disk for what they tell: guest.truth()
 #
 # guest.qmp is a monitor of the test's own (no path, so that nobody else can take it), guest.pid QEMU's
@@ -29,7 +30,6 @@
 # ends.  At most two guests of guest() run at a time: the one not asked for the longest makes room.
 
 import atexit
-import base64
 import contextlib
 import os
 import re
@@ -50,11 +50,11 @@ BOOT_SECONDS = 180  # on a machine that has much else to do
 HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
             'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
-            'paused': False, 'firmware': False, 'actors': False}
+            'paused': False, 'firmware': False, 'actors': False, 'folder': None}
 
 
 class Console:
-    """The guest's serial port, at whose other end a shell runs what it is sent (guests/guest/console)."""
+    """The guest's serial port, at whose other end a shell runs what it is sent (guests/guest/console.c)."""
 
     def __init__(self, sock):
         self.sock = sock
@@ -80,10 +80,14 @@ class Console:
         self.seen += data
         self.tail = (self.tail + data)[-4000:]
 
+    def send(self, script):
+        data = script.encode() + b'\n'
+        self.sock.sendall(b'%d\n%b' % (len(data), data))
+
     def run(self, script, seconds):
         """(exit status, output)"""
         self.sock.settimeout(seconds)
-        self.sock.sendall(base64.b64encode(script.encode()) + b'\n')
+        self.send(script)
         end = time.monotonic() + seconds
         _, found = self.until(rb'\n=(\d+) (\d+)\n', seconds)
         status, length = int(found[1]), int(found[2])
@@ -98,7 +102,7 @@ class Guest:
         unknown = set(options) - set(DEFAULTS)
         mountlib.check(not unknown, f'no such options of a guest: {unknown}')
         self.options = {**DEFAULTS, **options}
-        self.folder = mountlib.folder()
+        self.folder = self.options['folder'] or mountlib.folder()
         self.slots = 0
         self.monitor = f'{self.folder}/qmp' if self.options['monitor'] else None
         self.disk = f'{self.folder}/truth.tar' if self.options['actors'] else None
@@ -161,7 +165,7 @@ class Guest:
             with open(self.disk, 'wb') as disk:
                 disk.truncate(4 << 30)
             words += ['-drive', f'file={self.disk},if=none,id=truth,format=raw,cache=unsafe',
-                      '-device', 'virtio-blk-pci,drive=truth']
+                      '-device', 'virtio-blk-pci,drive=truth', *parts.NETWORK]
         if not of['firmware']:
             kernel, release = Apt(of['suite'], 1, lambda text: None).kernel('cloud')
             self.make_initrd(kernel, release)
@@ -201,7 +205,7 @@ class Guest:
 
     def reboot(self):
         """The word at `console` comes anew: call wait_console()."""
-        self.console.sock.sendall(base64.b64encode(b'rm -f /run/tick; reboot -f') + b'\n')
+        self.console.send('reboot -f')
 
     def plug(self, size):
         """A module of so many MB into the next free slot."""
@@ -218,8 +222,8 @@ class Guest:
 
     def truth(self, target):
         """Lets the guest tell of itself (twice) into that folder, as make-guest has it."""
-        self.start('collect /dev/vda >/run/collected')
-        self.run('until grep -q ready /run/collected; do pidof collect; sleep 0.1; done >/dev/null', 120)
+        self.console.send('setsid collect /dev/vda >/dev/ttyS0 2>&1 &')
+        self.console.until(rb'vmifs-guest: ready', 180)
         parts.save_truth(self.disk, target + '/truth')
 
     def status(self):
