@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * block: what lies behind a RAM block is found out once, when it appears. Whether a page of a file
- * is there is asked of mincore(2) first, which is bounded; lseek(2) alone would walk to the end of
- * the data, however far that is, for each question.
+ * block: what lies behind a RAM block is found out once, when it appears. A page of a shared file
+ * that the process has in its tables is there; only of the others the file is asked. lseek(2) alone
+ * would look at each page of it, which takes longer than to read them.
  */
 #include "block.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -26,18 +25,10 @@ struct QemuBlock {
 	int fd;                /* of the file; -1 = none */
 	gboolean is_huge;      /* that file is of huge pages */
 	gboolean is_whole;     /* that file is the block and nothing else */
-	gboolean has_mincore;  /* we may ask it of that file */
 	VmifsMapping *mapping; /* (nullable) of a shared file */
 };
 
 /* ---- life ---- */
-
-/* To others, mincore() says that all is there. */
-static gboolean
-may_ask_mincore(int fd, const struct stat *st)
-{
-	return !geteuid() || geteuid() == st->st_uid || !faccessat(fd, "", W_OK, AT_EMPTY_PATH);
-}
 
 static void
 find_file(QemuBlock *block)
@@ -55,7 +46,6 @@ find_file(QemuBlock *block)
 		return;
 	block->is_whole =
 		!block->backing.offset && st.st_size >= 0 && (guint64) st.st_size == block->len;
-	block->has_mincore = may_ask_mincore(block->fd, &st);
 	/* What cannot be mapped is read. */
 	block->mapping = vmifs_mapping_new(block->fd, block->backing.offset, block->len, NULL);
 }
@@ -208,20 +198,6 @@ is_set(const guint64 *bits, gsize i)
 	return bits[i / 64] >> i % 64 & 1;
 }
 
-/* Those of the n pages that our kernel has in its cache. */
-static void
-look_in_cache(const QemuBlock *block, guint64 first, gsize n, guint64 *bits)
-{
-	const guint8 *data = block->mapping ? vmifs_mapping_data(block->mapping) : NULL;
-	guint8 resident[QEMU_PRESENCE_PAGES];
-
-	if (!data || !block->has_mincore ||
-	    mincore((gpointer) (data + first * block->page), n * block->page, resident))
-		return;
-	for (gsize i = 0; i < n; i++)
-		bits[i / 64] |= (guint64) (resident[i] & 1) << i % 64;
-}
-
 /* Those of the n pages that are not set and that the file has data for (swapped out, on disk). */
 static void
 look_in_file(const QemuBlock *block, guint64 first, gsize n, guint64 *bits)
@@ -255,7 +231,8 @@ qemu_block_look(const QemuBlock *block, guint64 first_page, QemuWindow *ret)
 	} else if (block->backing.kind == QEMU_BACKING_SHARED && block->is_huge) {
 		set_all(window.in_file, n);
 	} else if (block->backing.kind == QEMU_BACKING_SHARED) {
-		look_in_cache(block, first_page, n, window.in_file);
+		qemu_process_presence(block->process, block->address + first_page * block->page, n,
+				      window.in_file);
 		look_in_file(block, first_page, n, window.in_file);
 	} else if (!qemu_process_presence(block->process, block->address + first_page * block->page,
 					  n, window.in_process)) {

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -24,6 +25,21 @@
 #define BATCH 256 /* elements of one call; the kernel takes 1024 */
 #define MAX_MAPS ((gsize) 64 << 20)
 #define PAGEMAP_SOMETHING ((guint64) 3 << 62) /* present, or swapped out */
+
+/* ioctl(PAGEMAP_SCAN) of Linux 6.7; older headers lack it. See its admin-guide/mm/pagemap.rst. */
+#define SCAN_PRESENT ((guint64) 1 << 3)
+#define SCAN_SWAPPED ((guint64) 1 << 4)
+
+typedef struct {
+	guint64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	guint64 inverted, all_of, any_of, told;
+} Scan;
+
+typedef struct {
+	guint64 start, end, categories;
+} ScanRange;
+
+#define SCAN _IOWR('f', 16, Scan)
 
 struct QemuProcess {
 	pid_t pid;
@@ -226,21 +242,61 @@ qemu_process_maps(const QemuProcess *self, GError **error)
 	return (char *) g_byte_array_free(g_steal_pointer(&text), FALSE);
 }
 
-gboolean
-qemu_process_presence(const QemuProcess *self, guint64 address, gsize n, guint64 *ret_bits)
+/* Ten times as fast as to read entries. FALSE: this kernel knows no such thing. */
+static gboolean
+scan_pages(const QemuProcess *self, guint64 address, gsize n, guint64 page, guint64 *bits)
+{
+	ScanRange ranges[QEMU_PRESENCE_PAGES];
+	Scan scan = { .size = sizeof scan,
+		      .start = address,
+		      .end = address + n * page,
+		      .vec = (guintptr) ranges,
+		      .vec_len = G_N_ELEMENTS(ranges),
+		      .any_of = SCAN_PRESENT | SCAN_SWAPPED,
+		      .told = SCAN_PRESENT };
+	int n_ranges = ioctl(self->pagemap, SCAN, &scan);
+
+	if (n_ranges < 0 || n_ranges > QEMU_PRESENCE_PAGES || scan.walk_end != scan.end)
+		return FALSE;
+	for (int i = 0; i < n_ranges; i++) {
+		/* Huge pages are told whole. */
+		guint64 end = MIN(ranges[i].end, scan.end);
+		for (guint64 at = MAX(ranges[i].start, address); at < end; at += page) {
+			guint64 bit = (at - address) / page;
+			bits[bit / 64] |= (guint64) 1 << bit % 64;
+		}
+	}
+	return TRUE;
+}
+
+static gboolean
+read_entries(const QemuProcess *self, guint64 address, gsize n, guint64 page, guint64 *bits)
 {
 	guint64 entries[QEMU_PRESENCE_PAGES];
-	guint64 bits[QEMU_PRESENCE_PAGES / 64] = { 0 };
-	guint64 page = (guint64) sysconf(_SC_PAGESIZE);
-
-	g_assert(n <= QEMU_PRESENCE_PAGES);
 	gssize got = pread(self->pagemap, entries, n * 8, (off_t) (address / page * 8));
+
 	if (got < 0 || (gsize) got != n * 8)
 		return FALSE;
 	for (gsize i = 0; i < n; i++) {
 		if (entries[i] & PAGEMAP_SOMETHING)
 			bits[i / 64] |= (guint64) 1 << i % 64;
 	}
+	return TRUE;
+}
+
+gboolean
+qemu_process_presence(const QemuProcess *self, guint64 address, gsize n, guint64 *ret_bits)
+{
+	guint64 bits[QEMU_PRESENCE_PAGES / 64] = { 0 };
+	guint64 page = (guint64) sysconf(_SC_PAGESIZE);
+
+	g_assert(n <= QEMU_PRESENCE_PAGES);
+	if (!scan_pages(self, address, n, page, bits) &&
+	    !read_entries(self, address, n, page, bits))
+		return FALSE;
+	/* Who has ended has no pages; those are no holes. */
+	if (qemu_process_is_gone(self))
+		return FALSE;
 	memcpy(ret_bits, bits, (n + 63) / 64 * 8);
 	return TRUE;
 }
