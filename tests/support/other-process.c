@@ -34,6 +34,24 @@ typedef struct {
 
 /* ---- in the other process ---- */
 
+/* With a guard page behind it, and, as huge pages want it, at a round address. */
+static guint8 *
+map_memory(OtherKind kind, int fd, gsize len)
+{
+	gboolean is_shared =
+		kind != OTHER_ANONYMOUS && kind != OTHER_FILE_PRIVATE && kind != OTHER_HUGE_PRIVATE;
+	guint8 *place = mmap(NULL, len + 2 * HUGE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (place == MAP_FAILED)
+		return MAP_FAILED;
+	place += HUGE - (guintptr) place % HUGE;
+	return mmap(place, len, PROT_READ | PROT_WRITE,
+		    MAP_FIXED | (is_shared ? MAP_SHARED : MAP_PRIVATE) |
+			    (fd < 0 ? MAP_ANONYMOUS : 0),
+		    fd, 0);
+}
+
 static guint64
 obey(guint8 *memory, const Order *order)
 {
@@ -46,8 +64,7 @@ obey(guint8 *memory, const Order *order)
 	case ADVISE:
 		return madvise(memory + order->offset, order->len, order->value) != 0;
 	case PLUG:
-		return (guintptr) mmap(NULL, order->len, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		return (guintptr) map_memory(OTHER_ANONYMOUS, -1, order->len);
 	}
 	return 1;
 }
@@ -83,23 +100,6 @@ make_file(OtherKind kind, gsize len)
 	for (gsize at = 0; kind == OTHER_FILE_PRIVATE && at < len; at += 2 * PAGE)
 		ck_assert_int_eq(pwrite(fd, page, PAGE, (off_t) at), PAGE);
 	return fd;
-}
-
-/* With a guard page behind it, and, as huge pages want it, at a round address. */
-static guint8 *
-map_memory(OtherKind kind, int fd, gsize len)
-{
-	gboolean is_shared =
-		kind != OTHER_ANONYMOUS && kind != OTHER_FILE_PRIVATE && kind != OTHER_HUGE_PRIVATE;
-	guint8 *place = mmap(NULL, len + 2 * HUGE, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	ck_assert_ptr_ne(place, MAP_FAILED);
-	place += HUGE - (guintptr) place % HUGE;
-	return mmap(place, len, PROT_READ | PROT_WRITE,
-		    MAP_FIXED | (is_shared ? MAP_SHARED : MAP_PRIVATE) |
-			    (fd < 0 ? MAP_ANONYMOUS : 0),
-		    fd, 0);
 }
 
 OtherProcess *
