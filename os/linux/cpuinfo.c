@@ -5,6 +5,7 @@
  * any two kernels.
  */
 #include "linux.h"
+#include "times.h"
 
 #define MAX_WORDS 64
 #define WORD_BITS 32
@@ -284,10 +285,11 @@ count_siblings(const GArray *packages, guint cpu)
 static gboolean
 find_hz(const Linux *os, guint64 *ret, GError **error)
 {
-	guint64 tick;
+	LinuxJiffies jiffies;
 
-	if (!linux_variable(os, "tick_nsec", 8, &tick, error))
+	if (!linux_jiffies(os, &jiffies, error))
 		return FALSE;
+	guint64 tick = jiffies.length;
 	*ret = tick ? CLAMP((NS_PER_S + tick / 2) / tick, 1, 5000) : 1;
 	return TRUE;
 }

@@ -46,21 +46,23 @@ LINUX_VIEW(linux_render_filesystems)
 {
 	LinuxCursor c = { .os = os };
 	gsize start = out->len;
-	guint64 at;
+	guint64 link, link_at = 0;
 
-	if (!linux_variable(os, "file_systems", 8, &at, error))
+	if (!linux_variable(os, "file_systems", 8, &link, error))
 		return FALSE;
-	for (guint n = 0; at && !c.error; n++) {
+	linux_offset(os, LINUX_FIELD_FILESYSTEM_LIST, &link_at, NULL);
+	for (guint n = 0; link && !c.error; n++) {
 		if (n == MAX_FILESYSTEMS) {
 			g_set_error_literal(&c.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 					    "file systems: their chain does not end");
 			break;
 		}
+		guint64 at = link - link_at;
 		guint64 flags = linux_take(&c, at, LINUX_FIELD_FILESYSTEM_FLAGS);
 		g_string_append(out, flags & FS_REQUIRES_DEV ? "\t" : "nodev\t");
 		append_pointed(os, at, LINUX_FIELD_FILESYSTEM_NAME, out);
 		g_string_append_c(out, '\n');
-		at = linux_take(&c, at, LINUX_FIELD_FILESYSTEM_NEXT);
+		link = linux_take(&c, at, LINUX_FIELD_FILESYSTEM_NEXT);
 	}
 	if (!linux_cursor_end(&c, error)) {
 		g_string_truncate(out, start);

@@ -19,9 +19,9 @@ typedef struct {
 	LinuxCursor c;
 } Drivers;
 
-/* What the kernel calls a type and its subtype. */
+/* What the kernel calls a type and its subtype. Types were counted from 1 on, later from 0. */
 static void
-append_kind(GString *out, guint type, guint subtype)
+append_kind(Drivers *d, guint number, guint subtype)
 {
 	static const struct {
 		guint type, subtype; /* 0: any */
@@ -33,13 +33,16 @@ append_kind(GString *out, guint type, guint subtype)
 		{ 3, 0, "serial" },          { 4, 1, "pty:master" },
 		{ 4, 2, "pty:slave" },       { 4, 0, "pty" },
 	};
+	gint64 system = 1;
 
+	linux_layout_value(d->os->layout, LINUX_VALUE_TTY_DRIVER_TYPE_SYSTEM, &system);
+	guint type = number + 1 - (guint) system;
 	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
 		if (kinds[i].type == type && (!kinds[i].subtype || kinds[i].subtype == subtype)) {
-			g_string_append(out, kinds[i].text);
+			g_string_append(d->out, kinds[i].text);
 			return;
 		}
-	g_string_append_printf(out, "type:%u.%u", type, subtype);
+	g_string_append_printf(d->out, "type:%u.%u", number, subtype);
 }
 
 static char *
@@ -68,7 +71,7 @@ append_range(Drivers *d, guint64 driver, guint64 from, guint64 num)
 		g_string_append_printf(d->out, "%3u %u-%u ", major, minor, minor + (guint) num - 1);
 	else
 		g_string_append_printf(d->out, "%3u %7u ", major, minor);
-	append_kind(d->out, (guint) linux_take(&d->c, driver, LINUX_FIELD_TTY_DRIVER_TYPE),
+	append_kind(d, (guint) linux_take(&d->c, driver, LINUX_FIELD_TTY_DRIVER_TYPE),
 		    (guint) linux_take(&d->c, driver, LINUX_FIELD_TTY_DRIVER_SUBTYPE));
 	g_string_append_c(d->out, '\n');
 }

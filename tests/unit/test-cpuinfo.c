@@ -10,6 +10,7 @@
 	"x86_capability@124:4x3 loops_per_jiffy@136:8 x86_tlbsize@144:4 "                          \
 	"x86_clflush_size@148:2 x86_cache_alignment@152:4 x86_phys_bits@156:1 "                    \
 	"x86_virt_bits@157:1 x86_power@160:4\n"                                                    \
+	"struct clocksource 8 mult@0:4 shift@4:4\n"                                                \
 	"enum NR_CPUID_WORDS=2\n"
 
 /* A table of names, of which those at the given places are not NULL. */
@@ -26,7 +27,11 @@ make_cpu(Fixture *f, gboolean with_names)
 {
 	guint64 cpu = linux_guest_new(&f->g, LINUX_STRUCT_CPUINFO);
 	linux_guest_symbol(&f->g, "cpu_info", cpu);
-	variable(f, "tick_nsec", 4000250);
+	guint64 clock = linux_guest_new(&f->g, LINUX_STRUCT_CLOCKSOURCE);
+	linux_guest_symbol(&f->g, "clocksource_jiffies", clock);
+	linux_guest_put(&f->g, clock, LINUX_FIELD_CLOCKSOURCE_MULT, 4000250U << 8);
+	linux_guest_put(&f->g, clock, LINUX_FIELD_CLOCKSOURCE_SHIFT, 8);
+	variable(f, "jiffies_64", 0);
 	variable(f, "cpu_khz", 2594039);
 	if (with_names)
 		names(f, "x86_cap_flags", 4, "tsc", 33, "e\033vil");

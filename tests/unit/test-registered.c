@@ -34,6 +34,20 @@ START_TEST(filesystems_without_a_device_say_so)
 }
 END_TEST
 
+START_TEST(filesystems_in_a_list_are_found_by_their_nodes)
+{
+	Fixture f;
+	setup(&f, "struct hlist_node 16 next@0:8 pprev@8:8\n"
+		  "struct file_system_type 40 name@0:8 fs_flags@8:4 list@16=hlist_node\n");
+	guint64 last = filesystem(&f, "ext4", 1, 0);
+	guint64 first =
+		filesystem(&f, "proc", 0, linux_guest_at(&f.g, last, LINUX_FIELD_FILESYSTEM_LIST));
+	variable(&f, "file_systems", linux_guest_at(&f.g, first, LINUX_FIELD_FILESYSTEM_LIST));
+	shows(&f, linux_render_filesystems, NULL, "nodev\tproc\n\text4\n");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(ring_of_filesystems_ends)
 {
 	Fixture f;
@@ -138,6 +152,7 @@ make_suite(void)
 	Suite *s = suite_create("registered");
 	TCase *t = tcase_create("registered");
 	tcase_add_test(t, filesystems_without_a_device_say_so);
+	tcase_add_test(t, filesystems_in_a_list_are_found_by_their_nodes);
 	tcase_add_test(t, ring_of_filesystems_ends);
 	tcase_add_test(t, chain_into_nowhere_fails);
 	tcase_add_test(t, devices_are_sorted_by_number);

@@ -46,6 +46,22 @@ START_TEST(each_kind_has_its_name)
 }
 END_TEST
 
+START_TEST(types_are_counted_as_the_kernel_says)
+{
+	Fixture f;
+	setup(&f, TYPES "enum TTY_DRIVER_TYPE_SYSTEM=0 TTY_DRIVER_TYPE_CONSOLE=1\n");
+	guint64 nodes[] = { variable(&f, "tty_drivers", 0), driver(&f, "serial", 4, 64, 32, 2, 1),
+			    driver(&f, "unknown", 4, 1, 63, 1, 0),
+			    driver(&f, "odd", 9, 0, 2, 77, 5) };
+	linux_guest_ring(&f.g, nodes, G_N_ELEMENTS(nodes));
+	shows(&f, linux_render_tty_drivers, NULL,
+	      FIRST "serial               /dev/ttyX       4 64-95 serial\n"
+		    "unknown              /dev/ttyX       4 1-63 console\n"
+		    "odd                  /dev/ttyX       9 0-1 type:77.5\n");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(range_over_two_majors_is_two_lines)
 {
 	Fixture f;
@@ -93,6 +109,7 @@ make_suite(void)
 	Suite *s = suite_create("tty");
 	TCase *t = tcase_create("tty");
 	tcase_add_test(t, each_kind_has_its_name);
+	tcase_add_test(t, types_are_counted_as_the_kernel_says);
 	tcase_add_test(t, range_over_two_majors_is_two_lines);
 	tcase_add_test(t, count_of_devices_is_bounded);
 	tcase_add_test(t, broken_ring_fails);
