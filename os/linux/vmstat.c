@@ -10,8 +10,9 @@
 #define MAX_ITEMS 1024
 #define MAX_NODES 1024
 #define MAX_ZONES 16
-#define MAX_SHARES (4 * 1024 * 1024)
-#define HUGE_PAGES 512 /* small ones in a huge one */
+#define MAX_NUMA_ITEMS 16
+#define MAX_SHARES (512 * 1024) /* of 2048 processors in 64 nodes of four zones */
+#define HUGE_PAGES 512          /* small ones in a huge one */
 #define PERCENT 100
 
 typedef struct {
@@ -77,53 +78,59 @@ value_at(Stat *s, const char *array, LinuxValue item)
 
 /* Adds those of one zone. */
 static void
-add_zone(Stat *s, const GArray *cpus, guint64 zone, guint64 item, guint64 *sum)
+add_zone(Stat *s, const GArray *cpus, const VmifsMember *events, guint64 zone, guint64 *sums)
 {
 	guint64 pcp, own, n;
-	VmifsMember events;
 
-	if (s->error || !linux_get(s->os, zone, LINUX_FIELD_ZONE_PCP, &pcp, &s->error) || !pcp ||
-	    !linux_member(s->os, LINUX_FIELD_ZONE_PCP_NUMA, &events, &s->error) ||
-	    item >= events.count)
+	if (s->error || !linux_get(s->os, zone, LINUX_FIELD_ZONE_PCP, &pcp, &s->error) || !pcp)
 		return;
 	s->n_shares += cpus->len;
-	if (s->n_shares > MAX_SHARES || !vmifs_call_check(s->call, &s->error))
+	if (s->n_shares > MAX_SHARES)
+		g_set_error_literal(&s->error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+				    "more shares of zones than there can be");
+	if (s->error || !vmifs_call_check(s->call, &s->error))
 		return;
-	for (guint i = 0; i < cpus->len; i++)
-		if (linux_percpu(s->os, pcp, g_array_index(cpus, guint32, i), &own, NULL) &&
-		    linux_load(s->os, own + events.offset + item * events.elem_size,
-			       events.elem_size, &n, NULL))
-			*sum += n;
+	for (guint i = 0; i < cpus->len; i++) {
+		if (!linux_percpu(s->os, pcp, g_array_index(cpus, guint32, i), &own, NULL))
+			continue;
+		for (guint64 k = 0; k < MIN(events->count, MAX_NUMA_ITEMS); k++)
+			if (linux_load(s->os, own + events->offset + k * events->elem_size,
+				       events->elem_size, &n, NULL))
+				sums[k] += n;
+	}
 }
 
-static guint64
-numa_shares(Stat *s, guint64 item)
+static void
+add_shares(Stat *s, guint64 *sums)
 {
 	g_autoptr(GArray) cpus = linux_cpus(s->os, "__cpu_online_mask", NULL);
 	const VmifsMember *zones = linux_layout_member(s->os->layout, LINUX_FIELD_NODE_ZONES);
-	guint64 table, data, n_nodes, sum = 0;
+	const VmifsMember *events = linux_layout_member(s->os->layout, LINUX_FIELD_ZONE_PCP_NUMA);
+	guint64 table, data, n_nodes;
 
-	if (!cpus || !zones || !linux_has(s->os, LINUX_FIELD_ZONE_PCP) ||
-	    !linux_has(s->os, LINUX_FIELD_ZONE_PCP_NUMA) ||
+	if (!cpus || !zones || !events || !linux_has(s->os, LINUX_FIELD_ZONE_PCP) ||
 	    !linux_symbol(s->os, "node_data", &table, NULL) ||
 	    !linux_variable(s->os, "nr_node_ids", 4, &n_nodes, NULL))
-		return 0;
+		return;
 	for (guint64 n = 0; n < MIN(n_nodes, MAX_NODES); n++) {
 		if (!linux_load(s->os, table + n * 8, 8, &data, NULL) || !data)
 			continue;
 		for (guint64 z = 0; z < MIN(zones->count, MAX_ZONES); z++)
-			add_zone(s, cpus, data + zones->offset + z * zones->elem_size, item, &sum);
+			add_zone(s, cpus, events, data + zones->offset + z * zones->elem_size,
+				 sums);
 	}
-	return sum;
 }
 
 static void
 append_numa(Stat *s)
 {
 	guint64 n = count(s->os, LINUX_VALUE_NR_VM_NUMA_EVENT_ITEMS);
+	guint64 sums[MAX_NUMA_ITEMS] = { 0 };
 
+	if (n)
+		add_shares(s, sums);
 	for (guint64 i = 0; i < n; i++)
-		append_item(s, sum_at(s, "vm_numa_event", i) + numa_shares(s, i));
+		append_item(s, sum_at(s, "vm_numa_event", i) + (i < MAX_NUMA_ITEMS ? sums[i] : 0));
 	if (n)
 		return;
 	n = count(s->os, LINUX_VALUE_NR_VM_NUMA_STAT_ITEMS); /* before 5.14 */
