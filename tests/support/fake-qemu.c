@@ -32,8 +32,9 @@ parse_session(const char *text)
 	GString *answer = NULL;
 
 	for (gsize i = 0; lines[i]; i++) {
-		if (lines[i][0] == '\t' && answer) {
-			g_string_append(answer, lines[i] + 1);
+		gboolean is_empty = !lines[i][0] && lines[i + 1];
+		if (answer && (lines[i][0] == '\t' || is_empty)) {
+			g_string_append(answer, lines[i] + !is_empty);
 			g_string_append_c(answer, '\n');
 		} else if (lines[i][0] && lines[i][0] != '#') {
 			GQueue *queue = g_hash_table_lookup(answers, lines[i]);

@@ -2,7 +2,7 @@
 /*
  * fake-qemu: a monitor without a QEMU: what a real one once said, said again, over a socket that
  * serves one client at a time as QEMU's does, and as badly as a test wants. A recorded session is
- * text; an answer's lines begin with a tab:
+ * text; an answer's lines begin with a tab, or are empty:
  *
  *   # comment
  *   qmp query-status
