@@ -41,6 +41,7 @@ vmifs_aspace_gather(VmifsAspace *aspace, guint64 va, gsize len, VmifsGatherFlags
 	len = vmifs_aspace_clip(va, len);
 	if (!len)
 		return 0;
+	vmifs_physmem_touch(aspace->tables.mem);
 	vmifs_gather_init(&gather, aspace->tables.mem, segments);
 	vmifs_walker_init(&walker, &aspace->tables, va, va + (len - 1), G_MAXUINT64);
 	for (guint n = 0; vmifs_walker_next(&walker, &range); n++) {
@@ -158,6 +159,7 @@ vmifs_aspace_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_d
 	VmifsWalker walker;
 	VmifsRange range;
 
+	vmifs_physmem_touch(aspace->tables.mem);
 	vmifs_walker_init(&walker, &aspace->tables, va, last, seek_budgets[!!want_data].tables);
 	for (guint n = 0; vmifs_walker_next(&walker, &range); n++) {
 		if (range.kind == VMIFS_RANGE_PAGE) {

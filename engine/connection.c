@@ -3,6 +3,7 @@
 #include "connection.h"
 
 #include "backend-call.h"
+#include "physmem.h"
 
 /* ---- what the backend tells ---- */
 
@@ -42,6 +43,8 @@ connection_alloc(const VmifsBackend *backend)
 	g_atomic_ref_count_init(&connection->refs);
 	connection->backend = backend;
 	connection->users = 1;
+	connection->epoch.is_live = !backend->frozen;
+	connection->mems = g_ptr_array_new();
 	g_mutex_init(&connection->lock);
 	return connection;
 }
@@ -49,6 +52,7 @@ connection_alloc(const VmifsBackend *backend)
 static void
 connection_free(VmifsConnection *connection)
 {
+	g_ptr_array_unref(connection->mems);
 	g_mutex_clear(&connection->lock);
 	g_free(connection);
 }
@@ -71,7 +75,11 @@ vmifs_connection_open(const VmifsBackend *backend, const VmifsSource *src, const
 
 	source.changed = changed;
 	source.engine = connection;
-	connection->guest_rw = src->options && src->options->guest_rw;
+	if (src->options) {
+		connection->guest_rw = src->options->guest_rw;
+		connection->epoch.max_age_us =
+			(gint64) src->options->cache_ms * G_TIME_SPAN_MILLISECOND;
+	}
 	connection->instance = vmifs_backend_open(backend, &source, call, error);
 	if (!connection->instance)
 		g_clear_pointer(&connection, connection_free);
@@ -119,10 +127,35 @@ vmifs_connection_leave(VmifsConnection *connection)
 }
 
 void
+vmifs_connection_add_mem(VmifsConnection *connection, VmifsPhysmem *mem)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->lock);
+
+	g_ptr_array_add(connection->mems, mem);
+	if (vmifs_connection_is_gone(connection))
+		vmifs_physmem_drop(mem);
+}
+
+void
+vmifs_connection_remove_mem(VmifsConnection *connection, VmifsPhysmem *mem)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->lock);
+
+	g_ptr_array_remove_fast(connection->mems, mem);
+}
+
+void
 vmifs_connection_drop(VmifsConnection *connection)
 {
-	if (!connection->backend->frozen &&
-	    g_atomic_int_compare_and_exchange(&connection->gone, 0, 1))
+	if (connection->backend->frozen)
+		return;
+	g_mutex_lock(&connection->lock);
+	gboolean first = g_atomic_int_compare_and_exchange(&connection->gone, 0, 1);
+	/* One that nobody refers to any more is still whole: it has yet to be removed here. */
+	for (guint i = 0; first && i < connection->mems->len; i++)
+		vmifs_physmem_drop(g_ptr_array_index(connection->mems, i));
+	g_mutex_unlock(&connection->lock);
+	if (first)
 		vmifs_connection_leave(connection);
 }
 

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "epoch.h"
+
 #include <spi/backend.h>
 
 typedef struct VmifsConnection VmifsConnection;
@@ -20,11 +22,13 @@ struct VmifsConnection {
 	gboolean guest_rw;
 	gint users; /* atomic; of what is not frozen */
 	gint gone;  /* atomic */
+	VmifsEpoch epoch;
 
 	GMutex lock;   /* guards what follows */
 	guint pending; /* VmifsChange bits that nobody was told yet */
 	void (*told)(gpointer user, guint what);
 	gpointer told_user;
+	GPtrArray *mems; /* every VmifsPhysmem over it that lives; (borrowed) */
 };
 
 /* Opens src, whose changed() and engine are set here. */
@@ -45,8 +49,15 @@ void
 vmifs_connection_listen(VmifsConnection *connection, void (*told)(gpointer user, guint what),
 			gpointer user);
 
-/* The guest has gone: no further call reaches the backend, and its instance is closed as soon as
- * the last one has left. Nothing happens for what is frozen. */
+/* Every memory over the connection is known to it, to be dropped with it: at once when it has gone
+ * already. */
+void
+vmifs_connection_add_mem(VmifsConnection *connection, VmifsPhysmem *mem);
+void
+vmifs_connection_remove_mem(VmifsConnection *connection, VmifsPhysmem *mem);
+
+/* The guest has gone: all its memory is dropped, no further call reaches the backend, and its
+ * instance is closed as soon as the last one has left. Nothing happens for what is frozen. */
 void
 vmifs_connection_drop(VmifsConnection *connection);
 gboolean

@@ -24,8 +24,7 @@ typedef struct {
 	int score;
 	guint order; /* of being added: breaks ties */
 	char *evidence;
-	gpointer data;
-	GDestroyNotify free_data;
+	gpointer data;       /* of vmifs_instance_data() */
 	const char *outcome; /* (static) */
 	char *fault;         /* (nullable) why attaching failed */
 } Candidate;
@@ -124,8 +123,7 @@ vmifs_probe_add(VmifsProbe *probe, VmifsAspace *kernel, int score, char *evidenc
 				.score = score,
 				.order = probe->candidates->len,
 				.evidence = evidence,
-				.data = data,
-				.free_data = free_data,
+				.data = vmifs_instance_data(data, free_data),
 				.outcome = "lost" };
 	g_array_append_val(probe->candidates, candidate);
 }
@@ -168,9 +166,7 @@ candidate_clear(gpointer data)
 {
 	Candidate *candidate = data;
 	g_clear_pointer(&candidate->aspace, vmifs_aspace_unref);
-	if (candidate->free_data)
-		candidate->free_data(candidate->data);
-	candidate->free_data = NULL;
+	g_clear_pointer(&candidate->data, vmifs_instance_data_unref);
 	g_free(candidate->evidence);
 	g_free(candidate->fault);
 }
@@ -219,7 +215,7 @@ deliver(gsize pattern, guint64 pa, gpointer user)
 
 /* One pass for the patterns of all drivers. FALSE when it was cut short. */
 static gboolean
-pass(VmifsGuest *guest, GPtrArray *probes, gboolean fast, VmifsPhysmem *mem, gint *progress,
+pass(VmifsGuest *guest, const GPtrArray *probes, gboolean fast, VmifsPhysmem *mem, gint *progress,
      const VmifsCall *call, GError **error)
 {
 	g_autoptr(GArray) wanted = g_array_new(FALSE, FALSE, sizeof(Wanted));
@@ -254,30 +250,6 @@ pass(VmifsGuest *guest, GPtrArray *probes, gboolean fast, VmifsPhysmem *mem, gin
 			probe->os->conclude(probe, fast);
 	}
 	return vmifs_call_check(call, error);
-}
-
-static VmifsInstance *
-attach(VmifsGuest *guest, VmifsPhysmem *mem, Candidate *candidate, const VmifsCall *call,
-       GError **error)
-{
-	VmifsInstance *instance = g_new0(VmifsInstance, 1);
-	g_atomic_ref_count_init(&instance->refs);
-	instance->os = candidate->os;
-	instance->mem = vmifs_physmem_ref(mem);
-	instance->aspace = vmifs_aspace_ref(candidate->aspace);
-	instance->data = candidate->data;
-	instance->free_data = g_steal_pointer(&candidate->free_data);
-	instance->kernel = (VmifsKernel){
-		.guest = guest,
-		.mem = mem,
-		.aspace = instance->aspace,
-		.options = vmifs_guest_options(guest),
-		.data = instance->data,
-	};
-	instance->self = instance->os->attach(&instance->kernel, call, error);
-	if (!instance->self)
-		g_clear_pointer(&instance, vmifs_instance_unref);
-	return instance;
 }
 
 typedef struct {
@@ -353,7 +325,9 @@ choose(VmifsGuest *guest, VmifsPhysmem *mem, GArray *candidates, int least, cons
 		g_autoptr(GError) error = NULL;
 		if (candidate->fault || candidate->score < least || is_refused(guest, candidate))
 			continue;
-		VmifsInstance *instance = attach(guest, mem, candidate, call, &error);
+		VmifsInstance *instance =
+			vmifs_instance_new(candidate->os, guest, mem, candidate->aspace,
+					   candidate->data, call, &error);
 		candidate->outcome = instance ? "attached" : "failed";
 		if (instance)
 			return instance;
@@ -412,45 +386,40 @@ report_failure(VmifsGuest *guest, const GPtrArray *probes, guint n_candidates, G
 	}
 }
 
-void
-vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const VmifsCall *call,
-	       VmifsDiscovery *ret)
+/* One for each driver. */
+static GPtrArray *
+make_probes(const VmifsProbe *common)
 {
-	g_autoptr(GPtrArray) modes = list_modes(vmifs_guest_options(guest));
-	g_autoptr(GPtrArray) probes = g_ptr_array_new_with_free_func(probe_free);
-	g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
-	g_array_set_clear_func(candidates, candidate_clear);
-	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GString) report = g_string_new(NULL);
-	g_autoptr(GError) error = NULL;
-	GMutex lock;
+	GPtrArray *probes = g_ptr_array_new_with_free_func(probe_free);
 
-	g_mutex_init(&lock);
 	for (gsize i = 0; i < vmifs_n_oses; i++) {
-		VmifsProbe *probe = g_new0(VmifsProbe, 1);
-		*probe = (VmifsProbe){ .os = vmifs_oses[i],
-				       .guest = guest,
-				       .mem = mem,
-				       .call = call,
-				       .modes = modes,
-				       .candidates = candidates,
-				       .lock = &lock,
-				       .notes = notes };
+		VmifsProbe *probe = g_memdup2(common, sizeof *common);
+		probe->os = vmifs_oses[i];
 		g_ptr_array_add(probes, probe);
 	}
+	return probes;
+}
+
+/* The passes that are needed and wanted, and what of it can be attached. */
+static VmifsInstance *
+look(VmifsGuest *guest, const GPtrArray *probes, VmifsPhysmem *mem, VmifsDiscoverDepth depth,
+     gint *progress, const VmifsCall *call, GArray *candidates, GString *report)
+{
+	g_autoptr(GError) error = NULL;
+	const char *passes = "nothing: what the source tells is enough";
+
 	for (guint i = 0; i < probes->len; i++) {
 		VmifsProbe *probe = g_ptr_array_index(probes, i);
 		if (probe->os->begin)
 			probe->os->begin(probe);
 	}
-	const char *passes = "nothing: what the source tells is enough";
-	ret->instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
-	if (!ret->instance) {
+	VmifsInstance *instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+	if (!instance && depth == VMIFS_DISCOVER_ALL) {
 		passes = "page heads";
 		if (pass(guest, probes, TRUE, mem, progress, call, &error))
-			ret->instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+			instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
 	}
-	if (!ret->instance && !error) {
+	if (!instance && depth == VMIFS_DISCOVER_ALL && !error) {
 		passes = "page heads, then all memory";
 		pass(guest, probes, FALSE, mem, progress, call, &error);
 	}
@@ -459,14 +428,40 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const Vmifs
 		g_string_append_printf(report, "discovery: cut short: %s\n", error->message);
 		vmifs_guest_log(guest, "discovery was cut short: %s", error->message);
 	}
+	if (instance)
+		return instance;
+	/* In a running guest the next look may be certain, and what was left by an earlier boot is
+	 * not what runs now. */
+	return choose(guest, mem, candidates,
+		      vmifs_guest_is_frozen(guest) ? 1 : VMIFS_SCORE_CERTAIN, call);
+}
 
-	if (!ret->instance)
-		ret->instance = choose(guest, mem, candidates, 1, call);
+void
+vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, gint *progress,
+	       const VmifsCall *call, VmifsDiscovery *ret)
+{
+	g_autoptr(GPtrArray) modes = list_modes(vmifs_guest_options(guest));
+	g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
+	g_array_set_clear_func(candidates, candidate_clear);
+	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GString) report = g_string_new(NULL);
+	GMutex lock;
+	VmifsProbe common = { .guest = guest,
+			      .mem = mem,
+			      .call = call,
+			      .modes = modes,
+			      .candidates = candidates,
+			      .lock = &lock,
+			      .notes = notes };
+	g_autoptr(GPtrArray) probes = make_probes(&common);
+
+	g_mutex_init(&lock);
+	ret->instance = look(guest, probes, mem, depth, progress, call, candidates, report);
 	report_candidates(candidates, report);
 	ret->aspace = ret->instance ? NULL : named_root(guest, mem, modes, report);
 	for (guint i = 0; i < notes->len; i++)
 		g_string_append_printf(report, "seen: %s\n", (char *) g_ptr_array_index(notes, i));
-	if (!ret->instance)
+	if (!ret->instance && depth == VMIFS_DISCOVER_ALL)
 		report_failure(guest, probes, candidates->len, report);
 	g_mutex_clear(&lock);
 	ret->report = g_string_free(g_steal_pointer(&report), FALSE);

@@ -15,7 +15,12 @@ typedef struct {
 	char *report;            /* (full) `key: value` lines for info: how, losers, notes */
 } VmifsDiscovery;
 
+typedef enum {
+	VMIFS_DISCOVER_TOLD, /* what the source tells beside memory, and where that points */
+	VMIFS_DISCOVER_ALL,
+} VmifsDiscoverDepth;
+
 /* progress: (borrowed) shown by `info` while it runs; percent of the current pass. */
 void
-vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, gint *progress, const VmifsCall *call,
-	       VmifsDiscovery *ret);
+vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, gint *progress,
+	       const VmifsCall *call, VmifsDiscovery *ret);

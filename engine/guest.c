@@ -1,80 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest: physical memory plus, once discovery has ended, an attached OS. Discovery has a thread;
- * everything that needs its result waits on one condition. Symbols and tasks are shared values,
- * made once per epoch; the epoch of a frozen guest never moves.
+ * guest: physical memory plus, once discovery has ended, an attached OS. Whatever needs its result
+ * waits on one condition.
  */
 #include "guest.h"
 
 #include "backend-call.h"
-#include "discover.h"
-#include "lazy.h"
-#include "log.h"
 #include "physmem.h"
 
 #include <vmifs/text.h>
 
 /* How long a waiter may overlook that its caller gave up. */
 #define POLL_US (20 * G_TIME_SPAN_MILLISECOND)
-
-typedef struct {
-	GFunc done;
-	gpointer user;
-} Waiter;
-
-struct VmifsGuest {
-	gatomicrefcount refs;
-	char *name;
-	char *source;
-	const VmifsBackend *backend;
-	gint64 acquired;
-	VmifsOptions options;
-	VmifsPhysmem *mem;
-	VmifsLog *log;
-	guint epoch;      /* atomic */
-	guint generation; /* atomic */
-	gint cancelled;   /* atomic; ends discovery */
-	gint progress;    /* atomic; percent */
-	GThread *thread;
-	VmifsGuestTold told; /* set before it starts */
-	gpointer told_user;
-
-	GMutex lock; /* guards what follows */
-	GCond changed;
-	gboolean discovered;
-	gint64 discovery_us;
-	VmifsInstance *instance; /* (nullable) */
-	guint n_os_vcpus;        /* that the OS tells */
-	VmifsAspace *aspace;     /* (nullable) of a root given by the user, without an OS */
-	char *report;
-	GArray *waiters; /* of Waiter */
-
-	VmifsLazy symbols; /* locked by itself */
-	VmifsLazy tasks;
-};
-
-VmifsInstance *
-vmifs_instance_ref(VmifsInstance *instance)
-{
-	g_atomic_ref_count_inc(&instance->refs);
-	return instance;
-}
-
-void
-vmifs_instance_unref(VmifsInstance *instance)
-{
-	if (!instance || !g_atomic_ref_count_dec(&instance->refs))
-		return;
-	if (instance->self)
-		instance->os->detach(instance->self);
-	if (instance->free_data)
-		instance->free_data(instance->data);
-	vmifs_aspace_unref(instance->aspace);
-	vmifs_physmem_unref(instance->mem);
-	g_free(instance);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsInstance, vmifs_instance_unref)
+/* A source that does not answer is asked no longer than this, and not at once again. */
+#define STATE_WAIT_US (2 * G_USEC_PER_SEC)
+#define STATE_HUNG_US G_USEC_PER_SEC
+/* What `info` waits for it, which must never take long. */
+#define STATE_INFO_US (100 * G_TIME_SPAN_MILLISECOND)
 
 VmifsGuest *
 vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backend,
@@ -86,17 +28,14 @@ vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backen
 	guest->source = g_strdup(source);
 	guest->backend = backend;
 	guest->mem = mem;
+	guest->connection = vmifs_connection_ref(vmifs_physmem_connection(mem));
 	guest->acquired = acquired;
 	guest->generation = 1;
 	guest->options = *options;
 	guest->log = vmifs_log_new();
-	guest->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+	guest->waiters = g_array_new(FALSE, FALSE, sizeof(VmifsGuestWaiter));
 	g_mutex_init(&guest->lock);
 	g_cond_init(&guest->changed);
-	vmifs_lazy_init(&guest->symbols, (gpointer(*)(gpointer)) vmifs_symbols_ref,
-			(GDestroyNotify) vmifs_symbols_unref);
-	vmifs_lazy_init(&guest->tasks, (gpointer(*)(gpointer)) vmifs_task_list_ref,
-			(GDestroyNotify) vmifs_task_list_unref);
 	return guest;
 }
 
@@ -113,53 +52,19 @@ vmifs_guest_unref(VmifsGuest *guest)
 	if (!guest || !g_atomic_ref_count_dec(&guest->refs))
 		return;
 	g_assert(!guest->thread);
-	vmifs_lazy_clear(&guest->symbols);
-	vmifs_lazy_clear(&guest->tasks);
-	vmifs_instance_unref(guest->instance);
-	g_clear_pointer(&guest->aspace, vmifs_aspace_unref);
+	vmifs_attached_unref(guest->attached);
 	vmifs_physmem_unref(guest->mem);
+	vmifs_connection_unref(guest->connection);
 	vmifs_log_free(guest->log);
 	g_array_unref(guest->waiters);
 	g_mutex_clear(&guest->lock);
 	g_cond_clear(&guest->changed);
-	g_free(guest->report);
 	g_free(guest->source);
 	g_free(guest->name);
 	g_free(guest);
 }
 
-/* ---- discovery ---- */
-
-static gpointer
-discover_thread(gpointer data)
-{
-	VmifsGuest *guest = data;
-	VmifsCall call = { .cancelled = &guest->cancelled };
-	gint64 start = g_get_monotonic_time();
-	VmifsDiscovery found = { 0 };
-	vmifs_discover(guest, guest->mem, &guest->progress, &call, &found);
-	const VmifsOs *os = found.instance ? found.instance->os : NULL;
-	guint n_vcpus = os && os->n_vcpus ? os->n_vcpus(found.instance->self, &call) : 0;
-
-	g_mutex_lock(&guest->lock);
-	guest->n_os_vcpus = MIN(n_vcpus, VMIFS_MAX_VCPUS);
-	guest->instance = found.instance;
-	guest->aspace = found.aspace;
-	guest->report = found.report;
-	guest->discovery_us = g_get_monotonic_time() - start;
-	guest->discovered = TRUE;
-	GArray *waiters = guest->waiters;
-	guest->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-	g_cond_broadcast(&guest->changed);
-	g_mutex_unlock(&guest->lock);
-
-	for (guint i = 0; i < waiters->len; i++) {
-		const Waiter *waiter = &g_array_index(waiters, Waiter, i);
-		waiter->done(guest, waiter->user);
-	}
-	g_array_unref(waiters);
-	return NULL;
-}
+/* ---- its thread ---- */
 
 void
 vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user)
@@ -168,27 +73,21 @@ vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user)
 	guest->told_user = user;
 }
 
+/* From the source. */
 static void
 source_changed(gpointer user, guint what)
 {
 	VmifsGuest *guest = user;
-
-	if (guest->told && what & VMIFS_CHANGE_GONE)
-		guest->told(guest, TRUE, guest->told_user);
-}
-
-void
-vmifs_guest_drop(VmifsGuest *guest)
-{
-	g_atomic_int_inc(&guest->generation);
-	vmifs_connection_drop(vmifs_physmem_connection(guest->mem));
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	guest->pending |= what;
+	g_cond_broadcast(&guest->changed);
 }
 
 void
 vmifs_guest_start(VmifsGuest *guest)
 {
-	vmifs_connection_listen(vmifs_physmem_connection(guest->mem), source_changed, guest);
-	guest->thread = g_thread_new("discover", discover_thread, guest);
+	vmifs_connection_listen(guest->connection, source_changed, guest);
+	guest->thread = g_thread_new("guest", vmifs_guest_follow, guest);
 }
 
 void
@@ -196,67 +95,80 @@ vmifs_guest_stop(VmifsGuest *guest)
 {
 	if (!guest->thread)
 		return;
-	vmifs_connection_listen(vmifs_physmem_connection(guest->mem), NULL, NULL);
+	vmifs_connection_listen(guest->connection, NULL, NULL);
 	g_atomic_int_set(&guest->cancelled, 1);
+	g_mutex_lock(&guest->lock);
+	g_cond_broadcast(&guest->changed);
+	g_mutex_unlock(&guest->lock);
 	g_thread_join(guest->thread);
 	guest->thread = NULL;
 }
+
+void
+vmifs_guest_drop(VmifsGuest *guest)
+{
+	g_atomic_int_inc(&guest->generation);
+	/* A pass over its memory may be under way. */
+	g_atomic_int_set(&guest->cancelled, 1);
+	vmifs_connection_drop(guest->connection);
+	g_mutex_lock(&guest->lock);
+	g_cond_broadcast(&guest->changed);
+	g_mutex_unlock(&guest->lock);
+}
+
+/* ---- waiting for discovery ---- */
 
 gboolean
 vmifs_guest_is_discovered(VmifsGuest *guest)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	return guest->discovered;
+	return guest->attached != NULL;
 }
 
 void
 vmifs_guest_when_discovered(VmifsGuest *guest, GFunc done, gpointer user)
 {
 	g_mutex_lock(&guest->lock);
-	gboolean now = guest->discovered;
+	gboolean now = guest->attached != NULL;
 	if (!now)
-		g_array_append_val(guest->waiters, ((Waiter){ done, user }));
+		g_array_append_val(guest->waiters, ((VmifsGuestWaiter){ done, user }));
 	g_mutex_unlock(&guest->lock);
 	if (now)
 		done(guest, user);
 }
 
-/* Waits until discovery has ended. */
 static gboolean
-wait_discovered(VmifsGuest *guest, const VmifsCall *call, GError **error)
+must_wait(const VmifsGuest *guest)
+{
+	return (!guest->attached || guest->searching) &&
+	       !vmifs_connection_is_gone(guest->connection);
+}
+
+VmifsAttached *
+vmifs_guest_wait_attached(VmifsGuest *guest, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	while (!guest->discovered) {
+	while (must_wait(guest)) {
 		g_cond_wait_until(&guest->changed, &guest->lock, g_get_monotonic_time() + POLL_US);
-		if (!guest->discovered && !vmifs_call_check(call, error)) {
+		if (must_wait(guest) && !vmifs_call_check(call, error)) {
 			g_prefix_error(error,
 				       "waiting for the kernel of %s to be found: ", guest->name);
-			return FALSE;
+			return NULL;
 		}
 	}
-	return TRUE;
-}
-
-/* The attached OS, after waiting. (full) */
-static VmifsInstance *
-wait_instance(VmifsGuest *guest, const VmifsCall *call, GError **error)
-{
-	if (!wait_discovered(guest, call, error))
+	if (vmifs_connection_is_gone(guest->connection)) {
+		vmifs_connection_set_gone(error);
 		return NULL;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	if (guest->instance)
-		return vmifs_instance_ref(guest->instance);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "no known operating system was found in %s: its `info` says what was tried",
-		    guest->name);
-	return NULL;
+	}
+	vmifs_epoch_touch(&guest->connection->epoch);
+	return vmifs_attached_ref(guest->attached);
 }
 
-gboolean
-vmifs_guest_wait(VmifsGuest *guest, const VmifsCall *call, GError **error)
+VmifsAttached *
+vmifs_guest_attached(VmifsGuest *guest)
 {
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	return instance != NULL;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	return guest->attached ? vmifs_attached_ref(guest->attached) : NULL;
 }
 
 /* ---- what it is ---- */
@@ -276,7 +188,7 @@ vmifs_guest_options(const VmifsGuest *guest)
 const guint *
 vmifs_guest_epoch(const VmifsGuest *guest)
 {
-	return &guest->epoch;
+	return &guest->connection->epoch.now;
 }
 
 gboolean
@@ -294,27 +206,75 @@ vmifs_guest_acquired(const VmifsGuest *guest)
 VmifsPhysmem *
 vmifs_guest_physmem(VmifsGuest *guest)
 {
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
 	return vmifs_physmem_ref(guest->mem);
 }
 
-/* Asked anew when what is known is older than cache_ms. */
+static VmifsState
+ask_state(VmifsGuest *guest, const VmifsCall *call)
+{
+	VmifsState state;
+
+	if (!vmifs_backend_state(guest->connection, &state, call, NULL))
+		state = VMIFS_STATE_UNRESPONSIVE;
+	g_mutex_lock(&guest->lock);
+	gboolean resumed = guest->state != state && state == VMIFS_STATE_RUNNING;
+	guest->state = state;
+	guest->state_asked = g_get_monotonic_time();
+	g_mutex_unlock(&guest->lock);
+	if (resumed)
+		vmifs_epoch_move(&guest->connection->epoch);
+	return state;
+}
+
+/* What was told a moment ago. */
+static gboolean
+known_state(VmifsGuest *guest, VmifsState *ret)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	gint64 age = g_get_monotonic_time() - guest->state_asked;
+	gint64 max_age = guest->connection->epoch.max_age_us;
+
+	if (guest->state == VMIFS_STATE_UNRESPONSIVE)
+		max_age = MAX(max_age, STATE_HUNG_US);
+	if (!guest->state_asked || age >= max_age)
+		return FALSE;
+	*ret = guest->state;
+	return TRUE;
+}
+
+static VmifsState
+state_within(VmifsGuest *guest, gint64 wait_us, const VmifsCall *call)
+{
+	VmifsCall limited = { .deadline = g_get_monotonic_time() + wait_us,
+			      .cancelled = call ? call->cancelled : NULL };
+	VmifsState state = VMIFS_STATE_GONE;
+
+	if (guest->backend->frozen)
+		return VMIFS_STATE_SNAPSHOT;
+	if (call && call->deadline)
+		limited.deadline = MIN(limited.deadline, call->deadline);
+	if (!vmifs_connection_is_gone(guest->connection) && !known_state(guest, &state))
+		state = ask_state(guest, &limited);
+	return vmifs_connection_is_gone(guest->connection) ? VMIFS_STATE_GONE : state;
+}
+
 VmifsState
 vmifs_guest_state(VmifsGuest *guest, const VmifsCall *call)
 {
-	VmifsConnection *connection = vmifs_physmem_connection(guest->mem);
-	VmifsState state;
-
-	if (vmifs_connection_is_gone(connection))
-		return VMIFS_STATE_GONE;
-	if (vmifs_backend_state(connection, &state, call, NULL))
-		return state;
-	return vmifs_connection_is_gone(connection) ? VMIFS_STATE_GONE : VMIFS_STATE_UNRESPONSIVE;
+	return state_within(guest, STATE_WAIT_US, call);
 }
 
 gboolean
 vmifs_guest_set_state(VmifsGuest *guest, VmifsState wanted, const VmifsCall *call, GError **error)
 {
-	return vmifs_backend_set_state(vmifs_physmem_connection(guest->mem), wanted, call, error);
+	gboolean set = vmifs_backend_set_state(guest->connection, wanted, call, error);
+
+	g_mutex_lock(&guest->lock);
+	guest->state_asked = 0;
+	g_mutex_unlock(&guest->lock);
+	vmifs_epoch_move(&guest->connection->epoch);
+	return set;
 }
 
 guint
@@ -352,11 +312,11 @@ vmifs_guest_log_text(VmifsGuest *guest, GString *out)
 }
 
 static void
-append_memory_info(VmifsGuest *guest, GString *out)
+append_memory_info(VmifsPhysmem *mem, GString *out)
 {
-	guint64 ram = vmifs_physmem_ram(guest->mem);
+	guint64 ram = vmifs_physmem_ram(mem);
 	gsize n;
-	vmifs_physmem_regions(guest->mem, &n);
+	vmifs_physmem_regions(mem, &n);
 	g_string_append_printf(out,
 			       "ram: %" G_GUINT64_FORMAT " bytes (%" G_GUINT64_FORMAT
 			       " MiB) in %zu region%s\n",
@@ -369,36 +329,27 @@ vmifs_guest_info(VmifsGuest *guest, GString *out)
 	g_string_append_printf(out, "name: %s\nsource: ", guest->name);
 	vmifs_text_append_octal(out, guest->source, -1, NULL);
 	g_string_append_printf(out, "\nbackend: %s\n", guest->backend->name);
-	vmifs_physmem_info(guest->mem, out);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	vmifs_physmem_info(mem, out);
 	g_string_append_printf(out, "state: %s\n",
-			       vmifs_state_to_string(vmifs_guest_state(guest, NULL)));
+			       vmifs_state_to_string(state_within(guest, STATE_INFO_US, NULL)));
 	g_autoptr(GDateTime) time =
 		guest->acquired ? g_date_time_new_from_unix_utc(guest->acquired / G_USEC_PER_SEC)
 				: NULL;
 	g_autofree char *stamp = time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
 	g_string_append_printf(out, "acquired: %s\n", stamp ? stamp : "unknown");
-	append_memory_info(guest, out);
+	append_memory_info(mem, out);
 
-	g_autoptr(VmifsInstance) instance = NULL;
-	g_autoptr(VmifsAspace) aspace = NULL;
-	g_mutex_lock(&guest->lock);
-	gboolean discovered = guest->discovered;
-	if (guest->instance) {
-		instance = vmifs_instance_ref(guest->instance);
-		aspace = vmifs_aspace_ref(instance->aspace);
-	} else if (guest->aspace) {
-		aspace = vmifs_aspace_ref(guest->aspace);
-	}
-	g_mutex_unlock(&guest->lock);
-
-	if (!discovered) {
+	g_autoptr(VmifsAttached) attached = vmifs_guest_attached(guest);
+	if (!attached) {
 		g_string_append_printf(out, "discovery: running, %d %%\n",
 				       g_atomic_int_get(&guest->progress));
 		return;
 	}
-	/* Set once, before `discovered`. */
+	const VmifsAspace *aspace = attached->aspace;
+	const VmifsInstance *instance = attached->instance;
 	g_string_append_printf(out, "discovery: ended after %.1f ms\n",
-			       (double) guest->discovery_us / 1000);
+			       (double) attached->discovery_us / 1000);
 	if (aspace)
 		g_string_append_printf(out,
 				       "arch: %s\npaging: %s\nroot: 0x%" G_GINT64_MODIFIER "x\n",
@@ -408,93 +359,7 @@ vmifs_guest_info(VmifsGuest *guest, GString *out)
 		instance->os->info(instance->self, out);
 	if (!instance)
 		g_string_append(out, "os: unknown\n");
-	g_string_append(out, guest->report);
-}
-
-/* ---- what is in it ---- */
-
-VmifsAspace *
-vmifs_guest_kernel_aspace(VmifsGuest *guest, const VmifsCall *call, GError **error)
-{
-	if (!wait_discovered(guest, call, error))
-		return NULL;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	VmifsAspace *aspace = guest->instance ? guest->instance->aspace : guest->aspace;
-	if (aspace)
-		return vmifs_aspace_ref(aspace);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "the kernel's page table of %s is not known: give it with -o root=ADDRESS",
-		    guest->name);
-	return NULL;
-}
-
-static gpointer
-build_symbols(gpointer user, const VmifsCall *call, GError **error)
-{
-	VmifsInstance *instance = user;
-	return instance->os->symbols(instance->self, call, error);
-}
-
-static gpointer
-build_tasks(gpointer user, const VmifsCall *call, GError **error)
-{
-	VmifsInstance *instance = user;
-	return instance->os->tasks(instance->self, call, error);
-}
-
-static gboolean
-require_op(const VmifsInstance *instance, gboolean present, const char *what, GError **error)
-{
-	if (present)
-		return TRUE;
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "%s: %s guests have none known",
-		    what, instance->os->name);
-	return FALSE;
-}
-
-VmifsSymbols *
-vmifs_guest_symbols(VmifsGuest *guest, const VmifsCall *call, GError **error)
-{
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	if (!instance || !require_op(instance, instance->os->symbols != NULL, "symbols", error))
-		return NULL;
-	guint epoch = (guint) g_atomic_int_get((gint *) &guest->epoch);
-	return vmifs_lazy_get(&guest->symbols, epoch, build_symbols, instance, call, error);
-}
-
-VmifsTaskList *
-vmifs_guest_tasks(VmifsGuest *guest, const VmifsCall *call, GError **error)
-{
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	if (!instance || !require_op(instance, instance->os->tasks != NULL, "tasks", error))
-		return NULL;
-	guint epoch = (guint) g_atomic_int_get((gint *) &guest->epoch);
-	return vmifs_lazy_get(&guest->tasks, epoch, build_tasks, instance, call, error);
-}
-
-VmifsAspace *
-vmifs_guest_task_aspace(VmifsGuest *guest, const VmifsTask *task, const VmifsCall *call,
-			GError **error)
-{
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	if (!instance ||
-	    !require_op(instance, instance->os->task_aspace != NULL, "address spaces", error))
-		return NULL;
-	return instance->os->task_aspace(instance->self, task, error);
-}
-
-GArray *
-vmifs_guest_task_vmas(VmifsGuest *guest, const VmifsTask *task, const VmifsCall *call,
-		      GError **error)
-{
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	if (!instance || !require_op(instance, instance->os->vmas != NULL, "mappings", error))
-		return NULL;
-	g_autoptr(GArray) vmas = g_array_new(FALSE, TRUE, sizeof(VmifsVma));
-	g_array_set_clear_func(vmas, (GDestroyNotify) vmifs_vma_clear);
-	if (!instance->os->vmas(instance->self, task, vmas, call, error))
-		return NULL;
-	return g_steal_pointer(&vmas);
+	g_string_append(out, attached->report);
 }
 
 /* ---- vCPUs ---- */
@@ -502,66 +367,31 @@ vmifs_guest_task_vmas(VmifsGuest *guest, const VmifsTask *task, const VmifsCall 
 guint
 vmifs_guest_n_reg_vcpus(VmifsGuest *guest)
 {
-	return vmifs_physmem_n_vcpus(guest->mem);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return vmifs_physmem_n_vcpus(mem);
 }
 
 VmifsRegs *
 vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error)
 {
-	return vmifs_physmem_regs(guest->mem, vcpu, call, error);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return vmifs_physmem_regs(mem, vcpu, call, error);
 }
 
 gboolean
 vmifs_guest_set_reg(VmifsGuest *guest, guint vcpu, const char *name, guint64 value,
 		    const VmifsCall *call, GError **error)
 {
-	return vmifs_physmem_set_reg(guest->mem, vcpu, name, value, call, error);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return vmifs_physmem_set_reg(mem, vcpu, name, value, call, error);
 }
 
 guint
 vmifs_guest_n_vcpus(VmifsGuest *guest, const VmifsCall *call)
 {
-	guint n = vmifs_physmem_n_vcpus(guest->mem);
-	if (n || !wait_discovered(guest, call, NULL))
+	guint n = vmifs_guest_n_reg_vcpus(guest);
+	if (n)
 		return n;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	return guest->n_os_vcpus;
-}
-
-/* ---- what its OS shows ---- */
-
-const VmifsView *
-vmifs_guest_views(VmifsGuest *guest, gsize *ret_n)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	*ret_n = guest->instance ? guest->instance->os->n_views : 0;
-	return guest->instance ? guest->instance->os->views : NULL;
-}
-
-gboolean
-vmifs_guest_has_view(VmifsGuest *guest, const VmifsView *view)
-{
-	if (!view->present)
-		return TRUE;
-	g_mutex_lock(&guest->lock);
-	g_autoptr(VmifsInstance) instance =
-		guest->instance ? vmifs_instance_ref(guest->instance) : NULL;
-	g_mutex_unlock(&guest->lock);
-	return instance && view->present(instance->self);
-}
-
-gboolean
-vmifs_guest_render(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task,
-		   const char *entry, GString *out, const VmifsCall *call, GError **error)
-{
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	return instance && view->render(instance->self, task, entry, out, call, error);
-}
-
-gboolean
-vmifs_guest_list(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task, GPtrArray *names,
-		 const VmifsCall *call, GError **error)
-{
-	g_autoptr(VmifsInstance) instance = wait_instance(guest, call, error);
-	return instance && view->list(instance->self, task, names, call, error);
+	g_autoptr(VmifsAttached) attached = vmifs_guest_wait_attached(guest, call, NULL);
+	return attached ? attached->n_vcpus : 0;
 }

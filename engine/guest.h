@@ -1,52 +1,84 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest (private): how a host makes a guest and how discovery tells it what was found. An attached
- * OS is an instance with references of its own, so that a later boot can replace it while readers
- * still use the old one.
+ * guest (private): what the files of a guest share. guest.c: life and what it is; attached.c: the
+ * operating system in it; follow.c: the thread that finds that, and follows a running guest.
  */
 #pragma once
 
-#include <vmifs/guest.h>
+#include "attached.h"
+#include "connection.h"
+#include "log.h"
+
 #include <spi/backend.h>
 #include <spi/os.h>
+#include <vmifs/guest.h>
 
-/* An OS attached to a guest: immutable but for what its driver does inside `self`. */
+/* From the guest's own thread: it has gone, or something else of it has changed. */
+typedef void (*VmifsGuestTold)(VmifsGuest *guest, gboolean gone, gpointer user);
+
 typedef struct {
-	gatomicrefcount refs;
-	const VmifsOs *os;
-	VmifsKernel kernel;
-	VmifsPhysmem *mem;   /* keeps kernel.mem */
-	VmifsAspace *aspace; /* keeps kernel.aspace */
-	gpointer data;       /* keeps kernel.data */
-	GDestroyNotify free_data;
-	gpointer self; /* the driver's */
-} VmifsInstance;
+	GFunc done;
+	gpointer user;
+} VmifsGuestWaiter;
 
-VmifsInstance *
-vmifs_instance_ref(VmifsInstance *instance);
-void
-vmifs_instance_unref(VmifsInstance *instance);
+struct VmifsGuest {
+	gatomicrefcount refs;
+	char *name;
+	char *source;
+	const VmifsBackend *backend;
+	VmifsConnection *connection;
+	gint64 acquired;
+	VmifsOptions options;
+	VmifsLog *log;
+	guint generation; /* atomic */
+	gint cancelled;   /* atomic; ends discovery */
+	gint progress;    /* atomic; percent */
+	GThread *thread;
+	VmifsGuestTold told; /* set before it starts */
+	gpointer told_user;
+
+	GMutex lock; /* guards what follows */
+	GCond changed;
+	VmifsPhysmem *mem;
+	VmifsAttached *attached; /* what the last discovery found; NULL before its end */
+	gboolean searching;      /* a kernel has ended and the next one is looked for */
+	guint pending;           /* VmifsChange bits that the thread has not seen yet */
+	GArray *waiters;         /* of VmifsGuestWaiter; for the end of the first discovery */
+	VmifsState state;        /* as it was at state_asked */
+	gint64 state_asked;      /* 0 = ask */
+};
 
 /* name, source (what to call it in info), mem: copied, copied, (taken). */
 VmifsGuest *
 vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backend,
 		VmifsPhysmem *mem, gint64 acquired, const VmifsOptions *options);
-/* Who is told, from threads of the guest or of its source, that it has gone or that something else
- * has changed; before start(). */
-typedef void (*VmifsGuestTold)(VmifsGuest *guest, gboolean gone, gpointer user);
+/* Before start(). */
 void
 vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user);
-/* Lets go of its memory: from now on it answers STALE. */
-void
-vmifs_guest_drop(VmifsGuest *guest);
-/* Starts discovery in a thread of its own. */
+/* Starts discovery, and the following of a running guest, in a thread of its own. */
 void
 vmifs_guest_start(VmifsGuest *guest);
-/* Ends discovery, if it still runs, and waits for its thread. Nobody may call start again. */
+/* Ends that thread and waits for it. Nobody may call start again. */
 void
 vmifs_guest_stop(VmifsGuest *guest);
+/* The guest has gone: lets go of its memory; from now on it answers STALE. */
+void
+vmifs_guest_drop(VmifsGuest *guest);
 
 const VmifsOptions *
 vmifs_guest_options(const VmifsGuest *guest);
 const guint *
 vmifs_guest_epoch(const VmifsGuest *guest);
+
+/* What is attached, after waiting for discovery. (full) CANCELLED, TIMEOUT, STALE. */
+VmifsAttached *
+vmifs_guest_wait_attached(VmifsGuest *guest, const VmifsCall *call, GError **error);
+/* What is attached now. (full) (nullable) */
+VmifsAttached *
+vmifs_guest_attached(VmifsGuest *guest);
+
+/* ---- follow.c ---- */
+
+/* The guest's thread. */
+gpointer
+vmifs_guest_follow(gpointer guest);

@@ -335,7 +335,7 @@ pages_held(const VmifsMapping *mapping)
 	struct stat st;
 	guint64 size;
 
-	if (fstat(mapping->fd, &st) || st.st_size < 0)
+	if (mapping->fd < 0 || fstat(mapping->fd, &st) || st.st_size < 0)
 		return 0;
 	/* Block devices have no size of that kind; they do not shrink either. */
 	if (!S_ISREG(st.st_mode))
@@ -417,6 +417,21 @@ vmifs_mapping_intact(VmifsMapping *mapping, guint stamp, guint64 offset, gsize l
 		repair(mapping);
 	marks_unlock(mapping);
 	return !marked && !changed;
+}
+
+void
+vmifs_mapping_drop(VmifsMapping *mapping)
+{
+	marks_lock(mapping);
+	/* First, as in the handler. */
+	atomic_store(&mapping->broken, 1);
+	map_zeros(mapping, 0, mapping->map_len);
+	mapping->from = 0;
+	mapping->n_marks = 0;
+	if (mapping->fd >= 0)
+		close(mapping->fd);
+	mapping->fd = -1; /* nothing is ever mapped anew */
+	marks_unlock(mapping);
 }
 
 void

@@ -15,7 +15,9 @@
 #include "backend-call.h"
 #include "regions.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include <spi/bytes.h>
 
 #define X64 "%#" G_GINT64_MODIFIER "x"
@@ -38,6 +40,8 @@ struct VmifsPhysmem {
 	Store *stores;            /* one for each block */
 	const guint8 **direct;    /* one for each region: its bytes when all can be loaded */
 	guint64 end, ram;
+	gboolean has_fds;  /* those of the blocks are our own */
+	gboolean is_known; /* to the connection */
 };
 
 /* ---- life ---- */
@@ -76,6 +80,55 @@ index_regions(VmifsPhysmem *mem)
 	}
 }
 
+/* The backend closes its own when the guest has gone, whoever still holds the number. */
+static void
+keep_fds(VmifsPhysmem *mem)
+{
+	VmifsBlock *blocks = (VmifsBlock *) (gpointer) mem->layout.blocks->data;
+
+	for (guint i = 0; i < mem->layout.blocks->len; i++)
+		if (blocks[i].fd >= 0)
+			blocks[i].fd = fcntl(blocks[i].fd, F_DUPFD_CLOEXEC, 0);
+	mem->has_fds = TRUE;
+}
+
+/* Under the connection's lock, which keeps mem from being freed meanwhile. The numbers stay ours:
+ * somebody may be about to use them. */
+void
+vmifs_physmem_drop(VmifsPhysmem *mem)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (guint i = 0; i < mem->layout.blocks->len; i++) {
+		if (mem->stores[i].mapping)
+			vmifs_mapping_drop(mem->stores[i].mapping);
+		if (mem->blocks[i].fd >= 0 && null >= 0)
+			dup3(null, mem->blocks[i].fd, O_CLOEXEC);
+	}
+	if (null >= 0)
+		close(null);
+}
+
+gboolean
+vmifs_physmem_is_like(const VmifsPhysmem *mem, const VmifsPhysmem *other)
+{
+	if (mem->n_regions != other->n_regions || mem->layout.n_vcpus != other->layout.n_vcpus ||
+	    mem->layout.blocks->len != other->layout.blocks->len)
+		return FALSE;
+	for (gsize i = 0; i < mem->n_regions; i++) {
+		const VmifsRegion *a = &mem->regions[i], *b = &other->regions[i];
+		if (a->pa != b->pa || a->len != b->len || a->block != b->block ||
+		    a->offset != b->offset || a->kind != b->kind)
+			return FALSE;
+	}
+	for (guint i = 0; i < mem->layout.blocks->len; i++) {
+		const VmifsBlock *a = &mem->blocks[i], *b = &other->blocks[i];
+		if (a->len != b->len || a->sparse != b->sparse || !g_str_equal(a->name, b->name))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 VmifsPhysmem *
 vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **error)
 {
@@ -93,6 +146,11 @@ vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **er
 	if (!map_blocks(mem, error))
 		return NULL;
 	index_regions(mem);
+	if (!connection->backend->frozen) {
+		keep_fds(mem);
+		vmifs_connection_add_mem(connection, mem);
+		mem->is_known = TRUE;
+	}
 	return g_steal_pointer(&mem);
 }
 
@@ -111,6 +169,12 @@ vmifs_physmem_connection(const VmifsPhysmem *mem)
 	return mem->connection;
 }
 
+void
+vmifs_physmem_touch(VmifsPhysmem *mem)
+{
+	vmifs_epoch_touch(&mem->connection->epoch);
+}
+
 VmifsPhysmem *
 vmifs_physmem_ref(VmifsPhysmem *mem)
 {
@@ -123,8 +187,13 @@ vmifs_physmem_unref(VmifsPhysmem *mem)
 {
 	if (!mem || !g_atomic_ref_count_dec(&mem->refs))
 		return;
-	for (guint i = 0; mem->stores && i < mem->layout.blocks->len; i++)
+	if (mem->is_known)
+		vmifs_connection_remove_mem(mem->connection, mem);
+	for (guint i = 0; mem->stores && i < mem->layout.blocks->len; i++) {
 		vmifs_mapping_unref(mem->stores[i].mapping);
+		if (mem->has_fds && mem->blocks[i].fd >= 0)
+			close(mem->blocks[i].fd);
+	}
 	vmifs_layout_clear(&mem->layout);
 	vmifs_connection_unref(mem->connection);
 	g_free(mem->stores);

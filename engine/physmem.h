@@ -15,6 +15,17 @@ vmifs_physmem_new(const VmifsBackend *backend, gpointer instance, const VmifsCal
 		  GError **error);
 VmifsConnection * /* (borrowed) */
 vmifs_physmem_connection(const VmifsPhysmem *mem);
+/* Before the first look at what may be cached of it; see epoch.h. */
+void
+vmifs_physmem_touch(VmifsPhysmem *mem);
+
+/* The guest has gone: its mappings and files are let go of, whoever still holds mem; see
+ * vmifs_mapping_drop(). */
+void
+vmifs_physmem_drop(VmifsPhysmem *mem);
+/* Do both have the same regions of the same blocks? */
+gboolean
+vmifs_physmem_is_like(const VmifsPhysmem *mem, const VmifsPhysmem *other);
 
 /* What the backend adds to `info`. */
 void

@@ -3,7 +3,7 @@
  * process: immutable task lists. Sorted by process, so that the threads of one stand together; an
  * index by thread id makes lookups of /proc/<tid> a binary search.
  */
-#include <vmifs/process.h>
+#include "attached.h"
 
 struct VmifsTaskList {
 	gatomicrefcount refs;
@@ -61,6 +61,13 @@ vmifs_task_list_new(GArray *tasks, gboolean complete)
 		g_qsort_with_data(list->by_pid, (gint) n, sizeof(guint32), compare_by_pid,
 				  tasks->data);
 	return list;
+}
+
+void
+vmifs_task_list_mark(VmifsTaskList *list, guint generation)
+{
+	for (guint i = 0; i < list->tasks->len; i++)
+		g_array_index(list->tasks, VmifsTask, i).generation = generation;
 }
 
 VmifsTaskList *

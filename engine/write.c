@@ -51,7 +51,9 @@ vmifs_physmem_write(VmifsPhysmem *mem, guint64 pa, gconstpointer buf, gsize len,
 	    !collect(mem, pa, (guint8 *) buf, len, io, error))
 		return FALSE;
 	elements = (VmifsIo *) (gpointer) io->data;
-	if (vmifs_backend_write(connection, elements, io->len, call))
+	gboolean written = vmifs_backend_write(connection, elements, io->len, call);
+	vmifs_epoch_move(&connection->epoch);
+	if (written)
 		return TRUE;
 	if (!vmifs_call_check(call, error))
 		return FALSE;
@@ -74,6 +76,7 @@ vmifs_aspace_write(VmifsAspace *aspace, guint64 va, gconstpointer buf, gsize len
 
 	if (!len)
 		return 0;
+	vmifs_physmem_touch(aspace->tables.mem);
 	vmifs_walker_init(&walker, &aspace->tables, va, va + (below_end - 1), G_MAXUINT64);
 	while (vmifs_walker_next(&walker, &range)) {
 		if (range.kind != VMIFS_RANGE_PAGE) {

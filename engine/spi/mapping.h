@@ -42,6 +42,10 @@ vmifs_mapping_stamp(VmifsMapping *mapping);
  * while. Two atomic loads while nothing is broken. */
 gboolean
 vmifs_mapping_intact(VmifsMapping *mapping, guint stamp, guint64 offset, gsize len);
+/* Zeros over all of it, for good, that count as broken; its file is closed. Loads that are under
+ * way and pointers that are still held stay safe; whatever RAM the mapping kept is given back. */
+void
+vmifs_mapping_drop(VmifsMapping *mapping);
 /* Faults the pages of that range in, all at once: for a pass over it. Not for holes of a sparse
  * file, which this would allocate. */
 void

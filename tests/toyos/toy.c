@@ -5,7 +5,7 @@
  * two page-table roots per task (as Windows on KPTI has), and pages that are in RAM although their
  * entries say "not present" (as transition pages are).
  *
- *   header page:  "TOY-OS!\0"  u64 root  u64 tasks (virtual)  u32 n_tasks  u32 alive
+ *   header page:  "TOY-OS!\0"  u64 root  u64 tasks (virtual)  u32 n_tasks  u32 alive  u32 busy
  *   task, 48 bytes: u32 pid  u32 ppid  u64 root  u64 shadow_root  char comm[16]  u64 start_time
  *   not-present entry whose bit 11 is set: the page is still at the entry's address
  */
@@ -19,6 +19,7 @@
 
 typedef struct {
 	VmifsKernel kernel;
+	guint64 header;
 	guint64 tasks;
 	guint32 n_tasks;
 } Toy;
@@ -37,6 +38,7 @@ hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 			continue;
 		gboolean proved = vmifs_aspace_read(aspace, tasks, magic, 1, NULL);
 		Toy *toy = g_new0(Toy, 1);
+		toy->header = pa;
 		toy->tasks = tasks;
 		toy->n_tasks = vmifs_load_u32(header + 24);
 		int score = !proved ? 0 : vmifs_load_u32(header + 28) ? 100 : 50;
@@ -60,6 +62,18 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	toy = g_memdup2(kernel->data, sizeof *toy);
 	toy->kernel = *kernel;
 	return toy;
+}
+
+/* Another boot has another array of tasks. */
+static gboolean
+alive(gpointer self, const VmifsCall *call)
+{
+	const Toy *toy = self;
+	guint8 header[32];
+
+	return vmifs_physmem_read(toy->kernel.mem, toy->header, header, sizeof header, call,
+				  NULL) &&
+	       !memcmp(header, "TOY-OS!", 8) && vmifs_load_u64(header + 16) == toy->tasks;
 }
 
 static gboolean
@@ -87,7 +101,9 @@ tasks(gpointer self, const VmifsCall *call, GError **error)
 		memcpy(task.comm, raw + 24, 15);
 		g_array_append_val(list, task);
 	}
-	return vmifs_task_list_new(g_steal_pointer(&list), TRUE);
+	guint32 busy = 0;
+	vmifs_physmem_read(toy->kernel.mem, toy->header + 32, &busy, sizeof busy, call, NULL);
+	return vmifs_task_list_new(g_steal_pointer(&list), !busy);
 }
 
 static gboolean
@@ -163,6 +179,7 @@ const VmifsOs vmifs_os_toy = {
 	.detach = g_free,
 	.tasks = tasks,
 	.task_aspace = task_aspace,
+	.alive = alive,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),
 };

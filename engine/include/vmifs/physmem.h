@@ -33,7 +33,8 @@ typedef struct {
 	guint64 len;
 	gboolean sparse; /* has parts for which nothing is allocated: they read as zeros */
 	/* A file that holds the block 1:1 from offset 0 and may be given to the kernel for
-	 * passthrough; -1 when there is none. Opened read-only. (borrowed from the backend) */
+	 * passthrough; -1 when there is none. Opened read-only. (borrowed) as long as the memory is
+	 * held; of a guest that has gone it is an empty file. */
 	int fd;
 } VmifsBlock;
 

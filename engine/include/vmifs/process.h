@@ -17,7 +17,9 @@ typedef struct {
 	guint64 object;     /* address of the OS's own object (struct task_struct) */
 	guint64 mm;         /* address of its memory map object; 0 = kernel thread */
 	guint64 start_time; /* part of the identity; unit is the OS's */
-	char comm[64];      /* raw bytes, NUL-terminated */
+	/* The guest's generation that its list was made in; 0 of what the guest did not list. */
+	guint32 generation;
+	char comm[64]; /* raw bytes, NUL-terminated */
 } VmifsTask;
 
 typedef struct VmifsTaskList VmifsTaskList;

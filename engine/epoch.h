@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * epoch (private): one counter per connection that says how stale things may be: what was made in
+ * an earlier epoch is made anew. That of a frozen guest never moves; that of a running one moves
+ * when somebody asks and cache_ms have passed since it last moved, and at once when something is
+ * known to have changed. No timer runs.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+	guint now;         /* atomic */
+	gboolean is_live;  /* FALSE: never moves by time */
+	gint64 max_age_us; /* 0 = every caller gets an epoch of its own */
+	gint64 moved;      /* when, as g_get_monotonic_time(); atomic */
+} VmifsEpoch;
+
+static inline guint
+vmifs_epoch_now(const VmifsEpoch *epoch)
+{
+	return __atomic_load_n(&epoch->now, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+vmifs_epoch_move(VmifsEpoch *epoch)
+{
+	__atomic_store_n(&epoch->moved, g_get_monotonic_time(), __ATOMIC_RELAXED);
+	__atomic_fetch_add(&epoch->now, 1, __ATOMIC_ACQ_REL);
+}
+
+/* Before the first look at something that may be cached; of many that come too late at the same
+ * time, one moves it. */
+static inline void
+vmifs_epoch_touch(VmifsEpoch *epoch)
+{
+	gint64 moved, now;
+
+	if (!epoch->is_live)
+		return;
+	moved = __atomic_load_n(&epoch->moved, __ATOMIC_RELAXED);
+	now = g_get_monotonic_time();
+	if (now - moved >= epoch->max_age_us &&
+	    __atomic_compare_exchange_n(&epoch->moved, &moved, now, FALSE, __ATOMIC_RELAXED,
+					__ATOMIC_RELAXED))
+		__atomic_fetch_add(&epoch->now, 1, __ATOMIC_ACQ_REL);
+}

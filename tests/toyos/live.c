@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* live: see live.h. */
+#include "live.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE 4096
+#define MORE_AT ((guint64) 1 << 20)
+
+/* ---- the guest ---- */
+
+LiveGuest *
+live_guest_new(const char *name, gint64 started)
+{
+	LiveGuest *guest = g_new0(LiveGuest, 1);
+
+	guest->name = g_strdup(name);
+	guest->key = g_strdup_printf("%s:%" G_GINT64_FORMAT, name, started);
+	guest->started = started;
+	guest->fd = memfd_create("vmifs-live", MFD_CLOEXEC);
+	g_assert(guest->fd >= 0 && !ftruncate(guest->fd, LIVE_LEN));
+	guest->ram = mmap(NULL, LIVE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, guest->fd, 0);
+	g_assert(guest->ram != MAP_FAILED);
+	return guest;
+}
+
+void
+live_guest_free(LiveGuest *guest)
+{
+	munmap(guest->ram, LIVE_LEN);
+	close(guest->fd);
+	g_free(guest->name);
+	g_free(guest->key);
+	g_free(guest);
+}
+
+void
+live_put(LiveGuest *guest, gsize at, guint64 value)
+{
+	value = GUINT64_TO_LE(value);
+	memcpy(guest->ram + at, &value, sizeof value);
+}
+
+void
+live_changed(LiveGuest *guest, guint what)
+{
+	guest->changed(guest->engine, what);
+}
+
+/* ---- the backend ---- */
+
+static int
+probe(const VmifsSource *src)
+{
+	return 0;
+}
+
+static gpointer
+open_guest(const VmifsSource *src, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = src->target;
+
+	if (g_atomic_int_get(&guest->fails) > 0) {
+		g_atomic_int_add(&guest->fails, -1);
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "not yet");
+		return NULL;
+	}
+	guest->changed = src->changed;
+	guest->engine = src->engine;
+	g_atomic_int_inc(&guest->n_open);
+	return guest;
+}
+
+static void
+close_guest(gpointer self)
+{
+	LiveGuest *guest = self;
+
+	g_atomic_int_add(&guest->n_open, -1);
+}
+
+static gboolean
+layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = self;
+	guint64 more = (guint64) g_atomic_int_get((gint *) &guest->more) * PAGE;
+	VmifsBlock blocks[] = { { .name = g_strdup("ram"), .len = LIVE_LEN, .fd = guest->fd },
+				{ .name = g_strdup("dimm"), .len = more, .fd = -1 } };
+	VmifsRegion regions[] = { { .pa = 0, .len = LIVE_LEN, .block = 0 },
+				  { .pa = MORE_AT, .len = more, .block = 1 } };
+
+	g_array_append_vals(ret->blocks, blocks, more ? 2 : 1);
+	g_array_append_vals(ret->regions, regions, more ? 2 : 1);
+	if (!more)
+		g_free((char *) blocks[1].name);
+	return TRUE;
+}
+
+static gsize
+read_guest(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	LiveGuest *guest = self;
+
+	for (gsize i = 0; i < n; i++) {
+		io[i].status = 0;
+		if (io[i].block)
+			memset(io[i].buf, 0x5a, io[i].len);
+		else
+			memcpy(io[i].buf, guest->ram + io[i].offset, io[i].len);
+		g_atomic_int_inc(&guest->n_read);
+	}
+	return n;
+}
+
+static gsize
+write_guest(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	LiveGuest *guest = self;
+
+	for (gsize i = 0; i < n; i++) {
+		io[i].status = io[i].block ? EIO : 0;
+		if (!io[i].block)
+			memcpy(guest->ram + io[i].offset, io[i].buf, io[i].len);
+	}
+	return n;
+}
+
+static gboolean
+map(gpointer self, guint32 block, VmifsDirect *ret, GError **error)
+{
+	LiveGuest *guest = self;
+
+	if (block || guest->unmapped)
+		return FALSE;
+	ret->mapping = vmifs_mapping_new(guest->fd, 0, LIVE_LEN, error);
+	ret->to_kernel = TRUE;
+	return ret->mapping != NULL;
+}
+
+static gboolean
+state(gpointer self, VmifsState *ret, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = self;
+
+	*ret = (VmifsState) g_atomic_int_get(&guest->state);
+	return TRUE;
+}
+
+static gboolean
+set_state(gpointer self, VmifsState wanted, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = self;
+
+	g_atomic_int_set(&guest->state, (gint) wanted);
+	return TRUE;
+}
+
+static const VmifsBackend live_backend = {
+	.name = "live",
+	.probe = probe,
+	.open = open_guest,
+	.close = close_guest,
+	.layout = layout,
+	.read = read_guest,
+	.write = write_guest,
+	.map = map,
+	.state = state,
+	.set_state = set_state,
+};
+
+/* ---- the finder ---- */
+
+typedef struct {
+	VmifsFinderSink sink;
+} Finder;
+
+static GMutex lock;
+static GPtrArray *guests, *open_finders;
+
+static int
+probe_word(const char *spec)
+{
+	return g_str_has_prefix(spec, "live:") ? 100 : 0;
+}
+
+static void
+tell(Finder *finder, LiveGuest *guest)
+{
+	g_autofree char *source = g_strdup_printf("live:%s", guest->name);
+	VmifsFound found = { .key = guest->key,
+			     .name = guest->name,
+			     .source = source,
+			     .started = guest->started,
+			     .backend = &live_backend,
+			     .target = guest };
+
+	finder->sink.found(finder->sink.engine, &found);
+}
+
+static gpointer
+open_finder(const char *spec, const VmifsOptions *options, const VmifsFinderSink *sink,
+	    const VmifsCall *call, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+	if (g_str_equal(spec, "live:nothing")) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: nobody answers", spec);
+		return NULL;
+	}
+	Finder *finder = g_new0(Finder, 1);
+	finder->sink = *sink;
+	if (!open_finders)
+		open_finders = g_ptr_array_new();
+	g_ptr_array_add(open_finders, finder);
+	for (guint i = 0; guests && i < guests->len; i++)
+		tell(finder, g_ptr_array_index(guests, i));
+	return finder;
+}
+
+static void
+close_finder(gpointer self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+	g_ptr_array_remove(open_finders, self);
+	g_free(self);
+}
+
+void
+live_start(LiveGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+	if (!guests)
+		guests = g_ptr_array_new();
+	g_ptr_array_add(guests, guest);
+	for (guint i = 0; open_finders && i < open_finders->len; i++)
+		tell(g_ptr_array_index(open_finders, i), guest);
+}
+
+void
+live_end(LiveGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+	g_ptr_array_remove(guests, guest);
+	for (guint i = 0; open_finders && i < open_finders->len; i++) {
+		Finder *finder = g_ptr_array_index(open_finders, i);
+		finder->sink.gone(finder->sink.engine, guest->key);
+	}
+}
+
+extern const VmifsFinder vmifs_finder_test;
+const VmifsFinder vmifs_finder_test = {
+	.name = "test",
+	.probe = probe_word,
+	.open = open_finder,
+	.close = close_finder,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * live: guests that run, as a test makes them: memory is a memfd that the test writes to, mapped or
+ * not; a finder with the word "live:" tells of those that the test starts and ends. One test runs
+ * at a time, each in a process of its own: the list of guests is a static.
+ */
+#pragma once
+
+#include <spi/finder.h>
+
+#define LIVE_LEN ((gsize) 0x40000)
+
+typedef struct {
+	char *key, *name;
+	gint64 started;
+	int fd;      /* memory, LIVE_LEN bytes of it at address 0 */
+	guint8 *ram; /* the test's own view of it */
+	gboolean unmapped;
+	guint more;          /* atomic; pages of a second block at 1 MiB */
+	gint state;          /* atomic; VmifsState */
+	gint n_open, n_read; /* atomic; instances that are open, elements that were read */
+	gint fails;          /* atomic; so many times it cannot be opened */
+	/* Of the last instance: */
+	void (*changed)(gpointer engine, guint what);
+	gpointer engine;
+} LiveGuest;
+
+LiveGuest *
+live_guest_new(const char *name, gint64 started);
+void
+live_guest_free(LiveGuest *guest);
+/* Tells every finder that is open; a finder that is opened later finds it itself. */
+void
+live_start(LiveGuest *guest);
+void
+live_end(LiveGuest *guest);
+/* What the backend tells. */
+void
+live_changed(LiveGuest *guest, guint what);
+void
+live_put(LiveGuest *guest, gsize at, guint64 value);

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * live: guests that run: they come and go, boot, change under their readers and are written to; and
+ * nothing of them is held when they have gone.
+ */
+#include <unit.h>
+
+#include "live.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vmifs/vmifs.h>
+
+#define TASKS G_GUINT64_CONSTANT(0xffff800000000000)
+/* For what happens within a second or so. */
+#define PATIENCE_US (8 * G_USEC_PER_SEC)
+
+/* The kernel's tables map TASKS to the page of tasks, and the toy's header names both. */
+static void
+boot(LiveGuest *guest, gsize tasks_at, guint32 pid)
+{
+	static const struct {
+		gsize at;
+		guint64 value;
+	} tables[] = { { 0x1800, 0x2003 },   { 0x2000, 0x3003 },   { 0x3000, 0x4003 },
+		       { 0x10000, 0x11007 }, { 0x11000, 0x12007 }, { 0x12000, 0x13007 },
+		       { 0x13008, 0x20007 } };
+	for (gsize i = 0; i < G_N_ELEMENTS(tables); i++)
+		live_put(guest, tables[i].at, tables[i].value);
+	live_put(guest, 0x4000 + 8 * (tasks_at / 0x1000), tasks_at | 3);
+	memset(guest->ram + tasks_at, 0, 0x1000);
+	live_put(guest, tasks_at, pid);
+	live_put(guest, tasks_at + 8, 0x10000);
+	memcpy(guest->ram + tasks_at + 24, "toy", 4);
+	memcpy(guest->ram + 0x20000, "its memory", 11);
+	live_put(guest, 0x5008, 0x1000);
+	live_put(guest, 0x5010, TASKS + tasks_at);
+	live_put(guest, 0x5018, (guint64) 1 << 32 | 1); /* one task; alive */
+	live_put(guest, 0x5020, 0);
+	memcpy(guest->ram + 0x5000, "TOY-OS!", 8);
+}
+
+static void
+halt(LiveGuest *guest)
+{
+	memset(guest->ram, 0, LIVE_LEN);
+}
+
+static VmifsHost *
+make_host(VmifsOptions *options)
+{
+	VmifsOptions none = { .size = sizeof none };
+	g_autoptr(GError) error = NULL;
+	VmifsHost *host = vmifs_host_new(options ? options : &none, NULL);
+	gboolean added = vmifs_host_add(host, "live:all", &error);
+	ck_assert_msg(added, "%s", error ? error->message : "");
+	return host;
+}
+
+/* Until the expression is true, which somebody else makes it. */
+#define await(expression)                                                                          \
+	do {                                                                                       \
+		gint64 end_ = g_get_monotonic_time() + PATIENCE_US;                                \
+		while (!(expression) && g_get_monotonic_time() < end_)                             \
+			g_usleep(2000);                                                            \
+		ck_assert_msg(expression, "in vain: " #expression);                                \
+	} while (0)
+
+static gboolean
+is_listed(VmifsHost *host, const char *name)
+{
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, name);
+	return guest != NULL;
+}
+
+static guint32
+first_pid(VmifsGuest *guest)
+{
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	return list ? vmifs_task_list_get(list, 0)->pid : 0;
+}
+
+/* ---- coming and going ---- */
+
+START_TEST(guests_are_named_in_the_order_they_were_started)
+{
+	LiveGuest *late = live_guest_new("web", 200), *early = live_guest_new("web", 100);
+	LiveGuest *latest = live_guest_new("web", 50);
+	live_start(late);
+	live_start(early);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) first = vmifs_host_find(host, "web");
+	g_autoptr(VmifsGuest) second = vmifs_host_find(host, "web~2");
+	ck_assert(first && second);
+	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
+	ck_assert_uint_eq(guests->len, 2);
+	early->ram[0] = 1;
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(first);
+	guint8 byte;
+	ck_assert(vmifs_physmem_read(mem, 0, &byte, 1, NULL, NULL));
+	ck_assert_uint_eq(byte, 1);
+	/* Names that are in use stay. */
+	live_start(latest);
+	await(is_listed(host, "web~3"));
+	live_end(early);
+	live_end(late);
+	live_end(latest);
+	await(!is_listed(host, "web") && !is_listed(host, "web~2") && !is_listed(host, "web~3"));
+}
+END_TEST
+
+START_TEST(guest_that_two_finders_tell_of_is_shown_once)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(GString) sources = g_string_new(NULL);
+	ck_assert(vmifs_host_add(host, "own=live:again", NULL));
+	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
+	ck_assert_uint_eq(guests->len, 1);
+	ck_assert_int_eq(live->n_open, 1);
+	vmifs_host_sources(host, sources);
+	ck_assert_str_eq(sources->str,
+			 "live:all: test: guest web\nown=live:again: test: guest web\n");
+	live_end(live);
+	await(!is_listed(host, "web"));
+}
+END_TEST
+
+START_TEST(guest_that_cannot_be_opened_yet_is_tried_again)
+{
+	LiveGuest *live = live_guest_new("slow", 1);
+	live->fails = 2;
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(GString) log = g_string_new(NULL);
+	await(is_listed(host, "slow"));
+	vmifs_host_log_text(host, log);
+	ck_assert_msg(strstr(log->str, "guest slow (live:slow): not yet"), "%s", log->str);
+}
+END_TEST
+
+START_TEST(finder_that_fails_says_so)
+{
+	VmifsOptions options = { .size = sizeof options };
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GString) sources = g_string_new(NULL);
+	ck_assert(vmifs_host_is_word("live:nothing"));
+	ck_assert(!vmifs_host_add(host, "live:nothing", &error));
+	ck_assert_str_eq(error->message, "live:nothing: nobody answers");
+	vmifs_host_sources(host, sources);
+	ck_assert_str_eq(sources->str, "live:nothing: live:nothing: nobody answers\n");
+}
+END_TEST
+
+typedef struct {
+	GMutex lock;
+	guint counts[3];
+} Told;
+
+static void
+count_event(VmifsHostEvent event, VmifsGuest *guest, gpointer user)
+{
+	Told *told = user;
+	g_mutex_lock(&told->lock);
+	told->counts[event]++;
+	g_mutex_unlock(&told->lock);
+}
+
+START_TEST(listener_is_told_of_guests_and_their_boots)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	Told told = { 0 };
+	VmifsOptions options = { .size = sizeof options };
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options, NULL);
+	vmifs_host_listen(host, count_event, &told);
+	ck_assert(vmifs_host_add(host, "live:all", NULL));
+	live_start(live);
+	await(told.counts[VMIFS_HOST_GUEST_ADDED] == 1);
+	await(told.counts[VMIFS_HOST_GUEST_CHANGED] >= 1);
+	live_end(live);
+	await(told.counts[VMIFS_HOST_GUEST_GONE] == 1);
+	vmifs_host_listen(host, NULL, NULL);
+}
+END_TEST
+
+/* Does this process still map, or hold open, the memory? */
+static gboolean
+is_held(const LiveGuest *live)
+{
+	g_autofree char *maps = NULL;
+	guint n = 0;
+	struct stat own, other;
+	ck_assert(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+	for (const char *at = maps; (at = strstr(at, "vmifs-live")); at++)
+		n++;
+	ck_assert_int_eq(fstat(live->fd, &own), 0);
+	for (int fd = 0; fd < 256; fd++)
+		n += fd != live->fd && !fstat(fd, &other) && other.st_ino == own.st_ino &&
+		     other.st_dev == own.st_dev;
+	return n > 1; /* the test's own mapping */
+}
+
+START_TEST(nothing_is_held_of_a_guest_that_has_gone)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	live->unmapped = _i % 2 != 0;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, NULL, NULL);
+	const VmifsTask *task = vmifs_task_list_find(tasks, 7);
+	g_autoptr(VmifsAspace) aspace = vmifs_guest_task_aspace(guest, task, NULL, NULL);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	guint generation = vmifs_guest_generation(guest);
+	char text[16];
+	ck_assert(vmifs_aspace_read(aspace, 0x1000, text, 11, NULL));
+	ck_assert_str_eq(text, "its memory");
+	ck_assert(is_held(live));
+
+	/* The finder, or the backend, which knows first. */
+	if (_i / 2)
+		live_changed(live, VMIFS_CHANGE_GONE);
+	else
+		live_end(live);
+	await(!is_listed(host, "web"));
+	await(live->n_open == 0);
+	ck_assert(!is_held(live));
+	ck_assert_int_eq(vmifs_guest_state(guest, NULL), VMIFS_STATE_GONE);
+	ck_assert_uint_ne(vmifs_guest_generation(guest), generation);
+	GError *errors[4] = { NULL };
+	ck_assert(!vmifs_aspace_read(aspace, 0x1000, text, 11, &errors[0]));
+	ck_assert(!vmifs_physmem_read(mem, 0x5000, text, 8, NULL, &errors[1]));
+	ck_assert_ptr_null(vmifs_guest_tasks(guest, NULL, &errors[2]));
+	ck_assert_ptr_null(vmifs_guest_task_vmas(guest, task, NULL, &errors[3]));
+	for (guint i = 0; i < 4; i++) {
+		ck_assert_msg(vmifs_error_to_errno(errors[i]) == ESTALE, "%u: %s", i,
+			      errors[i]->message);
+		g_clear_error(&errors[i]);
+	}
+	if (_i / 2) {
+		/* A finder that is late does not bring it back. */
+		ck_assert(vmifs_host_add(host, "live:late", NULL));
+		ck_assert(!is_listed(host, "web"));
+		live_end(live);
+	}
+}
+END_TEST
+
+/* ---- boots ---- */
+
+START_TEST(kernel_that_boots_later_is_found)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(GError) error = NULL;
+	ck_assert(!vmifs_guest_wait(guest, NULL, &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_UNSUPPORTED);
+	guint generation = vmifs_guest_generation(guest);
+	boot(live, 0x8000, 7);
+	await(vmifs_guest_wait(guest, NULL, NULL));
+	ck_assert_uint_eq(first_pid(guest), 7);
+	/* Nothing was made under an earlier kernel. */
+	ck_assert_uint_eq(vmifs_guest_generation(guest), generation);
+}
+END_TEST
+
+START_TEST(what_was_made_under_an_earlier_boot_is_stale)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	gsize n;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, NULL, NULL);
+	const VmifsTask *task = vmifs_task_list_find(tasks, 7);
+	guint generation = vmifs_guest_generation(guest);
+	halt(live);
+	boot(live, 0x9000, 8);
+	await(vmifs_guest_generation(guest) == generation + 1);
+	await(first_pid(guest) == 8);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	ck_assert_ptr_null(vmifs_guest_task_aspace(guest, task, NULL, &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_STALE);
+	g_clear_error(&error);
+	const VmifsView *views = vmifs_guest_views(guest, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert(!vmifs_guest_render(guest, views, task, NULL, text, NULL, &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_STALE);
+	g_clear_error(&error);
+	static const VmifsView others = { .name = "of another system" };
+	ck_assert(!vmifs_guest_render(guest, &others, NULL, NULL, text, NULL, &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_STALE);
+}
+END_TEST
+
+START_TEST(memory_of_another_moment_ends_the_boot)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	guint generation = vmifs_guest_generation(guest);
+	ck_assert_uint_eq(first_pid(guest), 7);
+	live_put(live, 0x8000, 9);
+	live_changed(live, VMIFS_CHANGE_CONTENT);
+	await(vmifs_guest_generation(guest) == generation + 1);
+	await(first_pid(guest) == 9);
+}
+END_TEST
+
+static gboolean
+is_other_memory(VmifsGuest *guest, const VmifsPhysmem *before)
+{
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return mem != before;
+}
+
+/* Is a task of before the change read in the new memory? */
+static gboolean
+is_task_over(VmifsGuest *guest, const VmifsTask *task, const VmifsPhysmem *mem)
+{
+	g_autoptr(VmifsAspace) aspace = vmifs_guest_task_aspace(guest, task, NULL, NULL);
+	ck_assert_ptr_nonnull(aspace);
+	return vmifs_aspace_physmem(aspace) == mem;
+}
+
+START_TEST(layout_change_keeps_the_boot_and_its_tasks)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	guint8 byte;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, NULL, NULL);
+	const VmifsTask *task = vmifs_task_list_find(tasks, 7);
+	g_autoptr(VmifsPhysmem) before = vmifs_guest_physmem(guest);
+	guint generation = vmifs_guest_generation(guest);
+	g_autoptr(VmifsPhysmem) mem = NULL;
+	g_atomic_int_set((gint *) &live->more, 4);
+	live_changed(live, VMIFS_CHANGE_LAYOUT);
+	await(is_other_memory(guest, before));
+	mem = vmifs_guest_physmem(guest);
+	ck_assert(vmifs_physmem_read(mem, 0x100000, &byte, 1, NULL, NULL));
+	ck_assert_uint_eq(byte, 0x5a);
+	ck_assert_uint_eq(vmifs_guest_generation(guest), generation);
+	/* What held the old layout reads what that described. */
+	ck_assert(vmifs_physmem_read(before, 0, &byte, 1, NULL, NULL));
+	ck_assert(!vmifs_physmem_read(before, 0x100000, &byte, 1, NULL, NULL));
+	await(is_task_over(guest, task, mem));
+}
+END_TEST
+
+/* ---- how old things may be ---- */
+
+START_TEST(translations_and_lists_are_as_old_as_allowed)
+{
+	VmifsOptions options = { .size = sizeof options, .cache_ms = _i ? 2000 : 0 };
+	LiveGuest *live = live_guest_new("web", 1);
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(&options);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	ck_assert_uint_eq(first_pid(guest), 7);
+	live_put(live, 0x8000, 9);
+	ck_assert_uint_eq(first_pid(guest), _i ? 7 : 9);
+	await(first_pid(guest) == 9);
+}
+END_TEST
+
+START_TEST(list_that_does_not_hang_together_is_read_again)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(GString) log = g_string_new(NULL);
+	ck_assert(vmifs_guest_wait(guest, NULL, NULL));
+	live_put(live, 0x5020, 1);
+	gint64 start = g_get_monotonic_time();
+	g_autoptr(VmifsTaskList) partial = vmifs_guest_tasks(guest, NULL, NULL);
+	ck_assert(!vmifs_task_list_is_complete(partial));
+	ck_assert_int_ge(g_get_monotonic_time() - start, 50 * G_TIME_SPAN_MILLISECOND);
+	vmifs_guest_log_text(guest, log);
+	ck_assert_msg(strstr(log->str, "the list of tasks is partial"), "%s", log->str);
+	live_put(live, 0x5020, 0);
+	g_autoptr(VmifsTaskList) whole = vmifs_guest_tasks(guest, NULL, NULL);
+	ck_assert(vmifs_task_list_is_complete(whole));
+}
+END_TEST
+
+/* ---- changing it ---- */
+
+START_TEST(writes_are_seen_at_once_where_they_are_allowed)
+{
+	VmifsOptions options = { .size = sizeof options, .guest_rw = _i & 1, .cache_ms = 60000 };
+	LiveGuest *live = live_guest_new("web", 1);
+	live->unmapped = _i & 2;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(&options);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autoptr(VmifsAspace) aspace =
+		vmifs_guest_task_aspace(guest, vmifs_task_list_find(tasks, 7), NULL, NULL);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	g_autoptr(GError) error = NULL;
+	char text[16];
+	ck_assert(vmifs_aspace_read(aspace, 0x1000, text, 11, NULL));
+	gsize n = vmifs_aspace_write(aspace, 0x1000, "my", 2, NULL, &error);
+	if (!(_i & 1)) {
+		ck_assert_uint_eq(n, 0);
+		ck_assert_int_eq(vmifs_error_to_errno(error), EPERM);
+		g_clear_error(&error);
+		ck_assert(!vmifs_guest_set_state(guest, VMIFS_STATE_PAUSED, NULL, &error));
+		ck_assert_int_eq(vmifs_error_to_errno(error), EPERM);
+		return;
+	}
+	ck_assert_uint_eq(n, 2);
+	ck_assert(vmifs_aspace_read(aspace, 0x1000, text, 11, NULL));
+	ck_assert_str_eq(text, "mys memory");
+	ck_assert(vmifs_physmem_write(mem, 0x20002, "! ", 2, NULL, NULL));
+	ck_assert(vmifs_aspace_read(aspace, 0x1000, text, 11, NULL));
+	ck_assert_str_eq(text, "my! memory");
+	/* Over the end of what is mapped, and of memory. */
+	ck_assert_uint_eq(vmifs_aspace_write(aspace, 0x1ffe, "1234", 4, NULL, &error), 2);
+	ck_assert_int_eq(error->code, VMIFS_ERROR_HOLE);
+	g_clear_error(&error);
+	ck_assert(!vmifs_physmem_write(mem, LIVE_LEN - 2, "1234", 4, NULL, &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_HOLE);
+	ck_assert_uint_eq(live->ram[LIVE_LEN - 2], 0);
+	ck_assert(vmifs_guest_set_state(guest, VMIFS_STATE_PAUSED, NULL, NULL));
+	ck_assert_int_eq(vmifs_guest_state(guest, NULL), VMIFS_STATE_PAUSED);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("live");
+	TCase *t = tcase_create("live");
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, guests_are_named_in_the_order_they_were_started);
+	tcase_add_test(t, guest_that_two_finders_tell_of_is_shown_once);
+	tcase_add_test(t, guest_that_cannot_be_opened_yet_is_tried_again);
+	tcase_add_test(t, finder_that_fails_says_so);
+	tcase_add_test(t, listener_is_told_of_guests_and_their_boots);
+	tcase_add_loop_test(t, nothing_is_held_of_a_guest_that_has_gone, 0, 4);
+	tcase_add_test(t, kernel_that_boots_later_is_found);
+	tcase_add_test(t, what_was_made_under_an_earlier_boot_is_stale);
+	tcase_add_test(t, memory_of_another_moment_ends_the_boot);
+	tcase_add_test(t, layout_change_keeps_the_boot_and_its_tasks);
+	tcase_add_loop_test(t, translations_and_lists_are_as_old_as_allowed, 0, 2);
+	tcase_add_test(t, list_that_does_not_hang_together_is_read_again);
+	tcase_add_loop_test(t, writes_are_seen_at_once_where_they_are_allowed, 0, 4);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
