@@ -6,6 +6,8 @@
  */
 #include "aspace.h"
 
+#include "physmem.h"
+
 #include <string.h>
 #include <spi/bytes.h>
 
@@ -215,7 +217,7 @@ read_part(VmifsAspace *aspace, guint64 va, guint64 pa, guint8 *buf, gsize len, G
 	GError *failure = NULL;
 	gsize done = 0;
 
-	if (G_LIKELY(vmifs_physmem_read(mem, pa, buf, len, NULL, &failure)))
+	if (G_LIKELY(vmifs_physmem_load(mem, pa, buf, len, &failure)))
 		return len;
 	/* Up to where? A large page may reach out of RAM, a file may have lost its end. */
 	for (gsize step = PAGE; step && done < len;) {

@@ -47,6 +47,11 @@ vmifs_physmem_set_reg(VmifsPhysmem *mem, guint vcpu, const char *name, guint64 v
 GBytes *
 vmifs_physmem_note(VmifsPhysmem *mem, const char *owner);
 
+/* As vmifs_physmem_read(), but what is not mapped may be as old as the epoch: for walks and
+ * decoders, which look at a few pages again and again. Of long reads nothing is kept. */
+gboolean
+vmifs_physmem_load(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, GError **error);
+
 /* A run of memory that is of one sort, for those who pass over all of it. */
 typedef struct {
 	const guint8 *data; /* mapped bytes; NULL = to be read with vmifs_physmem_read() */

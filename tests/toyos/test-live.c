@@ -377,6 +377,37 @@ START_TEST(translations_and_lists_are_as_old_as_allowed)
 }
 END_TEST
 
+START_TEST(memory_that_is_not_mapped_is_read_once_an_epoch)
+{
+	VmifsOptions options = { .size = sizeof options, .cache_ms = 60000 };
+	LiveGuest *live = live_guest_new("web", 1);
+	char text[16];
+	live->unmapped = TRUE;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(&options);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autoptr(VmifsAspace) aspace =
+		vmifs_guest_task_aspace(guest, vmifs_task_list_find(tasks, 7), NULL, NULL);
+	ck_assert(vmifs_aspace_read(aspace, 0x1000, text, 11, NULL));
+	gint before = g_atomic_int_get(&live->n_read);
+	for (guint i = 0; i < 1000; i++)
+		ck_assert(vmifs_aspace_read(aspace, 0x1000, text, 11, NULL));
+	/* The guest's own thread reads a word now and then. */
+	ck_assert_int_lt(g_atomic_int_get(&live->n_read) - before, 50);
+	/* What is asked for as memory is read when it is asked for. */
+	g_auto(VmifsSegments) segments;
+	vmifs_segments_init(&segments);
+	memcpy(live->ram + 0x20000, "new", 3);
+	ck_assert_uint_eq(vmifs_aspace_gather(aspace, 0x1000, 3, VMIFS_GATHER_STOP_AT_HOLE,
+					      &segments, NULL, NULL),
+			  3);
+	const struct iovec *iov = &g_array_index(segments.iov, struct iovec, 0);
+	ck_assert_int_eq(memcmp(iov->iov_base, "new", 3), 0);
+}
+END_TEST
+
 START_TEST(list_that_does_not_hang_together_is_read_again)
 {
 	LiveGuest *live = live_guest_new("web", 1);
@@ -461,6 +492,7 @@ make_suite(void)
 	tcase_add_test(t, memory_of_another_moment_ends_the_boot);
 	tcase_add_test(t, layout_change_keeps_the_boot_and_its_tasks);
 	tcase_add_loop_test(t, translations_and_lists_are_as_old_as_allowed, 0, 2);
+	tcase_add_test(t, memory_that_is_not_mapped_is_read_once_an_epoch);
 	tcase_add_test(t, list_that_does_not_hang_together_is_read_again);
 	tcase_add_loop_test(t, writes_are_seen_at_once_where_they_are_allowed, 0, 4);
 	suite_add_tcase(s, t);

@@ -65,7 +65,9 @@ vmifs_aspace_physmem(const VmifsAspace *aspace);
 gboolean
 vmifs_aspace_translate(VmifsAspace *aspace, guint64 va, VmifsRange *ret, GError **error);
 
-/* Reads exactly len bytes or fails (HOLE, CORRUPT, IO); buf is undefined then. */
+/* Reads exactly len bytes or fails (HOLE, CORRUPT, IO); buf is undefined then. This and what is
+ * below down to gather() is for those who follow structures: of a running guest the bytes may be as
+ * old as cache_ms. */
 gboolean
 vmifs_aspace_read(VmifsAspace *aspace, guint64 va, gpointer buf, gsize len, GError **error);
 /* Little-endian loads of 1, 2, 4, 8 bytes; a pointer is ptr_size bytes. */

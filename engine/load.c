@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * load: short reads through the page cache, of what is not mapped. A group of pages is read at a
+ * time, less what is a hole; what cannot be had that way is asked for directly, by the reader, who
+ * learns why.
+ */
+#include "physmem-store.h"
+
+#include "backend-call.h"
+#include "regions.h"
+
+#include <spi/bytes.h>
+
+#define GROUP VMIFS_PAGE_CACHE_GROUP
+#define PAGE VMIFS_PAGE_CACHE_PAGE
+#define N_PAGES (GROUP / PAGE)
+
+static VmifsPageCache *
+page_cache(VmifsPhysmem *mem)
+{
+	VmifsPageCache *cache = g_atomic_pointer_get(&mem->cache);
+
+	if (cache)
+		return cache;
+	cache = vmifs_page_cache_new(VMIFS_PAGE_CACHE_BYTES);
+	if (g_atomic_pointer_compare_and_exchange(&mem->cache, NULL, cache))
+		return cache;
+	vmifs_page_cache_free(cache);
+	return g_atomic_pointer_get(&mem->cache);
+}
+
+/* Bits of the pages that [at, at + len) of a group touches; len > 0. */
+static guint
+pages_of(gsize at, gsize len)
+{
+	return (2u << (at + len - 1) / PAGE) - (1u << at / PAGE);
+}
+
+/* Reads what is there of a group. Returns which of its pages are right: a bit each. */
+static guint
+read_group(VmifsPhysmem *mem, guint32 block, guint64 group, guint8 *data)
+{
+	VmifsIo io[N_PAGES];
+	guint64 start = group * GROUP, end = MIN(start + GROUP, mem->blocks[block].len);
+	guint n = 0, pages = 0;
+
+	memset(data, 0, GROUP);
+	for (guint64 at = start; at < end;) {
+		VmifsRun run;
+		vmifs_physmem_run(mem, block, at, end - at, &run);
+		/* Of a page that is partly a hole nothing is kept. */
+		guint64 len = at + run.len == end ? run.len : run.len - run.len % PAGE;
+		if (run.hole && len)
+			pages |= pages_of(at - start, len);
+		else if (len)
+			io[n++] = (VmifsIo){
+				.block = block, .offset = at, .buf = data + (at - start), .len = len
+			};
+		at += MAX(len, PAGE);
+	}
+	if (n)
+		vmifs_backend_read(mem->connection, io, n, NULL);
+	for (guint i = 0; i < n; i++)
+		if (!io[i].status)
+			pages |= pages_of(io[i].offset - start, io[i].len);
+	return pages;
+}
+
+/* A part of a block that lies in one group. FALSE: ask the backend, which knows the reason. */
+static gboolean
+load_cached(VmifsPhysmem *mem, guint32 block, guint64 offset, gpointer buf, gsize len)
+{
+	VmifsPageCache *cache = page_cache(mem);
+	guint epoch = vmifs_epoch_now(&mem->connection->epoch);
+	guint8 data[GROUP];
+	gsize at = offset % GROUP;
+
+	if (vmifs_page_cache_get(cache, block, offset, epoch, buf, len))
+		return TRUE;
+	guint pages = read_group(mem, block, offset / GROUP, data);
+	guint wanted = pages_of(at, len);
+	if ((pages & wanted) != wanted)
+		return FALSE;
+	vmifs_page_cache_put(cache, block, offset / GROUP, epoch, data, pages);
+	memcpy(buf, data + at, len);
+	/* It may have gone meanwhile, and the cache have been cleared before. */
+	if (G_UNLIKELY(vmifs_connection_is_gone(mem->connection)))
+		vmifs_page_cache_clear(cache);
+	return TRUE;
+}
+
+/* A part of a region that is not mapped, of a page's length at most. */
+static gboolean
+load_unmapped(VmifsPhysmem *mem, const VmifsRegion *region, guint64 pa, guint8 *buf, gsize len)
+{
+	guint64 offset = region->offset + (pa - region->pa);
+	gsize first = MIN(len, GROUP - offset % GROUP);
+
+	return load_cached(mem, region->block, offset, buf, first) &&
+	       (first == len ||
+		load_cached(mem, region->block, offset + first, buf + first, len - first));
+}
+
+gboolean
+vmifs_physmem_load(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, GError **error)
+{
+	if (mem->has_unmapped && len && len <= PAGE) {
+		gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
+		const VmifsRegion *region = &mem->regions[i];
+		if (i < mem->n_regions && vmifs_region_holds(region, pa) &&
+		    vmifs_in_bounds(pa - region->pa, len, region->len) &&
+		    !mem->stores[region->block].mapping && load_unmapped(mem, region, pa, buf, len))
+			return TRUE;
+	}
+	return vmifs_physmem_read(mem, pa, buf, len, NULL, error);
+}
