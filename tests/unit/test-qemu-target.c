@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-qemu-target: processes that stand in for a QEMU: this test's own program, linked under
- * another name and told to wait.
+ * test-qemu-target: processes with the name, arguments, root and namespaces that a QEMU may have.
  */
-#include "unit.h"
+#include "pretend-qemu.h"
 
 #include <backends/qemu/target.h>
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -18,71 +18,11 @@
 #include <unistd.h>
 #include <vmifs/error.h>
 
-static char *folder;
-
-static char *
-in_folder(const char *name)
-{
-	return g_build_filename(folder, name, NULL);
-}
-
-static void
-enter(void)
-{
-	folder = g_dir_make_tmp("vmifs-test-XXXXXX", NULL);
-	ck_assert_ptr_nonnull(folder);
-}
-
-static void
-leave(void)
-{
-	g_autofree char *command = g_strdup_printf("rm -rf '%s'", folder);
-
-	ck_assert_int_eq(system(command), 0);
-	g_free(folder);
-}
-
-/* A process of that program name and those arguments, in our folder or below a root of its own:
- * this very program, which main() lets wait. Returns when it does. */
-static pid_t
-start(const char *name, const char *const *arguments, const char *root)
-{
-	g_autofree char *path = in_folder(name);
-	g_autofree char *program = NULL;
-	gsize len;
-	int waits[2];
-
-	ck_assert(g_file_get_contents("/proc/self/exe", &program, &len, NULL));
-	ck_assert(g_file_set_contents(path, program, (gssize) len, NULL));
-	ck_assert_int_eq(chmod(path, 0755), 0);
-	ck_assert_int_eq(pipe(waits), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		g_autofree char *wait = g_strdup_printf("WAIT=%d", waits[1]);
-		g_autofree char *own_root = g_strdup_printf("ROOT=%s", root ? root : "");
-		char *environment[] = { wait, own_root, NULL };
-		if (chdir(folder) == 0)
-			execve(path, (char *const *) arguments, environment);
-		_exit(1);
-	}
-	close(waits[1]);
-	ck_assert_int_eq(read(waits[0], &len, 1), 0);
-	close(waits[0]);
-	return pid;
-}
-
-static void
-end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-}
-
 static const char *const usual[] = { "x", "-name", "web", "-m", "1G", NULL };
 
 START_TEST(process_of_that_name_is_held)
 {
-	pid_t pid = start("qemu-system-x86_64", usual, NULL);
+	pid_t pid = pretend_start("qemu-system-x86_64", usual, NULL);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(QemuTarget) target = qemu_target_new(pid, &error);
 	g_autofree char *source = g_strdup_printf("pid:%d", (int) pid);
@@ -101,7 +41,7 @@ START_TEST(process_of_that_name_is_held)
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	ck_assert_int_le(target->started, (gint64) now.tv_sec * G_USEC_PER_SEC + G_USEC_PER_SEC);
 	ck_assert_int_ge(target->started, (gint64) (now.tv_sec - 40) * G_USEC_PER_SEC);
-	end(pid);
+	pretend_end(pid);
 	ck_assert(!qemu_target_is_alive(target));
 }
 END_TEST
@@ -109,13 +49,13 @@ END_TEST
 START_TEST(guest_without_a_name_is_called_by_its_number)
 {
 	static const char *const nameless[] = { "x", "-m", "1G", NULL };
-	pid_t pid = start("qemu-kvm", nameless, NULL);
+	pid_t pid = pretend_start("qemu-kvm", nameless, NULL);
 	g_autoptr(QemuTarget) target = qemu_target_new(pid, NULL);
 	g_autofree char *name = g_strdup_printf("qemu-%d", (int) pid);
 
 	ck_assert_ptr_nonnull(target);
 	ck_assert_str_eq(target->name, name);
-	end(pid);
+	pretend_end(pid);
 }
 END_TEST
 
@@ -135,23 +75,38 @@ START_TEST(renamed_program_must_say_itself_that_it_is_qemu)
 {
 	static const char *const typical[] = { "vm", "-name", "web",    "-machine", "q35",
 					       "-m", "1G",    "-accel", "tcg",      NULL };
-	/* This very text is what is looked for in the program, which holds it therefore. */
-	ck_assert_str_ne("QEMU emulator version ", "");
-	pid_t pid = start("vm", typical, NULL);
+	/* What QEMU says of its version is in this program, as it looks for that. */
+	pid_t pid = pretend_start("vm", typical, NULL);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(QemuTarget) target = qemu_target_new(pid, &error);
 
 	ck_assert_msg(target != NULL, "%s", error ? error->message : "");
 	ck_assert_str_eq(target->name, "web");
-	end(pid);
-	/* sleep(1) does not. */
-	pid = fork();
+	pretend_end(pid);
+}
+END_TEST
+
+START_TEST(program_with_such_options_that_is_none_is_refused)
+{
+	g_autoptr(GError) error = NULL;
+	int ready[2];
+	char byte;
+
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
 	if (pid == 0) {
-		execl("/bin/sleep", "vm", "-machine", "q35", "-m", "1", "-accel", "60", NULL);
+		/* Which takes any words, and says them for ever. */
+		if (freopen("/dev/null", "w", stdout))
+			execlp("yes", "vm", "--", "-machine", "-m", "-accel", NULL);
 		_exit(1);
 	}
-	ck_assert_ptr_null(qemu_target_new(pid, NULL));
-	end(pid);
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 0);
+	ck_assert(qemu_target_is_likely(pid));
+	ck_assert_ptr_null(qemu_target_new(pid, &error));
+	ck_assert_msg(strstr(error->message, "yes, which is no QEMU") != NULL, "%s",
+		      error->message);
+	pretend_end(pid);
 }
 END_TEST
 
@@ -163,14 +118,14 @@ START_TEST(number_that_nobody_has_is_not_found)
 		ck_assert_ptr_null(qemu_target_new(numbers[i], &error));
 		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND));
 	}
-	pid_t pid = start("kvm", usual, NULL);
+	pid_t pid = pretend_start("kvm", usual, NULL);
 	g_autoptr(GError) error = NULL;
 	kill(pid, SIGKILL);
 	siginfo_t info;
 	ck_assert_int_eq(waitid(P_PID, (id_t) pid, &info, WEXITED | WNOWAIT), 0);
 	ck_assert_ptr_null(qemu_target_new(pid, &error)); /* ended, and nobody waited for it */
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND));
-	end(pid);
+	pretend_end(pid);
 }
 END_TEST
 
@@ -198,8 +153,8 @@ assert_content(const QemuTarget *target, const char *path, const char *expected)
 
 START_TEST(relative_path_begins_in_its_folder)
 {
-	g_autofree char *file = in_folder("file");
-	pid_t pid = start("kvm", usual, NULL);
+	g_autofree char *file = pretend_path("file");
+	pid_t pid = pretend_start("kvm", usual, NULL);
 	g_autoptr(QemuTarget) target = qemu_target_new(pid, NULL);
 
 	ck_assert_ptr_nonnull(target);
@@ -209,14 +164,14 @@ START_TEST(relative_path_begins_in_its_folder)
 	g_autofree char *expected =
 		g_strdup_printf("none of process %d: %s", (int) pid, g_strerror(ENOENT));
 	assert_content(target, "none", expected);
-	end(pid);
+	pretend_end(pid);
 }
 END_TEST
 
 START_TEST(no_path_leads_out_of_its_root)
 {
-	g_autofree char *root = in_folder("root");
-	g_autofree char *outside = in_folder("file");
+	g_autofree char *root = pretend_path("root");
+	g_autofree char *outside = pretend_path("file");
 	g_autofree char *inside = g_build_filename(root, "file", NULL);
 	g_autofree char *link = g_build_filename(root, "link", NULL);
 	g_autofree char *magic = g_build_filename(root, "magic", NULL);
@@ -228,7 +183,7 @@ START_TEST(no_path_leads_out_of_its_root)
 	ck_assert(g_file_set_contents(inside, "inside", -1, NULL));
 	ck_assert_int_eq(symlink("/../../../../file", link), 0);
 	ck_assert_int_eq(symlink("/proc/self/root/etc/passwd", magic), 0);
-	pid_t pid = start("kvm", usual, root);
+	pid_t pid = pretend_start("kvm", usual, root);
 	g_autoptr(QemuTarget) target = qemu_target_new(pid, NULL);
 	g_autofree char *missing =
 		g_strdup_printf("magic of process %d: %s", (int) pid, g_strerror(ENOENT));
@@ -239,13 +194,13 @@ START_TEST(no_path_leads_out_of_its_root)
 	assert_content(target, "../../file", "inside");
 	assert_content(target, "link", "inside");
 	assert_content(target, "magic", missing);
-	end(pid);
+	pretend_end(pid);
 }
 END_TEST
 
 START_TEST(path_is_that_of_its_mount_namespace)
 {
-	g_autofree char *place = in_folder("place");
+	g_autofree char *place = pretend_path("place");
 	g_autofree char *file = g_build_filename(place, "file", NULL);
 	int told[2];
 
@@ -261,7 +216,7 @@ START_TEST(path_is_that_of_its_mount_namespace)
 		    mount("none", place, "tmpfs", 0, NULL) < 0 ||
 		    !g_file_set_contents(file, "private", -1, NULL))
 			_exit(1);
-		pid_t child = start("kvm", usual, NULL);
+		pid_t child = pretend_start("kvm", usual, NULL);
 		gboolean good = child > 0 && write(told[1], "", 1) == 1;
 		pause();
 		_exit(!good);
@@ -282,7 +237,7 @@ START_TEST(path_is_that_of_its_mount_namespace)
 	assert_content(target, file, "private");
 	assert_content(target, "place/file", "private");
 	kill(pid, SIGKILL);
-	end(parent);
+	pretend_end(parent);
 }
 END_TEST
 
@@ -292,11 +247,12 @@ make_suite(void)
 	Suite *suite = suite_create("qemu-target");
 	TCase *tests = tcase_create("qemu-target");
 
-	tcase_add_checked_fixture(tests, enter, leave);
+	tcase_add_checked_fixture(tests, pretend_enter, pretend_leave);
 	tcase_add_test(tests, process_of_that_name_is_held);
 	tcase_add_test(tests, guest_without_a_name_is_called_by_its_number);
 	tcase_add_test(tests, what_is_no_qemu_is_refused_with_what_it_is);
 	tcase_add_test(tests, renamed_program_must_say_itself_that_it_is_qemu);
+	tcase_add_test(tests, program_with_such_options_that_is_none_is_refused);
 	tcase_add_test(tests, number_that_nobody_has_is_not_found);
 	tcase_add_test(tests, relative_path_begins_in_its_folder);
 	tcase_add_test(tests, no_path_leads_out_of_its_root);
@@ -305,28 +261,4 @@ make_suite(void)
 	return suite;
 }
 
-/* Started by a test in a QEMU's place. */
-static void
-wait_for_ever(void)
-{
-	const char *root = getenv("ROOT");
-
-	if (*root && (chroot(root) < 0 || chdir("/") < 0))
-		_exit(1);
-	close(atoi(getenv("WAIT")));
-	for (;;)
-		pause();
-}
-
-int
-main(int argc, char **argv)
-{
-	if (getenv("WAIT"))
-		wait_for_ever();
-	SRunner *runner = srunner_create(make_suite());
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_SILENT);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+VMIFS_PRETEND_MAIN(make_suite)
