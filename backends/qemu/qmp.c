@@ -350,7 +350,8 @@ find_unix(Qmp *self, GError **error)
 	struct sockaddr_un *name = (struct sockaddr_un *) &self->name.name;
 	struct stat st;
 
-	self->pin = open(self->address, O_PATH | O_CLOEXEC);
+	if (self->pin < 0)
+		self->pin = open(self->address, O_PATH | O_CLOEXEC);
 	if (self->pin < 0 || fstat(self->pin, &st))
 		return no_address(error, self->address, g_strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
@@ -405,20 +406,39 @@ static const QemuMonitorOps qmp_ops = {
 	.free = qmp_free,
 };
 
-QemuMonitor *
-qemu_qmp_new(const char *address, gboolean hold, GError **error)
+static Qmp *
+qmp_alloc(const char *address, int pin, gboolean hold)
 {
 	Qmp *self = g_new0(Qmp, 1);
-	gboolean is_path = strchr(address, '/') || !strchr(address, ':');
 
 	self->monitor.ops = &qmp_ops;
 	self->address = g_strdup(address);
-	self->pin = -1;
+	self->pin = pin;
 	self->hold = hold;
 	g_mutex_init(&self->lock);
 	g_cond_init(&self->left);
 	qemu_socket_init(&self->socket);
+	return self;
+}
+
+QemuMonitor *
+qemu_qmp_new(const char *address, gboolean hold, GError **error)
+{
+	Qmp *self = qmp_alloc(address, -1, hold);
+	gboolean is_path = strchr(address, '/') || !strchr(address, ':');
+
 	if (is_path ? find_unix(self, error) : find_tcp(self, error))
+		return &self->monitor;
+	qmp_free(&self->monitor);
+	return NULL;
+}
+
+QemuMonitor *
+qemu_qmp_new_at(int pin, const char *shown, gboolean hold, GError **error)
+{
+	Qmp *self = qmp_alloc(shown, pin, hold);
+
+	if (find_unix(self, error))
 		return &self->monitor;
 	qmp_free(&self->monitor);
 	return NULL;

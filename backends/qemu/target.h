@@ -8,6 +8,7 @@
 
 #include "args.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <vmifs/error.h>
 
@@ -50,6 +51,15 @@ qemu_target_is_alive(const QemuTarget *target);
  * Returns: a descriptor, close-on-exec; -1 with SOURCE. */
 int
 qemu_target_open_path(const QemuTarget *target, const char *path, int flags, GError **error);
+
+/* Fills in monitor, or no_monitor: a socket that its arguments name and on which it listens itself.
+ * hold: as with qemu_qmp_new(). */
+void
+qemu_target_find_monitor(QemuTarget *target, gboolean hold);
+
+/* Do its arguments name that socket for its monitor? */
+gboolean
+qemu_target_names(const QemuTarget *target, const struct stat *socket);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuTarget, qemu_target_free)
 

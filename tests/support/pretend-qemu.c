@@ -2,8 +2,12 @@
 /* pretend-qemu: see the header. */
 #include "pretend-qemu.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,8 +70,26 @@ pretend_end(pid_t pid)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
+/* From the folder of its path, as an address holds few bytes. */
+static void
+listen_at(const char *argument)
+{
+	g_auto(GStrv) words = g_strsplit(argument + strlen("unix:"), ",", 2);
+	g_autofree char *parent = g_path_get_dirname(words[0]);
+	g_autofree char *base = g_path_get_basename(words[0]);
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int here = open(".", O_PATH);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	g_strlcpy(name.sun_path, base, sizeof name.sun_path);
+	if (chdir(parent) < 0 || bind(fd, (struct sockaddr *) &name, sizeof name) < 0 ||
+	    listen(fd, 1) < 0 || fchdir(here) < 0)
+		_exit(1);
+	close(here);
+}
+
 void
-pretend_wait(void)
+pretend_wait(char **arguments)
 {
 	const char *fd = getenv("PRETEND_FD"), *root = getenv("PRETEND_ROOT");
 
@@ -75,6 +97,9 @@ pretend_wait(void)
 		return;
 	if (*root && (chroot(root) < 0 || chdir("/") < 0))
 		_exit(1);
+	for (char **argument = arguments; *argument; argument++)
+		if (g_str_has_prefix(*argument, "unix:") && strstr(*argument, ",server"))
+			listen_at(*argument);
 	close(atoi(fd));
 	for (;;)
 		pause();

@@ -20,7 +20,7 @@ void
 pretend_leave(void);
 
 /* A process of that program name and those arguments, in that folder, or in a root folder of its
- * own. Returns when it waits. */
+ * own. It listens where an argument says unix:PATH,server... Returns when it waits. */
 pid_t
 pretend_start(const char *name, const char *const *arguments, const char *root);
 /* Kills it, and waits for its end. */
@@ -28,12 +28,12 @@ void
 pretend_end(pid_t pid);
 /* What such a process does; returns in any other. */
 void
-pretend_wait(void);
+pretend_wait(char **arguments);
 
 #define VMIFS_PRETEND_MAIN(make_suite)                                                             \
-	int main(void)                                                                             \
+	int main(int argc, char **argv)                                                            \
 	{                                                                                          \
-		pretend_wait();                                                                    \
+		pretend_wait(argv);                                                                \
 		SRunner *runner = srunner_create(make_suite());                                    \
 		srunner_set_tap(runner, "-");                                                      \
 		srunner_run_all(runner, CK_SILENT);                                                \
