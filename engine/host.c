@@ -55,6 +55,9 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 	host->options = *options;
 	host->options.format = host->format = g_strdup(options->format);
 	host->options.arch = host->arch = g_strdup(options->arch);
+	if (options->snapdir) /* who serves a mount will be elsewhere */
+		host->options.snapdir = host->snapdir =
+			g_canonicalize_filename(options->snapdir, NULL);
 	host->log = vmifs_log_new();
 	g_mutex_init(&host->lock);
 	g_cond_init(&host->changed);
@@ -82,6 +85,7 @@ vmifs_host_free(VmifsHost *host)
 	g_mutex_clear(&host->told_lock);
 	g_free(host->format);
 	g_free(host->arch);
+	g_free(host->snapdir);
 	g_free(host);
 }
 

@@ -26,7 +26,7 @@ typedef struct {
 
 struct VmifsHost {
 	VmifsOptions options;
-	char *format, *arch; /* what the options' strings point to */
+	char *format, *arch, *snapdir; /* what the options' strings point to */
 	VmifsLog *log;
 	GMutex lock; /* guards what follows */
 	GCond changed;

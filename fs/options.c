@@ -15,8 +15,7 @@ typedef enum {
 	WORD_OCTAL,   /* the same, octal */
 	WORD_ADDRESS, /* guint64, decimal or 0x */
 	WORD_STRING,  /* char *, not empty */
-	WORD_CHOICE,  /* gboolean: is the value the second of "first|second"? more are only checked
-		       */
+	WORD_CHOICE,  /* guint or gboolean: which of "first|second|..." the value is, from 0 on */
 	WORD_IGNORED, /* with or without a value */
 	WORD_REFUSED, /* `values` says why */
 } WordKind;
@@ -57,6 +56,10 @@ static const Word words[] = {
 	  "modes are 0444 and 0555 less this, instead of 0400 and 0500" },
 	{ "cache_ms", WORD_NUMBER, AT(engine.cache_ms), 0, 0, 3600000, "N",
 	  "how old a running guest's translations and lists may be; 0 = never kept [100]" },
+	{ "monitor", WORD_CHOICE, AT(engine.monitor), 0, 0, 0, "brief|hold|never",
+	  "how a monitor that no libvirt owns is used [brief]" },
+	{ "snapdir", WORD_STRING, AT(snapdir), 0, 0, 0, "DIRECTORY",
+	  "where snapshots of running guests are stored" },
 	{ "format", WORD_STRING, AT(format), 0, 0, 0, "elf|lime|raw",
 	  "what the image is, believed over its content" },
 	{ "base", WORD_ADDRESS, AT(engine.base), AT(engine.has_base), 0, 0, "ADDRESS",
@@ -73,10 +76,7 @@ static const Word words[] = {
 	  "largest single request [1048576]" },
 	{ "fsname", WORD_STRING, AT(fsname), 0, 0, 0, "TEXT", "what mount(8) shows as the source" },
 
-	/* Of running guests, which this version cannot mount: understood, so that one fstab line or
-	 * script serves for both. */
-	{ "monitor", WORD_CHOICE, NOWHERE, 0, 0, 0, "brief|hold|never" },
-	{ "snapdir", WORD_STRING, NOWHERE },
+	/* Understood, without effect so far. */
 	{ "max_stops", WORD_NUMBER, NOWHERE, 0, 0, G_MAXUINT32 },
 	{ "profile", WORD_REFUSED, NOWHERE, .values = later },
 	{ "vmlinux", WORD_REFUSED, NOWHERE, .values = later },
@@ -225,12 +225,12 @@ parse_address(const Word *word, const char *value, guint64 *ret, GError **error)
 
 /* Which of "a|b|c" the value is. */
 static gboolean
-parse_choice(const Word *word, const char *value, gboolean *ret, GError **error)
+parse_choice(const Word *word, const char *value, guint *ret, GError **error)
 {
 	g_auto(GStrv) choices = g_strsplit(word->values, "|", -1);
 	for (guint i = 0; choices[i]; i++) {
 		if (g_str_equal(choices[i], value)) {
-			*ret = i == 1;
+			*ret = i;
 			return TRUE;
 		}
 	}
@@ -419,6 +419,7 @@ vmifs_fs_options_parse(int argc, char *const *argv, VmifsFsOptions *ret, GError 
 	if (!take_plain(&options, plain, error))
 		return FALSE;
 	options.engine.format = options.format;
+	options.engine.snapdir = options.snapdir;
 	options.engine.arch = options.arch;
 	*ret = options;
 	memset(&options, 0, sizeof options);
@@ -432,6 +433,7 @@ vmifs_fs_options_clear(VmifsFsOptions *options)
 	g_clear_pointer(&options->mountpoint, g_free);
 	g_clear_pointer(&options->format, g_free);
 	g_clear_pointer(&options->arch, g_free);
+	g_clear_pointer(&options->snapdir, g_free);
 	g_clear_pointer(&options->fsname, g_free);
 }
 
@@ -442,10 +444,16 @@ vmifs_fs_options_help(void)
 		"Usage: vmifs [OPTIONS] SOURCE... MOUNTPOINT\n"
 		"       vmifs --check SOURCE\n"
 		"\n"
-		"Mounts the memory of virtual machines as directories of files. A SOURCE is the file "
-		"of a\n"
-		"memory image, or NAME=FILE; the directory MOUNTPOINT then holds one directory per "
-		"guest.\n"
+		"Mounts the memory of virtual machines as directories of files, one per guest. A "
+		"SOURCE is\n"
+		"\n"
+		"  FILE           a memory image\n"
+		"  auto           every guest that runs on this host\n"
+		"  qemu:///system any libvirt URI: its domains, as they come and go\n"
+		"  qmp:SOCKET     the QEMU behind that monitor\n"
+		"  pid:PID        that QEMU process\n"
+		"\n"
+		"and NAME=FILE gives an image another name.\n"
 		"\n"
 		"  -f             stay in the foreground\n"
 		"  -d             the same, and print every request\n"
@@ -475,6 +483,12 @@ mode_t
 vmifs_fs_options_file_mode(const VmifsFsOptions *options)
 {
 	return options->has_umask ? 0444 & ~options->umask : 0400;
+}
+
+mode_t
+vmifs_fs_options_write_mode(const VmifsFsOptions *options)
+{
+	return options->has_umask ? 0200 & ~options->umask : 0200;
 }
 
 mode_t

@@ -25,8 +25,8 @@ typedef struct {
 	gboolean foreground;
 	gboolean debug;
 
-	VmifsOptions engine; /* format and arch point to what follows */
-	char *format, *arch;
+	VmifsOptions engine; /* format, arch and snapdir point to what follows */
+	char *format, *arch, *snapdir;
 
 	gboolean read_only; /* of the mount: the VFS refuses writes */
 	gboolean allow_other;
@@ -51,6 +51,9 @@ vmifs_fs_options_help(void);
 /* Permission bits of files and directories under these options. */
 mode_t
 vmifs_fs_options_file_mode(const VmifsFsOptions *options);
+/* What is added for those that may be written. */
+mode_t
+vmifs_fs_options_write_mode(const VmifsFsOptions *options);
 mode_t
 vmifs_fs_options_dir_mode(const VmifsFsOptions *options);
 

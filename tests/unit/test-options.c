@@ -131,8 +131,24 @@ START_TEST(words_of_mount_and_of_running_guests_are_accepted)
 	g_auto(VmifsFsOptions) options =
 		parse_words("rw,suid,dev,exec,nofail,_netdev,noauto,user,x-systemd.automount,"
 			    "X-mount.mkdir=0755,comment=a,relatime,default_permissions,subtype=x,"
-			    "monitor=brief,monitor=never,snapdir=/tmp,max_stops=200");
+			    "max_stops=200");
 	ck_assert(!options.read_only);
+}
+END_TEST
+
+START_TEST(words_of_running_guests_reach_the_engine)
+{
+	g_auto(VmifsFsOptions) options =
+		parse_words("guest_rw,passive,cache_ms=0,monitor=brief,monitor=never,snapdir=/tmp");
+	ck_assert(options.engine.guest_rw && options.engine.passive);
+	ck_assert_uint_eq(options.engine.cache_ms, 0);
+	ck_assert_int_eq(options.engine.monitor, VMIFS_MONITOR_NEVER);
+	ck_assert_str_eq(options.engine.snapdir, "/tmp");
+	g_auto(VmifsFsOptions) others = parse_words("monitor=hold");
+	ck_assert_int_eq(others.engine.monitor, VMIFS_MONITOR_HOLD);
+	ck_assert_ptr_null(others.engine.snapdir);
+	g_auto(VmifsFsOptions) none = parse_words("ro");
+	ck_assert_int_eq(none.engine.monitor, VMIFS_MONITOR_BRIEF);
 }
 END_TEST
 
@@ -225,6 +241,7 @@ START_TEST(modes_follow_umask_and_never_grant_writing)
 		g_auto(VmifsFsOptions) options = parse_words(table[i].words);
 		ck_assert_uint_eq(vmifs_fs_options_file_mode(&options), table[i].file);
 		ck_assert_uint_eq(vmifs_fs_options_dir_mode(&options), table[i].dir);
+		ck_assert_uint_eq(vmifs_fs_options_write_mode(&options) & ~0200u, 0);
 	}
 }
 END_TEST
@@ -254,6 +271,7 @@ make_suite(void)
 	tcase_add_test(t, every_word_arrives);
 	tcase_add_test(t, nothing_is_on_by_default);
 	tcase_add_test(t, words_of_mount_and_of_running_guests_are_accepted);
+	tcase_add_test(t, words_of_running_guests_reach_the_engine);
 	tcase_add_test(t, several_o_add_up_and_the_last_value_wins);
 	tcase_add_loop_test(t, what_is_not_understood_is_named, 0, G_N_ELEMENTS(refused));
 	tcase_add_test(t, a_lone_file_shows_the_right_command);

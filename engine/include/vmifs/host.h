@@ -11,15 +11,24 @@ G_BEGIN_DECLS
 
 typedef struct VmifsHost VmifsHost;
 
+/* How a monitor that serves one client at a time is used. */
+typedef enum {
+	VMIFS_MONITOR_BRIEF, /* connect, ask, disconnect */
+	VMIFS_MONITOR_HOLD,  /* stay connected */
+	VMIFS_MONITOR_NEVER,
+} VmifsMonitorUse;
+
 /* What the user asked for; all zero is the default. Strings are borrowed until host_new returns. */
 typedef struct {
 	gsize size;           /* sizeof(VmifsOptions) */
 	gboolean guest_rw;    /* the guest may be changed */
 	gboolean passive;     /* refuse what touches a running guest */
 	gboolean holes_error; /* holes of sized memory are EIO instead of zeros */
-	guint32 cache_ms;     /* how old translations and lists of a live guest may be */
-	const char *format;   /* believed over content; NULL = by content */
-	const char *arch;     /* NULL = any */
+	VmifsMonitorUse monitor;
+	const char *snapdir; /* where snapshots are stored; NULL = where the backend likes */
+	guint32 cache_ms;    /* how old translations and lists of a live guest may be */
+	const char *format;  /* believed over content; NULL = by content */
+	const char *arch;    /* NULL = any */
 	gboolean has_base, has_root, has_kaslr;
 	guint64 base;  /* physical address of a raw image's first byte */
 	guint64 root;  /* physical address of the kernel's page table */
