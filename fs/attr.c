@@ -38,7 +38,10 @@ node_mode(VmifsFs *fs, const VmifsNode *node)
 	mode_t type = node->ops->type;
 	if (S_ISLNK(type))
 		return type | 0777;
-	return type | (S_ISDIR(type) ? fs->dir_mode : fs->file_mode);
+	if (S_ISDIR(type))
+		return type | fs->dir_mode;
+	return type | fs->file_mode |
+	       (vmifs_node_check_writable(fs, node, NULL) ? fs->write_mode : 0);
 }
 
 static gboolean

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define PROGRESS_US (100 * G_TIME_SPAN_MILLISECOND)
+#define STATE_US (2 * G_TIME_SPAN_SECOND)
 
 /* The line of info that says how far discovery is. */
 static void
@@ -49,10 +50,15 @@ vmifs_check(const VmifsFsOptions *options)
 	if (!vmifs_host_add(host, g_ptr_array_index(options->sources, 0), &error))
 		return vmifs_complain(vmifs_source_status(error), error);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
+	if (!guests->len)
+		fprintf(stderr, "vmifs: %s: no guest runs there now\n",
+			(const char *) g_ptr_array_index(options->sources, 0));
 	g_autoptr(GString) text = g_string_new(NULL);
 	for (guint i = 0; i < guests->len; i++) {
 		VmifsGuest *guest = g_ptr_array_index(guests, i);
 		wait_for(guest);
+		VmifsCall asking = { .deadline = g_get_monotonic_time() + STATE_US };
+		vmifs_guest_state(guest, &asking); /* info tells what was said last */
 		vmifs_guest_info(guest, text);
 	}
 	if (fwrite(text->str, 1, text->len, stdout) < text->len || fflush(stdout) != 0) {

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * fs: the tables of one mount, and the queues of its guests. Requests that wait for discovery hold
- * no thread: they are parked in a list that the end of discovery empties into the guest's pool.
- *
- *   request -> parked --(discovery has ended)--> pool (VMIFS_QUEUE_THREADS) -> answered
- *                 `------ Ctrl-C: answered at once, dropped when its turn comes
- */
+/* fs: the tables of one mount. */
 #include "fs.h"
 
 #include "hostproc.h"
 #include "nodes/nodes.h"
-#include "request.h"
 
 #include <sys/mman.h>
 #include <time.h>
@@ -19,102 +12,33 @@
 /* How long cancelled calls are waited for before the mount is given up. */
 #define QUIET_US (G_USEC_PER_SEC / 4)
 
-/* ---- queues ---- */
-
-static void
-work(gpointer data, gpointer user)
-{
-	VmifsRequest *request = data;
-	VmifsFsGuest *guest = user;
-	vmifs_request_work(request);
-	g_mutex_lock(&guest->lock);
-	g_queue_unlink(&guest->running, &request->link);
-	g_mutex_unlock(&guest->lock);
-	vmifs_request_free(request);
-}
-
-static void
-run_locked(VmifsFsGuest *guest, VmifsRequest *request)
-{
-	request->deadline = g_get_monotonic_time() + VMIFS_QUEUE_DEADLINE;
-	g_queue_push_tail_link(&guest->running, &request->link);
-	g_thread_pool_push(guest->pool, request, NULL);
-}
-
-static void
-discovered(gpointer data, gpointer user)
-{
-	VmifsFsGuest *guest = user;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	g_atomic_int_set(&guest->discovered, 1);
-	GList *link;
-	while (!guest->closing && (link = g_queue_pop_head_link(&guest->parked)))
-		run_locked(guest, link->data);
-}
-
-void
-vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	if (guest->closing ||
-	    (defer == VMIFS_DEFER_DISCOVERY && !g_atomic_int_get(&guest->discovered)))
-		g_queue_push_tail_link(&guest->parked, &request->link);
-	else
-		run_locked(guest, request);
-}
-
-static void
-guest_cancel(VmifsFsGuest *guest)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	guest->closing = TRUE;
-	for (GList *link = guest->running.head; link; link = link->next)
-		vmifs_request_cancel(link->data);
-}
-
-static gboolean
-guest_is_idle(VmifsFsGuest *guest)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	return !guest->running.head;
-}
-
-static void
-guest_stop(VmifsFsGuest *guest)
-{
-	guest_cancel(guest);
-	g_thread_pool_free(guest->pool, FALSE, TRUE);
-	GList *link;
-	while ((link = g_queue_pop_head_link(&guest->parked))) {
-		vmifs_request_abandon(link->data);
-		vmifs_request_free(link->data);
-	}
-}
-
 /* ---- guests ---- */
 
-static VmifsFsGuest *
-guest_new(VmifsFs *fs, VmifsGuest *vmifs_guest, guint64 serial)
+static void
+mark_gone(VmifsFsGuest *guest)
 {
-	VmifsFsGuest *guest = g_new0(VmifsFsGuest, 1);
-	guest->fs = fs;
-	guest->guest = vmifs_guest_ref(vmifs_guest);
-	guest->frozen = vmifs_guest_is_frozen(vmifs_guest);
-	guest->serial = serial;
-	g_mutex_init(&guest->lock);
-	g_queue_init(&guest->parked);
-	g_queue_init(&guest->running);
-	guest->pool = g_thread_pool_new(work, guest, VMIFS_QUEUE_THREADS, FALSE, NULL);
-	return guest;
+	g_atomic_int_set(&guest->gone, 1);
+	vmifs_keeper_wake(guest->keeper);
 }
 
+/* Called by the engine. What nobody has looked up the kernel does not know. */
 static void
-guest_free(gpointer data)
+told(VmifsHostEvent event, VmifsGuest *vmifs_guest, gpointer user)
 {
-	VmifsFsGuest *guest = data;
-	vmifs_guest_unref(guest->guest);
-	g_mutex_clear(&guest->lock);
-	g_free(guest);
+	VmifsFs *fs = user;
+	if (event != VMIFS_HOST_GUEST_GONE)
+		return;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fs->lock);
+	VmifsFsGuest *guest = g_hash_table_lookup(fs->guests, vmifs_guest);
+	if (guest)
+		mark_gone(guest);
+}
+
+gboolean
+vmifs_fs_is_listed(VmifsFs *fs, VmifsGuest *guest)
+{
+	g_autoptr(VmifsGuest) found = vmifs_host_find(fs->host, vmifs_guest_name(guest));
+	return found == guest;
 }
 
 VmifsFsGuest *
@@ -124,13 +48,40 @@ vmifs_fs_guest(VmifsFs *fs, VmifsGuest *vmifs_guest)
 	VmifsFsGuest *guest = g_hash_table_lookup(fs->guests, vmifs_guest);
 	gboolean made = !guest;
 	if (made) {
-		guest = guest_new(fs, vmifs_guest, ++fs->last_serial);
+		guest = vmifs_fs_guest_new(vmifs_guest, fs->keeper, ++fs->last_serial);
 		g_hash_table_insert(fs->guests, vmifs_guest, guest);
 	}
+	vmifs_fs_guest_ref(guest);
 	g_mutex_unlock(&fs->lock);
 	if (made)
-		vmifs_guest_when_discovered(vmifs_guest, discovered, guest);
+		vmifs_fs_guest_start(guest);
+	if (made && !vmifs_fs_is_listed(fs, vmifs_guest))
+		mark_gone(guest); /* we were told too early */
 	return guest;
+}
+
+GPtrArray *
+vmifs_fs_guests(VmifsFs *fs)
+{
+	GPtrArray *guests = g_ptr_array_new_with_free_func((GDestroyNotify) vmifs_fs_guest_unref);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fs->lock);
+	GHashTableIter iter;
+	gpointer guest;
+	g_hash_table_iter_init(&iter, fs->guests);
+	while (g_hash_table_iter_next(&iter, NULL, &guest))
+		g_ptr_array_add(guests, vmifs_fs_guest_ref(guest));
+	return guests;
+}
+
+void
+vmifs_fs_drop_guest(VmifsFs *fs, VmifsFsGuest *guest)
+{
+	gpointer dropped = NULL;
+	vmifs_fs_guest_stop(guest);
+	g_mutex_lock(&fs->lock);
+	g_hash_table_steal_extended(fs->guests, guest->guest, NULL, &dropped);
+	g_mutex_unlock(&fs->lock);
+	vmifs_fs_guest_unref(dropped);
 }
 
 /* ---- the mount ---- */
@@ -153,6 +104,7 @@ vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
 	fs->proc = vmifs_hostproc_open();
 	fs->options = options;
 	fs->file_mode = vmifs_fs_options_file_mode(options);
+	fs->write_mode = vmifs_fs_options_write_mode(options);
 	fs->dir_mode = vmifs_fs_options_dir_mode(options);
 	fs->uid = options->has_uid ? options->uid : getuid();
 	fs->gid = options->has_gid ? options->gid : getgid();
@@ -166,7 +118,9 @@ vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
 	fs->passthrough = vmifs_passthrough_new(refused_passthrough(options));
 	g_mutex_init(&fs->filling);
 	g_mutex_init(&fs->lock);
-	fs->guests = g_hash_table_new_full(NULL, NULL, NULL, guest_free);
+	fs->guests = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) vmifs_fs_guest_unref);
+	fs->keeper = vmifs_keeper_new(fs);
+	vmifs_host_listen(host, told, fs);
 	return fs;
 }
 
@@ -174,25 +128,28 @@ void
 vmifs_fs_quiet(VmifsFs *fs)
 {
 	gint64 end = g_get_monotonic_time() + QUIET_US;
-	GHashTableIter iter;
-	gpointer guest;
-	g_hash_table_iter_init(&iter, fs->guests);
-	while (g_hash_table_iter_next(&iter, NULL, &guest))
-		guest_cancel(guest);
-	g_hash_table_iter_init(&iter, fs->guests);
-	while (g_hash_table_iter_next(&iter, NULL, &guest))
-		while (!guest_is_idle(guest) && g_get_monotonic_time() < end)
+	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
+	for (guint i = 0; i < guests->len; i++)
+		vmifs_fs_guest_cancel(g_ptr_array_index(guests, i));
+	for (guint i = 0; i < guests->len; i++)
+		while (!vmifs_fs_guest_is_idle(g_ptr_array_index(guests, i)) &&
+		       g_get_monotonic_time() < end)
 			g_usleep(1000);
 }
 
 void
 vmifs_fs_free(VmifsFs *fs)
 {
-	GHashTableIter iter;
-	gpointer guest;
-	g_hash_table_iter_init(&iter, fs->guests);
-	while (g_hash_table_iter_next(&iter, NULL, &guest))
-		guest_stop(guest);
+	vmifs_host_listen(fs->host, NULL, NULL);
+	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
+	for (guint i = 0; i < guests->len; i++) {
+		VmifsFsGuest *guest = g_ptr_array_index(guests, i);
+		vmifs_fs_guest_cancel(guest);
+		vmifs_fs_guest_abandon(guest);
+	}
+	vmifs_keeper_free(fs->keeper);
+	for (guint i = 0; i < guests->len; i++)
+		vmifs_fs_guest_stop(g_ptr_array_index(guests, i));
 	vmifs_host_free(fs->host);
 	vmifs_handles_free(fs->handles);
 	vmifs_passthrough_free(fs->passthrough);

@@ -1,41 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fs: one mount: what its options settled, the tables of what the kernel knows of it, and per guest
- * a bounded queue for whatever may take time, so that no guest can make another's files wait.
+ * fs: one mount: what its options settled, the tables of what the kernel knows of it, and what it
+ * keeps of each guest.
  */
 #pragma once
 
 #include "content.h"
 #include "eager.h"
+#include "guest.h"
 #include "handle.h"
 #include "inode.h"
+#include "keeper.h"
 #include "node.h"
 #include "options.h"
 #include "passthrough.h"
 
 G_BEGIN_DECLS
-
-/* Threads that decode for one guest; more requests than that wait in its queue. */
-#define VMIFS_QUEUE_THREADS 4
-/* How long one request may take there, its turn included. Waiting for discovery is not counted:
- * that ends by itself or by Ctrl-C, and holds no thread. */
-#define VMIFS_QUEUE_DEADLINE (10 * G_TIME_SPAN_SECOND)
-
-typedef struct VmifsRequest VmifsRequest;
-
-struct VmifsFsGuest {
-	VmifsFs *fs;
-	VmifsGuest *guest; /* (full) */
-	gboolean frozen;
-	guint64 serial;    /* tells guests of one name apart */
-	gint discovered;   /* atomic */
-	GThreadPool *pool; /* of VmifsRequest */
-
-	GMutex lock; /* guards what follows */
-	gboolean closing;
-	GQueue parked;  /* of VmifsRequest: until discovery has ended */
-	GQueue running; /* of VmifsRequest: in the pool's queue or on its threads */
-};
 
 /* Counted for .vmifs/stats; atomic. */
 typedef struct {
@@ -49,6 +29,7 @@ struct VmifsFs {
 	VmifsHost *host;               /* (full) */
 	const VmifsFsOptions *options; /* (borrowed) */
 	mode_t file_mode, dir_mode;    /* permission bits */
+	mode_t write_mode;             /* more of them, for files that may be written */
 	uid_t uid;
 	gid_t gid;
 	int proc;                /* (full) hostproc.h; -1 = there is none */
@@ -66,8 +47,10 @@ struct VmifsFs {
 	gpointer ready_user;
 	GMutex filling; /* held while a text is given to the kernel; see fill_cache() */
 
+	VmifsKeeper *keeper; /* (full) */
+
 	GMutex lock;        /* guards what follows */
-	GHashTable *guests; /* VmifsGuest -> VmifsFsGuest */
+	GHashTable *guests; /* VmifsGuest -> VmifsFsGuest (full) */
 	guint64 last_serial;
 };
 
@@ -84,12 +67,17 @@ vmifs_fs_quiet(VmifsFs *fs);
 void
 vmifs_fs_free(VmifsFs *fs);
 
-/* What the file system keeps for that guest, made when first wanted. (borrowed from fs) */
+/* What the file system keeps for that guest, made when first wanted. (full) */
 VmifsFsGuest *
 vmifs_fs_guest(VmifsFs *fs, VmifsGuest *guest);
-
-/* request: (taken) runs it on the guest's queue, at once or when discovery has ended. */
+/* Is the guest still there? It is not listed any more before anything is taken from it. */
+gboolean
+vmifs_fs_is_listed(VmifsFs *fs, VmifsGuest *guest);
+/* Of all guests. (full) */
+GPtrArray *
+vmifs_fs_guests(VmifsFs *fs);
+/* Forgets a guest that has gone and runs nothing any more. */
 void
-vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer);
+vmifs_fs_drop_guest(VmifsFs *fs, VmifsFsGuest *guest);
 
 G_END_DECLS

@@ -18,7 +18,8 @@ typedef struct {
 	VmifsNodeList *list; /* of a directory */
 	gboolean backed;     /* counted as an open by passthrough */
 	gboolean direct;     /* read past the kernel's page cache */
-	GMutex lock;         /* guards what follows */
+	gboolean writable;
+	GMutex lock; /* guards what follows */
 	VmifsContent
 		*content; /* of a text; may be NULL until the first read when its size is known */
 } VmifsHandle;

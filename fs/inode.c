@@ -117,6 +117,23 @@ vmifs_inodes_forget(VmifsInodes *inodes, guint64 id, guint64 n)
 		vmifs_node_unref(node);
 }
 
+GArray *
+vmifs_inodes_select(VmifsInodes *inodes, gboolean (*select)(const VmifsNode *node, gpointer user),
+		    gpointer user)
+{
+	GArray *ids = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&inodes->lock);
+	GHashTableIter iter;
+	gpointer key;
+	g_hash_table_iter_init(&iter, inodes->by_id);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		const VmifsNode *node = key;
+		if (select(node, user))
+			g_array_append_val(ids, node->id);
+	}
+	return ids;
+}
+
 gsize
 vmifs_inodes_count(VmifsInodes *inodes)
 {

@@ -28,6 +28,10 @@ vmifs_inodes_enter(VmifsInodes *inodes, VmifsNode *node);
 /* The kernel dropped n lookups. */
 void
 vmifs_inodes_forget(VmifsInodes *inodes, guint64 id, guint64 n);
+/* The numbers of those for which select() is TRUE; it must not wait. Of guint64. (full) */
+GArray *
+vmifs_inodes_select(VmifsInodes *inodes, gboolean (*select)(const VmifsNode *node, gpointer user),
+		    gpointer user);
 gsize
 vmifs_inodes_count(VmifsInodes *inodes);
 

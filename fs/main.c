@@ -56,6 +56,10 @@ add_sources(VmifsHost *host, const GPtrArray *sources)
 		if (!vmifs_host_is_word(spec))
 			return vmifs_source_status(error);
 	}
+	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
+	if (any && !guests->len)
+		fprintf(stderr, "vmifs: no guest runs there now: the mount is empty until one "
+				"does; .vmifs/sources there says more\n");
 	return any ? VMIFS_EXIT_OK : VMIFS_EXIT_SOURCE;
 }
 

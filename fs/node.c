@@ -19,6 +19,14 @@ vmifs_node_needs_work(VmifsNodeCall *call)
 }
 
 gboolean
+vmifs_node_needs_monitor(VmifsNodeCall *call)
+{
+	if (!call->may_block)
+		call->defer = VMIFS_DEFER_MONITOR;
+	return call->may_block;
+}
+
+gboolean
 vmifs_node_may_try(VmifsNode *node, VmifsNodeCall *call)
 {
 	if (call->may_block || !node->guest->frozen || !g_atomic_int_get(&node->guest->discovered))
@@ -147,7 +155,24 @@ vmifs_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name, gui
 	if (parent) {
 		node->parent = vmifs_node_ref(parent);
 		node->guest = parent->guest;
+		node->boot = parent->boot;
 	}
+	return node;
+}
+
+/* The number of the guest's boot; 0 is none, and that of what is frozen. */
+static guint64
+boot_now(const VmifsFsGuest *guest)
+{
+	return guest->frozen ? 0 : (guint64) vmifs_guest_generation(guest->guest) + 1;
+}
+
+gpointer
+vmifs_node_new_of_boot(const VmifsNodeOps *ops, VmifsNode *parent, const char *name)
+{
+	guint64 boot = boot_now(parent->guest);
+	VmifsNode *node = vmifs_node_new(ops, parent, name, parent->boot ? 0 : boot);
+	node->boot = parent->boot ? parent->boot : boot;
 	return node;
 }
 
@@ -190,6 +215,38 @@ gboolean
 vmifs_node_is_frozen(const VmifsNode *node)
 {
 	return node->guest && node->guest->frozen;
+}
+
+gboolean
+vmifs_node_check(const VmifsNode *node, GError **error)
+{
+	const VmifsFsGuest *guest = node->guest;
+	if (!guest || guest->frozen)
+		return TRUE;
+	gboolean gone = g_atomic_int_get(&guest->gone);
+	if (!gone && (!node->boot || node->boot == boot_now(guest)))
+		return TRUE;
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_STALE,
+			    gone ? "the guest has gone" : "the guest has booted anew");
+	return FALSE;
+}
+
+gboolean
+vmifs_node_check_writable(VmifsFs *fs, const VmifsNode *node, GError **error)
+{
+	const char *why = NULL;
+	if (!node->ops->write)
+		why = "nothing there can be changed";
+	else if (node->guest->frozen)
+		why = "memory images and what is derived from them are never written";
+	else if (fs->options->engine.passive)
+		why = "the mount is passive";
+	else if (!fs->options->engine.guest_rw)
+		why = "the mount has no guest_rw: mount with -o guest_rw to change a guest";
+	if (!why)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_DENIED, "a change was refused: %s", why);
+	return FALSE;
 }
 
 gboolean
@@ -237,8 +294,10 @@ vmifs_fixed_lookup(VmifsNode *dir, const VmifsFixed *table, gsize n, const char 
 		VmifsPresent present = table[i].present ? table[i].present(dir) : VMIFS_PRESENT_YES;
 		if (present == VMIFS_PRESENT_UNKNOWN)
 			call->defer = VMIFS_DEFER_DISCOVERY;
-		return present == VMIFS_PRESENT_YES ? vmifs_node_new(table[i].ops, dir, name, 0)
-						    : NULL;
+		if (present != VMIFS_PRESENT_YES)
+			return NULL;
+		return table[i].of_boot ? vmifs_node_new_of_boot(table[i].ops, dir, name)
+					: vmifs_node_new(table[i].ops, dir, name, 0);
 	}
 	return NULL;
 }

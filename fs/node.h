@@ -29,7 +29,8 @@ typedef struct VmifsNodeOps VmifsNodeOps;
 typedef enum {
 	VMIFS_DEFER_NO,
 	VMIFS_DEFER_WORK,      /* call again on the guest's queue */
-	VMIFS_DEFER_DISCOVERY, /* the same, once discovery has ended */
+	VMIFS_DEFER_MONITOR,   /* on its queue for what asks the hypervisor */
+	VMIFS_DEFER_DISCOVERY, /* on the first, once discovery has ended */
 } VmifsDefer;
 
 typedef struct {
@@ -45,6 +46,9 @@ typedef struct {
 /* TRUE when the op may decode guest structures now. Otherwise notes that it wants to. */
 gboolean
 vmifs_node_needs_work(VmifsNodeCall *call);
+/* The same for what may have to ask the guest's hypervisor. */
+gboolean
+vmifs_node_needs_monitor(VmifsNodeCall *call);
 /* The same for what commonly takes less than the way through the queue would: on the thread that
  * took the request it may decode for a moment, if the guest is frozen and known. */
 gboolean
@@ -134,6 +138,10 @@ struct VmifsNodeOps {
 	 * error. */
 	gsize (*read)(VmifsNode *self, gpointer file, guint64 off, gsize len,
 		      VmifsSegments *segments, VmifsNodeCall *call, GError **error);
+	/* Control files and memory that a mount with guest_rw may write: takes up to len bytes from
+	 * off; file is NULL for texts. Returns how many; 0 with error. */
+	gsize (*write)(VmifsNode *self, gpointer file, guint64 off, gconstpointer data, gsize len,
+		       VmifsNodeCall *call, GError **error);
 	/* The first data (or hole) at or after off. *ret_found FALSE: there is none before the end.
 	 */
 	gboolean (*seek)(VmifsNode *self, gpointer file, guint64 off, gboolean want_data,
@@ -151,8 +159,9 @@ struct VmifsNode {
 	guint32 flags; /* of its ops, and its own */
 	const VmifsNodeOps *ops;
 	VmifsNode *parent;   /* (full) NULL = the root */
-	VmifsFsGuest *guest; /* (borrowed from the file system) NULL above guests */
+	VmifsFsGuest *guest; /* (borrowed from its guest's directory) NULL above guests */
 	const char *name;    /* follows the struct */
+	guint64 boot;        /* of what belongs to an OS: see vmifs_node_new_of_boot(); else 0 */
 	guint64 ino;         /* in one mount the same for the same parent, name, identity */
 	gint64 text_size;    /* atomic; of a frozen text, once it was rendered; -1 = not yet */
 	guint64 id;          /* (inode table) what the kernel calls it; 0 = not in the table */
@@ -170,6 +179,10 @@ typedef struct {
  * name; 0 where nothing can. Instance members after VmifsNode are zero. */
 gpointer
 vmifs_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name, guint64 identity);
+/* The same for a child of a guest's directory, or of a folder there, that shows what its OS has: it
+ * and all below end with that boot. */
+gpointer
+vmifs_node_new_of_boot(const VmifsNodeOps *ops, VmifsNode *parent, const char *name);
 VmifsNode *
 vmifs_node_ref(VmifsNode *node);
 void
@@ -185,6 +198,12 @@ VmifsGuest * /* (borrowed) */
 vmifs_node_guest(const VmifsNode *node);
 gboolean
 vmifs_node_is_frozen(const VmifsNode *node);
+/* FALSE with STALE when the guest has gone, or the boot that the node belongs to. */
+gboolean
+vmifs_node_check(const VmifsNode *node, GError **error);
+/* FALSE with DENIED when this mount does not let that file be written. */
+gboolean
+vmifs_node_check_writable(VmifsFs *fs, const VmifsNode *node, GError **error);
 /* Memory that the kernel may keep in its page cache: where no answer is ever short. */
 gboolean
 vmifs_node_is_cached_memory(const VmifsNode *node, const VmifsNodeCall *call);
@@ -207,6 +226,7 @@ typedef struct {
 	const char *name;
 	const VmifsNodeOps *ops;
 	VmifsPresent (*present)(VmifsNode *dir); /* NULL = always */
+	gboolean of_boot;                        /* what the OS has, not the machine */
 } VmifsFixed;
 
 /* list, lookup and child over such a table. lookup returns NULL without an error when the table

@@ -9,7 +9,9 @@
 #include "reply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <unistd.h>
 
 /* Texts up to this size are given to the kernel when they are opened. */
 #define FILL_LEN 65536
@@ -35,7 +37,8 @@ vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 		.ino = node->id,
 		.entry_timeout = vmifs_attr_entry_timeout(fs, node),
 	};
-	gboolean filled = vmifs_attr_fill(fs, node, is_cheap(node), &entry.attr,
+	gboolean filled = vmifs_node_check(node, error) &&
+			  vmifs_attr_fill(fs, node, is_cheap(node), &entry.attr,
 					  &entry.attr_timeout, call, error);
 	if (!filled || !vmifs_request_claim(request) || fuse_reply_entry(request->req, &entry) != 0)
 		vmifs_inodes_forget(fs->inodes, node->id, 1);
@@ -75,21 +78,44 @@ vmifs_run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 
 /* ---- opens ---- */
 
+/* A guest that goes lets go of its files, and their numbers may come to mean others: a copy made
+ * while it was listed is right. Once passthrough knows of it, the end of the guest finds it there,
+ * unless that is over. */
+static gboolean
+open_backing(VmifsFs *fs, VmifsHandle *handle, gint32 *ret_id)
+{
+	VmifsNode *node = handle->node;
+	const char *why;
+	int fd = node->ops->backing(node, &why);
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	gboolean there = vmifs_fs_is_listed(fs, vmifs_node_guest(node));
+	if (there) {
+		handle->backed = TRUE;
+		*ret_id = vmifs_passthrough_open(fs->passthrough, node, copy);
+		there = vmifs_node_check(node, NULL);
+	}
+	if (copy >= 0)
+		close(copy);
+	return there;
+}
+
 /* Gives the handle its number and answers; takes both back when the kernel is gone. */
 static void
 reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *info)
 {
 	VmifsFs *fs = request->fs;
 	gint32 backing_id = 0;
-	if (handle->node->ops->backing) {
-		const char *why;
-		handle->backed = TRUE;
-		backing_id = vmifs_passthrough_open(fs->passthrough, handle->node,
-						    handle->node->ops->backing(handle->node, &why));
+	if (handle->node->ops->backing && !open_backing(fs, handle, &backing_id)) {
+		if (handle->backed)
+			vmifs_passthrough_close(fs->passthrough, handle->node);
+		fuse_reply_err(request->req, ESTALE);
+		return;
 	}
 	vmifs_handles_enter(fs->handles, vmifs_handle_ref(handle));
 	info->fh = handle->id;
-	int status = backing_id ? vmifs_passthrough_reply(request->req, handle->id, backing_id)
+	/* Writes are made by us, for the engine has to know of them. */
+	int status = backing_id ? vmifs_passthrough_reply(request->req, handle->id, backing_id,
+							  handle->writable)
 				: fuse_reply_open(request->req, info);
 	if (status == 0)
 		return;
@@ -127,12 +153,18 @@ gboolean
 vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
 	VmifsNode *node = request->node;
+	gboolean writes = (request->open_flags & O_ACCMODE) != O_RDONLY;
+	if ((writes || request->open_flags & O_TRUNC) &&
+	    !vmifs_node_check_writable(request->fs, node, error))
+		return FALSE;
 	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
+	handle->writable = writes;
 	gboolean cached;
 	if (node->ops->render) {
 		cached = vmifs_content_is_constant(node);
+		gboolean is_read = (request->open_flags & O_ACCMODE) != O_WRONLY;
 		gint64 size = __atomic_load_n(&node->text_size, __ATOMIC_RELAXED);
-		if (!cached || size < 0) {
+		if (is_read && (!cached || size < 0)) {
 			handle->content =
 				vmifs_contents_get(request->fs->contents, node, call, error);
 			if (!handle->content)
@@ -144,8 +176,10 @@ vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 		if (!handle->file)
 			return FALSE;
 	}
+	if (!vmifs_node_check(node, error))
+		return FALSE;
 	/* Whoever opens with O_DIRECT wants what vmifs answers, but others keep their cache. */
-	handle->direct = !cached || request->flag;
+	handle->direct = !cached || request->open_flags & O_DIRECT;
 	struct fuse_file_info info = { .noflush = 1 };
 	info.keep_cache = cached ? 1 : 0;
 	info.direct_io = handle->direct ? 1 : 0;
@@ -162,7 +196,7 @@ vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
 	VmifsNode *node = request->node;
 	g_autoptr(VmifsNodeList) list = vmifs_node_list_new();
-	if (!node->ops->list(node, list, call, error))
+	if (!node->ops->list(node, list, call, error) || !vmifs_node_check(node, error))
 		return FALSE;
 	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
 	handle->list = g_steal_pointer(&list);
@@ -227,6 +261,8 @@ read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 		g_propagate_error(error, failure);
 		return FALSE;
 	}
+	if (!vmifs_node_check(node, error))
+		return FALSE;
 	if (vmifs_request_claim(request))
 		vmifs_reply_segments(request->fs, request->req, &segments);
 	return TRUE;
@@ -237,6 +273,30 @@ vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
 	return request->handle->node->ops->render ? read_text(request, call, error)
 						  : read_memory(request, call, error);
+}
+
+gboolean
+vmifs_run_write(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsHandle *handle = request->handle;
+	VmifsNode *node = handle->node;
+	if (!handle->writable || !vmifs_node_check_writable(request->fs, node, error))
+		return FALSE;
+	gsize written = node->ops->write(node, handle->file, request->off, request->data,
+					 request->size, call, error);
+	if (!written)
+		return FALSE;
+	if (vmifs_request_claim(request))
+		fuse_reply_write(request->req, written);
+	return TRUE;
+}
+
+/* What is written has no size that could be set: as in procfs, `>` and dd(1) are let to. */
+gboolean
+vmifs_run_truncate(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	return vmifs_node_check_writable(request->fs, request->node, error) &&
+	       vmifs_run_getattr(request, call, error);
 }
 
 /* Texts are data all over. */

@@ -13,6 +13,7 @@ gboolean
 vmifs_run_getattr(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 gboolean
 vmifs_run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+/* Uses open_flags. */
 gboolean
 vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 gboolean
@@ -20,6 +21,11 @@ vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Use handle, off, size. */
 gboolean
 vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+/* Uses handle, off, size, data. */
+gboolean
+vmifs_run_write(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_truncate(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Uses handle, off, flag: TRUE = SEEK_DATA. */
 gboolean
 vmifs_run_lseek(VmifsRequest *request, VmifsNodeCall *call, GError **error);

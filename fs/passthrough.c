@@ -241,13 +241,32 @@ vmifs_passthrough_close(VmifsPassthrough *passthrough, VmifsNode *node)
 	g_hash_table_remove(passthrough->backings, node);
 }
 
+GPtrArray *
+vmifs_passthrough_drop(VmifsPassthrough *passthrough, const VmifsFsGuest *guest)
+{
+	GPtrArray *held = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&passthrough->lock);
+	GHashTableIter iter;
+	gpointer node, value;
+	g_hash_table_iter_init(&iter, passthrough->backings);
+	while (g_hash_table_iter_next(&iter, &node, &value)) {
+		Backing *backing = value;
+		if (((VmifsNode *) node)->guest != guest || backing->id <= 0)
+			continue;
+		g_ptr_array_add(held, vmifs_node_path(node));
+		backing_close(passthrough, backing->id);
+		backing->id = 0;
+	}
+	return held;
+}
+
 /* As fuse_reply_open(), which knows of backing ids only from libfuse 3.17 on. */
 int
-vmifs_passthrough_reply(fuse_req_t req, guint64 handle, gint32 backing_id)
+vmifs_passthrough_reply(fuse_req_t req, guint64 handle, gint32 backing_id, gboolean served)
 {
 	struct fuse_open_out out = { .fh = handle };
 	guint32 id = (guint32) backing_id;
-	out.open_flags = OPEN_PASSTHROUGH | OPEN_NO_FLUSH;
+	out.open_flags = OPEN_PASSTHROUGH | OPEN_NO_FLUSH | (served ? FOPEN_DIRECT_IO : 0);
 	memcpy((char *) &out + sizeof out - sizeof id, &id, sizeof id);
 	return fuse_reply_buf(req, (const char *) &out, sizeof out);
 }

@@ -40,8 +40,13 @@ gint32
 vmifs_passthrough_open(VmifsPassthrough *passthrough, VmifsNode *node, int fd);
 void
 vmifs_passthrough_close(VmifsPassthrough *passthrough, VmifsNode *node);
-/* Answers an OPEN: handle number and backing id. Returns as fuse_reply_open() does. */
+/* The guest has gone: closes its backing ids. Returns: the paths of those files that somebody still
+ * reads through the kernel. (full) */
+GPtrArray *
+vmifs_passthrough_drop(VmifsPassthrough *passthrough, const VmifsFsGuest *guest);
+/* Answers an OPEN: handle number and backing id. served: only mmap(2) goes to the backing file.
+ * Returns as fuse_reply_open() does. */
 int
-vmifs_passthrough_reply(fuse_req_t req, guint64 handle, gint32 backing_id);
+vmifs_passthrough_reply(fuse_req_t req, guint64 handle, gint32 backing_id, gboolean served);
 
 G_END_DECLS

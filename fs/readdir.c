@@ -99,6 +99,11 @@ void
 vmifs_readdir(VmifsFs *fs, fuse_req_t req, VmifsHandle *handle, guint64 off, gsize size,
 	      gboolean plus)
 {
+	g_autoptr(GError) stale = NULL;
+	if (!vmifs_node_check(handle->node, &stale)) {
+		vmifs_reply_error(fs, req, handle->node, stale);
+		return;
+	}
 	g_autoptr(GArray) entered = g_array_new(FALSE, FALSE, sizeof(guint64));
 	g_autofree char *buf = g_malloc(size);
 	gsize used = 0;

@@ -18,6 +18,7 @@ is_for_log(const GError *error)
 	case VMIFS_ERROR_NOT_FOUND:
 	case VMIFS_ERROR_HOLE:
 	case VMIFS_ERROR_ENDED:
+	case VMIFS_ERROR_STALE:
 	case VMIFS_ERROR_CANCELLED:
 		return FALSE;
 	default:

@@ -54,11 +54,21 @@ vmifs_request_claim(VmifsRequest *request)
 	return TRUE;
 }
 
+/* Whatever went wrong with what has come to its end meanwhile, that is why. */
 static void
 fail(VmifsRequest *request, const GError *error)
 {
+	g_autoptr(GError) stale = NULL;
+	if (!vmifs_node_check(request->node, &stale))
+		error = stale;
 	if (vmifs_request_claim(request))
 		vmifs_reply_error(request->fs, request->req, request->node, error);
+}
+
+static gboolean
+run(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	return vmifs_node_check(request->node, error) && request->run(request, call, error);
 }
 
 /* A heap copy, with the interrupt function registered. An interrupt may have come before: libfuse
@@ -68,6 +78,7 @@ enqueue(const VmifsRequest *request, VmifsDefer defer)
 {
 	VmifsRequest *copy = g_memdup2(request, sizeof *request);
 	copy->name = g_strdup(request->name);
+	copy->data = request->data ? g_memdup2(request->data, request->size) : NULL;
 	copy->queued = TRUE;
 	copy->link = (GList){ .data = copy };
 	g_atomic_int_inc(&copy->fs->stats.queued);
@@ -86,7 +97,7 @@ vmifs_request_start(VmifsRequest request)
 	VmifsNodeCall call = { .fs = request.fs, .caller = request.caller };
 	g_autoptr(GError) error = NULL;
 	g_atomic_int_inc(&request.fs->stats.requests);
-	if (request.run(&request, &call, &error)) {
+	if (run(&request, &call, &error)) {
 		release(&request);
 	} else if (call.defer != VMIFS_DEFER_NO) {
 		enqueue(&request, call.defer);
@@ -107,16 +118,27 @@ vmifs_request_work(VmifsRequest *request)
 			.caller = request->caller,
 		};
 		g_autoptr(GError) error = NULL;
-		if (!request->run(request, &call, &error))
+		if (!run(request, &call, &error))
 			fail(request, error);
 	}
 }
 
 void
-vmifs_request_abandon(VmifsRequest *request)
+vmifs_request_expire(VmifsRequest *request)
+{
+	vmifs_request_cancel(request);
+	if (!vmifs_request_claim(request))
+		return;
+	g_autoptr(GError) error =
+		g_error_new_literal(VMIFS_ERROR, VMIFS_ERROR_TIMEOUT, "it does not answer in time");
+	vmifs_reply_error(request->fs, request->req, request->node, error);
+}
+
+void
+vmifs_request_abandon(VmifsRequest *request, int number)
 {
 	if (vmifs_request_claim(request))
-		fuse_reply_err(request->req, ENODEV);
+		fuse_reply_err(request->req, number);
 }
 
 void
@@ -124,5 +146,6 @@ vmifs_request_free(VmifsRequest *request)
 {
 	release(request);
 	g_free((char *) request->name);
+	g_free((gpointer) request->data);
 	g_free(request);
 }

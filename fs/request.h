@@ -25,6 +25,8 @@ struct VmifsRequest {
 	const char *name;    /* of a lookup; (full) once queued */
 	guint64 off;
 	gsize size;
+	gconstpointer data; /* of a write; (full) once queued */
+	int open_flags;
 	gboolean flag; /* of run */
 	pid_t caller;
 	GList link; /* in the guest's queues */
@@ -49,9 +51,12 @@ vmifs_request_work(VmifsRequest *request);
 /* Its op shall end soon: the mount goes away. */
 void
 vmifs_request_cancel(VmifsRequest *request);
+/* It should have ended by now: answers it with ETIMEDOUT, unless that was done. Of a queued one. */
+void
+vmifs_request_expire(VmifsRequest *request);
 /* Answers a request that will never run. */
 void
-vmifs_request_abandon(VmifsRequest *request);
+vmifs_request_abandon(VmifsRequest *request, int number);
 /* Of a queued request that was answered. */
 void
 vmifs_request_free(VmifsRequest *request);

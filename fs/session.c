@@ -118,7 +118,7 @@ op_readlink(fuse_req_t req, fuse_ino_t ino)
 	start(req, get_node(req, ino), (VmifsRequest){ .run = vmifs_run_readlink });
 }
 
-/* Nothing here can be changed: neither by an open for writing nor otherwise. */
+/* Names, owners and modes are nobody's to change. */
 static void
 refuse(fuse_req_t req, fuse_ino_t ino)
 {
@@ -126,20 +126,15 @@ refuse(fuse_req_t req, fuse_ino_t ino)
 	g_autoptr(VmifsNode) node = get_node(req, ino);
 	g_autoptr(GError) error =
 		g_error_new_literal(VMIFS_ERROR, VMIFS_ERROR_DENIED,
-				    "a change was refused: memory images and "
-				    "what is derived from them are never written");
+				    "a change was refused: the tree is what the guest is");
 	vmifs_reply_error(fs, req, node, error);
 }
 
 static void
 op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	if ((info->flags & O_ACCMODE) != O_RDONLY || info->flags & O_TRUNC)
-		refuse(req, ino);
-	else
-		start(req, get_node(req, ino),
-		      (VmifsRequest){ .run = vmifs_run_open,
-				      .flag = (info->flags & O_DIRECT) != 0 });
+	start(req, get_node(req, ino),
+	      (VmifsRequest){ .run = vmifs_run_open, .open_flags = info->flags });
 }
 
 static void
@@ -154,6 +149,16 @@ op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 	start_on_handle(
 		req, info,
 		(VmifsRequest){ .run = vmifs_run_read, .off = (guint64) off, .size = size });
+}
+
+static void
+op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	 struct fuse_file_info *info)
+{
+	start_on_handle(
+		req, info,
+		(VmifsRequest){
+			.run = vmifs_run_write, .off = (guint64) off, .size = size, .data = buf });
 }
 
 static void
@@ -233,7 +238,11 @@ static void
 op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	   struct fuse_file_info *info)
 {
-	refuse(req, ino);
+	const int times = FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_CTIME;
+	if (to_set & FUSE_SET_ATTR_SIZE && !(to_set & ~(FUSE_SET_ATTR_SIZE | times)))
+		start(req, get_node(req, ino), (VmifsRequest){ .run = vmifs_run_truncate });
+	else
+		refuse(req, ino);
 }
 
 static void
@@ -289,6 +298,7 @@ static const struct fuse_lowlevel_ops session_ops = {
 	.readlink = op_readlink,
 	.open = op_open,
 	.read = op_read,
+	.write = op_write,
 	.lseek = op_lseek,
 	.release = op_release,
 	.opendir = op_opendir,

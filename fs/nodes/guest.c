@@ -17,12 +17,12 @@ static const VmifsFixed table[] = {
 	{ "ram", &vmifs_node_ram },
 	{ "regs", &vmifs_node_regs, vmifs_present_with_regs },
 	{ "vcpus", &vmifs_node_vcpus, vmifs_present_with_vcpus },
-	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel },
-	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os },
-	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os },
+	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel, TRUE },
+	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os, TRUE },
+	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os, TRUE },
 	{ "events", &vmifs_node_events },
 	{ "events.log", &vmifs_node_events_log },
-	{ "procs", &vmifs_node_procs, vmifs_present_with_os },
+	{ "procs", &vmifs_node_procs, vmifs_present_with_os, TRUE },
 };
 
 VmifsPresent
@@ -67,8 +67,15 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 	return found;
 }
 
+static void
+clear(VmifsNode *self)
+{
+	vmifs_fs_guest_unref(self->guest);
+}
+
 const VmifsNodeOps vmifs_node_guest_dir = {
 	.type = S_IFDIR,
+	.clear = clear,
 	.list = list,
 	.lookup = lookup,
 };

@@ -63,6 +63,22 @@ read_kernel(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegment
 				   VMIFS_GATHER_STOP_AT_HOLE, segments, &call->call, error);
 }
 
+static gsize
+write_kernel(VmifsNode *self, gpointer file, guint64 off, gconstpointer bytes, gsize len,
+	     VmifsNodeCall *call, GError **error)
+{
+	VmifsAspace *aspace = file;
+	guint64 end = kmem_size(aspace);
+	if (!vmifs_node_needs_work(call))
+		return 0;
+	if (off >= end) {
+		vmifs_set_beyond(off, error);
+		return 0;
+	}
+	return vmifs_address_write(aspace, is_64(aspace) ? off | HIGH_BIT : off, bytes,
+				   (gsize) MIN(len, end - off), call, error);
+}
+
 static gboolean
 seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *ret_off,
      gboolean *ret_found, VmifsNodeCall *call, GError **error)
@@ -90,5 +106,6 @@ const VmifsNodeOps vmifs_node_kmem = {
 	.open = open_kernel,
 	.close = close_kernel,
 	.read = read_kernel,
+	.write = write_kernel,
 	.seek = seek,
 };

@@ -40,15 +40,6 @@ count_range(const VmifsRange *range, gpointer user)
 	return TRUE;
 }
 
-static VmifsAspace *
-task_aspace(VmifsNode *self, VmifsNodeCall *call, GError **error)
-{
-	const VmifsTask *task = vmifs_node_task(self);
-	if (!vmifs_node_needs_work(call) || !vmifs_task_check(self, task, call, error))
-		return NULL;
-	return vmifs_guest_task_aspace(vmifs_node_guest(self), task, &call->call, error);
-}
-
 /* Only the count of allocated bytes needs work: the size is in the name. */
 static gboolean
 size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
@@ -56,7 +47,7 @@ size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 	Mapping mapping = ((MappingNode *) self)->mapping;
 	ret->size = ret->allocated = mapping.end - mapping.start;
 	g_autoptr(GError) failure = NULL;
-	g_autoptr(VmifsAspace) aspace = task_aspace(self, call, &failure);
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, NULL, call, &failure);
 	if (call->defer != VMIFS_DEFER_NO)
 		return FALSE;
 	Count count = { 0 };
@@ -73,7 +64,7 @@ size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 static gpointer
 open_mapping(VmifsNode *self, VmifsNodeCall *call, GError **error)
 {
-	return task_aspace(self, call, error);
+	return vmifs_task_memory(self, NULL, call, error);
 }
 
 static void
@@ -91,7 +82,10 @@ read_mapping(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegmen
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
-	gsize got = vmifs_aspace_gather(file, mapping.start + off, want, vmifs_sized_flags(call),
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, file, call, error);
+	if (!aspace)
+		return 0;
+	gsize got = vmifs_aspace_gather(aspace, mapping.start + off, want, vmifs_sized_flags(call),
 					segments, &call->call, error);
 	return vmifs_sized_answer(got, want, call, error);
 }
@@ -108,8 +102,9 @@ seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *r
 		return TRUE;
 	}
 	guint64 va;
-	if (!vmifs_address_seek(file, mapping.start + off, mapping.end - 1, want_data, &va,
-				ret_found, call, error))
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, file, call, error);
+	if (!aspace || !vmifs_address_seek(aspace, mapping.start + off, mapping.end - 1, want_data,
+					   &va, ret_found, call, error))
 		return FALSE;
 	*ret_off = va - mapping.start;
 	return TRUE;
@@ -132,10 +127,10 @@ static GArray *
 read_mappings(VmifsNode *dir, VmifsNodeCall *call, GError **error)
 {
 	VmifsGuest *guest = vmifs_node_guest(dir);
-	const VmifsTask *task = vmifs_node_task(dir);
-	if (!vmifs_task_check(dir, task, call, error))
+	VmifsTask task;
+	if (!vmifs_task_now(dir, &task, call, error))
 		return NULL;
-	g_autoptr(GArray) vmas = vmifs_guest_task_vmas(guest, task, &call->call, error);
+	g_autoptr(GArray) vmas = vmifs_guest_task_vmas(guest, &task, &call->call, error);
 	if (!vmas)
 		return NULL;
 	g_autoptr(VmifsAspace) kernel = vmifs_guest_kernel_aspace(guest, &call->call, error);

@@ -64,3 +64,23 @@ vmifs_sized_clip(VmifsSizedSeek seek, gpointer file, guint64 off, gsize *len, Vm
 		*len = (gsize) (hole - off);
 	return TRUE;
 }
+
+gsize
+vmifs_address_write(VmifsAspace *aspace, guint64 va, gconstpointer bytes, gsize len,
+		    VmifsNodeCall *call, GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+	gsize written = vmifs_aspace_write(aspace, va, bytes, len, &call->call, &failure);
+	/* As write(2) has it: what was written is told, why no more, by the next. */
+	if (!written && failure)
+		g_propagate_error(error, g_steal_pointer(&failure));
+	return written;
+}
+
+void
+vmifs_set_beyond(guint64 off, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE,
+		    "nothing can be written at 0x%" G_GINT64_MODIFIER "x: the file ends before it",
+		    off);
+}

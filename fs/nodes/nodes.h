@@ -53,9 +53,17 @@ vmifs_present_with_vcpus(VmifsNode *dir);
 VmifsNode *
 vmifs_task_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name,
 		    const VmifsTask *task);
-/* ENDED when a live guest's list has that pid no more, or for another task. */
+/* The task that the node lies in, as it is now (an exec gives it another memory). ENDED when a live
+ * guest has that pid no more, or for another task. May decode. */
 gboolean
-vmifs_task_check(VmifsNode *node, const VmifsTask *task, VmifsNodeCall *call, GError **error);
+vmifs_task_now(VmifsNode *node, VmifsTask *ret, VmifsNodeCall *call, GError **error);
+/* The memory of that task: file_aspace, the one of an open, while it still is that. (full) NULL
+ * with error, or deferred. */
+VmifsAspace *
+vmifs_task_memory(VmifsNode *node, VmifsAspace *file_aspace, VmifsNodeCall *call, GError **error);
+/* FALSE with ENDED as above, or deferred where that has to be looked up: of a live guest. */
+gboolean
+vmifs_task_check(VmifsNode *node, VmifsNodeCall *call, GError **error);
 /* The guest's tasks, at once where they are known already. (full) NULL with error, or deferred. */
 VmifsTaskList *
 vmifs_try_tasks(VmifsNode *node, VmifsNodeCall *call, GError **error);
@@ -93,6 +101,23 @@ vmifs_sized_clip(VmifsSizedSeek seek, gpointer file, guint64 off, gsize *len, Vm
 gboolean
 vmifs_address_seek(VmifsAspace *aspace, guint64 va, guint64 last, gboolean want_data,
 		   guint64 *ret_va, gboolean *ret_found, VmifsNodeCall *call, GError **error);
+
+/* Writes through the page tables. Returns how many bytes; 0 with error. */
+gsize
+vmifs_address_write(VmifsAspace *aspace, guint64 va, gconstpointer bytes, gsize len,
+		    VmifsNodeCall *call, GError **error);
+/* Of a write that begins where no byte of the file can be. */
+void
+vmifs_set_beyond(guint64 off, GError **error);
+
+/* ---- control files ---- */
+
+/* What was written, without the newline at its end. A text: it ends at a NUL. (full) */
+char *
+vmifs_control_text(gconstpointer data, gsize len);
+/* INVALID: that line was not understood. */
+void
+vmifs_set_not_understood(const char *line, const char *why, GError **error);
 
 /* Why or why not pmem, and a block, are read by the kernel: fd, or -1 with *ret_why (static). */
 int

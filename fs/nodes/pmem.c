@@ -11,37 +11,84 @@ size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 	return TRUE;
 }
 
+/* What an open reads through: the layout of a live guest may change under it. */
+typedef struct {
+	VmifsPhysmem *frozen; /* (full) NULL = of a live guest */
+} PmemFile;
+
 static gpointer
 open_memory(VmifsNode *self, VmifsNodeCall *call, GError **error)
 {
-	return vmifs_guest_physmem(vmifs_node_guest(self));
+	PmemFile *file = g_new0(PmemFile, 1);
+	if (self->guest->frozen)
+		file->frozen = vmifs_guest_physmem(vmifs_node_guest(self));
+	return file;
 }
 
 static void
-close_memory(gpointer file)
+close_memory(gpointer data)
 {
-	vmifs_physmem_unref(file);
+	PmemFile *file = data;
+	vmifs_physmem_unref(file->frozen);
+	g_free(file);
+}
+
+static VmifsPhysmem *
+memory_now(VmifsNode *self, const PmemFile *file)
+{
+	return file->frozen ? vmifs_physmem_ref(file->frozen)
+			    : vmifs_guest_physmem(vmifs_node_guest(self));
 }
 
 static gboolean
-seek_memory(gpointer file, guint64 off, gboolean want_data, guint64 *ret_off)
+seek_memory(gpointer mem, guint64 off, gboolean want_data, guint64 *ret_off)
 {
-	return off < vmifs_physmem_end(file) && vmifs_physmem_seek(file, off, want_data, ret_off);
+	return off < vmifs_physmem_end(mem) && vmifs_physmem_seek(mem, off, want_data, ret_off);
 }
 
 static gsize
 read_memory(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegments *segments,
 	    VmifsNodeCall *call, GError **error)
 {
-	guint64 end = vmifs_physmem_end(file);
+	g_autoptr(VmifsPhysmem) mem = memory_now(self, file);
+	guint64 end = vmifs_physmem_end(mem);
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
-	if (!vmifs_sized_clip(seek_memory, file, off, &want, call, error))
+	if (!vmifs_sized_clip(seek_memory, mem, off, &want, call, error))
 		return 0;
-	gsize got = vmifs_physmem_gather(file, off, want, vmifs_sized_flags(call), segments,
+	gsize got = vmifs_physmem_gather(mem, off, want, vmifs_sized_flags(call), segments,
 					 &call->call, error);
 	return vmifs_sized_answer(got, want, call, error);
+}
+
+/* Bytes of RAM from there on, to the end of its region. */
+static guint64
+writable_from(VmifsPhysmem *mem, guint64 pa)
+{
+	gsize n;
+	const VmifsRegion *regions = vmifs_physmem_regions(mem, &n);
+	for (gsize i = 0; i < n; i++)
+		if (pa >= regions[i].pa && pa - regions[i].pa < regions[i].len)
+			return regions[i].len - (pa - regions[i].pa);
+	return 0;
+}
+
+/* As far as the region goes: what follows it is the next write's. */
+static gsize
+write_memory(VmifsNode *self, gpointer file, guint64 off, gconstpointer bytes, gsize len,
+	     VmifsNodeCall *call, GError **error)
+{
+	if (!vmifs_node_needs_work(call))
+		return 0;
+	g_autoptr(VmifsPhysmem) mem = memory_now(self, file);
+	gsize want = (gsize) MIN(len, writable_from(mem, off));
+	if (!want) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE,
+			    "there is no RAM at 0x%" G_GINT64_MODIFIER "x", off);
+		return 0;
+	}
+	return vmifs_physmem_write(mem, off, bytes, want, &call->call, error) ? want : 0;
 }
 
 /* Asks the backing where it has holes: a system call each, and not a fast one over gigabytes. */
@@ -51,7 +98,8 @@ seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *r
 {
 	if (!vmifs_node_needs_work(call))
 		return FALSE;
-	*ret_found = seek_memory(file, off, want_data, ret_off);
+	g_autoptr(VmifsPhysmem) mem = memory_now(self, file);
+	*ret_found = seek_memory(mem, off, want_data, ret_off);
 	return TRUE;
 }
 
@@ -74,6 +122,7 @@ const VmifsNodeOps vmifs_node_pmem = {
 	.open = open_memory,
 	.close = close_memory,
 	.read = read_memory,
+	.write = write_memory,
 	.seek = seek,
 	.backing = backing,
 };

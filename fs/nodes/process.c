@@ -11,6 +11,8 @@ static const VmifsFixed table[] = {
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
+	if (!vmifs_task_check(self, call, error))
+		return FALSE;
 	vmifs_fixed_list(self, table, G_N_ELEMENTS(table), list);
 	vmifs_views_list(self, VMIFS_SCOPE_PROCESS, list);
 	return TRUE;

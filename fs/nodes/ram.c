@@ -1,25 +1,59 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ram: a file per RAM block, byte for byte as its backend has it; `memmap` says where it lies. */
+/*
+ * ram: a file per RAM block, byte for byte as its backend has it; `memmap` says where it lies. A
+ * block is known by its name: in the layout of a live guest others may come before it, or it goes.
+ */
 #include "nodes.h"
 
 #include <sys/stat.h>
 
+/* A block in a layout; also what the reads of one call work on. */
 typedef struct {
-	VmifsNode node;
-	guint32 block; /* index in the layout */
-} RamNode;
+	VmifsPhysmem *mem; /* (full) */
+	guint32 index;
+} Block;
 
 /* What an open reads through. */
 typedef struct {
-	VmifsPhysmem *mem; /* (full) */
-	guint32 block;
+	Block frozen; /* mem NULL = of a live guest */
 } RamFile;
 
-static guint64
-block_len(VmifsPhysmem *mem, guint32 block)
+static void
+block_clear(Block *block)
+{
+	g_clear_pointer(&block->mem, vmifs_physmem_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Block, block_clear)
+
+static const VmifsBlock *
+block_at(const Block *block)
 {
 	gsize n;
-	return vmifs_physmem_blocks(mem, &n)[block].len;
+	return &vmifs_physmem_blocks(block->mem, &n)[block->index];
+}
+
+/* ret: to be cleared. STALE when the guest has no such block any more. */
+static gboolean
+block_now(VmifsNode *self, const RamFile *file, Block *ret, GError **error)
+{
+	if (file && file->frozen.mem) {
+		*ret = file->frozen;
+		vmifs_physmem_ref(ret->mem);
+		return TRUE;
+	}
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(vmifs_node_guest(self));
+	gsize n;
+	const VmifsBlock *blocks = vmifs_physmem_blocks(mem, &n);
+	for (gsize i = 0; i < n; i++) {
+		if (!g_str_equal(blocks[i].name, self->name))
+			continue;
+		*ret = (Block){ g_steal_pointer(&mem), (guint32) i };
+		return TRUE;
+	}
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_STALE, "the guest has no %s any more",
+		    self->name);
+	return FALSE;
 }
 
 /* Bytes that the file behind it has allocated; all of it where that is not known. */
@@ -35,20 +69,25 @@ block_allocated(const VmifsBlock *block)
 static gboolean
 size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 {
-	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(vmifs_node_guest(self));
-	gsize n;
-	const VmifsBlock *block = &vmifs_physmem_blocks(mem, &n)[((RamNode *) self)->block];
-	ret->size = block->len;
-	ret->allocated = block_allocated(block);
+	g_auto(Block) block = { 0 };
+	if (!block_now(self, NULL, &block, error))
+		return FALSE;
+	ret->size = block_at(&block)->len;
+	ret->allocated = block_allocated(block_at(&block));
 	return TRUE;
 }
 
 static gpointer
 open_block(VmifsNode *self, VmifsNodeCall *call, GError **error)
 {
-	RamFile *file = g_new(RamFile, 1);
-	file->mem = vmifs_guest_physmem(vmifs_node_guest(self));
-	file->block = ((RamNode *) self)->block;
+	g_auto(Block) block = { 0 };
+	if (!block_now(self, NULL, &block, error))
+		return NULL;
+	RamFile *file = g_new0(RamFile, 1);
+	if (self->guest->frozen) {
+		file->frozen = block;
+		block.mem = NULL;
+	}
 	return file;
 }
 
@@ -56,30 +95,32 @@ static void
 close_block(gpointer data)
 {
 	RamFile *file = data;
-	vmifs_physmem_unref(file->mem);
+	block_clear(&file->frozen);
 	g_free(file);
 }
 
 static gboolean
 seek_block(gpointer data, guint64 off, gboolean want_data, guint64 *ret_off)
 {
-	RamFile *file = data;
-	return off < block_len(file->mem, file->block) &&
-	       vmifs_physmem_seek_block(file->mem, file->block, off, want_data, ret_off);
+	Block *block = data;
+	return off < block_at(block)->len &&
+	       vmifs_physmem_seek_block(block->mem, block->index, off, want_data, ret_off);
 }
 
 static gsize
 read_block(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments *segments,
 	   VmifsNodeCall *call, GError **error)
 {
-	RamFile *file = data;
-	guint64 end = block_len(file->mem, file->block);
+	g_auto(Block) block = { 0 };
+	if (!block_now(self, data, &block, error))
+		return 0;
+	guint64 end = block_at(&block)->len;
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
-	if (!vmifs_sized_clip(seek_block, file, off, &want, call, error))
+	if (!vmifs_sized_clip(seek_block, &block, off, &want, call, error))
 		return 0;
-	gsize got = vmifs_physmem_gather_block(file->mem, file->block, off, want, segments,
+	gsize got = vmifs_physmem_gather_block(block.mem, block.index, off, want, segments,
 					       &call->call, error);
 	return vmifs_sized_answer(got, want, call, error);
 }
@@ -88,9 +129,10 @@ static gboolean
 seek(VmifsNode *self, gpointer data, guint64 off, gboolean want_data, guint64 *ret_off,
      gboolean *ret_found, VmifsNodeCall *call, GError **error)
 {
-	if (!vmifs_node_needs_work(call))
+	g_auto(Block) block = { 0 };
+	if (!vmifs_node_needs_work(call) || !block_now(self, data, &block, error))
 		return FALSE;
-	*ret_found = seek_block(data, off, want_data, ret_off);
+	*ret_found = seek_block(&block, off, want_data, ret_off);
 	return TRUE;
 }
 
@@ -104,15 +146,14 @@ vmifs_block_backing(const VmifsBlock *block, const char **ret_why)
 static int
 backing(VmifsNode *self, const char **ret_why)
 {
-	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(vmifs_node_guest(self));
-	gsize n;
-	return vmifs_block_backing(&vmifs_physmem_blocks(mem, &n)[((RamNode *) self)->block],
-				   ret_why);
+	g_auto(Block) block = { 0 };
+	*ret_why = "it has gone";
+	return block_now(self, NULL, &block, NULL) ? vmifs_block_backing(block_at(&block), ret_why)
+						   : -1;
 }
 
 static const VmifsNodeOps block_ops = {
 	.type = S_IFREG,
-	.instance_size = sizeof(RamNode),
 	.size = size,
 	.open = open_block,
 	.close = close_block,
@@ -139,11 +180,8 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 	gsize n;
 	const VmifsBlock *blocks = vmifs_physmem_blocks(mem, &n);
 	for (gsize i = 0; i < n; i++) {
-		if (!g_str_equal(blocks[i].name, name))
-			continue;
-		RamNode *node = vmifs_node_new(&block_ops, self, name, 0);
-		node->block = (guint32) i;
-		return &node->node;
+		if (g_str_equal(blocks[i].name, name))
+			return vmifs_node_new(&block_ops, self, name, 0);
 	}
 	vmifs_node_set_not_found(error, name);
 	return NULL;

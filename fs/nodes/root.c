@@ -31,7 +31,7 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 	}
 	VmifsFsGuest *kept = vmifs_fs_guest(call->fs, guest);
 	VmifsNode *node = vmifs_node_new(&vmifs_node_guest_dir, self, name, kept->serial);
-	node->guest = kept;
+	node->guest = kept; /* (taken) given back by its clear() */
 	return node;
 }
 

@@ -18,19 +18,49 @@ vmifs_task_node_new(const VmifsNodeOps *ops, VmifsNode *parent, const char *name
 }
 
 gboolean
-vmifs_task_check(VmifsNode *node, const VmifsTask *task, VmifsNodeCall *call, GError **error)
+vmifs_task_now(VmifsNode *node, VmifsTask *ret, VmifsNodeCall *call, GError **error)
 {
-	if (node->guest->frozen)
+	const VmifsTask *task = vmifs_node_task(node);
+	if (node->guest->frozen) {
+		*ret = *task;
 		return TRUE;
+	}
 	g_autoptr(VmifsTaskList) tasks =
 		vmifs_guest_tasks(vmifs_node_guest(node), &call->call, error);
 	if (!tasks)
 		return FALSE;
 	const VmifsTask *now = vmifs_task_list_find(tasks, task->pid);
-	if (now && now->object == task->object && now->start_time == task->start_time)
+	if (now && now->object == task->object && now->start_time == task->start_time) {
+		*ret = *now;
 		return TRUE;
+	}
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_ENDED, "task %u has ended", task->pid);
 	return FALSE;
+}
+
+VmifsAspace *
+vmifs_task_memory(VmifsNode *node, VmifsAspace *file_aspace, VmifsNodeCall *call, GError **error)
+{
+	VmifsTask task;
+	if (file_aspace && node->guest->frozen)
+		return vmifs_aspace_ref(file_aspace);
+	if (!vmifs_node_needs_work(call) || !vmifs_task_now(node, &task, call, error))
+		return NULL;
+	VmifsAspace *now =
+		vmifs_guest_task_aspace(vmifs_node_guest(node), &task, &call->call, error);
+	if (!now || !file_aspace || vmifs_aspace_root(now) != vmifs_aspace_root(file_aspace))
+		return now;
+	vmifs_aspace_unref(now);
+	return vmifs_aspace_ref(file_aspace); /* it knows its tables already */
+}
+
+gboolean
+vmifs_task_check(VmifsNode *node, VmifsNodeCall *call, GError **error)
+{
+	VmifsTask task;
+	if (node->guest->frozen)
+		return TRUE;
+	return vmifs_node_needs_work(call) && vmifs_task_now(node, &task, call, error);
 }
 
 VmifsTaskList *
@@ -65,6 +95,8 @@ vmifs_parse_pid(const char *text, guint32 *ret)
 static gboolean
 list_thread(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
+	if (!vmifs_task_check(self, call, error))
+		return FALSE;
 	vmifs_views_list(self, VMIFS_SCOPE_THREAD, list);
 	return TRUE;
 }
@@ -96,6 +128,8 @@ list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 		return FALSE;
 	list->pin = tasks;
 	list->unpin = (GDestroyNotify) vmifs_task_list_unref;
+	if (!vmifs_task_check(self, call, error))
+		return FALSE;
 	guint32 tgid = vmifs_node_task(self)->tgid;
 	gsize index;
 	if (!vmifs_task_list_leader(tasks, tgid, &index))
@@ -128,7 +162,7 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 		return NULL;
 	}
 	g_autoptr(VmifsTaskList) tasks = vmifs_try_tasks(self, call, error);
-	if (!tasks)
+	if (!tasks || !vmifs_task_check(self, call, error))
 		return NULL;
 	const VmifsTask *task = vmifs_task_list_find(tasks, tid);
 	if (task && task->tgid == vmifs_node_task(self)->tgid)

@@ -48,10 +48,11 @@ static gboolean
 render_view(VmifsNode *self, const VmifsView *view, const char *entry, GString *out,
 	    VmifsNodeCall *call, GError **error)
 {
-	const VmifsTask *task = vmifs_node_task(self);
+	VmifsTask now;
+	const VmifsTask *task = vmifs_node_task(self) ? &now : NULL;
 	if (!may_decode(self, view, call))
 		return FALSE;
-	if (task && !vmifs_task_check(self, task, call, error))
+	if (task && !vmifs_task_now(self, &now, call, error))
 		return FALSE;
 	if (S_ISLNK(self->ops->type) && call->fs->links_prefixed)
 		g_string_append(out, LINK_PREFIX);
@@ -111,10 +112,11 @@ static gboolean
 list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
 	const VmifsView *view = view_of(self);
-	const VmifsTask *task = vmifs_node_task(self);
+	VmifsTask now;
+	const VmifsTask *task = vmifs_node_task(self) ? &now : NULL;
 	if (!may_decode(self, view, call))
 		return FALSE;
-	if (task && !vmifs_task_check(self, task, call, error))
+	if (task && !vmifs_task_now(self, &now, call, error))
 		return FALSE;
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	gboolean listed =
@@ -209,8 +211,8 @@ lookup_below(VmifsNode *dir, VmifsScope scope, const char *prefix, gsize prefix_
 		if (!len || strncmp(rest, name, len) != 0 || name[len] ||
 		    !vmifs_guest_has_view(vmifs_node_guest(dir), &views[i]))
 			continue;
-		ViewNode *node = vmifs_node_new(
-			rest[len] ? &folder_ops : ops_of_kind(views[i].kind), dir, name, 0);
+		ViewNode *node = vmifs_node_new_of_boot(
+			rest[len] ? &folder_ops : ops_of_kind(views[i].kind), dir, name);
 		node->view = &views[i];
 		if (!rest[len] && views[i].quick && views[i].kind == VMIFS_VIEW_TEXT)
 			node->node.flags |= VMIFS_NODE_QUICK;

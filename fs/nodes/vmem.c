@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmem: a process's virtual memory, offset = address; empty for kernel threads. */
+/*
+ * vmem: a process's virtual memory, offset = address; empty for kernel threads. Of a live guest
+ * every read asks whether that process still is, and which memory it has: another one may have its
+ * page tables' pages by now.
+ */
 #include "nodes.h"
 
-/* What an open reads through; NULL aspace: a kernel thread. */
+/* What an open reads through. */
 typedef struct {
-	VmifsAspace *aspace; /* (full) (nullable) */
-	VmifsTask task;
+	VmifsAspace *aspace; /* (full) (nullable) NULL: a kernel thread */
 } VmemFile;
 
 /* The same for every process of a guest: no need to look at this one's tables. */
@@ -28,18 +31,17 @@ size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 static gpointer
 open_user(VmifsNode *self, VmifsNodeCall *call, GError **error)
 {
-	const VmifsTask *task = vmifs_node_task(self);
-	if (!vmifs_node_needs_work(call) || !vmifs_task_check(self, task, call, error))
+	VmifsTask task;
+	if (!vmifs_node_needs_work(call) || !vmifs_task_now(self, &task, call, error))
 		return NULL;
 	VmifsAspace *aspace = NULL;
-	if (task->mm) {
-		aspace = vmifs_guest_task_aspace(vmifs_node_guest(self), task, &call->call, error);
+	if (task.mm) {
+		aspace = vmifs_guest_task_aspace(vmifs_node_guest(self), &task, &call->call, error);
 		if (!aspace)
 			return NULL;
 	}
 	VmemFile *file = g_new(VmemFile, 1);
 	file->aspace = aspace;
-	file->task = *task;
 	return file;
 }
 
@@ -51,18 +53,42 @@ close_user(gpointer data)
 	g_free(file);
 }
 
+/* The end of what the file shows: 0 for a kernel thread. */
+static guint64
+end_of(const VmemFile *file)
+{
+	return file->aspace ? vmifs_aspace_user_end(file->aspace) : 0;
+}
+
 static gsize
 read_user(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments *segments,
 	  VmifsNodeCall *call, GError **error)
 {
 	VmemFile *file = data;
-	if (!file->aspace)
-		return 0;
-	guint64 end = vmifs_aspace_user_end(file->aspace);
+	guint64 end = end_of(file);
 	if (off >= end)
 		return 0;
-	return vmifs_aspace_gather(file->aspace, off, (gsize) MIN(len, end - off),
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, file->aspace, call, error);
+	if (!aspace)
+		return 0;
+	return vmifs_aspace_gather(aspace, off, (gsize) MIN(len, end - off),
 				   VMIFS_GATHER_STOP_AT_HOLE, segments, &call->call, error);
+}
+
+static gsize
+write_user(VmifsNode *self, gpointer data, guint64 off, gconstpointer bytes, gsize len,
+	   VmifsNodeCall *call, GError **error)
+{
+	VmemFile *file = data;
+	guint64 end = end_of(file);
+	if (off >= end) {
+		vmifs_set_beyond(off, error);
+		return 0;
+	}
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, file->aspace, call, error);
+	if (!aspace)
+		return 0;
+	return vmifs_address_write(aspace, off, bytes, (gsize) MIN(len, end - off), call, error);
 }
 
 static gboolean
@@ -72,13 +98,14 @@ seek(VmifsNode *self, gpointer data, guint64 off, gboolean want_data, guint64 *r
 	VmemFile *file = data;
 	if (!vmifs_node_needs_work(call))
 		return FALSE;
-	guint64 end = file->aspace ? vmifs_aspace_user_end(file->aspace) : 0;
+	guint64 end = end_of(file);
 	if (off >= end) {
 		*ret_found = FALSE;
 		return TRUE;
 	}
-	return vmifs_address_seek(file->aspace, off, end - 1, want_data, ret_off, ret_found, call,
-				  error);
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, file->aspace, call, error);
+	return aspace &&
+	       vmifs_address_seek(aspace, off, end - 1, want_data, ret_off, ret_found, call, error);
 }
 
 const VmifsNodeOps vmifs_node_vmem = {
@@ -88,5 +115,6 @@ const VmifsNodeOps vmifs_node_vmem = {
 	.open = open_user,
 	.close = close_user,
 	.read = read_user,
+	.write = write_user,
 	.seek = seek,
 };

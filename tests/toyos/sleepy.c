@@ -4,7 +4,11 @@
  * and one of each kind of view, with names and errors that no decent guest gives.
  *
  *   header page:  "SLEEPY!\0"  u64 root  u64 root of the processes  u32 milliseconds until found
- *   processes 1 and 7, the latter with a thread 8, and 2, a kernel thread
+ *                 u32 boot  u32 number of tasks
+ *   of each task, from 64 bytes on:  u32 pid  u32 tgid  u32 start  u32 memory
+ *
+ * Memory is the number of a root behind that of the processes, 0 = none. A header with 0 tasks has
+ * the processes 1 and 7, the latter with a thread 8, and 2, a kernel thread.
  */
 #include <spi/bytes.h>
 #include <spi/os.h>
@@ -16,8 +20,12 @@
 #define MAPPING_START 0x10000
 #define MAPPING_END 0x14000
 
+#define MAX_TASKS 200
+#define TASK_SIZE 16
+
 typedef struct {
 	VmifsKernel kernel;
+	guint64 header;
 	guint64 user_root;
 	gint asked; /* atomic; for the file that fails at first */
 } Sleepy;
@@ -49,6 +57,7 @@ hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 		return;
 	Sleepy *sleepy = g_new0(Sleepy, 1);
 	sleepy->user_root = vmifs_load_u64(header + 16);
+	sleepy->header = pa;
 	vmifs_probe_add(probe, aspace, VMIFS_SCORE_CERTAIN, g_strdup("a header"), sleepy, g_free);
 }
 
@@ -62,12 +71,36 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 
 /* ---- objects ---- */
 
+/* FALSE: the header has none. */
+static gboolean
+add_tasks_of_header(Sleepy *sleepy, GArray *list)
+{
+	guint8 page[64 + MAX_TASKS * TASK_SIZE];
+	if (!vmifs_physmem_read(sleepy->kernel.mem, sleepy->header, page, sizeof page, NULL, NULL))
+		return FALSE;
+	guint32 n = MIN(vmifs_load_u32(page + 32), MAX_TASKS);
+	for (guint32 i = 0; i < n; i++) {
+		const guint8 *at = page + 64 + i * TASK_SIZE;
+		guint32 memory = vmifs_load_u32(at + 12);
+		VmifsTask task = { .pid = vmifs_load_u32(at),
+				   .tgid = vmifs_load_u32(at + 4),
+				   .object = i + 1,
+				   .start_time = vmifs_load_u32(at + 8),
+				   .mm = memory ? sleepy->user_root + (memory - 1) * 4096 : 0 };
+		g_snprintf(task.comm, sizeof task.comm, "task%u", task.pid);
+		g_array_append_val(list, task);
+	}
+	return n > 0;
+}
+
 static VmifsTaskList *
 tasks(gpointer self, const VmifsCall *call, GError **error)
 {
 	Sleepy *sleepy = self;
 	static const guint32 ids[][2] = { { 1, 1 }, { 2, 2 }, { 7, 7 }, { 8, 7 } };
 	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(VmifsTask));
+	if (add_tasks_of_header(sleepy, list))
+		return vmifs_task_list_new(g_steal_pointer(&list), TRUE);
 	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
 		VmifsTask task = { .pid = ids[i][0],
 				   .tgid = ids[i][1],

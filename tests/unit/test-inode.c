@@ -45,6 +45,27 @@ START_TEST(unknown_numbers_are_nobody)
 }
 END_TEST
 
+static gboolean
+is_named(const VmifsNode *node, gpointer user)
+{
+	return g_str_equal(node->name, user);
+}
+
+START_TEST(numbers_of_some_nodes_can_be_had)
+{
+	g_autoptr(VmifsInodes) inodes = make_table();
+	g_autoptr(VmifsNode) root = vmifs_inodes_get(inodes, 1);
+	g_autoptr(VmifsNode) a = vmifs_inodes_enter(inodes, vmifs_node_new(&ops, root, "a", 5));
+	g_autoptr(VmifsNode) other = vmifs_inodes_enter(inodes, vmifs_node_new(&ops, root, "a", 6));
+	g_autoptr(VmifsNode) b = vmifs_inodes_enter(inodes, vmifs_node_new(&ops, root, "b", 5));
+	char name[] = "a";
+	g_autoptr(GArray) ids = vmifs_inodes_select(inodes, is_named, name);
+	ck_assert_uint_eq(ids->len, 2);
+	for (guint i = 0; i < ids->len; i++)
+		ck_assert_uint_ne(g_array_index(ids, guint64, i), b->id);
+}
+END_TEST
+
 START_TEST(same_name_and_identity_is_the_same_node)
 {
 	g_autoptr(VmifsInodes) inodes = make_table();
@@ -169,6 +190,7 @@ make_suite(void)
 	TCase *t = tcase_create("inode");
 	tcase_add_test(t, root_is_number_one_and_stays);
 	tcase_add_test(t, unknown_numbers_are_nobody);
+	tcase_add_test(t, numbers_of_some_nodes_can_be_had);
 	tcase_add_test(t, same_name_and_identity_is_the_same_node);
 	tcase_add_test(t, forgotten_nodes_come_back_with_their_inode_number_but_a_new_one_of_ours);
 	tcase_add_test(t, lookups_are_counted_and_never_below_zero);

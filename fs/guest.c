@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest: its queues. Requests that wait for discovery hold no thread: they are parked in a list
+ * that the end of discovery empties into the guest's pool.
+ *
+ *   request -> parked --(discovery has ended)--> pool (VMIFS_QUEUE_THREADS) -> answered
+ *                 `------ Ctrl-C: answered at once, dropped when its turn comes
+ *           -> monitor (VMIFS_MONITOR_THREADS)
+ */
+#include "guest.h"
+
+#include "keeper.h"
+#include "request.h"
+
+#include <errno.h>
+
+/* What an op may come back later than its deadline: its own message is better than ours. */
+#define GRACE_US (100 * G_TIME_SPAN_MILLISECOND)
+
+/* ---- life ---- */
+
+static void
+work(gpointer data, gpointer user)
+{
+	VmifsRequest *request = data;
+	VmifsFsGuest *guest = user;
+	vmifs_request_work(request);
+	g_mutex_lock(&guest->lock);
+	g_queue_unlink(&guest->running, &request->link);
+	g_mutex_unlock(&guest->lock);
+	vmifs_request_free(request);
+}
+
+VmifsFsGuest *
+vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsKeeper *keeper, guint64 serial)
+{
+	VmifsFsGuest *guest = g_new0(VmifsFsGuest, 1);
+	g_atomic_ref_count_init(&guest->refs);
+	guest->guest = vmifs_guest_ref(vmifs_guest);
+	guest->keeper = keeper;
+	guest->frozen = vmifs_guest_is_frozen(vmifs_guest);
+	guest->serial = serial;
+	g_mutex_init(&guest->lock);
+	g_queue_init(&guest->parked);
+	g_queue_init(&guest->running);
+	guest->pool = g_thread_pool_new(work, guest, VMIFS_QUEUE_THREADS, FALSE, NULL);
+	guest->monitor = g_thread_pool_new(work, guest, VMIFS_MONITOR_THREADS, FALSE, NULL);
+	return guest;
+}
+
+VmifsFsGuest *
+vmifs_fs_guest_ref(VmifsFsGuest *guest)
+{
+	g_atomic_ref_count_inc(&guest->refs);
+	return guest;
+}
+
+void
+vmifs_fs_guest_unref(VmifsFsGuest *guest)
+{
+	if (!guest || !g_atomic_ref_count_dec(&guest->refs))
+		return;
+	g_assert(!guest->pool);
+	vmifs_guest_unref(guest->guest);
+	g_mutex_clear(&guest->lock);
+	g_free(guest);
+}
+
+/* ---- queues ---- */
+
+static void
+run_locked(VmifsFsGuest *guest, VmifsRequest *request, gboolean monitor)
+{
+	request->deadline =
+		g_get_monotonic_time() + (monitor ? VMIFS_MONITOR_DEADLINE : VMIFS_QUEUE_DEADLINE);
+	g_queue_push_tail_link(&guest->running, &request->link);
+	g_thread_pool_push(monitor ? guest->monitor : guest->pool, request, NULL);
+}
+
+static void
+discovered(gpointer data, gpointer user)
+{
+	g_autoptr(VmifsFsGuest) guest = user;
+	g_mutex_lock(&guest->lock);
+	g_atomic_int_set(&guest->discovered, 1);
+	GList *link;
+	while (!guest->closing && (link = g_queue_pop_head_link(&guest->parked)))
+		run_locked(guest, link->data, FALSE);
+	g_mutex_unlock(&guest->lock);
+}
+
+void
+vmifs_fs_guest_start(VmifsFsGuest *guest)
+{
+	vmifs_guest_when_discovered(guest->guest, discovered, vmifs_fs_guest_ref(guest));
+}
+
+void
+vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
+{
+	g_mutex_lock(&guest->lock);
+	if (guest->closing ||
+	    (defer == VMIFS_DEFER_DISCOVERY && !g_atomic_int_get(&guest->discovered)))
+		g_queue_push_tail_link(&guest->parked, &request->link);
+	else
+		run_locked(guest, request, defer == VMIFS_DEFER_MONITOR);
+	g_mutex_unlock(&guest->lock);
+	if (g_atomic_int_get(&guest->gone))
+		vmifs_fs_guest_abandon(guest); /* it may have been the last to look */
+	vmifs_keeper_watch(guest->keeper);
+}
+
+gboolean
+vmifs_fs_guest_expire(VmifsFsGuest *guest, gint64 now)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	for (GList *link = guest->running.head; link; link = link->next) {
+		VmifsRequest *request = link->data;
+		if (now > request->deadline + GRACE_US)
+			vmifs_request_expire(request);
+	}
+	return guest->running.head != NULL;
+}
+
+/* ---- the end ---- */
+
+void
+vmifs_fs_guest_cancel(VmifsFsGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	guest->closing = TRUE;
+	for (GList *link = guest->running.head; link; link = link->next)
+		vmifs_request_cancel(link->data);
+}
+
+void
+vmifs_fs_guest_abandon(VmifsFsGuest *guest)
+{
+	for (;;) {
+		g_mutex_lock(&guest->lock);
+		GList *link = g_queue_pop_head_link(&guest->parked);
+		g_mutex_unlock(&guest->lock);
+		if (!link)
+			return;
+		vmifs_request_abandon(link->data, g_atomic_int_get(&guest->gone) ? ESTALE : ENODEV);
+		vmifs_request_free(link->data);
+	}
+}
+
+gboolean
+vmifs_fs_guest_is_idle(VmifsFsGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	return !guest->running.head;
+}
+
+void
+vmifs_fs_guest_stop(VmifsFsGuest *guest)
+{
+	if (!guest->pool)
+		return;
+	g_thread_pool_free(g_steal_pointer(&guest->pool), FALSE, TRUE);
+	g_thread_pool_free(g_steal_pointer(&guest->monitor), FALSE, TRUE);
+	vmifs_fs_guest_abandon(guest);
+}

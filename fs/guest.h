@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest: what one mount keeps of a guest: two bounded queues for whatever may take time, so that no
+ * guest can make another's files wait, nor its hypervisor the guest's own. It lives as long as a
+ * node of the guest does.
+ */
+#pragma once
+
+#include "node.h"
+
+G_BEGIN_DECLS
+
+/* Threads that decode for one guest; more requests than that wait in its queue. */
+#define VMIFS_QUEUE_THREADS 4
+/* How long one request may take there, its turn included. Waiting for discovery is not counted:
+ * that ends by itself or by Ctrl-C, and holds no thread. */
+#define VMIFS_QUEUE_DEADLINE (10 * G_TIME_SPAN_SECOND)
+/* The same for what has to ask the hypervisor: that answers at once, or hangs. */
+#define VMIFS_MONITOR_THREADS 2
+#define VMIFS_MONITOR_DEADLINE (1700 * G_TIME_SPAN_MILLISECOND)
+
+typedef struct VmifsRequest VmifsRequest;
+typedef struct VmifsKeeper VmifsKeeper;
+
+struct VmifsFsGuest {
+	gatomicrefcount refs;
+	VmifsGuest *guest;   /* (full) */
+	VmifsKeeper *keeper; /* (borrowed) */
+	gboolean frozen;
+	guint64 serial;    /* tells guests of one name apart */
+	gint discovered;   /* atomic */
+	gint gone;         /* atomic; whatever belongs to it is stale */
+	gboolean buried;   /* (keeper) the kernel was told of its end */
+	GThreadPool *pool; /* of VmifsRequest */
+	GThreadPool *monitor;
+
+	GMutex lock; /* guards what follows */
+	gboolean closing;
+	GQueue parked;  /* of VmifsRequest: until discovery has ended */
+	GQueue running; /* of VmifsRequest: in a pool's queue or on its threads */
+};
+
+/* vmifs_guest, keeper: (borrowed). */
+VmifsFsGuest *
+vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsKeeper *keeper, guint64 serial);
+VmifsFsGuest *
+vmifs_fs_guest_ref(VmifsFsGuest *guest);
+void
+vmifs_fs_guest_unref(VmifsFsGuest *guest);
+/* Lets requests come that wait for discovery; once. */
+void
+vmifs_fs_guest_start(VmifsFsGuest *guest);
+
+/* request: (taken) runs it on one of the guest's queues, at once or when discovery has ended. */
+void
+vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer);
+/* Answers those requests that should have ended by now, whatever their threads wait for. Returns:
+ * whether any is under way. */
+gboolean
+vmifs_fs_guest_expire(VmifsFsGuest *guest, gint64 now);
+
+/* Cancels what runs; nothing is begun any more. */
+void
+vmifs_fs_guest_cancel(VmifsFsGuest *guest);
+/* Answers what will never run. After cancel. */
+void
+vmifs_fs_guest_abandon(VmifsFsGuest *guest);
+gboolean
+vmifs_fs_guest_is_idle(VmifsFsGuest *guest);
+/* Waits for what still runs. After cancel. */
+void
+vmifs_fs_guest_stop(VmifsFsGuest *guest);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsFsGuest, vmifs_fs_guest_unref)
+
+G_END_DECLS

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * keeper: a loop over the guests, turned as long as one of them has something under way. Telling
+ * the kernel may wait for the lock of the root directory, which a look-up holds there while it is
+ * answered: those never wait for a guest.
+ */
+#include "keeper.h"
+
+#include "fs.h"
+
+#include <fuse_lowlevel.h>
+#include <string.h>
+
+/* How much later than its deadline a request may be answered for. */
+#define TURN_US (100 * G_TIME_SPAN_MILLISECOND)
+
+struct VmifsKeeper {
+	VmifsFs *fs;
+	GThread *thread;
+	gint watching; /* atomic; it will look at requests within a turn */
+	GMutex lock;   /* guards what follows */
+	GCond woken;
+	gboolean awake; /* it shall look now */
+	gboolean ended;
+};
+
+/* ---- the end of a guest ---- */
+
+static gboolean
+is_of_guest(const VmifsNode *node, gpointer user)
+{
+	return node->guest == user;
+}
+
+/* What the kernel remembers: the name, and attributes. */
+static void
+tell_kernel(VmifsFs *fs, VmifsFsGuest *guest)
+{
+	const char *name = vmifs_guest_name(guest->guest);
+	g_autoptr(GArray) ids = vmifs_inodes_select(fs->inodes, is_of_guest, guest);
+	fuse_lowlevel_notify_inval_entry(fs->session, FUSE_ROOT_ID, name, strlen(name));
+	for (guint i = 0; i < ids->len; i++)
+		fuse_lowlevel_notify_inval_inode(fs->session, g_array_index(ids, guint64, i), -1,
+						 0);
+}
+
+static void
+bury(VmifsFs *fs, VmifsFsGuest *guest)
+{
+	vmifs_fs_guest_cancel(guest);
+	vmifs_fs_guest_abandon(guest);
+	g_autoptr(GPtrArray) held = vmifs_passthrough_drop(fs->passthrough, guest);
+	for (guint i = 0; i < held->len; i++)
+		vmifs_host_log(
+			fs->host,
+			"%s: the guest has gone, but somebody has this file open, and so the "
+			"kernel keeps its memory until it is closed",
+			(const char *) g_ptr_array_index(held, i));
+	if (fs->session)
+		tell_kernel(fs, guest);
+	guest->buried = TRUE;
+}
+
+/* TRUE when there will be something to do soon. */
+static gboolean
+attend(VmifsFs *fs, VmifsFsGuest *guest)
+{
+	gboolean busy = vmifs_fs_guest_expire(guest, g_get_monotonic_time());
+	if (!g_atomic_int_get(&guest->gone))
+		return busy;
+	if (!guest->buried)
+		bury(fs, guest);
+	if (busy)
+		return TRUE;
+	vmifs_fs_drop_guest(fs, guest);
+	return FALSE;
+}
+
+/* ---- the thread ---- */
+
+static gboolean
+attend_all(VmifsFs *fs)
+{
+	gboolean busy = FALSE;
+	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
+	for (guint i = 0; i < guests->len; i++)
+		busy = attend(fs, g_ptr_array_index(guests, i)) || busy;
+	return busy;
+}
+
+/* Requests come by the thousand, and almost all end at once: the first of them makes it look, but
+ * only a turn later, and until then none does. */
+static gpointer
+run(gpointer data)
+{
+	VmifsKeeper *keeper = data;
+	for (;;) {
+		g_atomic_int_set(&keeper->watching, 0);
+		gboolean busy = attend_all(keeper->fs);
+		g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&keeper->lock);
+		while (!busy && !keeper->awake && !g_atomic_int_get(&keeper->watching))
+			g_cond_wait(&keeper->woken, &keeper->lock);
+		gint64 end = g_get_monotonic_time() + TURN_US;
+		while (!keeper->awake && g_cond_wait_until(&keeper->woken, &keeper->lock, end))
+			continue;
+		keeper->awake = FALSE;
+		if (keeper->ended)
+			return NULL;
+	}
+}
+
+VmifsKeeper *
+vmifs_keeper_new(VmifsFs *fs)
+{
+	VmifsKeeper *keeper = g_new0(VmifsKeeper, 1);
+	keeper->fs = fs;
+	g_mutex_init(&keeper->lock);
+	g_cond_init(&keeper->woken);
+	keeper->thread = g_thread_new("keeper", run, keeper);
+	return keeper;
+}
+
+static void
+wake(VmifsKeeper *keeper, gboolean ended)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&keeper->lock);
+	keeper->awake = TRUE;
+	keeper->ended = ended;
+	g_cond_signal(&keeper->woken);
+}
+
+void
+vmifs_keeper_wake(VmifsKeeper *keeper)
+{
+	wake(keeper, FALSE);
+}
+
+void
+vmifs_keeper_watch(VmifsKeeper *keeper)
+{
+	if (!g_atomic_int_compare_and_exchange(&keeper->watching, 0, 1))
+		return;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&keeper->lock);
+	g_cond_signal(&keeper->woken);
+}
+
+void
+vmifs_keeper_free(VmifsKeeper *keeper)
+{
+	if (!keeper)
+		return;
+	wake(keeper, TRUE);
+	g_thread_join(keeper->thread);
+	g_mutex_clear(&keeper->lock);
+	g_cond_clear(&keeper->woken);
+	g_free(keeper);
+}
