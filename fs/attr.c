@@ -27,6 +27,8 @@ node_time(VmifsFs *fs, const VmifsNode *node)
 {
 	if (!node->guest)
 		return fs->mounted;
+	if (!node->guest->frozen)
+		return node->guest->seen;
 	gint64 acquired = MAX(vmifs_guest_acquired(node->guest->guest), 0);
 	return (struct timespec){ .tv_sec = acquired / G_USEC_PER_SEC,
 				  .tv_nsec = acquired % G_USEC_PER_SEC * 1000 };

@@ -21,17 +21,31 @@ mark_gone(VmifsFsGuest *guest)
 	vmifs_keeper_wake(guest->keeper);
 }
 
+static VmifsFsGuest *
+find_guest(VmifsFs *fs, VmifsGuest *vmifs_guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fs->lock);
+	VmifsFsGuest *guest = g_hash_table_lookup(fs->guests, vmifs_guest);
+	return guest ? vmifs_fs_guest_ref(guest) : NULL;
+}
+
 /* Called by the engine. What nobody has looked up the kernel does not know. */
 static void
 told(VmifsHostEvent event, VmifsGuest *vmifs_guest, gpointer user)
 {
-	VmifsFs *fs = user;
-	if (event != VMIFS_HOST_GUEST_GONE)
-		return;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&fs->lock);
-	VmifsFsGuest *guest = g_hash_table_lookup(fs->guests, vmifs_guest);
-	if (guest)
+	g_autoptr(VmifsFsGuest) guest = find_guest(user, vmifs_guest);
+	if (guest && event == VMIFS_HOST_GUEST_GONE)
 		mark_gone(guest);
+	else if (guest)
+		vmifs_fs_guest_look(guest);
+}
+
+/* The end of the first discovery. */
+static void
+discovered(gpointer vmifs_guest, gpointer user)
+{
+	g_autoptr(VmifsFsGuest) guest = user;
+	vmifs_fs_guest_look(guest);
 }
 
 gboolean
@@ -54,7 +68,7 @@ vmifs_fs_guest(VmifsFs *fs, VmifsGuest *vmifs_guest)
 	vmifs_fs_guest_ref(guest);
 	g_mutex_unlock(&fs->lock);
 	if (made)
-		vmifs_fs_guest_start(guest);
+		vmifs_guest_when_discovered(vmifs_guest, discovered, vmifs_fs_guest_ref(guest));
 	if (made && !vmifs_fs_is_listed(fs, vmifs_guest))
 		mark_gone(guest); /* we were told too early */
 	return guest;

@@ -13,6 +13,7 @@
 #include "request.h"
 
 #include <errno.h>
+#include <time.h>
 
 /* What an op may come back later than its deadline: its own message is better than ours. */
 #define GRACE_US (100 * G_TIME_SPAN_MILLISECOND)
@@ -39,6 +40,7 @@ vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsKeeper *keeper, guint64 serial)
 	guest->guest = vmifs_guest_ref(vmifs_guest);
 	guest->keeper = keeper;
 	guest->frozen = vmifs_guest_is_frozen(vmifs_guest);
+	clock_gettime(CLOCK_REALTIME, &guest->seen);
 	guest->serial = serial;
 	g_mutex_init(&guest->lock);
 	g_queue_init(&guest->parked);
@@ -77,22 +79,16 @@ run_locked(VmifsFsGuest *guest, VmifsRequest *request, gboolean monitor)
 	g_thread_pool_push(monitor ? guest->monitor : guest->pool, request, NULL);
 }
 
-static void
-discovered(gpointer data, gpointer user)
-{
-	g_autoptr(VmifsFsGuest) guest = user;
-	g_mutex_lock(&guest->lock);
-	g_atomic_int_set(&guest->discovered, 1);
-	GList *link;
-	while (!guest->closing && (link = g_queue_pop_head_link(&guest->parked)))
-		run_locked(guest, link->data, FALSE);
-	g_mutex_unlock(&guest->lock);
-}
-
 void
-vmifs_fs_guest_start(VmifsFsGuest *guest)
+vmifs_fs_guest_look(VmifsFsGuest *guest)
 {
-	vmifs_guest_when_discovered(guest->guest, discovered, vmifs_fs_guest_ref(guest));
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	/* Under the lock: of two who look, the later one's word stands. */
+	gboolean discovered = vmifs_guest_is_discovered(guest->guest);
+	g_atomic_int_set(&guest->discovered, discovered);
+	GList *link;
+	while (discovered && !guest->closing && (link = g_queue_pop_head_link(&guest->parked)))
+		run_locked(guest, link->data, FALSE);
 }
 
 void

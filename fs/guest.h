@@ -27,11 +27,12 @@ struct VmifsFsGuest {
 	VmifsGuest *guest;   /* (full) */
 	VmifsKeeper *keeper; /* (borrowed) */
 	gboolean frozen;
-	guint64 serial;    /* tells guests of one name apart */
-	gint discovered;   /* atomic */
-	gint gone;         /* atomic; whatever belongs to it is stale */
-	gboolean buried;   /* (keeper) the kernel was told of its end */
-	GThreadPool *pool; /* of VmifsRequest */
+	struct timespec seen; /* when it was first looked up: times of what a running one shows */
+	guint64 serial;       /* tells guests of one name apart */
+	gint discovered;      /* atomic; what waits for it may be asked for */
+	gint gone;            /* atomic; whatever belongs to it is stale */
+	gboolean buried;      /* (keeper) the kernel was told of its end */
+	GThreadPool *pool;    /* of VmifsRequest */
 	GThreadPool *monitor;
 
 	GMutex lock; /* guards what follows */
@@ -47,9 +48,10 @@ VmifsFsGuest *
 vmifs_fs_guest_ref(VmifsFsGuest *guest);
 void
 vmifs_fs_guest_unref(VmifsFsGuest *guest);
-/* Lets requests come that wait for discovery; once. */
+/* Whether its discovery has ended may have changed: another may be under way, after a boot. What
+ * was parked for it is run then. */
 void
-vmifs_fs_guest_start(VmifsFsGuest *guest);
+vmifs_fs_guest_look(VmifsFsGuest *guest);
 
 /* request: (taken) runs it on one of the guest's queues, at once or when discovery has ended. */
 void

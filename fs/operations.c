@@ -6,6 +6,7 @@
  */
 #include "operations.h"
 
+#include "nodes/nodes.h"
 #include "reply.h"
 
 #include <errno.h>
@@ -50,6 +51,8 @@ vmifs_run_getattr(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
 	struct stat attr;
 	double timeout;
+	if (vmifs_node_task(request->node) && !vmifs_task_check(request->node, call, error))
+		return FALSE;
 	if (!vmifs_attr_fill(request->fs, request->node, TRUE, &attr, &timeout, call, error))
 		return FALSE;
 	if (vmifs_request_claim(request))

@@ -18,6 +18,9 @@ gboolean
 vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 gboolean
 vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+/* Uses handle, off, size, flag: TRUE = with attributes. */
+gboolean
+vmifs_run_readdir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Use handle, off, size. */
 gboolean
 vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error);

@@ -5,8 +5,9 @@
  * lookup for each; the others, and those of directories with very many, are given by name and type
  * alone.
  */
-#include "session.h"
+#include "operations.h"
 
+#include "nodes/nodes.h"
 #include "reply.h"
 
 /* A guest chooses how many files a process has open. */
@@ -95,28 +96,36 @@ add_entry(VmifsFs *fs, fuse_req_t req, const VmifsHandle *handle, guint64 index,
 	return fuse_add_direntry_plus(req, buf, room, listed->name, &entry, next);
 }
 
-void
-vmifs_readdir(VmifsFs *fs, fuse_req_t req, VmifsHandle *handle, guint64 off, gsize size,
-	      gboolean plus)
+static void
+reply(VmifsRequest *request)
 {
-	g_autoptr(GError) stale = NULL;
-	if (!vmifs_node_check(handle->node, &stale)) {
-		vmifs_reply_error(fs, req, handle->node, stale);
-		return;
-	}
+	VmifsFs *fs = request->fs;
 	g_autoptr(GArray) entered = g_array_new(FALSE, FALSE, sizeof(guint64));
-	g_autofree char *buf = g_malloc(size);
+	g_autofree char *buf = g_malloc(request->size);
 	gsize used = 0;
 	Listed listed;
-	for (guint64 index = off; listed_at(handle, index, &listed); index++) {
-		gsize took = add_entry(fs, req, handle, index, &listed, plus, buf + used,
-				       size - used, entered);
+	for (guint64 index = request->off; listed_at(request->handle, index, &listed); index++) {
+		gsize took = add_entry(fs, request->req, request->handle, index, &listed,
+				       request->flag, buf + used, request->size - used, entered);
 		if (!took)
 			break;
 		used += took;
 	}
-	if (fuse_reply_buf(req, buf, used) == 0)
+	if (fuse_reply_buf(request->req, buf, used) == 0)
 		return;
 	for (guint i = 0; i < entered->len; i++)
 		vmifs_inodes_forget(fs->inodes, g_array_index(entered, guint64, i), 1);
+}
+
+/* The list is that of the open; but who begins to read it shall be told when its process has ended
+ * since. */
+gboolean
+vmifs_run_readdir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *node = request->handle->node;
+	if (!request->off && vmifs_node_task(node) && !vmifs_task_check(node, call, error))
+		return FALSE;
+	if (vmifs_request_claim(request))
+		reply(request);
+	return TRUE;
 }

@@ -176,21 +176,19 @@ op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file
 static void
 op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
 {
-	g_autoptr(VmifsHandle) handle = get_handle(req, info);
-	if (handle)
-		vmifs_readdir(fuse_req_userdata(req), req, handle, (guint64) off, size, FALSE);
-	else
-		fuse_reply_err(req, EBADF);
+	start_on_handle(
+		req, info,
+		(VmifsRequest){ .run = vmifs_run_readdir, .off = (guint64) off, .size = size });
 }
 
 static void
 op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
 {
-	g_autoptr(VmifsHandle) handle = get_handle(req, info);
-	if (handle)
-		vmifs_readdir(fuse_req_userdata(req), req, handle, (guint64) off, size, TRUE);
-	else
-		fuse_reply_err(req, EBADF);
+	start_on_handle(req, info,
+			(VmifsRequest){ .run = vmifs_run_readdir,
+					.off = (guint64) off,
+					.size = size,
+					.flag = TRUE });
 }
 
 static void

@@ -18,9 +18,4 @@ vmifs_session_new(VmifsFs *fs, struct fuse_args *args);
 gboolean
 vmifs_session_run(struct fuse_session *session, GError **error);
 
-/* (readdir.c) Answers READDIR and READDIRPLUS from the handle's list; never waits. */
-void
-vmifs_readdir(VmifsFs *fs, fuse_req_t req, VmifsHandle *handle, guint64 off, gsize size,
-	      gboolean plus);
-
 G_END_DECLS

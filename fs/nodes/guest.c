@@ -8,6 +8,13 @@
  */
 #include "nodes.h"
 
+/* Of a running guest, an empty file would say that nothing happens. */
+static VmifsPresent
+with_image(VmifsNode *dir)
+{
+	return dir->guest->frozen ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
+}
+
 static const VmifsFixed table[] = {
 	{ "info", &vmifs_node_info },
 	{ "log", &vmifs_node_log },
@@ -20,18 +27,29 @@ static const VmifsFixed table[] = {
 	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel, TRUE },
 	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os, TRUE },
 	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os, TRUE },
-	{ "events", &vmifs_node_events },
-	{ "events.log", &vmifs_node_events_log },
+	{ "events", &vmifs_node_events, with_image },
+	{ "events.log", &vmifs_node_events_log, with_image },
 	{ "procs", &vmifs_node_procs, vmifs_present_with_os, TRUE },
 };
+
+/* A guest that is booting anew may not be known any more, though it was a moment ago. */
+static VmifsPresent
+present(VmifsNode *dir, gboolean is_there, const GError *error)
+{
+	if (is_there)
+		return VMIFS_PRESENT_YES;
+	return g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT) ? VMIFS_PRESENT_UNKNOWN
+									: VMIFS_PRESENT_NO;
+}
 
 VmifsPresent
 vmifs_present_with_os(VmifsNode *dir)
 {
+	g_autoptr(GError) error = NULL;
+	VmifsCall now = { .deadline = 1 };
 	if (!g_atomic_int_get(&dir->guest->discovered))
 		return VMIFS_PRESENT_UNKNOWN;
-	return vmifs_guest_wait(vmifs_node_guest(dir), NULL, NULL) ? VMIFS_PRESENT_YES
-								   : VMIFS_PRESENT_NO;
+	return present(dir, vmifs_guest_wait(vmifs_node_guest(dir), &now, &error), error);
 }
 
 VmifsPresent
@@ -39,9 +57,11 @@ vmifs_present_with_kernel(VmifsNode *dir)
 {
 	if (!g_atomic_int_get(&dir->guest->discovered))
 		return VMIFS_PRESENT_UNKNOWN;
+	g_autoptr(GError) error = NULL;
+	VmifsCall now = { .deadline = 1 };
 	g_autoptr(VmifsAspace) kernel =
-		vmifs_guest_kernel_aspace(vmifs_node_guest(dir), NULL, NULL);
-	return kernel ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
+		vmifs_guest_kernel_aspace(vmifs_node_guest(dir), &now, &error);
+	return present(dir, kernel != NULL, error);
 }
 
 /* What an OS adds is not known before discovery has ended, and half a list would be taken for the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * info: what the engine knows of a guest, and what only the mount knows: how the bytes of each
- * memory file reach the reader, and what was done to the guest's links. Never waits.
+ * memory file reach the reader, and what was done to the guest's links. Never waits for long.
  */
 #include "nodes.h"
 
@@ -23,6 +23,8 @@ static gboolean
 render(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error)
 {
 	VmifsGuest *guest = vmifs_node_guest(self);
+	if (!self->guest->frozen && !vmifs_node_needs_work(call))
+		return FALSE; /* its hypervisor is asked for the state, if it answers at once */
 	vmifs_guest_info(guest, out);
 
 	const char *why = NULL;

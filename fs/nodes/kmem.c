@@ -44,6 +44,18 @@ open_kernel(VmifsNode *self, VmifsNodeCall *call, GError **error)
 	return vmifs_guest_kernel_aspace(vmifs_node_guest(self), &call->call, error);
 }
 
+/* What an open reads through: that of a live guest is made anew when there is more or less memory
+ * under it. (full) */
+static VmifsAspace *
+kernel_now(VmifsNode *self, gpointer file, VmifsNodeCall *call, GError **error)
+{
+	if (self->guest->frozen)
+		return vmifs_aspace_ref(file);
+	if (!vmifs_node_needs_work(call))
+		return NULL;
+	return vmifs_guest_kernel_aspace(vmifs_node_guest(self), &call->call, error);
+}
+
 static void
 close_kernel(gpointer file)
 {
@@ -54,8 +66,8 @@ static gsize
 read_kernel(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegments *segments,
 	    VmifsNodeCall *call, GError **error)
 {
-	VmifsAspace *aspace = file;
-	guint64 end = kmem_size(aspace);
+	g_autoptr(VmifsAspace) aspace = kernel_now(self, file, call, error);
+	guint64 end = aspace ? kmem_size(aspace) : 0;
 	if (off >= end)
 		return 0;
 	guint64 va = is_64(aspace) ? off | HIGH_BIT : off;
@@ -67,10 +79,12 @@ static gsize
 write_kernel(VmifsNode *self, gpointer file, guint64 off, gconstpointer bytes, gsize len,
 	     VmifsNodeCall *call, GError **error)
 {
-	VmifsAspace *aspace = file;
-	guint64 end = kmem_size(aspace);
 	if (!vmifs_node_needs_work(call))
 		return 0;
+	g_autoptr(VmifsAspace) aspace = kernel_now(self, file, call, error);
+	if (!aspace)
+		return 0;
+	guint64 end = kmem_size(aspace);
 	if (off >= end) {
 		vmifs_set_beyond(off, error);
 		return 0;
@@ -83,11 +97,13 @@ static gboolean
 seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *ret_off,
      gboolean *ret_found, VmifsNodeCall *call, GError **error)
 {
-	VmifsAspace *aspace = file;
-	guint64 high = is_64(aspace) ? HIGH_BIT : 0;
-	guint64 va;
 	if (!vmifs_node_needs_work(call))
 		return FALSE;
+	g_autoptr(VmifsAspace) aspace = kernel_now(self, file, call, error);
+	if (!aspace)
+		return FALSE;
+	guint64 high = is_64(aspace) ? HIGH_BIT : 0;
+	guint64 va;
 	if (off >= kmem_size(aspace)) {
 		*ret_found = FALSE;
 		return TRUE;

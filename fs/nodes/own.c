@@ -20,10 +20,15 @@ render_sources(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **erro
 	return TRUE;
 }
 
-/* The line of info that says how far discovery is. */
+/* The line of info that says how far discovery is. Of a running guest info asks its hypervisor. */
 static void
 append_discovery(GString *out, VmifsGuest *guest)
 {
+	if (!vmifs_guest_is_frozen(guest)) {
+		g_string_append_printf(out, "guest %s: discovery: %s\n", vmifs_guest_name(guest),
+				       vmifs_guest_is_discovered(guest) ? "ended" : "running");
+		return;
+	}
 	g_autoptr(GString) info = g_string_new(NULL);
 	vmifs_guest_info(guest, info);
 	const char *line = strstr(info->str, "\ndiscovery: ");

@@ -53,7 +53,8 @@ vmifs_present_with_vcpus(VmifsNode *dir)
 		return VMIFS_PRESENT_YES;
 	if (!g_atomic_int_get(&dir->guest->discovered))
 		return VMIFS_PRESENT_UNKNOWN;
-	return vmifs_guest_n_vcpus(guest, NULL) ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
+	VmifsCall now = { .deadline = 1 };
+	return vmifs_guest_n_vcpus(guest, &now) ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
 }
 
 static gboolean
