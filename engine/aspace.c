@@ -320,38 +320,19 @@ vmifs_aspace_read_u8(VmifsAspace *aspace, guint64 va, guint8 *ret, GError **erro
 	return TRUE;
 }
 
-gboolean
-vmifs_aspace_read_u16(VmifsAspace *aspace, guint64 va, guint16 *ret, GError **error)
-{
-	guint8 bytes[sizeof *ret];
-
-	if (!vmifs_aspace_read(aspace, va, bytes, sizeof bytes, error))
-		return FALSE;
-	*ret = vmifs_load_u16(bytes);
-	return TRUE;
-}
-
-gboolean
-vmifs_aspace_read_u32(VmifsAspace *aspace, guint64 va, guint32 *ret, GError **error)
-{
-	guint8 bytes[sizeof *ret];
-
-	if (!vmifs_aspace_read(aspace, va, bytes, sizeof bytes, error))
-		return FALSE;
-	*ret = vmifs_load_u32(bytes);
-	return TRUE;
-}
-
-gboolean
-vmifs_aspace_read_u64(VmifsAspace *aspace, guint64 va, guint64 *ret, GError **error)
-{
-	guint8 bytes[sizeof *ret];
-
-	if (!vmifs_aspace_read(aspace, va, bytes, sizeof bytes, error))
-		return FALSE;
-	*ret = vmifs_load_u64(bytes);
-	return TRUE;
-}
+#define READ_NUMBER(name, type, load)                                                              \
+	gboolean name(VmifsAspace *aspace, guint64 va, type *ret, GError **error)                  \
+	{                                                                                          \
+		guint8 bytes[sizeof *ret];                                                         \
+                                                                                                   \
+		if (!vmifs_aspace_read(aspace, va, bytes, sizeof bytes, error))                    \
+			return FALSE;                                                              \
+		*ret = load(bytes);                                                                \
+		return TRUE;                                                                       \
+	}
+READ_NUMBER(vmifs_aspace_read_u16, guint16, vmifs_load_u16)
+READ_NUMBER(vmifs_aspace_read_u32, guint32, vmifs_load_u32)
+READ_NUMBER(vmifs_aspace_read_u64, guint64, vmifs_load_u64)
 
 gboolean
 vmifs_aspace_read_ptr(VmifsAspace *aspace, guint64 va, guint64 *ret, GError **error)

@@ -231,53 +231,44 @@ read_pingpong(const Linux *os, guint64 net, guint64 *ret, GError **error)
 }
 
 static gboolean
-append_all(LinuxSockets *s, const char *name, const VmifsCall *call, GError **error)
+render(const Linux *os, const VmifsTask *task, guint64 family, const char *name, GString *out,
+       const VmifsCall *call, GError **error)
 {
 	LinuxHash listening = { .name = name }, others = { .name = name };
 	guint64 info, link_at;
+	LinuxSockets s;
+	Tcp tcp;
 
-	if (!linux_get(s->os, s->net, LINUX_FIELD_NET_TCP_HASH, &info, error) ||
-	    !linux_offset(s->os, LINUX_FIELD_SOCK_COMMON_NODE, &link_at, error) ||
-	    !find_listening(s->os, info, &listening, error) ||
-	    !find_others(s->os, info, &others, error))
+	if (!linux_sockets_init(&s, os, task, out, error) ||
+	    !linux_jiffies(os, &tcp.jiffies, error) ||
+	    !read_pingpong(os, s.net, &tcp.pingpong, error) ||
+	    !linux_get(os, s.net, LINUX_FIELD_NET_TCP_HASH, &info, error) ||
+	    !linux_offset(os, LINUX_FIELD_SOCK_COMMON_NODE, &link_at, error) ||
+	    !find_listening(os, info, &listening, error) || !find_others(os, info, &others, error))
 		return FALSE;
 	listening.link_at = others.link_at = link_at;
-	return linux_sockets_append(s, &listening, call, error) &&
-	       linux_sockets_append(s, &others, call, error);
+	s.family = family;
+	s.append = append_socket;
+	s.user = &tcp;
+	if (family == LINUX_AF_INET)
+		g_string_append_printf(out, "%-*s\n", WIDTH,
+				       "  sl  local_address rem_address   st tx_queue rx_queue tr "
+				       "tm->when retrnsmt   uid  timeout inode");
+	else
+		g_string_append(out,
+				"  sl  local_address                         "
+				"remote_address                        st tx_queue rx_queue tr "
+				"tm->when retrnsmt   uid  timeout inode\n");
+	return linux_sockets_append(&s, &listening, call, error) &&
+	       linux_sockets_append(&s, &others, call, error);
 }
 
 LINUX_VIEW(linux_render_net_tcp)
 {
-	LinuxSockets s;
-	Tcp tcp;
-
-	if (!linux_sockets_init(&s, os, task, out, error) ||
-	    !linux_jiffies(os, &tcp.jiffies, error) ||
-	    !read_pingpong(os, s.net, &tcp.pingpong, error))
-		return FALSE;
-	s.family = LINUX_AF_INET;
-	s.append = append_socket;
-	s.user = &tcp;
-	g_string_append_printf(out, "%-*s\n", WIDTH,
-			       "  sl  local_address rem_address   st tx_queue rx_queue tr "
-			       "tm->when retrnsmt   uid  timeout inode");
-	return append_all(&s, "net/tcp", call, error);
+	return render(os, task, LINUX_AF_INET, "net/tcp", out, call, error);
 }
 
 LINUX_VIEW(linux_render_net_tcp6)
 {
-	LinuxSockets s;
-	Tcp tcp;
-
-	if (!linux_sockets_init(&s, os, task, out, error) ||
-	    !linux_jiffies(os, &tcp.jiffies, error) ||
-	    !read_pingpong(os, s.net, &tcp.pingpong, error))
-		return FALSE;
-	s.family = LINUX_AF_INET6;
-	s.append = append_socket;
-	s.user = &tcp;
-	g_string_append(out, "  sl  local_address                         "
-			     "remote_address                        st tx_queue rx_queue tr "
-			     "tm->when retrnsmt   uid  timeout inode\n");
-	return append_all(&s, "net/tcp6", call, error);
+	return render(os, task, LINUX_AF_INET6, "net/tcp6", out, call, error);
 }
