@@ -131,6 +131,8 @@ linux_process_usage(const Linux *os, const VmifsTask *task, LinuxUsage *ret, con
 	}
 	for (guint i = 0; i < threads->len && !c.error; i++) {
 		guint64 thread = g_array_index(threads, guint64, i);
+		if (i % 256 == 0 && !vmifs_call_check(call, &c.error))
+			break;
 		u.utime += linux_take(&c, thread, LINUX_FIELD_TASK_UTIME);
 		u.stime += linux_take(&c, thread, LINUX_FIELD_TASK_STIME);
 		u.gtime += linux_take(&c, thread, LINUX_FIELD_TASK_GTIME);

@@ -102,7 +102,8 @@ symbol_type(const GHashTable *exports, const char *name, guint64 value, char typ
 }
 
 static gboolean
-add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, GError **error)
+add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const VmifsCall *call,
+	   GError **error)
 {
 	char module_name[LINUX_MODULE_NAME];
 	Table t;
@@ -121,6 +122,8 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, GError
 	for (guint32 i = 0; i < t.n; i++) {
 		const guint8 *symbol = symbols + i * (gsize) SYM_LEN;
 		guint64 value = vmifs_load_u64(symbol + SYM_VALUE);
+		if (i % 1024 == 0 && !vmifs_call_check(call, error))
+			return FALSE;
 		g_autofree char *name = vmifs_aspace_read_string(
 			os->aspace, t.strtab + vmifs_load_u32(symbol), MAX_NAME - 1, NULL);
 		/* The first symbol of an ELF table has no name, nor have those of sections. */
@@ -217,7 +220,7 @@ linux_symbols(gpointer self, const VmifsCall *call, GError **error)
 
 		if (!vmifs_call_check(call, error))
 			return NULL;
-		if (add_module(os, module, builder, &failed))
+		if (add_module(os, module, builder, call, &failed))
 			continue;
 		vmifs_guest_log(os->guest, "symbols of module %#" G_GINT64_MODIFIER "x: %s", module,
 				failed->message);

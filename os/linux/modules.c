@@ -11,6 +11,8 @@
 #define MAX_MODULES (256 * 1024)
 #define LEAST_MODULE 4096 /* its text alone takes a page */
 #define MAX_MEMORIES 16
+/* Who uses whom, of all modules together: each is a name in the text. */
+#define MAX_USERS (256 * 1024)
 
 enum {
 	STATE_LIVE = 0,
@@ -131,6 +133,7 @@ typedef struct {
 	guint64 node_at;
 	GString *out;
 	gboolean printed;
+	guint64 budget; /* of users, over all modules */
 } Users;
 
 static gboolean
@@ -140,6 +143,7 @@ visit_user(guint64 node, gpointer user)
 	guint64 source;
 	char name[LINUX_MODULE_NAME];
 
+	u->budget--;
 	if (linux_get(u->os, node - u->node_at, LINUX_FIELD_MODULE_USE_SOURCE, &source, NULL) &&
 	    linux_module_name(u->os, source, name, NULL)) {
 		vmifs_text_append_octal(u->out, name, -1, " ");
@@ -150,9 +154,10 @@ visit_user(guint64 node, gpointer user)
 }
 
 static gboolean
-append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *call, GError **error)
+append_users(Users *u, guint64 module, const VmifsCall *call, GError **error)
 {
-	Users u = { .os = os, .out = out };
+	const Linux *os = u->os;
+	GString *out = u->out;
 	guint64 count, head_at, init, exit;
 
 	if (!linux_has(os, LINUX_FIELD_MODULE_REFCNT)) {
@@ -163,14 +168,14 @@ append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *cal
 	    !linux_get(os, module, LINUX_FIELD_MODULE_INIT, &init, error) ||
 	    !linux_get(os, module, LINUX_FIELD_MODULE_EXIT, &exit, error) ||
 	    !linux_offset(os, LINUX_FIELD_MODULE_SOURCE_LIST, &head_at, error) ||
-	    !linux_offset(os, LINUX_FIELD_MODULE_USE_SOURCE_LIST, &u.node_at, error))
+	    !linux_offset(os, LINUX_FIELD_MODULE_USE_SOURCE_LIST, &u->node_at, error))
 		return FALSE;
 	/* The kernel itself holds one for as long as the module is loaded. */
 	g_string_append_printf(out, " %d ", (gint32) ((guint32) count - 1));
 	/* A torn list must not hide the module. */
 	g_autoptr(GError) torn = NULL;
-	if (!linux_list_each(os->aspace, module + head_at, most_modules(os), visit_user, &u, call,
-			     &torn)) {
+	u->printed = FALSE;
+	if (!linux_list_each(os->aspace, module + head_at, u->budget, visit_user, u, call, &torn)) {
 		if (!vmifs_call_check(call, error))
 			return FALSE;
 		vmifs_guest_log(os->guest, "users of module 0x%" G_GINT64_MODIFIER "x: %s", module,
@@ -178,9 +183,9 @@ append_users(const Linux *os, guint64 module, GString *out, const VmifsCall *cal
 	}
 	if (init && !exit) {
 		g_string_append(out, "[permanent],");
-		u.printed = TRUE;
+		u->printed = TRUE;
 	}
-	if (!u.printed)
+	if (!u->printed)
 		g_string_append_c(out, '-');
 	return TRUE;
 }
@@ -206,8 +211,10 @@ append_taints(GString *out, guint64 taints, guint64 state)
 }
 
 static gboolean
-append_module(const Linux *os, guint64 module, GString *out, const VmifsCall *call, GError **error)
+append_module(Users *u, guint64 module, const VmifsCall *call, GError **error)
 {
+	const Linux *os = u->os;
+	GString *out = u->out;
 	char name[LINUX_MODULE_NAME];
 	guint64 base, size, state, taints;
 
@@ -218,7 +225,7 @@ append_module(const Linux *os, guint64 module, GString *out, const VmifsCall *ca
 		return FALSE;
 	vmifs_text_append_octal(out, name, -1, " ");
 	g_string_append_printf(out, " %u", (guint32) size);
-	if (!append_users(os, module, out, call, error))
+	if (!append_users(u, module, call, error))
 		return FALSE;
 	g_string_append_printf(out, " %s 0x%016" G_GINT64_MODIFIER "x",
 			       state == STATE_GOING    ? "Unloading"
@@ -234,6 +241,7 @@ LINUX_VIEW(linux_render_modules)
 {
 	const Linux *self = os;
 	g_autoptr(GArray) modules = linux_modules(self, call, error);
+	Users u = { .os = os, .out = out, .budget = MAX_USERS };
 
 	if (!modules)
 		return FALSE;
@@ -242,7 +250,7 @@ LINUX_VIEW(linux_render_modules)
 		g_autoptr(GError) failed = NULL;
 		gsize start = out->len;
 
-		if (append_module(self, module, out, call, &failed))
+		if (append_module(&u, module, call, &failed))
 			continue;
 		g_string_truncate(out, start);
 		if (!vmifs_call_check(call, error))

@@ -20,6 +20,7 @@ typedef struct {
 	const Linux *os;
 	const VmifsTask *task;
 	GString *out;
+	const VmifsCall *call;
 	LinuxCursor c;
 	guint64 flags, signal, sighand, cred;
 } Status;
@@ -93,6 +94,8 @@ append_groups(Status *s)
 
 	g_string_append(s->out, "Groups:\t");
 	for (guint64 i = 0; i < MIN(n, MAX_GROUPS) && !s->c.error; i++) {
+		if (i % 256 == 0 && !vmifs_call_check(s->call, &s->c.error))
+			return;
 		linux_load(os,
 			   linux_layout_element(os->layout, LINUX_FIELD_GROUP_INFO_GID, info, i), 4,
 			   &gid, &s->c.error);
@@ -418,7 +421,7 @@ static const struct {
 
 LINUX_VIEW(linux_render_status)
 {
-	Status s = { .os = os, .task = task, .out = out, .c = { .os = os } };
+	Status s = { .os = os, .task = task, .out = out, .call = call, .c = { .os = os } };
 
 	s.flags = linux_take(&s.c, task->object, LINUX_FIELD_TASK_FLAGS);
 	s.signal = linux_take(&s.c, task->object, LINUX_FIELD_TASK_SIGNAL);

@@ -7,6 +7,8 @@
 #include "list.h"
 #include "state.h"
 
+/* Each is a hundred bytes of text; the usual limit of signals allows some ten thousand. */
+#define MAX_TIMERS (256 * 1024)
 #define LEAST_TIMER 128
 #define NOTIFY_THREAD_ID 4
 
@@ -79,7 +81,7 @@ LINUX_VIEW(linux_render_timers)
 	const Linux *self = os;
 	g_autoptr(GString) text = g_string_new(NULL);
 	Timers t = { .c = { .os = os }, .out = text };
-	guint64 max = linux_room_for(self, LEAST_TIMER);
+	guint64 max = MIN(MAX_TIMERS, linux_room_for(self, LEAST_TIMER));
 	VmifsMember timers;
 
 	guint64 signal = linux_take(&t.c, task->object, LINUX_FIELD_TASK_SIGNAL);

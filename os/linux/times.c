@@ -99,7 +99,8 @@ LINUX_VIEW(linux_render_uptime)
 	if (!cpus || !linux_clock(self, &clock, error))
 		return FALSE;
 	for (guint i = 0; i < cpus->len; i++) {
-		if (!linux_idle_time(self, g_array_index(cpus, guint32, i), &idle, &iowait, error))
+		if ((i % 64 == 0 && !vmifs_call_check(call, error)) ||
+		    !linux_idle_time(self, g_array_index(cpus, guint32, i), &idle, &iowait, error))
 			return FALSE;
 		all += idle;
 	}

@@ -67,8 +67,11 @@ LINUX_VIEW(linux_render_process_io)
 	if (!linux_task_threads(os, task, threads, call, error))
 		return FALSE;
 	add_counters(&c, signal, LINUX_FIELD_SIGNAL_IO, sums);
-	for (guint i = 0; i < threads->len && !c.error; i++)
+	for (guint i = 0; i < threads->len && !c.error; i++) {
+		if (i % 256 == 0 && !vmifs_call_check(call, &c.error))
+			break;
 		add_counters(&c, g_array_index(threads, guint64, i), LINUX_FIELD_TASK_IO, sums);
+	}
 	if (!linux_cursor_end(&c, error))
 		return FALSE;
 	append_counters(out, sums);

@@ -361,6 +361,12 @@ START_TEST(enormous_number_of_groups_ends)
 	linux_guest_put(&f.g, groups, LINUX_FIELD_GROUP_INFO_NGROUPS, 0x7fffffff);
 	render(&f);
 	ck_assert_uint_lt(f.out->len, 2 * 1024 * 1024);
+	/* Its reader may give up before. */
+	const gint yes = 1;
+	const VmifsCall given_up = { .cancelled = &yes };
+	g_clear_error(&f.error);
+	ck_assert(!linux_render_status(&f.g.os, &f.task, NULL, f.out, &given_up, &f.error));
+	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
 	teardown(&f);
 }
 END_TEST

@@ -161,6 +161,9 @@ START_TEST(uptime_counts_suspension_and_idleness_of_all)
 		linux_render_uptime(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error),
 		"%s", f.error ? f.error->message : "");
 	ck_assert_str_eq(f.out->str, "1005.34 1.52\n");
+	const gint yes = 1;
+	const VmifsCall given_up = { .cancelled = &yes };
+	ck_assert(!linux_render_uptime(&f.g.os, NULL, NULL, f.out, &given_up, &f.error));
 	teardown(&f);
 }
 END_TEST
