@@ -28,8 +28,8 @@ typedef struct {
 	LinuxPath root;
 	gboolean has_root;
 	GHashTable
-		*paths; /* guint64 file -> char *, which mappings of it share; NULL: it has none */
-	gsize paths_len;
+		*paths;  /* guint64 file -> char *, which mappings of it share; NULL: it has none */
+	gsize paths_len; /* of those in the table and of their copies */
 	GArray *ret;
 	guint64 last_end;
 	GError **problem; /* the first one */
@@ -59,15 +59,15 @@ file_path(Walk *w, guint64 file, guint64 path)
 	gpointer known;
 
 	if (!g_hash_table_lookup_extended(w->paths, &file, NULL, &known)) {
+		if (w->paths_len >= MAX_PATHS)
+			return NULL;
 		known = read_file_path(w, path);
 		g_hash_table_insert(w->paths, g_memdup2(&file, sizeof file), known);
+		w->paths_len += known ? strlen(known) : 0;
 	}
-	if (!known)
+	if (!known || w->paths_len >= MAX_PATHS)
 		return NULL;
-	gsize len = strlen(known);
-	if (len > MAX_PATHS - w->paths_len)
-		return NULL;
-	w->paths_len += len;
+	w->paths_len += strlen(known);
 	return g_strdup(known);
 }
 

@@ -339,6 +339,40 @@ START_TEST(path_that_fails_is_not_tried_for_each_mapping)
 }
 END_TEST
 
+/* Each of another file, all of them at one path of 61 KB. */
+START_TEST(paths_of_many_files_are_bounded_as_a_whole)
+{
+	enum { N = 800, LEN = 4095, DEPTH = 15 };
+	Fixture f;
+	guint64 dentry, named = 0;
+	g_autofree char *name = g_strnfill(LEN, 'x');
+	g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(VmifsVma));
+
+	setup(&f, OLD_TYPES);
+	g_array_set_clear_func(vmas, (GDestroyNotify) vmifs_vma_clear);
+	dentry = add_dentry(&f, name);
+	for (guint i = 1; i < DEPTH; i++) {
+		guint64 below = add_dentry(&f, name);
+		linux_guest_put(&f.g, below, LINUX_FIELD_DENTRY_PARENT, dentry);
+		dentry = below;
+	}
+	for (guint64 i = 0; i < N; i++) {
+		guint64 file = add_file(&f, "", 7);
+		guint64 path = linux_guest_at(&f.g, file, LINUX_FIELD_FILE_PATH);
+		linux_guest_put(&f.g, path, LINUX_FIELD_PATH_DENTRY, dentry);
+		add_vma(&f, 0x400000 + i * 4096, 0x401000 + i * 4096, RX, file, 0);
+	}
+	ck_assert(linux_vmas(linux_guest_start(&f.g), &f.task, vmas, NULL, NULL));
+	ck_assert_uint_eq(vmas->len, N);
+	for (guint i = 0; i < N; i++)
+		named += g_array_index(vmas, VmifsVma, i).path != NULL;
+	/* The table of paths has one, the mapping another. */
+	ck_assert_uint_gt(named, 500);
+	ck_assert_uint_le(named, 64 * 1024 * 1024 / (2 * DEPTH * (LEN + 1)) + 1);
+	linux_guest_clear(&f.g);
+}
+END_TEST
+
 START_TEST(task_without_memory_has_no_mappings)
 {
 	Fixture f;
@@ -385,6 +419,7 @@ make_suite(void)
 	tcase_add_test(t, mapping_that_ends_before_it_starts_is_left_out);
 	tcase_add_test(t, unreadable_file_costs_its_mapping_only_the_name);
 	tcase_add_test(t, path_that_fails_is_not_tried_for_each_mapping);
+	tcase_add_test(t, paths_of_many_files_are_bounded_as_a_whole);
 	tcase_add_test(t, task_without_memory_has_no_mappings);
 	tcase_add_test(t, modules_are_files_with_code);
 	suite_add_tcase(s, t);
