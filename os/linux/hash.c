@@ -5,6 +5,8 @@
  */
 #include "hash.h"
 
+#include "seen.h"
+
 #include <spi/bytes.h>
 
 /* The kernel's largest have half a million, unless its command line says more. */
@@ -30,20 +32,6 @@ typedef struct {
 	guint n_broken;
 	gboolean stopped;
 } Walk;
-
-GHashTable *
-linux_seen_new(void)
-{
-	return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-}
-
-gboolean
-linux_seen_add(GHashTable *seen, guint64 address)
-{
-	guint64 *key = g_new(guint64, 1);
-	*key = address;
-	return g_hash_table_add(seen, key);
-}
 
 /* However little memory there is, tables have their least size. */
 static guint64

@@ -9,13 +9,6 @@
 
 G_BEGIN_DECLS
 
-/* A set of addresses that a walk came through. (full) */
-GHashTable *
-linux_seen_new(void);
-/* FALSE when it was in it. */
-gboolean
-linux_seen_add(GHashTable *seen, guint64 address);
-
 typedef struct {
 	guint64 heads;      /* address of the first */
 	guint64 n;          /* chains */

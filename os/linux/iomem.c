@@ -4,6 +4,7 @@
  * /proc/iomem and /proc/ioports.
  */
 #include "linux.h"
+#include "seen.h"
 
 #define MAX_RESOURCES (64 * 1024)
 /* Far deeper than buses nest; the text indents five levels and no more. */
@@ -48,8 +49,7 @@ static gboolean
 render_tree(const Linux *self, const char *symbol, int width, GString *out, const VmifsCall *call,
 	    GError **error)
 {
-	g_autoptr(GHashTable) seen =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	guint64 siblings[MAX_DEPTH]; /* where to go on at each level, 0 = nowhere */
 	guint depth = 0;
 	guint64 root, at;
@@ -62,7 +62,7 @@ render_tree(const Linux *self, const char *symbol, int width, GString *out, cons
 		guint n = g_hash_table_size(seen);
 		if (n % 256 == 0 && !vmifs_call_check(call, error))
 			return FALSE;
-		if (n >= MAX_RESOURCES || !g_hash_table_add(seen, g_memdup2(&at, sizeof at)) ||
+		if (n >= MAX_RESOURCES || !linux_seen_add(seen, at) ||
 		    !read_resource(self, at, &r, NULL)) {
 			vmifs_guest_log(self->guest,
 					"%s: %#" G_GINT64_MODIFIER

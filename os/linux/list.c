@@ -6,13 +6,15 @@
  */
 #include "list.h"
 
+#include "seen.h"
+
 #include <spi/bytes.h>
 
 typedef struct {
 	VmifsAspace *kernel;
 	guint64 head;
 	guint64 max;
-	GHashTable *seen; /* of guint64 *, owned */
+	GHashTable *seen;
 	LinuxListVisit visit;
 	gpointer user;
 	const VmifsCall *call;
@@ -29,14 +31,6 @@ read_links(const Walk *w, guint64 node, guint64 *ret_next, guint64 *ret_prev, GE
 	*ret_next = p == 8 ? vmifs_load_u64(raw) : vmifs_load_u32(raw);
 	*ret_prev = p == 8 ? vmifs_load_u64(raw + 8) : vmifs_load_u32(raw + 4);
 	return TRUE;
-}
-
-static gboolean
-is_new(const Walk *w, guint64 node)
-{
-	guint64 *key = g_new(guint64, 1);
-	*key = node;
-	return g_hash_table_add(w->seen, key);
 }
 
 /* From the head one way round. FALSE with error where it breaks. */
@@ -61,7 +55,7 @@ walk_one_way(Walk *w, gboolean forward, GError **error)
 				    w->head, node, from);
 			return FALSE;
 		}
-		if (count >= w->max || !is_new(w, node)) {
+		if (count >= w->max || !linux_seen_add(w->seen, node)) {
 			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "list of %#" G_GINT64_MODIFIER "x: %s at %#" G_GINT64_MODIFIER
 				    "x",
@@ -80,8 +74,7 @@ gboolean
 linux_list_each(VmifsAspace *kernel, guint64 head, guint64 max, LinuxListVisit visit, gpointer user,
 		const VmifsCall *call, GError **error)
 {
-	g_autoptr(GHashTable) seen =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	Walk w = { kernel, head, max, seen, visit, user, call };
 
 	g_autoptr(GError) broken = NULL;

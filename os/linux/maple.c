@@ -6,6 +6,8 @@
  */
 #include "maple.h"
 
+#include "seen.h"
+
 #include <spi/bytes.h>
 
 #define MAX_DEPTH 16
@@ -92,7 +94,7 @@ push(Walk *w, guint64 entry, guint64 first, guint64 last)
 		return note_problem(w, node, "too many nodes");
 	if (type != TYPE_LEAF_64 && type != TYPE_RANGE_64 && type != TYPE_ARANGE_64)
 		return note_problem(w, node, "unknown type");
-	if (!g_hash_table_add(w->seen, g_memdup2(&node, sizeof node)))
+	if (!linux_seen_add(w->seen, node))
 		return note_problem(w, node, "reached twice");
 
 	Level *level = &w->levels[w->depth];
@@ -165,8 +167,7 @@ gboolean
 linux_maple_each(const Linux *os, guint64 address, guint64 max, LinuxMapleVisit visit,
 		 gpointer user, const VmifsCall *call, GError **error)
 {
-	g_autoptr(GHashTable) seen =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	g_autoptr(GError) problem = NULL;
 	g_autofree Walk *w = g_new0(Walk, 1);
 	guint64 root;

@@ -5,6 +5,7 @@
  * the same routes by their source.
  */
 #include "net.h"
+#include "seen.h"
 
 #include <spi/bytes.h>
 

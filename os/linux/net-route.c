@@ -6,6 +6,7 @@
  *   root -> node of 2^bits children -> node ... -> leaf (key) -> alias (route) -> alias ...
  */
 #include "net.h"
+#include "seen.h"
 
 #include <spi/bytes.h>
 

@@ -5,6 +5,8 @@
  */
 #include "rbtree.h"
 
+#include "seen.h"
+
 /* A red-black tree of 2^63 nodes is not deeper. */
 #define MAX_DEPTH 126
 
@@ -13,7 +15,7 @@ typedef struct {
 	guint64 stack[MAX_DEPTH];
 	guint depth;
 	guint64 max;
-	GHashTable *seen; /* of guint64 *, owned */
+	GHashTable *seen;
 } Walk;
 
 static gboolean
@@ -33,7 +35,7 @@ descend(Walk *w, guint64 node, GError **error)
 			return broken("too deep", node, error);
 		if (g_hash_table_size(w->seen) >= w->max)
 			return broken("too many nodes", node, error);
-		if (!g_hash_table_add(w->seen, g_memdup2(&node, sizeof node)))
+		if (!linux_seen_add(w->seen, node))
 			return broken("a loop", node, error);
 		w->stack[w->depth++] = node;
 		if (!linux_get(w->os, node, LINUX_FIELD_RB_NODE_LEFT, &left, error))
@@ -46,8 +48,7 @@ gboolean
 linux_tree_each(const Linux *os, guint64 root, guint64 max, LinuxTreeVisit visit, gpointer user,
 		const VmifsCall *call, GError **error)
 {
-	g_autoptr(GHashTable) seen =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	Walk w = { .os = os, .max = max, .seen = seen };
 
 	if (!descend(&w, root, error))

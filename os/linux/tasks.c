@@ -9,6 +9,7 @@
  */
 #include "linux.h"
 #include "list.h"
+#include "seen.h"
 
 /* The kernel's own limit of process ids; and a task takes a page at the very least, with its stack.
  * A forged ring of nothing but links would otherwise cost more of ours than it takes of the
@@ -72,8 +73,7 @@ add_task(Walk *w, guint64 object)
 	g_autoptr(GError) error = NULL;
 	VmifsTask task;
 
-	guint64 *key = g_memdup2(&object, sizeof object);
-	if (!g_hash_table_add(w->seen, key))
+	if (!linux_seen_add(w->seen, object))
 		return;
 	if (!linux_task_read(w->os, object, &task, &error))
 		note_broken(w, "members", object, error);
@@ -142,8 +142,7 @@ linux_tasks(gpointer self, const VmifsCall *call, GError **error)
 {
 	const Linux *os = self;
 	g_autoptr(GArray) tasks = g_array_new(FALSE, FALSE, sizeof(VmifsTask));
-	g_autoptr(GHashTable) seen =
-		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) seen = linux_seen_new();
 	guint64 most = most_tasks(os);
 	Walk w = { os, tasks, seen, 0, most, TRUE, call };
 	guint64 init;
