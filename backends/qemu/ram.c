@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define INSTANT G_TIME_SPAN_MILLISECOND
-#define N_SEEN 16
+#define N_SEEN 64
 #define NAME_LEN 200 /* of a block, as a name of a file */
 
 typedef struct {
@@ -406,6 +406,24 @@ qemu_ram_read(QemuRam *ram, VmifsIo *io, gsize n)
 	qemu_process_read(ram->process, (QemuTransfer *) (gpointer) transfers->data,
 			  transfers->len);
 	return count_good(io, n, transfers, owners);
+}
+
+gboolean
+qemu_ram_read_pa(QemuRam *ram, guint64 pa, gpointer buf, gsize len)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ram->lock);
+
+	for (guint i = 0; i < ram->regions->len; i++) {
+		const VmifsRegion *region = &g_array_index(ram->regions, VmifsRegion, i);
+		if (pa - region->pa >= region->len)
+			continue;
+		VmifsIo io = { .block = region->block,
+			       .offset = region->offset + (pa - region->pa),
+			       .buf = buf,
+			       .len = len };
+		return len <= region->len - (pa - region->pa) && qemu_ram_read(ram, &io, 1);
+	}
+	return FALSE;
 }
 
 /* By the process, whatever the backing: pages appear as if the guest had written them. */

@@ -40,6 +40,10 @@ gboolean
 qemu_ram_map(QemuRam *ram, guint32 block, VmifsDirect *ret);
 gboolean
 qemu_ram_extent(QemuRam *ram, guint32 block, guint64 offset, gboolean *ret_data, guint64 *ret_len);
+/* Exactly len bytes of guest memory at pa; zeros where there is nothing, but FALSE where no region
+ * is. */
+gboolean
+qemu_ram_read_pa(QemuRam *ram, guint64 pa, gpointer buf, gsize len);
 /* "block pc.ram: 1024 MiB, shared file, mapped", a line each. */
 void
 qemu_ram_info(QemuRam *ram, GString *out);

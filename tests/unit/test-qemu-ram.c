@@ -238,6 +238,12 @@ START_TEST(merged_and_huge_pages_are_read)
 	other_process_advise(guest.other, 0, 4 * MIB, MADV_HUGEPAGE);
 	other_process_advise(guest.other, 4 * MIB, 4 * MIB, MADV_MERGEABLE);
 	other_process_fill(guest.other, 0, LEN, 5);
+	/* That has cut the mapping in two; it is the same memory. */
+	gboolean changed;
+	const Line lines[] = { { 0, LEN / 2, "pc.ram", 0, 0 },
+			       { LEN, LEN / 2, "pc.ram", LEN / 2, 0 } };
+	ck_assert(set_lines(&guest, lines, 2, &changed, NULL));
+	ck_assert(!changed);
 	guint64 rss = other_process_status(guest.other, "VmRSS");
 	g_autofree guint8 *bytes = g_malloc(LEN);
 	read_all(&guest, bytes);
