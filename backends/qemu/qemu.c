@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qemu: a running QEMU process as a guest. Its memory is read from outside and needs nobody's
+ * consent; where it lies is asked of the monitor when the guest appears, and again when it may have
+ * changed. A QEMU that does not answer is still read, as it was laid out when it did, or by rules.
+ */
+#include "follow.h"
+#include "mtree.h"
+#include "process.h"
+#include "ram.h"
+#include "rules.h"
+#include "target.h"
+
+#include <string.h>
+
+/* The monitor's part of opening. */
+#define FIRST_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
+#define LOOK_INTERVAL G_TIME_SPAN_SECOND
+#define LAST_WAIT (64 * G_TIME_SPAN_SECOND)
+/* Smaller mappings are no RAM that comes and goes: stacks and heaps of threads do. */
+#define LARGE ((guint64) 16 << 20)
+
+typedef struct {
+	const QemuTarget *target; /* (borrowed) until close */
+	QemuProcess *process;
+	QemuRam *ram;
+	QemuFollow *follow;
+	gint cancelled; /* atomic; what the follower asks for is of no use any more */
+	void (*changed)(gpointer engine, guint what);
+	gpointer engine;
+	GMutex lock;
+	char *how; /* under lock: the layout was learned */
+	/* The follower's own. */
+	gboolean is_told;  /* by the monitor: the rules know less */
+	guint64 signature; /* of the large mappings, as last seen */
+	gint64 wait;       /* before the monitor is asked again */
+	gint64 next;       /* when that is due */
+} Qemu;
+
+/* ---- where memory lies ---- */
+
+static GArray *
+ask_monitor(Qemu *self, gint64 patience, GError **error)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
+			   .cancelled = &self->cancelled };
+
+	if (!self->target->monitor) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "there is none%s%s",
+			    self->target->no_monitor ? ": " : "",
+			    self->target->no_monitor ? self->target->no_monitor : "");
+		return NULL;
+	}
+	if (qemu_process_is_stopped(self->process)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+				    "QEMU is stopped by a signal");
+		return NULL;
+	}
+	return qemu_mtree_ask(self->target->monitor, &call, error);
+}
+
+static GArray *
+read_maps(Qemu *self, GError **error)
+{
+	g_autofree char *text = qemu_process_maps(self->process, error);
+
+	return text ? qemu_maps_parse(text) : NULL;
+}
+
+/* For a guest of which nothing better is known. silent: why the monitor is. how: (full) */
+static GArray *
+guess_pieces(Qemu *self, const GError *silent, char **ret_how, GError **error)
+{
+	g_autoptr(GArray) maps = read_maps(self, error);
+	g_autofree char *how = NULL;
+	GArray *pieces;
+
+	if (!maps)
+		return NULL;
+	if (!qemu_rules_find(self->target->args, self->process, maps, &pieces, &how, error)) {
+		g_prefix_error(error, "where its memory lies is unknown: monitor: %s; without it: ",
+			       silent->message);
+		return NULL;
+	}
+	*ret_how = g_strdup_printf("%s (monitor: %s)", how, silent->message);
+	return pieces;
+}
+
+static gboolean
+use_pieces(Qemu *self, const GArray *pieces, const char *how, gboolean *ret_changed, GError **error)
+{
+	/* Read afterwards: what was plugged meanwhile is to be in it. */
+	g_autoptr(GArray) maps = read_maps(self, error);
+
+	if (!maps || !qemu_ram_set_pieces(self->ram, pieces, maps, ret_changed, error))
+		return FALSE;
+	g_mutex_lock(&self->lock);
+	g_free(self->how);
+	self->how = g_strdup(how);
+	g_mutex_unlock(&self->lock);
+	return TRUE;
+}
+
+/* By the monitor, else, while it has not told anything yet, by the rules; with both reasons when
+ * neither can tell. ret_changed: is it another layout than before? */
+static gboolean
+learn(Qemu *self, gint64 patience, gboolean *ret_changed, GError **error)
+{
+	g_autoptr(GError) silent = NULL;
+	g_autoptr(GArray) pieces = ask_monitor(self, patience, &silent);
+	g_autofree char *how = NULL;
+	gboolean is_told = pieces != NULL;
+
+	if (is_told)
+		how = g_strdup("told by the monitor");
+	else if (self->is_told)
+		g_propagate_error(error, g_steal_pointer(&silent));
+	else
+		pieces = guess_pieces(self, silent, &how, error);
+	if (!pieces || !use_pieces(self, pieces, how, ret_changed, error))
+		return FALSE;
+	self->is_told |= is_told;
+	return TRUE;
+}
+
+/* ---- following it ---- */
+
+/* Firmware moves memory about in the first seconds, and nobody tells: the monitor is asked ever
+ * more rarely, and at once when mappings have come or gone. */
+static void
+look(gpointer data)
+{
+	Qemu *self = data;
+	g_autoptr(GArray) maps = read_maps(self, NULL);
+	gint64 now = g_get_monotonic_time();
+	gboolean changed;
+
+	if (!maps)
+		return;
+	guint64 signature = qemu_maps_signature(maps, LARGE);
+	gboolean is_other = signature != self->signature;
+	self->signature = signature;
+	if (is_other) {
+		self->wait = LOOK_INTERVAL;
+		self->next = now;
+	}
+	/* Without a monitor, only what has changed is worth another guess. */
+	if (now < self->next || (!self->target->monitor && !is_other))
+		return;
+	if (learn(self, QEMU_PATIENCE, &changed, NULL) && changed && self->changed)
+		self->changed(self->engine, VMIFS_CHANGE_LAYOUT);
+	self->next = g_get_monotonic_time() + self->wait;
+	self->wait = MIN(2 * self->wait, LAST_WAIT);
+}
+
+static void
+ended(gpointer data)
+{
+	Qemu *self = data;
+
+	if (self->changed)
+		self->changed(self->engine, VMIFS_CHANGE_GONE);
+}
+
+/* ---- ops ---- */
+
+static int
+qemu_probe(const VmifsSource *src)
+{
+	return 0; /* finders bring guests */
+}
+
+static void
+qemu_close(gpointer data)
+{
+	Qemu *self = data;
+
+	g_atomic_int_set(&self->cancelled, 1);
+	qemu_follow_free(self->follow);
+	qemu_ram_free(self->ram);
+	qemu_process_close(self->process);
+	g_mutex_clear(&self->lock);
+	g_free(self->how);
+	g_free(self);
+}
+
+static gboolean
+start(Qemu *self, const VmifsSource *src, GError **error)
+{
+	const QemuFollower follower = {
+		.look = look, .ended = ended, .user = self, .interval_us = LOOK_INTERVAL
+	};
+	gboolean changed;
+
+	self->process = qemu_process_open(self->target->pid, self->target->start_time,
+					  src->options && src->options->guest_rw, error);
+	if (!self->process)
+		return FALSE;
+	self->ram = qemu_ram_new(self->process);
+	g_autoptr(GArray) maps = read_maps(self, error);
+	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
+		return FALSE;
+	self->signature = qemu_maps_signature(maps, LARGE);
+	self->wait = LOOK_INTERVAL;
+	self->follow = qemu_follow_new(qemu_process_pidfd(self->process), &follower, error);
+	return self->follow != NULL;
+}
+
+static gpointer
+qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
+{
+	Qemu *self = g_new0(Qemu, 1);
+
+	self->target = src->target;
+	self->changed = src->changed;
+	self->engine = src->engine;
+	g_mutex_init(&self->lock);
+	if (start(self, src, error))
+		return self;
+	qemu_close(self);
+	return NULL;
+}
+
+static gboolean
+qemu_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+
+	qemu_ram_layout(self->ram, ret);
+	return TRUE;
+}
+
+static gsize
+qemu_read(gpointer data, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	return qemu_ram_read(((Qemu *) data)->ram, io, n);
+}
+
+static gsize
+qemu_write(gpointer data, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	return qemu_ram_write(((Qemu *) data)->ram, io, n);
+}
+
+static gboolean
+qemu_map(gpointer data, guint32 block, VmifsDirect *ret, GError **error)
+{
+	return qemu_ram_map(((Qemu *) data)->ram, block, ret);
+}
+
+static gboolean
+qemu_extent(gpointer data, guint32 block, guint64 offset, gboolean *ret_data, guint64 *ret_len)
+{
+	return qemu_ram_extent(((Qemu *) data)->ram, block, offset, ret_data, ret_len);
+}
+
+/* "running" and all the ways not to run: "paused", "suspended", "io-error", ... */
+static gboolean
+ask_state(Qemu *self, VmifsState *ret, const VmifsCall *call, GError **error)
+{
+	json_t *answer = qemu_monitor_qmp(self->target->monitor, "query-status", NULL, call, error);
+
+	if (!answer)
+		return FALSE;
+	const char *status = json_string_value(json_object_get(answer, "status"));
+	*ret = status && g_str_equal(status, "running") ? VMIFS_STATE_RUNNING : VMIFS_STATE_PAUSED;
+	json_decref(answer);
+	return TRUE;
+}
+
+static gboolean
+qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+	GError *failure = NULL;
+
+	if (qemu_process_is_stopped(self->process)) {
+		*ret = VMIFS_STATE_UNRESPONSIVE;
+		return TRUE;
+	}
+	if (!self->target->monitor) {
+		*ret = VMIFS_STATE_RUNNING; /* its process does, and nobody can tell more */
+		return TRUE;
+	}
+	if (ask_state(self, ret, call, &failure))
+		return TRUE;
+	if (g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
+		g_error_free(failure);
+		*ret = VMIFS_STATE_UNRESPONSIVE;
+		return TRUE;
+	}
+	g_propagate_error(error, failure);
+	return FALSE;
+}
+
+static void
+qemu_info(gpointer data, GString *out)
+{
+	Qemu *self = data;
+	const QemuTarget *target = self->target;
+
+	g_string_append_printf(out, "pid: %d\n", (int) target->pid);
+	if (target->monitor)
+		g_string_append_printf(out, "monitor: %s\n", target->monitor->ops->name);
+	else
+		g_string_append_printf(out, "monitor: none%s%s\n", target->no_monitor ? ": " : "",
+				       target->no_monitor ? target->no_monitor : "");
+	if (target->args->secured)
+		g_string_append_printf(out, "memory encryption: %s\n", target->args->secured);
+	g_mutex_lock(&self->lock);
+	g_string_append_printf(out, "layout: %s\n", self->how);
+	g_mutex_unlock(&self->lock);
+	qemu_ram_info(self->ram, out);
+}
+
+extern const VmifsBackend vmifs_backend_qemu;
+const VmifsBackend vmifs_backend_qemu = {
+	.name = "qemu",
+	.probe = qemu_probe,
+	.open = qemu_open,
+	.close = qemu_close,
+	.layout = qemu_layout,
+	.read = qemu_read,
+	.map = qemu_map,
+	.extent = qemu_extent,
+	.info = qemu_info,
+	.state = qemu_state,
+	.write = qemu_write,
+};

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* qemu: a process and what its monitor once said, as a guest. */
+#include <backends/qemu/target.h>
+#include <fake-qemu.h>
+#include <other-process.h>
+#include <unit.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <spi/backend.h>
+
+#define LEN ((guint64) 64 << 20)
+#define SOON (3 * G_TIME_SPAN_SECOND)
+
+extern const VmifsBackend vmifs_backend_qemu;
+
+typedef struct {
+	OtherProcess *other;
+	QemuTarget target;
+	GMutex lock;
+	GCond cond;
+	guint changes; /* under lock: bits that were told */
+	gpointer guest;
+} Fixture;
+
+static void
+changed(gpointer data, guint what)
+{
+	Fixture *f = data;
+
+	g_mutex_lock(&f->lock);
+	f->changes |= what;
+	g_cond_broadcast(&f->cond);
+	g_mutex_unlock(&f->lock);
+}
+
+static gboolean
+wait_for(Fixture *f, guint what)
+{
+	gint64 until = g_get_monotonic_time() + SOON;
+
+	g_mutex_lock(&f->lock);
+	while (!(f->changes & what) && g_cond_wait_until(&f->cond, &f->lock, until))
+		;
+	gboolean came = (f->changes & what) != 0;
+	f->changes = 0;
+	g_mutex_unlock(&f->lock);
+	return came;
+}
+
+/* What the monitor of a pc with that RAM says: two pieces, and a DIMM if there is one. */
+static char *
+session_of(const OtherProcess *other, guint64 dimm)
+{
+	guint64 ram = other_process_address(other);
+	GString *s = g_string_new("qmp query-status\n"
+				  "\t{\"running\": false, \"status\": \"paused\"}\n"
+				  "hmp info mtree -f\n"
+				  "\tFlatView #0\n"
+				  "\t AS \"memory\", root: system\n"
+				  "\t Root memory region: system\n"
+				  "\t  0000000000000000-000000000009ffff (prio 0, ram): pc.ram\n"
+				  "\t  00000000000a0000-00000000000bffff (prio 1, i/o): vga\n"
+				  "\t  0000000000100000-0000000003ffffff (prio 0, ram): pc.ram "
+				  "@0000000000100000\n");
+	const guint64 ends[][2] = {
+		{ 0, 0 }, { 0x9ffff, 0x9ffff }, { 0x100000, 0x100000 }, { LEN - 1, LEN - 1 }
+	};
+
+	if (dimm)
+		g_string_append(s, "\t  0000000100000000-0000000103ffffff (prio 0, ram): dimm\n");
+	for (guint i = 0; i < 4; i++)
+		g_string_append_printf(s,
+				       "hmp gpa2hva 0x%" G_GINT64_MODIFIER
+				       "x\n\tHost virtual address for 0x%" G_GINT64_MODIFIER
+				       "x (pc.ram) is 0x%" G_GINT64_MODIFIER "x\n",
+				       ends[i][0], ends[i][0], ram + ends[i][1]);
+	for (guint i = 0; i < 2 && dimm; i++) {
+		guint64 at = i ? LEN - 1 : 0, pa = ((guint64) 1 << 32) + at;
+		g_string_append_printf(s,
+				       "hmp gpa2hva 0x%" G_GINT64_MODIFIER
+				       "x\n\tHost virtual address for 0x%" G_GINT64_MODIFIER
+				       "x (dimm) is 0x%" G_GINT64_MODIFIER "x\n",
+				       pa, pa, dimm + at);
+	}
+	return g_string_free(s, FALSE);
+}
+
+static void
+set_monitor(Fixture *f, guint64 dimm)
+{
+	g_autofree char *session = session_of(f->other, dimm);
+
+	qemu_monitor_free(f->target.monitor);
+	f->target.monitor = fake_monitor_new(session);
+}
+
+static void
+fixture_init(Fixture *f, OtherKind kind)
+{
+	static const char arguments[] = "qemu-system-x86_64\0-m\0"
+					"64";
+
+	memset(f, 0, sizeof *f);
+	g_mutex_init(&f->lock);
+	g_cond_init(&f->cond);
+	f->other = other_process_new(kind, LEN);
+	f->target.pid = other_process_pid(f->other);
+	f->target.args = qemu_args_parse(arguments, sizeof arguments);
+}
+
+static void
+open_guest(Fixture *f, gboolean guest_rw, GError **error)
+{
+	VmifsOptions options = { .size = sizeof options, .guest_rw = guest_rw };
+	VmifsSource src = { .spec = "pid:1",
+			    .fd = -1,
+			    .options = &options,
+			    .target = &f->target,
+			    .changed = changed,
+			    .engine = f };
+
+	f->guest = vmifs_backend_qemu.open(&src, NULL, error);
+}
+
+static void
+fixture_clear(Fixture *f)
+{
+	if (f->guest)
+		vmifs_backend_qemu.close(f->guest);
+	qemu_monitor_free(f->target.monitor);
+	qemu_args_free(f->target.args);
+	other_process_free(f->other);
+	g_mutex_clear(&f->lock);
+	g_cond_clear(&f->cond);
+}
+
+static guint
+count_regions(const Fixture *f)
+{
+	VmifsLayout layout = { .regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion)),
+			       .blocks = g_array_new(FALSE, FALSE, sizeof(VmifsBlock)) };
+
+	ck_assert(vmifs_backend_qemu.layout(f->guest, &layout, NULL, NULL));
+	guint n = layout.regions->len;
+	for (guint i = 0; i < layout.blocks->len; i++)
+		g_free((char *) g_array_index(layout.blocks, VmifsBlock, i).name);
+	g_array_unref(layout.blocks);
+	g_array_unref(layout.regions);
+	return n;
+}
+
+static char *
+info_of(const Fixture *f)
+{
+	GString *out = g_string_new(NULL);
+
+	vmifs_backend_qemu.info(f->guest, out);
+	return g_string_free(out, FALSE);
+}
+
+START_TEST(the_monitor_tells_where_memory_lies)
+{
+	g_autoptr(GError) error = NULL;
+	VmifsState state;
+	Fixture f;
+
+	fixture_init(&f, _i ? OTHER_MEMFD : OTHER_ANONYMOUS);
+	set_monitor(&f, 0);
+	open_guest(&f, FALSE, &error);
+	ck_assert_msg(f.guest != NULL, "%s", error ? error->message : "");
+	ck_assert_uint_eq(count_regions(&f), 2);
+	other_process_fill(f.other, 0x123456, 1, 'x');
+	guint8 byte = 0;
+	VmifsIo io = { .block = 0, .offset = 0x123456, .buf = &byte, .len = 1 };
+	ck_assert_uint_eq(vmifs_backend_qemu.read(f.guest, &io, 1, NULL), 1);
+	ck_assert_uint_eq(byte, 'x');
+	ck_assert(vmifs_backend_qemu.state(f.guest, &state, NULL, NULL));
+	ck_assert_int_eq(state, VMIFS_STATE_PAUSED);
+	g_autofree char *info = info_of(&f);
+	ck_assert_ptr_nonnull(strstr(info, "layout: told by the monitor\n"));
+	ck_assert_ptr_nonnull(strstr(info, _i ? "block pc.ram: 65536 kB, shared file, mapped\n"
+					      : "block pc.ram: 65536 kB, memory of the process\n"));
+	/* Nothing is written where that was not permitted. */
+	ck_assert_uint_eq(vmifs_backend_qemu.write(f.guest, &io, 1, NULL), 0);
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(memory_is_written_where_it_may_be)
+{
+	Fixture f;
+	guint8 bytes[] = "written";
+	VmifsIo io = { .block = 0, .offset = 0x200000, .buf = bytes, .len = 7 };
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	set_monitor(&f, 0);
+	open_guest(&f, TRUE, NULL);
+	ck_assert_uint_eq(vmifs_backend_qemu.write(f.guest, &io, 1, NULL), 1);
+	ck_assert_uint_eq(other_process_byte(f.other, 0x200006), 'n');
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(its_end_is_told)
+{
+	Fixture f;
+
+	fixture_init(&f, OTHER_MEMFD);
+	set_monitor(&f, 0);
+	open_guest(&f, FALSE, NULL);
+	ck_assert_ptr_nonnull(f.guest);
+	kill(f.target.pid, SIGKILL);
+	ck_assert(wait_for(&f, VMIFS_CHANGE_GONE));
+	fixture_clear(&f);
+}
+END_TEST
+
+/* As the engine does when no call runs. */
+static void
+close_when_gone(gpointer data, guint what)
+{
+	Fixture *f = data;
+
+	if (what & VMIFS_CHANGE_GONE) {
+		vmifs_backend_qemu.close(f->guest);
+		changed(f, what);
+	}
+}
+
+START_TEST(it_may_be_closed_when_its_end_is_told)
+{
+	VmifsSource src = { .fd = -1, .changed = close_when_gone };
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	set_monitor(&f, 0);
+	src.target = &f.target;
+	src.engine = &f;
+	f.guest = vmifs_backend_qemu.open(&src, NULL, NULL);
+	ck_assert_ptr_nonnull(f.guest);
+	kill(f.target.pid, SIGKILL);
+	ck_assert(wait_for(&f, VMIFS_CHANGE_GONE));
+	f.guest = NULL;
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(plugged_memory_is_found)
+{
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	set_monitor(&f, 0);
+	/* Two sessions in one: the monitor tells of it from the second time on, which the first
+	 * look, after a second, brings. */
+	guint64 dimm = other_process_plug(f.other, LEN);
+	g_autofree char *before = session_of(f.other, 0), *after = session_of(f.other, dimm);
+	g_autofree char *both = g_strconcat(before, after, NULL);
+	qemu_monitor_free(f.target.monitor);
+	f.target.monitor = fake_monitor_new(both);
+	open_guest(&f, FALSE, NULL);
+	ck_assert_uint_eq(count_regions(&f), 2);
+	ck_assert(wait_for(&f, VMIFS_CHANGE_LAYOUT));
+	ck_assert_uint_eq(count_regions(&f), 3);
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(a_stopped_qemu_is_unresponsive)
+{
+	VmifsState state;
+	Fixture f;
+	int status;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	set_monitor(&f, 0);
+	open_guest(&f, FALSE, NULL);
+	kill(f.target.pid, SIGSTOP);
+	waitpid(f.target.pid, &status, WUNTRACED);
+	ck_assert(vmifs_backend_qemu.state(f.guest, &state, NULL, NULL));
+	ck_assert_int_eq(state, VMIFS_STATE_UNRESPONSIVE);
+	/* Its memory is there all the same. */
+	guint8 byte = 1;
+	VmifsIo io = { .block = 0, .offset = 0, .buf = &byte, .len = 1 };
+	ck_assert_uint_eq(vmifs_backend_qemu.read(f.guest, &io, 1, NULL), 1);
+	ck_assert_uint_eq(byte, 0);
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(without_monitor_and_proof_both_reasons_are_told)
+{
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+	int status;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	f.target.no_monitor = "no socket in its arguments";
+	open_guest(&f, FALSE, &error);
+	ck_assert_ptr_null(f.guest);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE));
+	ck_assert_ptr_nonnull(strstr(error->message, "no socket in its arguments"));
+	ck_assert_ptr_nonnull(strstr(error->message, "ACPI"));
+	g_clear_error(&error);
+
+	set_monitor(&f, 0);
+	kill(f.target.pid, SIGSTOP);
+	waitpid(f.target.pid, &status, WUNTRACED);
+	gint64 start = g_get_monotonic_time();
+	open_guest(&f, FALSE, &error);
+	ck_assert_ptr_null(f.guest);
+	ck_assert_ptr_nonnull(strstr(error->message, "stopped by a signal"));
+	ck_assert_int_lt(g_get_monotonic_time() - start, G_TIME_SPAN_SECOND);
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(another_process_of_that_number_is_not_it)
+{
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	set_monitor(&f, 0);
+	f.target.start_time = 1;
+	open_guest(&f, FALSE, &error);
+	ck_assert_ptr_null(f.guest);
+	ck_assert_ptr_nonnull(strstr(error->message, "has ended"));
+	fixture_clear(&f);
+}
+END_TEST
+
+static Suite *
+qemu_suite(void)
+{
+	Suite *suite = suite_create("qemu");
+	TCase *tcase = tcase_create("qemu");
+
+	tcase_add_loop_test(tcase, the_monitor_tells_where_memory_lies, 0, 2);
+	tcase_add_test(tcase, memory_is_written_where_it_may_be);
+	tcase_add_test(tcase, its_end_is_told);
+	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
+	tcase_add_test(tcase, plugged_memory_is_found);
+	tcase_add_test(tcase, a_stopped_qemu_is_unresponsive);
+	tcase_add_test(tcase, without_monitor_and_proof_both_reasons_are_told);
+	tcase_add_test(tcase, another_process_of_that_number_is_not_it);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+VMIFS_UNIT_MAIN(qemu_suite)
