@@ -72,8 +72,11 @@ static json_t *
 answer_to(GHashTable *answers, const char *command, const json_t *arguments, gboolean *ret_good)
 {
 	const char *line = json_string_value(json_object_get(arguments, "command-line"));
-	g_autofree char *key =
-		line ? g_strconcat("hmp ", line, NULL) : g_strconcat("qmp ", command, NULL);
+	const char *path = json_string_value(json_object_get(arguments, "path"));
+	const char *property = json_string_value(json_object_get(arguments, "property"));
+	g_autofree char *key = line   ? g_strconcat("hmp ", line, NULL)
+			       : path ? g_strconcat("qmp ", command, " ", path, " ", property, NULL)
+				      : g_strconcat("qmp ", command, NULL);
 	GQueue *queue = g_hash_table_lookup(answers, key);
 	const GString *text = queue ? g_queue_peek_head(queue) : NULL;
 	json_t *value = NULL;

@@ -9,6 +9,8 @@
  *   	{"running": true, "status": "running"}
  *   hmp info mtree -f
  *   	FlatView #0
+ *   qmp qom-get /machine type
+ *   	"pc-i440fx-7.2-machine"
  *   qmp query-sev
  *   	!CommandNotFound the command query-sev has not been found
  *

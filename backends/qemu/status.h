@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status: what a monitor tells of the guest as a whole: does it run, what is it called, can its
+ * memory be read at all.
+ */
+#pragma once
+
+#include "monitor.h"
+
+#include <vmifs/guest.h>
+
+/* RUNNING or PAUSED. ret_word: (full) (nullable) as QEMU calls it: "guest-panicked". */
+gboolean
+qemu_status_ask(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const VmifsCall *call,
+		GError **error);
+/* Stops it or lets it run; what it is already is no error. IO with QEMU's reason when it will not:
+ * after a panic, while it is migrated. */
+gboolean
+qemu_status_set(QemuMonitor *monitor, VmifsState wanted, const VmifsCall *call, GError **error);
+
+/* What does not change in its life, but for the vCPUs. Strings are as they came; NULL = not told.
+ */
+typedef struct {
+	char *name, *uuid;
+	char *version;      /* "7.2.22" */
+	char *encryption;   /* "SEV-SNP", "TDX"; NULL = its memory is plain */
+	const char *driver; /* (static) "kvm", "tcg" */
+	guint n_vcpus;      /* one more than the highest number; 0 = not told */
+} QemuAbout;
+
+/* All that this QEMU tells, in two visits at most. */
+gboolean
+qemu_about_ask(QemuMonitor *monitor, QemuAbout *ret, const VmifsCall *call, GError **error);
+void
+qemu_about_clear(QemuAbout *about);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuAbout, qemu_about_clear)
