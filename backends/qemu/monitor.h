@@ -37,7 +37,7 @@ typedef struct {
 	 * then unknown, and those with answers keep them. Thread-safe. */
 	gboolean (*ask)(QemuMonitor *self, QemuAsk *asks, gsize n, const VmifsCall *call,
 			GError **error);
-	/* Optional: see qemu_monitor_guard(). */
+	/* Optional: see qemu_guard_start(). */
 	int (*guard)(QemuMonitor *self, GError **error);
 	void (*free)(QemuMonitor *self);
 } QemuMonitorOps;

@@ -12,6 +12,7 @@
  */
 #include "qmp.h"
 
+#include "control.h"
 #include "json.h"
 #include "socket.h"
 
@@ -400,9 +401,18 @@ qmp_free(QemuMonitor *monitor)
 	g_free(self);
 }
 
+static int
+qmp_guard(QemuMonitor *monitor, GError **error)
+{
+	const Qmp *self = (const Qmp *) monitor;
+
+	return qemu_guard_start(&self->name, self->pin, error);
+}
+
 static const QemuMonitorOps qmp_ops = {
 	.name = "qmp",
 	.ask = qmp_ask,
+	.guard = qmp_guard,
 	.free = qmp_free,
 };
 

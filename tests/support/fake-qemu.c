@@ -176,6 +176,8 @@ struct FakeServer {
 	int listener, stop[2];
 	GThread *thread;
 	gint visits, most, questions, fd;
+	GMutex lock;
+	GString *heard; /* (lock) */
 };
 
 /* FALSE when it is to end, or the client has gone. */
@@ -239,6 +241,11 @@ reply(FakeServer *server, int client, const char *line, guint n_before)
 	gboolean good = TRUE;
 
 	ck_assert_msg(command != NULL, "not a question: %s", line);
+	if (!hello) {
+		g_mutex_lock(&server->lock);
+		g_string_append_printf(server->heard, "%s ", command);
+		g_mutex_unlock(&server->lock);
+	}
 	if (how->answer_ms && !hello && !wait_for(server, -1, (int) how->answer_ms))
 		return FALSE;
 	for (guint i = 0; i < how->events; i++) {
@@ -253,7 +260,7 @@ reply(FakeServer *server, int client, const char *line, guint n_before)
 	json_t *value = hello ? json_object()
 			      : answer_to(server->answers, command,
 					  json_object_get(question, "arguments"), &good);
-	json_auto_t *message = json_pack("{s:o, s:O}", good ? "return" : "error", value, "id",
+	json_auto_t *message = json_pack("{s:o, s:O*}", good ? "return" : "error", value, "id",
 					 json_object_get(question, "id"));
 	g_autofree char *text = json_dumps(message, 0);
 	g_autofree char *whole = g_strconcat(text, "\r\n", NULL);
@@ -339,6 +346,8 @@ fake_qemu_start(const FakeQemu *how)
 	server->how = how;
 	server->fd = -1;
 	server->answers = parse_session(how->session);
+	server->heard = g_string_new(NULL);
+	g_mutex_init(&server->lock);
 	server->folder = g_dir_make_tmp("vmifs-fake-XXXXXX", NULL);
 	server->path = g_build_filename(server->folder, "qmp", NULL);
 	if (how->tcp)
@@ -364,6 +373,8 @@ fake_qemu_stop(FakeServer *server)
 	g_unlink(server->path);
 	g_rmdir(server->folder);
 	free_session(server->answers);
+	g_string_free(server->heard, TRUE);
+	g_mutex_clear(&server->lock);
 	g_free(server->address);
 	g_free(server->path);
 	g_free(server->folder);
@@ -392,6 +403,15 @@ guint
 fake_qemu_questions(FakeServer *server)
 {
 	return (guint) g_atomic_int_get(&server->questions);
+}
+
+char *
+fake_qemu_heard(FakeServer *server)
+{
+	g_mutex_lock(&server->lock);
+	char *heard = g_strdup(server->heard->str);
+	g_mutex_unlock(&server->lock);
+	return heard;
 }
 
 int

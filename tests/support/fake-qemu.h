@@ -48,6 +48,9 @@ guint
 fake_qemu_most(FakeServer *server);
 guint
 fake_qemu_questions(FakeServer *server);
+/* Their commands, with a space after each. (full) */
+char *
+fake_qemu_heard(FakeServer *server);
 /* The descriptor that came last; -1 = none. */
 int
 fake_qemu_fd(FakeServer *server);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* control: a guest that vmifs has stopped for itself runs again, whatever becomes of vmifs. */
+#include <unit.h>
+
+#include <backends/qemu/control.h>
+#include <backends/qemu/qmp.h>
+
+#include <fake-qemu.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vmifs/error.h>
+
+#define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
+#define RESTS "qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n"
+#define OBEYS "qmp stop\n\t{}\nqmp cont\n\t{}\n"
+
+typedef struct {
+	FakeServer *server;
+	QemuMonitor *monitor;
+} Guest;
+
+static void
+setup(Guest *guest, const FakeQemu *how, gboolean hold)
+{
+	guest->server = fake_qemu_start(how);
+	guest->monitor = qemu_qmp_new(fake_qemu_address(guest->server), hold, NULL);
+	ck_assert_ptr_nonnull(guest->monitor);
+}
+
+static void
+teardown(Guest *guest)
+{
+	qemu_monitor_free(guest->monitor);
+	fake_qemu_stop(guest->server);
+}
+
+/* It comes to have heard that, within some seconds. */
+static void
+hears(const Guest *guest, const char *wanted)
+{
+	g_autofree char *heard = NULL;
+	for (int i = 0; i < 200 && g_strcmp0(heard, wanted) != 0; i++) {
+		g_usleep(20 * 1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest->server);
+	}
+	ck_assert_str_eq(heard, wanted);
+}
+
+/* It has heard nothing more a while later. */
+static void
+has_heard(const Guest *guest, const char *wanted)
+{
+	g_usleep(300 * 1000);
+	g_autofree char *heard = fake_qemu_heard(guest->server);
+	ck_assert_str_eq(heard, wanted);
+}
+
+START_TEST(it_runs_on_after_a_stop)
+{
+	const FakeQemu how = { .session = RUNS OBEYS };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
+	ck_assert_ptr_nonnull(stop);
+	has_heard(&guest, "query-status stop ");
+	ck_assert(qemu_stop_end(stop, NULL, NULL));
+	/* The guardian has seen that nothing is left to do. */
+	has_heard(&guest, "query-status stop cont ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_users_pause_is_left_alone)
+{
+	const FakeQemu how = { .session = RESTS OBEYS };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
+	ck_assert_ptr_nonnull(stop);
+	ck_assert(qemu_stop_end(stop, NULL, NULL));
+	has_heard(&guest, "query-status ");
+	teardown(&guest);
+}
+END_TEST
+
+/* With and without a monitor that is held. */
+START_TEST(it_runs_again_when_vmifs_is_killed)
+{
+	const FakeQemu how = { .session = RUNS OBEYS };
+	Guest guest;
+	int status;
+	setup(&guest, &how, _i);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		qemu_stop_begin(guest.monitor, NULL, NULL);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	ck_assert(WIFSIGNALED(status));
+	hears(&guest, "query-status stop cont ");
+	has_heard(&guest, "query-status stop cont ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(signals_to_all_do_not_end_the_guardian)
+{
+	const FakeQemu how = { .session = RUNS OBEYS };
+	Guest guest;
+	int status;
+	setup(&guest, &how, FALSE);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		signal(SIGTERM, SIG_DFL); /* check's would go to the whole test */
+		setpgid(0, 0);
+		qemu_stop_begin(guest.monitor, NULL, NULL);
+		kill(0, SIGTERM);
+		kill(0, SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	hears(&guest, "query-status stop cont ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(what_vmifs_could_not_do_the_guardian_does)
+{
+	const FakeQemu how = { .session = RUNS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
+					       "qmp cont\n\t{}\n" };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
+	ck_assert_ptr_nonnull(stop);
+	ck_assert(!qemu_stop_end(stop, NULL, NULL));
+	hears(&guest, "query-status stop cont cont ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(by_tcp_as_well)
+{
+	const FakeQemu how = { .session = RUNS OBEYS, .tcp = TRUE };
+	Guest guest;
+	int status;
+	setup(&guest, &how, FALSE);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		qemu_stop_begin(guest.monitor, NULL, NULL);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	hears(&guest, "query-status stop cont ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(without_a_guardian_nothing_is_stopped)
+{
+	g_autoptr(QemuMonitor) monitor = fake_monitor_new(RUNS OBEYS);
+	g_autoptr(GError) error = NULL;
+	ck_assert_ptr_null(qemu_stop_begin(monitor, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+}
+END_TEST
+
+static Suite *
+control_suite(void)
+{
+	Suite *s = suite_create("qemu-control");
+	TCase *tcase = tcase_create("control");
+	tcase_add_test(tcase, it_runs_on_after_a_stop);
+	tcase_add_test(tcase, a_users_pause_is_left_alone);
+	tcase_add_loop_test(tcase, it_runs_again_when_vmifs_is_killed, 0, 2);
+	tcase_add_test(tcase, signals_to_all_do_not_end_the_guardian);
+	tcase_add_test(tcase, what_vmifs_could_not_do_the_guardian_does);
+	tcase_add_test(tcase, by_tcp_as_well);
+	tcase_add_test(tcase, without_a_guardian_nothing_is_stopped);
+	suite_add_tcase(s, tcase);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(control_suite)
