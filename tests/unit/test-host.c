@@ -91,9 +91,9 @@ static const struct {
 } bad[] = {
 	{ "/nonexistent/x.raw", "/nonexistent/x.raw: cannot be opened for reading: No such file" },
 	{ "/nonexistent/x.raw", "give the file of a memory image" },
-	{ "qemu:///system", "running guests of that sort cannot be mounted by this version" },
-	{ "auto", "running guests of that sort cannot be mounted by this version" },
-	{ "vm=qmp:/run/vm", "running guests of that sort cannot be mounted by this version" },
+	{ "xen:", "running guests of that sort cannot be mounted by this version" },
+	{ "host:", "running guests of that sort cannot be mounted by this version" },
+	{ "vm=xen:/run/vm", "running guests of that sort cannot be mounted by this version" },
 	{ "raw:x", "give the file of a memory image" },
 	{ "/", "directory" },
 	{ "/dev/null", "/dev/null" },

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * find: the guests of QEMU that run here. Whatever word it is given, what it finds is a process of
+ * this host; the words differ in which of them are meant, and in how their monitors are reached:
+ *
+ *   pid:PID       that one; a monitor that its arguments tell of
+ *   qmp:SOCKET    whoever listens there; that monitor
+ *   URI           those that libvirt has; its passthrough
+ *   auto          all of them; libvirt's through libvirt, others as with pid:
+ *
+ * One thread for each word: it sleeps until a process ends, libvirt tells of a change, or, where
+ * new ones are to be found, a second has passed.
+ */
+#include "keepers.h"
+#include "qmp.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spi/finder.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOOK_MS 1000
+#define SOON_MS 100
+/* How old a QEMU must be before what it lacks is missing; START_LONG: that one of its monitors, of
+ * which its arguments tell. */
+#define START (500 * G_TIME_SPAN_MILLISECOND)
+#define START_LONG (3 * G_TIME_SPAN_SECOND)
+/* Of the 0.8 s that open() may take. */
+#define PATIENCE (700 * G_TIME_SPAN_MILLISECOND)
+/* Of them those that a daemon may take; without its answer its guests are shown all the same. */
+#define LIBVIRT_PATIENCE (200 * G_TIME_SPAN_MILLISECOND)
+
+extern const VmifsBackend vmifs_backend_qemu;
+
+/* One that was told. */
+typedef struct {
+	char *key;
+	char *uuid; /* (nullable) of libvirt's */
+	pid_t pid;
+	int pidfd;
+} Guest;
+
+typedef struct {
+	VmifsFinderSink sink;
+	VmifsMonitorUse use;
+	gboolean is_libvirts; /* only what that daemon has */
+	int wake;             /* eventfd */
+	gint64 patience;      /* until when open() may wait */
+	GThread *thread;
+	/* Of the thread alone, but before it begins. */
+	GArray *guests;   /* of Guest */
+	QemuWatch *watch; /* NULL = no new ones are looked for */
+	QemuKeepers *keepers;
+	gboolean soon; /* the next look is for one that has only just started */
+	char *failure; /* (nullable) what the sink was told last */
+	GMutex lock;
+	GCond looked;                       /* (lock) */
+	gboolean has_looked, is_over, anew; /* (lock) */
+} Finder;
+
+/* ---- guests ---- */
+
+static void
+guest_clear(gpointer data)
+{
+	Guest *guest = data;
+
+	g_free(guest->key);
+	g_free(guest->uuid);
+	close(guest->pidfd);
+}
+
+/* target: (taken) when TRUE. */
+static gboolean
+tell(Finder *self, QemuTarget *target, GError **error)
+{
+	g_autofree char *key = qemu_target_key(target);
+	Guest guest = {
+		.pid = target->pid,
+		.pidfd = fcntl(target->pidfd, F_DUPFD_CLOEXEC, 0),
+	};
+	VmifsFound found = {
+		.key = key,
+		.name = target->name,
+		.source = target->source,
+		.started = target->started,
+		.backend = &vmifs_backend_qemu,
+		.target = target,
+		.free_target = (GDestroyNotify) qemu_target_free,
+	};
+
+	if (guest.pidfd < 0) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s", target->source,
+			    g_strerror(errno));
+		return FALSE;
+	}
+	guest.key = g_strdup(key);
+	guest.uuid = target->args->libvirt ? g_strdup(target->args->uuid) : NULL;
+	g_array_append_val(self->guests, guest);
+	self->sink.found(self->sink.engine, &found);
+	return TRUE;
+}
+
+static void
+tell_gone(Finder *self, guint i)
+{
+	const Guest *guest = &g_array_index(self->guests, Guest, i);
+
+	self->sink.gone(self->sink.engine, guest->key);
+	if (self->watch)
+		qemu_watch_forget(self->watch, guest->pid);
+	g_array_remove_index_fast(self->guests, i);
+}
+
+/* ---- monitors ---- */
+
+static void
+wake(gpointer user)
+{
+	Finder *self = user;
+
+	g_mutex_lock(&self->lock);
+	self->anew = TRUE;
+	g_mutex_unlock(&self->lock);
+	eventfd_write(self->wake, 1);
+}
+
+/* A QEMU that has only just started may not have made its sockets yet, nor its guest's memory; or
+ * it is one only for a moment: before it becomes a daemon, or another program. */
+static gboolean
+may_still_start(const QemuTarget *target)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	gint64 age = (gint64) now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000 - target->started;
+	return !target->monitor && age < (target->args->monitors->len ? START_LONG : START);
+}
+
+/* What libvirt keeps is asked through libvirt alone. */
+static void
+reach(Finder *self, QemuTarget *target)
+{
+	g_clear_pointer(&target->no_monitor, g_free);
+	if (self->use == VMIFS_MONITOR_NEVER)
+		target->no_monitor = g_strdup("monitor=never");
+	else if (!target->args->libvirt || !qemu_keepers_reach(self->keepers, target))
+		qemu_target_find_monitor(target, self->use == VMIFS_MONITOR_HOLD);
+}
+
+/* ---- looking for them ---- */
+
+static QemuWatchVerdict
+take(gpointer user, QemuTarget *target)
+{
+	Finder *self = user;
+	const QemuArgs *args = target->args;
+
+	/* What only tells of itself (-machine none) runs no guest. */
+	if (g_strcmp0(args->machine, "none") == 0)
+		return QEMU_WATCH_OTHER;
+	if (self->is_libvirts &&
+	    (!args->libvirt || !qemu_keepers_may_have(self->keepers, args->uuid)))
+		return QEMU_WATCH_OTHER;
+	reach(self, target);
+	if (may_still_start(target)) {
+		self->soon = TRUE;
+		return QEMU_WATCH_LATER;
+	}
+	return tell(self, target, NULL) ? QEMU_WATCH_TAKEN : QEMU_WATCH_LATER;
+}
+
+/* Those that were taken for guests of this daemon while it could not be asked, and are another's.
+ */
+static void
+drop_strangers(Finder *self)
+{
+	for (guint i = self->guests->len; self->is_libvirts && i-- > 0;) {
+		const Guest *guest = &g_array_index(self->guests, Guest, i);
+		if (!qemu_keepers_may_have(self->keepers, guest->uuid))
+			tell_gone(self, i);
+	}
+}
+
+static void
+tell_state(Finder *self)
+{
+	g_autofree char *failure = qemu_keepers_failure(self->keepers);
+
+	if (g_strcmp0(failure, self->failure) == 0)
+		return;
+	self->sink.failed(self->sink.engine, failure);
+	g_free(self->failure);
+	self->failure = g_steal_pointer(&failure);
+}
+
+static void
+look(Finder *self, gboolean all)
+{
+	self->soon = FALSE;
+	drop_strangers(self);
+	qemu_watch_look(self->watch, all, take, self);
+}
+
+/* ---- the thread ---- */
+
+/* Until one ends, or it is woken; told of are those that ended. */
+static void
+sleep_a_while(Finder *self)
+{
+	guint n = self->guests->len;
+	g_autofree struct pollfd *fds = g_new0(struct pollfd, n + 1);
+	eventfd_t count;
+
+	for (guint i = 0; i < n; i++)
+		fds[i] = (struct pollfd){
+			.fd = g_array_index(self->guests, Guest, i).pidfd,
+			.events = POLLIN,
+		};
+	fds[n] = (struct pollfd){ .fd = self->wake, .events = POLLIN };
+	if (poll(fds, n + 1, !self->watch ? -1 : self->soon ? SOON_MS : LOOK_MS) <= 0)
+		return;
+	if (fds[n].revents)
+		eventfd_read(self->wake, &count);
+	for (guint i = n; i-- > 0;)
+		if (fds[i].revents)
+			tell_gone(self, i);
+}
+
+static void
+say_looked(Finder *self)
+{
+	g_mutex_lock(&self->lock);
+	self->has_looked = TRUE;
+	g_cond_broadcast(&self->looked);
+	g_mutex_unlock(&self->lock);
+}
+
+static gboolean
+is_over(Finder *self, gboolean *ret_anew)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	*ret_anew = self->anew;
+	self->anew = FALSE;
+	return self->is_over;
+}
+
+static gpointer
+run(gpointer user)
+{
+	Finder *self = user;
+	gboolean anew = FALSE;
+
+	while (!is_over(self, &anew)) {
+		tell_state(self);
+		if (self->watch)
+			look(self, anew);
+		say_looked(self);
+		sleep_a_while(self);
+	}
+	return NULL;
+}
+
+static void
+finder_close(gpointer instance)
+{
+	Finder *self = instance;
+
+	if (self->thread) {
+		g_mutex_lock(&self->lock);
+		self->is_over = TRUE;
+		g_mutex_unlock(&self->lock);
+		eventfd_write(self->wake, 1);
+		g_thread_join(self->thread);
+	}
+	qemu_keepers_free(self->keepers);
+	g_array_unref(self->guests);
+	qemu_watch_free(self->watch);
+	close(self->wake);
+	g_mutex_clear(&self->lock);
+	g_cond_clear(&self->looked);
+	g_free(self->failure);
+	g_free(self);
+}
+
+/* ---- the words ---- */
+
+static gboolean
+add_pid(Finder *self, const char *word, GError **error)
+{
+	guint64 pid;
+
+	if (!g_ascii_string_to_unsigned(word, 10, 1, G_MAXINT, &pid, NULL)) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+			    "pid:%s: that is no number of a process; give that of a QEMU (pgrep -a "
+			    "qemu shows them)",
+			    word);
+		return FALSE;
+	}
+	g_autoptr(QemuTarget) target = qemu_target_new((pid_t) pid, error);
+	if (!target) {
+		g_prefix_error(error, "pid:%s: ", word);
+		return FALSE;
+	}
+	reach(self, target);
+	while (may_still_start(target) && g_get_monotonic_time() < self->patience) {
+		g_usleep(SOON_MS * 1000);
+		reach(self, target);
+	}
+	if (!tell(self, target, error))
+		return FALSE;
+	target = NULL; /* taken */
+	return TRUE;
+}
+
+typedef struct {
+	struct stat socket;
+	QemuTarget *found; /* (full) (nullable) */
+} Search;
+
+static QemuWatchVerdict
+match(gpointer user, QemuTarget *target)
+{
+	Search *search = user;
+
+	if (search->found || !qemu_target_names(target, &search->socket))
+		return QEMU_WATCH_OTHER;
+	search->found = target;
+	return QEMU_WATCH_TAKEN;
+}
+
+/* One that hangs may take no more connections: then it is known by its arguments alone. */
+static QemuTarget *
+find_by_name(const char *path, GError **error)
+{
+	g_autoptr(QemuWatch) watch = qemu_watch_new();
+	Search search = { .found = NULL };
+
+	if (stat(path, &search.socket) == 0)
+		qemu_watch_look(watch, TRUE, match, &search);
+	if (!search.found)
+		g_set_error(
+			error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+			"the process behind it cannot be told: nobody listens there, or it is "
+			"out of sight of this pid namespace, and no QEMU has it in its arguments; "
+			"give pid:PID");
+	return search.found;
+}
+
+static gboolean
+add_socket(Finder *self, const char *word, GError **error)
+{
+	g_autoptr(QemuMonitor) monitor = qemu_qmp_new(word, self->use == VMIFS_MONITOR_HOLD, error);
+
+	if (!monitor) {
+		g_prefix_error(error, "qmp:%s: ", word);
+		return FALSE;
+	}
+	pid_t pid = qemu_qmp_peer(monitor);
+	g_autoptr(QemuTarget) target =
+		pid ? qemu_target_new(pid, error) : find_by_name(word, error);
+	if (!target) {
+		g_prefix_error(error, "qmp:%s: ", word);
+		return FALSE;
+	}
+	g_free(target->source);
+	target->source = g_strconcat("qmp:", word, NULL);
+	if (self->use == VMIFS_MONITOR_NEVER)
+		target->no_monitor = g_strdup("monitor=never");
+	else
+		target->monitor = g_steal_pointer(&monitor);
+	if (!tell(self, target, error))
+		return FALSE;
+	target = NULL; /* taken */
+	return TRUE;
+}
+
+/* Are there guests of libvirt here, whoever's they may be? */
+static QemuWatchVerdict
+note_any(gpointer user, QemuTarget *target)
+{
+	gboolean *any = user;
+
+	*any = *any || target->args->libvirt;
+	return QEMU_WATCH_OTHER;
+}
+
+static gboolean
+add_uri(Finder *self, const char *uri, GError **error)
+{
+	g_autofree char *why = NULL;
+	gboolean any = FALSE;
+
+	self->is_libvirts = TRUE;
+	if (!qemu_keepers_choose(self->keepers, uri, error))
+		return FALSE;
+	QemuLibvirtState state =
+		qemu_keepers_wait(self->keepers, g_get_monotonic_time() + LIBVIRT_PATIENCE, &why);
+	self->watch = qemu_watch_new();
+	if (state != QEMU_LIBVIRT_FAILED)
+		return TRUE;
+	/* Its guests live on without it. */
+	qemu_watch_look(self->watch, TRUE, note_any, &any);
+	if (any)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s", uri, why);
+	return FALSE;
+}
+
+static int
+finder_probe(const char *spec)
+{
+	if (g_str_equal(spec, "auto") || g_str_has_prefix(spec, "pid:") ||
+	    g_str_has_prefix(spec, "qmp:"))
+		return 100;
+	return strstr(spec, "://") ? 50 : 0;
+}
+
+static gboolean
+add(Finder *self, const char *spec, GError **error)
+{
+	if (g_str_has_prefix(spec, "pid:"))
+		return add_pid(self, spec + strlen("pid:"), error);
+	if (g_str_has_prefix(spec, "qmp:"))
+		return add_socket(self, spec + strlen("qmp:"), error);
+	if (!g_str_equal(spec, "auto"))
+		return add_uri(self, spec, error);
+	self->watch = qemu_watch_new();
+	return TRUE;
+}
+
+static gpointer
+finder_open(const char *spec, const VmifsOptions *options, const VmifsFinderSink *sink,
+	    const VmifsCall *call, GError **error)
+{
+	Finder *self = g_new0(Finder, 1);
+
+	self->patience = g_get_monotonic_time() + PATIENCE;
+	self->sink = *sink;
+	self->use = options->monitor;
+	self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	self->keepers = qemu_keepers_new(wake, self);
+	self->guests = g_array_new(FALSE, FALSE, sizeof(Guest));
+	g_array_set_clear_func(self->guests, guest_clear);
+	g_mutex_init(&self->lock);
+	g_cond_init(&self->looked);
+	if (!add(self, spec, error)) {
+		finder_close(self);
+		return NULL;
+	}
+	self->thread = g_thread_new("qemu finder", run, self);
+	g_mutex_lock(&self->lock);
+	while (!self->has_looked && g_cond_wait_until(&self->looked, &self->lock, self->patience))
+		;
+	g_mutex_unlock(&self->lock);
+	return self;
+}
+
+const VmifsFinder vmifs_finder_qemu = {
+	.name = "qemu",
+	.probe = finder_probe,
+	.open = finder_open,
+	.close = finder_close,
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* keepers: see the header. Of one thread alone. */
+#include "keepers.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SYSTEM_URI "qemu:///system"
+
+struct QemuKeepers {
+	void (*changed)(gpointer user);
+	gpointer user;
+	QemuLibvirt *chosen; /* (borrowed) (nullable) */
+	char *uri;           /* of it */
+	GHashTable *all;     /* QemuLibvirt by URI */
+};
+
+QemuKeepers *
+qemu_keepers_new(void (*changed)(gpointer user), gpointer user)
+{
+	QemuKeepers *self = g_new0(QemuKeepers, 1);
+
+	self->changed = changed;
+	self->user = user;
+	self->all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+					  (GDestroyNotify) qemu_libvirt_close);
+	return self;
+}
+
+void
+qemu_keepers_free(QemuKeepers *self)
+{
+	if (!self)
+		return;
+	g_hash_table_unref(self->all);
+	g_free(self->uri);
+	g_free(self);
+}
+
+/* (borrowed) */
+static QemuLibvirt *
+daemon_at(QemuKeepers *self, const char *uri, GError **error)
+{
+	QemuLibvirt *libvirt = g_hash_table_lookup(self->all, uri);
+
+	if (!libvirt) {
+		libvirt = qemu_libvirt_open(uri, self->changed, self->user, error);
+		if (libvirt)
+			g_hash_table_insert(self->all, g_strdup(uri), libvirt);
+	}
+	return libvirt;
+}
+
+gboolean
+qemu_keepers_choose(QemuKeepers *self, const char *uri, GError **error)
+{
+	self->chosen = daemon_at(self, uri, error);
+	self->uri = g_strdup(uri);
+	return self->chosen != NULL;
+}
+
+QemuLibvirtState
+qemu_keepers_wait(QemuKeepers *self, gint64 until, char **ret_why)
+{
+	return qemu_libvirt_wait(self->chosen, until, ret_why);
+}
+
+/* Anybody can start a QEMU with the name and UUID of somebody else's domain. The daemon of the
+ * whole host notes whose process is whose, in files that only it can write. */
+static gboolean
+is_impostor(const QemuTarget *target)
+{
+	g_autofree char *file = g_strconcat(target->name, ".pid", NULL);
+	g_autofree char *path = g_build_filename("/run/libvirt/qemu", file, NULL);
+	g_autofree char *text = NULL;
+
+	if (strchr(file, '/') || !g_file_get_contents(path, &text, NULL, NULL))
+		return FALSE;
+	return g_ascii_strtoll(text, NULL, 10) != target->pid;
+}
+
+gboolean
+qemu_keepers_may_have(QemuKeepers *self, const char *uuid)
+{
+	return qemu_libvirt_may_have(self->chosen, uuid);
+}
+
+/* (full) Where the daemon listens that keeps this guest: its user's own, or that of the host. */
+static char *
+uri_of(const QemuTarget *target)
+{
+	static const char *const sockets[] = { "virtqemud-sock", "libvirt-sock" };
+	struct stat st;
+
+	if (fstat(target->proc, &st) < 0)
+		return g_strdup(SYSTEM_URI);
+	for (gsize i = 0; i < G_N_ELEMENTS(sockets); i++) {
+		g_autofree char *path =
+			g_strdup_printf("/run/user/%u/libvirt/%s", (guint) st.st_uid, sockets[i]);
+		if (access(path, F_OK) == 0)
+			return g_strconcat("qemu+unix:///session?socket=", path, NULL);
+	}
+	return g_strdup(SYSTEM_URI);
+}
+
+gboolean
+qemu_keepers_reach(QemuKeepers *self, QemuTarget *target)
+{
+	g_autofree char *uri = self->uri ? g_strdup(self->uri) : uri_of(target);
+
+	if (is_impostor(target)) {
+		target->no_monitor = g_strdup("libvirt has another process of that name");
+		return TRUE;
+	}
+	QemuLibvirt *libvirt = daemon_at(self, uri, NULL);
+	if (!libvirt)
+		return FALSE;
+	target->monitor = qemu_libvirt_monitor(libvirt, target->args->uuid);
+	g_free(target->source);
+	target->source = g_strdup_printf("%s domain %s", uri, target->name);
+	return TRUE;
+}
+
+char *
+qemu_keepers_failure(QemuKeepers *self)
+{
+	GHashTableIter iter;
+	gpointer uri, libvirt;
+
+	g_hash_table_iter_init(&iter, self->all);
+	while (g_hash_table_iter_next(&iter, &uri, &libvirt)) {
+		g_autofree char *why = NULL;
+		qemu_libvirt_wait(libvirt, 0, &why);
+		if (why && self->chosen)
+			return g_steal_pointer(&why);
+		if (why)
+			return g_strdup_printf("%s: %s", (const char *) uri, why);
+	}
+	return NULL;
+}

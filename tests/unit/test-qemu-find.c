@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-qemu-find: what the words for running guests of QEMU find, as processes come and go. */
+#include "pretend-qemu.h"
+
+#include <spi/finder.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const VmifsFinder vmifs_finder_qemu;
+
+/* What was told of the one guest that counts: others may run here too. */
+typedef struct {
+	GMutex lock;
+	GCond moved;
+	const char *wanted; /* name */
+	char *key, *source;
+	guint n_found, n_gone;
+} Told;
+
+static void
+on_found(gpointer engine, const VmifsFound *found)
+{
+	Told *told = engine;
+	gboolean wanted = g_str_equal(found->name, told->wanted);
+
+	g_mutex_lock(&told->lock);
+	if (wanted && told->n_found++ == 0) {
+		told->key = g_strdup(found->key);
+		told->source = g_strdup(found->source);
+		ck_assert_str_eq(found->backend->name, "qemu");
+		ck_assert_int_gt(found->started, 0);
+	}
+	g_cond_signal(&told->moved);
+	g_mutex_unlock(&told->lock);
+	found->free_target(found->target);
+}
+
+static void
+on_gone(gpointer engine, const char *key)
+{
+	Told *told = engine;
+
+	g_mutex_lock(&told->lock);
+	if (g_strcmp0(key, told->key) == 0)
+		told->n_gone++;
+	g_cond_signal(&told->moved);
+	g_mutex_unlock(&told->lock);
+}
+
+static void
+on_failed(gpointer engine, const char *why)
+{
+}
+
+static gpointer
+open_word(const char *word, VmifsMonitorUse use, Told *told, GError **error)
+{
+	const VmifsOptions options = { .size = sizeof options, .monitor = use };
+	const VmifsFinderSink sink = { on_found, on_gone, on_failed, told };
+
+	return vmifs_finder_qemu.open(word, &options, &sink, NULL, error);
+}
+
+static void
+wait_for(Told *told, const guint *count, guint wanted)
+{
+	g_mutex_lock(&told->lock);
+	while (*count < wanted)
+		g_cond_wait(&told->moved, &told->lock);
+	g_mutex_unlock(&told->lock);
+}
+
+static void
+told_clear(Told *told)
+{
+	g_free(told->key);
+	g_free(told->source);
+}
+
+static const char *const usual[] = { "x", "-name", "found", "-m", "1G", NULL };
+
+START_TEST(words_are_known_by_their_text)
+{
+	static const struct {
+		const char *word;
+		int sure;
+	} cases[] = {
+		{ "auto", 100 },
+		{ "pid:1", 100 },
+		{ "qmp:/sock", 100 },
+		{ "qemu:///system", 50 },
+		{ "qemu+unix:///session?socket=/x", 50 },
+		{ "test:///default", 50 },
+		{ "file", 0 },
+		{ "automatic", 0 },
+		{ "xen:", 0 },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+		ck_assert_int_eq(vmifs_finder_qemu.probe(cases[i].word), cases[i].sure);
+}
+END_TEST
+
+START_TEST(process_is_told_until_it_ends)
+{
+	g_autoptr(GError) error = NULL;
+	Told told = { .wanted = "found" };
+	pid_t pid = pretend_start("qemu-system-x86_64", usual, NULL);
+	g_autofree char *word = g_strdup_printf("pid:%d", (int) pid);
+	gpointer finder = open_word(word, VMIFS_MONITOR_BRIEF, &told, &error);
+
+	ck_assert_msg(finder != NULL, "%s", error ? error->message : "");
+	ck_assert_uint_eq(told.n_found, 1);
+	ck_assert_str_eq(told.source, word);
+	pretend_end(pid);
+	wait_for(&told, &told.n_gone, 1);
+	vmifs_finder_qemu.close(finder);
+	ck_assert_uint_eq(told.n_found, 1);
+	ck_assert_uint_eq(told.n_gone, 1);
+	told_clear(&told);
+}
+END_TEST
+
+START_TEST(process_behind_a_socket_is_told)
+{
+	g_autoptr(GError) error = NULL;
+	Told told = { .wanted = "found" };
+	g_autofree char *path = pretend_path("sock");
+	g_autofree char *qmp = g_strdup_printf("unix:%s,server=on", path);
+	g_autofree char *word = g_strdup_printf("qmp:%s", path);
+	const char *const words[] = { "x", "-name", "found", "-qmp", qmp, NULL };
+	pid_t pid = pretend_start("qemu-system-x86_64", words, NULL);
+	gpointer finder = open_word(word, VMIFS_MONITOR_BRIEF, &told, &error);
+
+	ck_assert_msg(finder != NULL, "%s", error ? error->message : "");
+	ck_assert_uint_eq(told.n_found, 1);
+	ck_assert_str_eq(told.source, word);
+	vmifs_finder_qemu.close(finder);
+	pretend_end(pid);
+	ck_assert_uint_eq(told.n_gone, 0);
+	told_clear(&told);
+}
+END_TEST
+
+START_TEST(guests_are_told_as_they_come_and_go)
+{
+	g_autoptr(GError) error = NULL;
+	Told told = { .wanted = "found" };
+	gpointer finder = open_word("auto", VMIFS_MONITOR_NEVER, &told, &error);
+
+	ck_assert_msg(finder != NULL, "%s", error ? error->message : "");
+	ck_assert_uint_eq(told.n_found, 0);
+	for (guint i = 1; i <= 2; i++) {
+		pid_t pid = pretend_start("qemu-system-x86_64", usual, NULL);
+		wait_for(&told, &told.n_found, i);
+		pretend_end(pid);
+		if (i == 1)
+			wait_for(&told, &told.n_gone, 1);
+	}
+	vmifs_finder_qemu.close(finder);
+	told_clear(&told);
+}
+END_TEST
+
+START_TEST(guests_that_run_are_told_before_open_returns)
+{
+	Told told = { .wanted = "found" };
+	pid_t pid = pretend_start("qemu-system-x86_64", usual, NULL);
+
+	/* One that has only just started is given time to make its memory. */
+	g_usleep(600 * 1000);
+	gpointer finder = open_word("auto", VMIFS_MONITOR_NEVER, &told, NULL);
+	ck_assert_ptr_nonnull(finder);
+	ck_assert_uint_eq(told.n_found, 1);
+	vmifs_finder_qemu.close(finder);
+	pretend_end(pid);
+	told_clear(&told);
+}
+END_TEST
+
+START_TEST(one_that_only_tells_of_itself_is_no_guest)
+{
+	static const char *const words[] = { "x", "-name", "found", "-machine", "none", NULL };
+	Told told = { .wanted = "found" };
+	pid_t pid = pretend_start("qemu-system-x86_64", words, NULL);
+
+	g_usleep(600 * 1000);
+	gpointer finder = open_word("auto", VMIFS_MONITOR_NEVER, &told, NULL);
+	ck_assert_ptr_nonnull(finder);
+	vmifs_finder_qemu.close(finder);
+	ck_assert_uint_eq(told.n_found, 0);
+	pretend_end(pid);
+}
+END_TEST
+
+START_TEST(word_that_finds_nothing_says_what_was_seen)
+{
+	g_autofree char *own = g_strdup_printf("pid:%d", (int) getpid());
+	g_autofree char *missing = pretend_path("none");
+	g_autofree char *socket = g_strconcat("qmp:", missing, NULL);
+	const struct {
+		const char *word, *seen;
+	} cases[] = {
+		{ "pid:", "that is no number of a process" },
+		{ "pid:12x", "that is no number of a process" },
+		{ "pid:2147483647", "there is none of that number" },
+		{ own, "which is no QEMU" },
+		{ socket, "No such file or directory" },
+		{ "qemu+ssh://host/system", "" },
+	};
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		Told told = { .wanted = "found" };
+		ck_assert_ptr_null(open_word(cases[i].word, VMIFS_MONITOR_BRIEF, &told, &error));
+		ck_assert_msg(g_str_has_prefix(error->message, cases[i].word) &&
+				      strstr(error->message, cases[i].seen),
+			      "%s: %s", cases[i].word, error->message);
+	}
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *suite = suite_create("qemu-find");
+	TCase *tests = tcase_create("qemu-find");
+
+	tcase_add_checked_fixture(tests, pretend_enter, pretend_leave);
+	tcase_add_test(tests, words_are_known_by_their_text);
+	tcase_add_test(tests, process_is_told_until_it_ends);
+	tcase_add_test(tests, process_behind_a_socket_is_told);
+	tcase_add_test(tests, guests_are_told_as_they_come_and_go);
+	tcase_add_test(tests, guests_that_run_are_told_before_open_returns);
+	tcase_add_test(tests, one_that_only_tells_of_itself_is_no_guest);
+	tcase_add_test(tests, word_that_finds_nothing_says_what_was_seen);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
+
+VMIFS_PRETEND_MAIN(make_suite)
