@@ -9,8 +9,7 @@
 #include <glib.h>
 #include <sanitizer/tsan_interface.h>
 
-#define REAL(name) ((__typeof__(&name)) real_##name)
-#define FIND(name) (real_##name = dlsym(RTLD_NEXT, #name))
+#define REAL(name) ((__typeof__(&name)) real(&real_##name, #name))
 
 static gpointer real_g_mutex_lock, real_g_mutex_trylock, real_g_mutex_unlock;
 static gpointer real_g_cond_wait, real_g_cond_wait_until;
@@ -18,20 +17,17 @@ static gpointer real_g_once_init_enter, real_g_once_init_leave;
 static gpointer real_g_atomic_ref_count_dec;
 static gpointer real_g_thread_pool_new, real_g_thread_pool_push, real_g_thread_pool_free;
 
-__attribute__((constructor)) static void
-find(void)
+/* When first called: constructors of libraries come before any of ours. */
+static gpointer
+real(gpointer *where, const char *name)
 {
-	FIND(g_mutex_lock);
-	FIND(g_mutex_trylock);
-	FIND(g_mutex_unlock);
-	FIND(g_cond_wait);
-	FIND(g_cond_wait_until);
-	FIND(g_once_init_enter);
-	FIND(g_once_init_leave);
-	FIND(g_atomic_ref_count_dec);
-	FIND(g_thread_pool_new);
-	FIND(g_thread_pool_push);
-	FIND(g_thread_pool_free);
+	gpointer found = __atomic_load_n(where, __ATOMIC_RELAXED);
+
+	if (!found) {
+		found = dlsym(RTLD_NEXT, name);
+		__atomic_store_n(where, found, __ATOMIC_RELAXED);
+	}
+	return found;
 }
 
 #pragma GCC visibility push(default)
