@@ -323,6 +323,7 @@ const VmifsOs vmifs_os_linux = {
 	.tasks = linux_tasks,
 	.task_aspace = linux_task_aspace,
 	.vmas = linux_vmas,
+	.alive = linux_alive,
 	.n_vcpus = n_vcpus,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),

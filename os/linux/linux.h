@@ -33,7 +33,14 @@ typedef struct {
 	guint32 n_types; /* 0: the kernel tells nothing of its types */
 	LinuxTexts texts;
 	LinuxModuleLayouts *module_layouts; /* module-types.h */
+	guint64 seen_clock;                 /* of alive.c, for one thread: when it looked last */
+	guint n_still;                      /* looks since then at which it stood still */
 } Linux;
+
+/* ---- alive.c ---- */
+
+gboolean
+linux_alive(gpointer self, const VmifsCall *call);
 
 /* How many objects of at least that many bytes the guest's memory has room for. */
 static inline guint64

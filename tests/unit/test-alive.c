@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* alive: which signs tell that a boot has ended, and which do not. */
+#include <view-test.h>
+
+#include <os/linux/times.h>
+
+#define TYPES                                                                                      \
+	"struct tk_read_base 24 xtime_nsec@0:8 shift@8:4\n"                                        \
+	"struct timespec64 16 tv_sec@0:8 tv_nsec@8:8\n"                                            \
+	"struct seqcount_raw_spinlock 4 x@0:4\n"                                                   \
+	"struct timekeeper 80 tkr_mono@0=tk_read_base xtime_sec@24:8 "                             \
+	"wall_to_monotonic@32=timespec64 offs_boot@48:8 offs_real@56:8\n"                          \
+	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
+	"struct task_struct 512 tasks@64=list_head\n"
+
+#define BANNER "Linux version 6.1.0-test"
+#define NS G_GUINT64_CONSTANT(1000000000)
+/* The root that linux-guest gives its kernel. */
+#define ROOT 0x1000
+#define LOOKS 10
+
+static const LinuxFound found = { .banner = (char *) BANNER, .image_delta = LINUX_GUEST_BASE };
+
+typedef enum { GONE_BANNER = 1, GONE_RING = 2 } Gone;
+
+/* A kernel whose clock stands at `uptime` seconds since boot; -1 = none is shown. f: set up. */
+static Linux *
+make_kernel(Fixture *f, Gone gone, gint uptime)
+{
+	guint64 banner = linux_guest_string(&f->g, gone & GONE_BANNER ? "nothing" : BANNER " x\n");
+	guint64 tasks[2];
+	linux_guest_symbol(&f->g, "linux_banner", banner);
+	for (guint i = 0; i < 2; i++) {
+		guint64 task = linux_guest_new(&f->g, LINUX_STRUCT_TASK);
+		if (!i)
+			linux_guest_symbol(&f->g, "init_task", task);
+		tasks[i] = linux_guest_at(&f->g, task, LINUX_FIELD_TASK_TASKS);
+	}
+	linux_guest_ring(&f->g, tasks, 2);
+	if (gone & GONE_RING)
+		linux_guest_u64(&f->g, tasks[1] + 8, 0);
+	linux_guest_symbol(&f->g, "_stext", linux_guest_alloc(&f->g, 4096));
+	if (uptime >= 0) {
+		guint64 tk = variable(f, "tk_core", 0) + 8;
+		linux_guest_put(&f->g, tk, LINUX_FIELD_TIMEKEEPER_XTIME_SEC, 1700000000);
+		linux_guest_put(&f->g, tk, LINUX_FIELD_TIMEKEEPER_WALL_TO_MONO_SEC,
+				(guint64) (uptime - 1700000000));
+	}
+	Linux *os = linux_guest_start(&f->g);
+	os->found = &found;
+	return os;
+}
+
+static gboolean
+stays_alive(Linux *os)
+{
+	for (guint i = 0; i < LOOKS; i++)
+		if (!linux_alive(os, NULL))
+			return FALSE;
+	return TRUE;
+}
+
+START_TEST(kernel_in_its_place_is_alive)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	ck_assert(stays_alive(make_kernel(&f, 0, _i ? 100 : -1)));
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(kernel_that_was_overwritten_is_not)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	ck_assert(!linux_alive(make_kernel(&f, _i + 1, 100), NULL));
+	teardown(&f);
+}
+END_TEST
+
+/* The same kernel at the same place, but booted again. */
+START_TEST(clock_that_went_back_is_another_boot)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	Linux *os = make_kernel(&f, 0, 100);
+	os->seen_clock = 101 * NS; /* read while it moved */
+	ck_assert(linux_alive(os, NULL));
+	os->seen_clock = 5000 * NS;
+	ck_assert(!linux_alive(os, NULL));
+	teardown(&f);
+}
+END_TEST
+
+static const struct {
+	guint64 cr3;
+	gboolean alive;
+} vcpus[] = {
+	{ ROOT, TRUE },
+	{ ROOT | 0x18, TRUE }, /* flags */
+	{ 0, FALSE },
+	{ 0x100000, FALSE },
+};
+
+START_TEST(kernel_whose_clock_stands_still_is_alive_where_a_vcpu_runs_it)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	linux_guest_reg(&f.g, "cr3", vcpus[_i].cr3);
+	ck_assert_int_eq(stays_alive(make_kernel(&f, 0, 100)), vcpus[_i].alive);
+	teardown(&f);
+}
+END_TEST
+
+/* vCPUs are asked only when the clock does not tell. */
+START_TEST(kernel_whose_clock_goes_is_alive_wherever_vcpus_are)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	linux_guest_reg(&f.g, "cr3", 0);
+	Linux *os = make_kernel(&f, 0, 100);
+	for (guint i = 0; i < LOOKS; i++) {
+		os->seen_clock = (90 + i) * NS;
+		ck_assert(linux_alive(os, NULL));
+	}
+	teardown(&f);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("alive");
+	TCase *t = tcase_create("alive");
+	tcase_add_loop_test(t, kernel_in_its_place_is_alive, 0, 2);
+	tcase_add_loop_test(t, kernel_that_was_overwritten_is_not, 0, 3);
+	tcase_add_test(t, clock_that_went_back_is_another_boot);
+	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_alive_where_a_vcpu_runs_it, 0,
+			    G_N_ELEMENTS(vcpus));
+	tcase_add_test(t, kernel_whose_clock_goes_is_alive_wherever_vcpus_are);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
