@@ -40,6 +40,7 @@ struct VmifsProbe {
 	GPtrArray *notes;       /* of char *; shared too */
 	gpointer data;
 	GDestroyNotify free_data;
+	VmifsScanPart part; /* that the driver wants to be looked at first; len 0 = none */
 };
 
 /* ---- what a driver may do (spi/os.h) ---- */
@@ -78,6 +79,12 @@ VmifsRegs *
 vmifs_probe_regs(VmifsProbe *probe, guint vcpu)
 {
 	return vmifs_physmem_regs(probe->mem, vcpu, probe->call, NULL);
+}
+
+void
+vmifs_probe_look_at(VmifsProbe *probe, guint64 pa, guint64 len)
+{
+	probe->part = (VmifsScanPart){ pa, MIN(len, VMIFS_PROBE_MAX_PART) };
 }
 
 gsize
@@ -213,10 +220,11 @@ deliver(gsize pattern, guint64 pa, gpointer user)
 	wanted->probe->os->hit(wanted->probe, wanted->pattern, pa);
 }
 
-/* One pass for the patterns of all drivers. FALSE when it was cut short. */
+/* One pass for the patterns of all drivers, or, of a part of memory, for those of the driver that
+ * wants it. FALSE when it was cut short. */
 static gboolean
-pass(VmifsGuest *guest, const GPtrArray *probes, gboolean fast, VmifsPhysmem *mem, gint *progress,
-     const VmifsCall *call, GError **error)
+pass(VmifsGuest *guest, const GPtrArray *probes, const VmifsProbe *only, gboolean fast,
+     VmifsPhysmem *mem, gint *progress, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GArray) wanted = g_array_new(FALSE, FALSE, sizeof(Wanted));
 	g_autoptr(GPtrArray) patterns = g_ptr_array_new();
@@ -225,17 +233,17 @@ pass(VmifsGuest *guest, const GPtrArray *probes, gboolean fast, VmifsPhysmem *me
 		for (gsize j = 0; j < probe->os->n_patterns; j++) {
 			const VmifsPattern *pattern = &probe->os->patterns[j];
 			/* The fast pass has told all that its patterns can tell. */
-			if (pattern->fast != fast)
+			if (pattern->fast != fast || (only && only != probe))
 				continue;
 			g_array_append_val(wanted, ((Wanted){ probe, pattern }));
 			g_ptr_array_add(patterns, (gpointer) pattern);
 		}
 	}
 	VmifsScanReport report = { 0 };
-	gboolean scanned =
-		patterns->len == 0 ||
-		vmifs_scan(mem, (const VmifsPattern *const *) patterns->pdata, patterns->len, fast,
-			   keep, deliver, wanted, progress, &report, call, error);
+	gboolean scanned = patterns->len == 0 ||
+			   vmifs_scan(mem, only ? &only->part : NULL,
+				      (const VmifsPattern *const *) patterns->pdata, patterns->len,
+				      fast, keep, deliver, wanted, progress, &report, call, error);
 	if (report.lost || report.dropped)
 		vmifs_guest_log(guest,
 				"scan: %" G_GUINT64_FORMAT
@@ -246,7 +254,7 @@ pass(VmifsGuest *guest, const GPtrArray *probes, gboolean fast, VmifsPhysmem *me
 		return FALSE;
 	for (guint i = 0; i < probes->len; i++) {
 		VmifsProbe *probe = g_ptr_array_index(probes, i);
-		if (probe->os->conclude)
+		if (probe->os->conclude && (!only || only == probe))
 			probe->os->conclude(probe, fast);
 	}
 	return vmifs_call_check(call, error);
@@ -414,14 +422,22 @@ look(VmifsGuest *guest, const GPtrArray *probes, VmifsPhysmem *mem, VmifsDiscove
 			probe->os->begin(probe);
 	}
 	VmifsInstance *instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
-	if (!instance && depth == VMIFS_DISCOVER_ALL) {
+	for (guint i = 0; i < probes->len && !instance && !error; i++) {
+		const VmifsProbe *probe = g_ptr_array_index(probes, i);
+		if (!probe->part.len)
+			continue;
+		passes = "where the source's registers point";
+		if (pass(guest, probes, probe, FALSE, mem, progress, call, &error))
+			instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
+	}
+	if (!instance && depth == VMIFS_DISCOVER_ALL && !error) {
 		passes = "page heads";
-		if (pass(guest, probes, TRUE, mem, progress, call, &error))
+		if (pass(guest, probes, NULL, TRUE, mem, progress, call, &error))
 			instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
 	}
 	if (!instance && depth == VMIFS_DISCOVER_ALL && !error) {
 		passes = "page heads, then all memory";
-		pass(guest, probes, FALSE, mem, progress, call, &error);
+		pass(guest, probes, NULL, FALSE, mem, progress, call, &error);
 	}
 	g_string_append_printf(report, "scanned: %s\n", passes);
 	if (error) {

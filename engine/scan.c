@@ -13,6 +13,7 @@
 
 #include "match.h"
 #include "physmem.h"
+#include "regions.h"
 
 #define PAGE 4096
 #define WINDOW ((guint64) 4 << 20)
@@ -53,7 +54,8 @@ typedef struct {
 
 	GMutex lock; /* of what follows */
 	const VmifsRegion *region, *end;
-	guint64 at; /* of the cursor in its region */
+	guint64 last; /* the last address to look at */
+	guint64 at;   /* of the cursor in its region */
 	gboolean after_hole;
 	guint64 done, total; /* bytes of RAM */
 	GError *error;       /* why the pass was cut short */
@@ -104,10 +106,13 @@ next_window(Scan *scan, Window *ret)
 		const VmifsRegion *region = scan->region;
 		guint64 rest = region->len - scan->at;
 		VmifsRun run;
-		if (scan->error || !vmifs_call_check(scan->call, &scan->error))
+		if (scan->error || !vmifs_call_check(scan->call, &scan->error) ||
+		    region->pa + scan->at > scan->last)
 			return FALSE;
+		rest = MIN(rest - 1, scan->last - (region->pa + scan->at)) + 1;
 		if (region->kind != VMIFS_REGION_RAM) {
 			scan->region++;
+			scan->at = 0;
 			continue;
 		}
 		vmifs_physmem_run(scan->mem, region->block, region->offset + scan->at, rest, &run);
@@ -256,10 +261,24 @@ deliver(Scan *scan, VmifsScanHit hit)
 	}
 }
 
+static void
+set_part(Scan *scan, const VmifsScanPart *part, const VmifsRegion *regions, gsize n)
+{
+	scan->region = regions;
+	scan->last = G_MAXUINT64;
+	if (!part)
+		return;
+	scan->region = regions + vmifs_regions_find(regions, n, part->from);
+	if (scan->region < scan->end && vmifs_region_holds(scan->region, part->from))
+		scan->at = part->from - scan->region->pa;
+	scan->last = part->from + MIN(part->len - 1, G_MAXUINT64 - part->from);
+	scan->total = MIN(scan->total, part->len);
+}
+
 gboolean
-vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboolean heads,
-	   VmifsScanKeep keep, VmifsScanHit hit, gpointer user, gint *progress,
-	   VmifsScanReport *report, const VmifsCall *call, GError **error)
+vmifs_scan(VmifsPhysmem *mem, const VmifsScanPart *part, const VmifsPattern *const *patterns,
+	   gsize n, gboolean heads, VmifsScanKeep keep, VmifsScanHit hit, gpointer user,
+	   gint *progress, VmifsScanReport *report, const VmifsCall *call, GError **error)
 {
 	g_autoptr(VmifsMatcher) matcher = vmifs_matcher_new(patterns, n, heads);
 	GThread *threads[MAX_THREADS];
@@ -275,9 +294,10 @@ vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboo
 		      .progress = progress,
 		      .hits = g_array_new(FALSE, FALSE, sizeof(Hit)) };
 
-	scan.region = vmifs_physmem_regions(mem, &n_regions);
-	scan.end = scan.region + n_regions;
+	const VmifsRegion *regions = vmifs_physmem_regions(mem, &n_regions);
+	scan.end = regions + n_regions;
 	scan.total = vmifs_physmem_ram(mem);
+	set_part(&scan, part, regions, n_regions);
 	scan.keep = scan.total <= KEEP;
 	g_mutex_init(&scan.lock);
 	/* This thread is one of them. */

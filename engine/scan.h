@@ -23,12 +23,17 @@ typedef struct {
 typedef gboolean (*VmifsScanKeep)(gsize pattern, guint64 pa, gpointer user);
 typedef void (*VmifsScanHit)(gsize pattern, guint64 pa, gpointer user);
 
-/* heads: look at the start of each page only; all patterns are then of align 4096. keep: (nullable)
- * asked for each hit, from any thread: FALSE = it does not count. Calls hit() from
- * this thread, in order of address, after the pass. progress: (nullable) percent of it, stored
- * atomically. report: (nullable) filled also when the pass was cut short. FALSE with CANCELLED or
- * TIMEOUT; nothing is delivered then. */
+/* Of [from, from + len) alone, RAM or not; nothing is looked for over its ends. */
+typedef struct {
+	guint64 from, len;
+} VmifsScanPart;
+
+/* part: (nullable) NULL = all memory. heads: look at the start of each page only; all patterns are
+ * then of align 4096. keep: (nullable) asked for each hit, from any thread: FALSE = it does not
+ * count. Calls hit() from this thread, in order of address, after the pass. progress: (nullable)
+ * percent of it, stored atomically. report: (nullable) filled also when the pass was cut short.
+ * FALSE with CANCELLED or TIMEOUT; nothing is delivered then. */
 gboolean
-vmifs_scan(VmifsPhysmem *mem, const VmifsPattern *const *patterns, gsize n, gboolean heads,
-	   VmifsScanKeep keep, VmifsScanHit hit, gpointer user, gint *progress,
-	   VmifsScanReport *report, const VmifsCall *call, GError **error);
+vmifs_scan(VmifsPhysmem *mem, const VmifsScanPart *part, const VmifsPattern *const *patterns,
+	   gsize n, gboolean heads, VmifsScanKeep keep, VmifsScanHit hit, gpointer user,
+	   gint *progress, VmifsScanReport *report, const VmifsCall *call, GError **error);

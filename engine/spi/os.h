@@ -61,6 +61,13 @@ vmifs_probe_n_vcpus(VmifsProbe *probe);
 VmifsRegs *
 vmifs_probe_regs(VmifsProbe *probe, guint vcpu);
 
+/* Called from begin(): that part of memory is worth a pass for all patterns that are not fast,
+ * before any other; conclude() follows. At most VMIFS_PROBE_MAX_PART bytes; the last call counts.
+ */
+#define VMIFS_PROBE_MAX_PART (G_GUINT64_CONSTANT(256) << 20)
+void
+vmifs_probe_look_at(VmifsProbe *probe, guint64 pa, guint64 len);
+
 /* Every paging mode worth trying (of the arch the user named, if any). (borrowed) */
 gsize
 vmifs_probe_n_modes(VmifsProbe *probe);

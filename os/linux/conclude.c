@@ -505,6 +505,29 @@ linux_conclude_told(LinuxFind *find)
 	judge_notes(find, TRUE);
 }
 
+static int
+compare_addresses(gconstpointer a, gconstpointer b)
+{
+	guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* A pass over a part of memory may have come before. */
+static void
+sort_hits(GArray *addresses)
+{
+	guint n = 0;
+
+	g_array_sort(addresses, compare_addresses);
+	for (guint i = 0; i < addresses->len; i++) {
+		guint64 address = g_array_index(addresses, guint64, i);
+		if (!n || g_array_index(addresses, guint64, n - 1) != address)
+			g_array_index(addresses, guint64, n++) = address;
+	}
+	g_array_set_size(addresses, n);
+}
+
 void
 linux_conclude(VmifsProbe *probe, gboolean fast)
 {
@@ -516,6 +539,8 @@ linux_conclude(VmifsProbe *probe, gboolean fast)
 		judge_notes(find, FALSE);
 		return;
 	}
+	sort_hits(find->digits);
+	sort_hits(find->banners);
 	judge_images(find);
 	add_candidates(find);
 	note_losers(find);

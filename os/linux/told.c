@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * told: what the source itself says of the kernel, beside its memory: a VMCOREINFO note, so that no
- * pass over memory is needed, and the page table that each vCPU walks, which tells the kernel that
- * runs from all others that lie in memory just as whole. Neither is believed alone: a note may be
- * an earlier kernel's, and a vCPU may be anywhere.
+ * pass over memory is needed; where a vCPU's interrupts go, which is in the image of the kernel
+ * that runs, so that a pass over that is enough; and the page table that each vCPU walks, which
+ * tells the kernel that runs from all others that lie in memory just as whole. None is believed
+ * alone: a note may be an earlier kernel's, and a vCPU may be anywhere.
  */
 #include "find.h"
+
+#include <spi/bytes.h>
 
 /* A kernel that no vCPU runs is not certain, however whole it is. */
 #define SCORE_RUNS 30
 #define SCORE_RUNS_NOT (-60)
 /* vCPUs that are asked; of a large machine some are enough. */
 #define MAX_VCPUS 64
+/* Of these, one whose interrupts go to a kernel is enough. */
+#define MAX_ASKED 4
+#define TEXT_SPAN (G_GUINT64_CONSTANT(32) << 20)
+/* AMD64 Architecture Programmer's Manual, volume 2, "Long-Mode Interrupt-Gate Descriptor". */
+#define GATE_LEN 16
+#define GATE_PRESENT 0x80 /* in its byte 5 */
+#define PAGE_FAULT 14
 /* An address in CR3: the rest are flags, and the process-context id. */
 #define CR3_ADDRESS G_GUINT64_CONSTANT(0x000ffffffffff000)
 /* With page-table isolation, the user half of a pair of tables lies behind the kernel's. */
 #define CR3_USER_HALF G_GUINT64_CONSTANT(0x1000)
 
-void
-linux_begin(VmifsProbe *probe)
+static void
+read_told_note(VmifsProbe *probe)
 {
 	g_autoptr(GBytes) bytes = vmifs_probe_told(probe, "VMCOREINFO");
 	g_autoptr(GError) error = NULL;
@@ -34,6 +44,59 @@ linux_begin(VmifsProbe *probe)
 		linux_conclude_told(find);
 	} else
 		vmifs_probe_note(probe, "VMCOREINFO beside the memory: %s", error->message);
+}
+
+/* Where a vCPU with those tables goes at a page fault; FALSE unless it is a kernel's image. */
+static gboolean
+handler_of(VmifsAspace *aspace, guint64 idt, guint64 *ret_pa)
+{
+	guint8 gate[GATE_LEN];
+	VmifsRange range;
+
+	if (!vmifs_aspace_read(aspace, idt + PAGE_FAULT * GATE_LEN, gate, sizeof gate, NULL) ||
+	    !(gate[5] & GATE_PRESENT))
+		return FALSE;
+	guint64 handler = vmifs_load_u16(gate) | (guint64) vmifs_load_u16(gate + 6) << 16 |
+			  (guint64) vmifs_load_u32(gate + 8) << 32;
+	if (handler < LINUX_X86_64_IMAGE || !vmifs_aspace_translate(aspace, handler, &range, NULL))
+		return FALSE;
+	*ret_pa = range.pa;
+	return TRUE;
+}
+
+/* Under whichever half of the page tables it runs: handlers are in both. */
+static gboolean
+handler_of_vcpu(VmifsProbe *probe, guint vcpu, guint64 *ret_pa)
+{
+	g_autoptr(VmifsRegs) regs = vmifs_probe_regs(probe, vcpu);
+	guint64 cr3, idt;
+
+	if (!regs || !vmifs_regs_get(regs, "cr3", &cr3) || !vmifs_regs_get(regs, "idt_base", &idt))
+		return FALSE;
+	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+		g_autoptr(VmifsAspace) aspace =
+			vmifs_probe_try_root(probe, mode, cr3 & CR3_ADDRESS, 0);
+		if (aspace && handler_of(aspace, idt, ret_pa))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+void
+linux_begin(VmifsProbe *probe)
+{
+	guint n = MIN(vmifs_probe_n_vcpus(probe), MAX_ASKED);
+	guint64 pa;
+
+	read_told_note(probe);
+	for (guint i = 0; i < n; i++) {
+		if (!handler_of_vcpu(probe, i, &pa))
+			continue;
+		/* Its text comes first in the image. */
+		guint64 from = MAX(pa, TEXT_SPAN) - TEXT_SPAN;
+		vmifs_probe_look_at(probe, from, pa - from + LINUX_IMAGE_SPAN);
+		return;
+	}
 }
 
 /* Under either half of what a vCPU's CR3 may be. */

@@ -17,7 +17,9 @@
 #define NOTES_LEN 0x2000
 #define MEMORY_AT 0x10000
 #define CR3_AT 416 /* in QEMUCPUState */
+#define IDT_AT 384 /* its base */
 #define CPU_LEN 432
+#define IDT_OFFSET 0x3ff000 /* in the image */
 
 static const LinuxImagePlan usual = { .release = "6.1.0-test",
 				      .text_pa = 0x1200000,
@@ -46,7 +48,7 @@ move_note(guint8 *notes, gsize *at, guint8 *page)
 }
 
 static void
-add_vcpu(guint8 *notes, gsize *at, guint64 cr3)
+add_vcpu_with(guint8 *notes, gsize *at, guint64 cr3, guint64 idt)
 {
 	const guint32 head[] = { GUINT32_TO_LE(5), GUINT32_TO_LE(CPU_LEN), 0 };
 	const guint32 version = GUINT32_TO_LE(1);
@@ -56,7 +58,15 @@ add_vcpu(guint8 *notes, gsize *at, guint64 cr3)
 	memcpy(notes + *at + 20, &version, sizeof version);
 	cr3 = GUINT64_TO_LE(cr3);
 	memcpy(notes + *at + 20 + CR3_AT, &cr3, sizeof cr3);
+	idt = GUINT64_TO_LE(idt);
+	memcpy(notes + *at + 20 + IDT_AT, &idt, sizeof idt);
 	*at += 20 + CPU_LEN;
+}
+
+static void
+add_vcpu(guint8 *notes, gsize *at, guint64 cr3)
+{
+	add_vcpu_with(notes, at, cr3, 0);
 }
 
 /* memory: (taken). (full) what `info` says. */
@@ -168,6 +178,55 @@ START_TEST(kernel_that_no_vcpu_runs_is_taken_when_there_is_no_other)
 }
 END_TEST
 
+/* Page faults of a vCPU go to the text; the table of them stands in the image. */
+static void
+put_gate(guint8 *memory, guint64 handler)
+{
+	guint8 *gate = memory + usual.text_pa + IDT_OFFSET + 14 * 16;
+	const guint8 bytes[] = {
+		(guint8) handler,         (guint8) (handler >> 8),  0x10, 0, 0, 0x8e,
+		(guint8) (handler >> 16), (guint8) (handler >> 24),
+	};
+	guint32 high = GUINT32_TO_LE((guint32) (handler >> 32));
+	memcpy(gate, bytes, sizeof bytes);
+	memcpy(gate + 8, &high, sizeof high);
+}
+
+START_TEST(interrupts_of_a_vcpu_lead_to_the_kernel)
+{
+	guint64 delta = linux_image_delta(&usual), text = usual.text_pa + delta;
+	guint8 *memory = g_malloc0(MEMORY), notes[NOTES_LEN] = { 0 };
+	gsize len = 0;
+	linux_image_put(memory, MEMORY, &usual);
+	memset(memory + usual.note_pa, 0, 4096);
+	put_gate(memory, text + 0x1234);
+	add_vcpu(notes, &len, 0x2000);
+	add_vcpu_with(notes, &len, linux_image_root(&usual), text + IDT_OFFSET);
+	g_autofree char *info = discover(memory, notes, len);
+
+	assert_says(info, "found release: 6.1.0-test\n");
+	assert_says(info, "scanned: where the source's registers point\n");
+	assert_says(info, "agree; CR3 of vCPU 1 agrees\n");
+}
+END_TEST
+
+START_TEST(interrupts_that_go_elsewhere_are_passed_over)
+{
+	/* Firmware's, and to where nothing is mapped. */
+	static const guint64 handlers[] = { 0x100000, 0xfffffffffffff000 };
+	guint8 *memory = g_malloc0(MEMORY), notes[NOTES_LEN] = { 0 };
+	gsize len = 0;
+	linux_image_put(memory, MEMORY, &usual);
+	put_gate(memory, handlers[_i]);
+	add_vcpu_with(notes, &len, linux_image_root(&usual),
+		      usual.text_pa + linux_image_delta(&usual) + IDT_OFFSET);
+	g_autofree char *info = discover(memory, notes, len);
+
+	assert_says(info, "found release: 6.1.0-test\n");
+	assert_says(info, "scanned: page heads\n");
+}
+END_TEST
+
 START_TEST(note_that_makes_no_sense_is_said_and_passed_over)
 {
 	guint8 *memory = g_malloc0(MEMORY), notes[NOTES_LEN] = { 11, 0, 0, 0, 8 };
@@ -191,6 +250,8 @@ make_suite(void)
 	tcase_add_loop_test(t, page_table_of_a_vcpu_confirms_it, 0, 4);
 	tcase_add_test(t, kernel_that_a_vcpu_runs_wins_over_the_note_of_another);
 	tcase_add_test(t, kernel_that_no_vcpu_runs_is_taken_when_there_is_no_other);
+	tcase_add_test(t, interrupts_of_a_vcpu_lead_to_the_kernel);
+	tcase_add_loop_test(t, interrupts_that_go_elsewhere_are_passed_over, 0, 2);
 	tcase_add_test(t, note_that_makes_no_sense_is_said_and_passed_over);
 	suite_add_tcase(s, t);
 	return s;

@@ -77,7 +77,7 @@ scan(VmifsPhysmem *mem, VmifsScanReport *report)
 	GString *out = g_string_new(NULL);
 	gint progress = 0;
 
-	ck_assert(vmifs_scan(mem, patterns, G_N_ELEMENTS(patterns), FALSE, NULL, add, out,
+	ck_assert(vmifs_scan(mem, NULL, patterns, G_N_ELEMENTS(patterns), FALSE, NULL, add, out,
 			     &progress, report, NULL, NULL));
 	ck_assert_int_ge(progress, 90);
 	return g_string_free(out, FALSE);
@@ -173,14 +173,16 @@ START_TEST(heads_only_looks_at_heads)
 	put(fd, 4 * MIB, &note);
 	put(fd, 9 * MIB - PAGE, &note);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(vmifs_scan(mem, fast_patterns, 1, TRUE, NULL, add, out, NULL, NULL, NULL, NULL));
+	ck_assert(vmifs_scan(mem, NULL, fast_patterns, 1, TRUE, NULL, add, out, NULL, NULL, NULL,
+			     NULL));
 	ck_assert_str_eq(out->str, "0@0 0@400000 0@8ff000 ");
 	close(fd);
 
 	g_autoptr(VmifsPhysmem) text =
 		text_guest("ram 0 1M a+0x10\nbytes 0x3000 564d434f5245494e464f00\n");
 	g_string_truncate(out, 0);
-	ck_assert(vmifs_scan(text, fast_patterns, 1, TRUE, NULL, add, out, NULL, NULL, NULL, NULL));
+	ck_assert(vmifs_scan(text, NULL, fast_patterns, 1, TRUE, NULL, add, out, NULL, NULL, NULL,
+			     NULL));
 	ck_assert_str_eq(out->str, "0@3000 ");
 }
 END_TEST
@@ -201,10 +203,12 @@ START_TEST(hits_are_bounded_in_each_piece_of_memory)
 	put(fd, VMIFS_SCAN_PIECE, &banner);
 	put(fd, 3 * VMIFS_SCAN_PIECE + 5, &banner);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, NULL, count, &n, NULL, &report, NULL, NULL));
+	ck_assert(vmifs_scan(mem, NULL, patterns, 1, FALSE, NULL, count, &n, NULL, &report, NULL,
+			     NULL));
 	ck_assert_uint_eq(n, VMIFS_SCAN_MAX_HITS + 2);
 	ck_assert_uint_eq(report.dropped, HITS - VMIFS_SCAN_MAX_HITS);
-	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, NULL, add, out, NULL, NULL, NULL, NULL));
+	ck_assert(
+		vmifs_scan(mem, NULL, patterns, 1, FALSE, NULL, add, out, NULL, NULL, NULL, NULL));
 	ck_assert_msg(g_str_has_suffix(out->str, "0@e0 0@200000 0@600005 "), "%s", out->str);
 	close(fd);
 }
@@ -226,7 +230,8 @@ START_TEST(hits_that_are_not_wanted_do_not_count)
 		put(fd, 32 * i, &banner);
 	put(fd, 32 * HITS + 1, &banner);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(vmifs_scan(mem, patterns, 1, FALSE, keep_odd, count, &n, NULL, NULL, NULL, NULL));
+	ck_assert(vmifs_scan(mem, NULL, patterns, 1, FALSE, keep_odd, count, &n, NULL, NULL, NULL,
+			     NULL));
 	ck_assert_uint_eq(n, 1);
 	close(fd);
 }
@@ -242,7 +247,8 @@ START_TEST(cancelled_scan_ends_and_delivers_nothing)
 
 	put(fd, 0, &banner);
 	g_autoptr(VmifsPhysmem) mem = image(fd);
-	ck_assert(!vmifs_scan(mem, patterns, 1, FALSE, NULL, count, &n, NULL, NULL, &call, &error));
+	ck_assert(!vmifs_scan(mem, NULL, patterns, 1, FALSE, NULL, count, &n, NULL, NULL, &call,
+			      &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
 	ck_assert_uint_eq(n, 0);
 	close(fd);
