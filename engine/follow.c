@@ -34,10 +34,10 @@ typedef struct {
 } Search;
 
 static void
-tell(VmifsGuest *guest, gboolean gone)
+tell(VmifsGuest *guest)
 {
 	if (guest->told)
-		guest->told(guest, gone, guest->told_user);
+		guest->told(guest, FALSE, guest->told_user);
 }
 
 static void
@@ -138,9 +138,9 @@ end_boot(VmifsGuest *guest, const char *why, Search *search)
 		vmifs_attached_new(generation, NULL, NULL,
 				   g_strdup_printf("discovery: again: %s\n", why)),
 		TRUE);
-	tell(guest, FALSE);
+	tell(guest);
 	search_begin(guest, search);
-	tell(guest, FALSE);
+	tell(guest);
 }
 
 /* Its memory lies elsewhere, or there is more or less of it. The kernel is the same: it is attached
@@ -206,7 +206,7 @@ change_layout(VmifsGuest *guest, Search *search)
 		publish(guest, attached, FALSE);
 	else if (old)
 		end_boot(guest, error->message, search);
-	tell(guest, FALSE);
+	tell(guest);
 }
 
 static gboolean
@@ -233,7 +233,7 @@ look(VmifsGuest *guest, Search *search)
 		search_on(guest, search);
 		g_autoptr(VmifsAttached) now = vmifs_guest_attached(guest);
 		if (now->instance)
-			tell(guest, FALSE);
+			tell(guest);
 	}
 }
 
@@ -276,14 +276,10 @@ vmifs_guest_follow(gpointer data)
 	Search search = { 0 };
 
 	search_begin(guest, &search);
-	tell(guest, FALSE);
+	tell(guest);
 	while (!guest->backend->frozen && !g_atomic_int_get(&guest->cancelled)) {
 		guint what = wait_changes(guest);
-		if (what & VMIFS_CHANGE_GONE) {
-			tell(guest, TRUE);
-			break;
-		}
-		if (g_atomic_int_get(&guest->cancelled))
+		if (what & VMIFS_CHANGE_GONE || g_atomic_int_get(&guest->cancelled))
 			break;
 		follow_changes(guest, what, &search);
 		look(guest, &search);

@@ -130,14 +130,17 @@ list_guest(Life *life, VmifsGuest *guest)
 {
 	VmifsHost *host = life->host;
 
+	g_mutex_lock(&host->lock);
+	g_ptr_array_add(host->guests, vmifs_guest_ref(guest));
+	g_mutex_unlock(&host->lock);
+	/* Before anything else is told of it. */
+	vmifs_host_tell(host, VMIFS_HOST_GUEST_ADDED, guest);
 	vmifs_guest_listen(guest, guest_told, life);
 	vmifs_guest_start(guest);
 	g_mutex_lock(&host->lock);
-	g_ptr_array_add(host->guests, vmifs_guest_ref(guest));
 	life->settled = TRUE;
 	g_cond_broadcast(&host->changed);
 	g_mutex_unlock(&host->lock);
-	vmifs_host_tell(host, VMIFS_HOST_GUEST_ADDED, guest);
 }
 
 static void

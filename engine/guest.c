@@ -73,14 +73,18 @@ vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user)
 	guest->told_user = user;
 }
 
-/* From the source. */
+/* From the source. Its end is passed on at once: the guest's thread may be busy with a long pass.
+ */
 static void
 source_changed(gpointer user, guint what)
 {
 	VmifsGuest *guest = user;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+	g_mutex_lock(&guest->lock);
 	guest->pending |= what;
 	g_cond_broadcast(&guest->changed);
+	g_mutex_unlock(&guest->lock);
+	if (what & VMIFS_CHANGE_GONE && guest->told)
+		guest->told(guest, TRUE, guest->told_user);
 }
 
 void

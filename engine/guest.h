@@ -13,7 +13,8 @@
 #include <spi/os.h>
 #include <vmifs/guest.h>
 
-/* From the guest's own thread: it has gone, or something else of it has changed. */
+/* It has gone, says its source, from a thread and under a lock of that; or something else of it has
+ * changed, from the guest's own thread. */
 typedef void (*VmifsGuestTold)(VmifsGuest *guest, gboolean gone, gpointer user);
 
 typedef struct {
