@@ -184,6 +184,12 @@ linux_of_module(const Linux *os, const char *module, Linux *ret, const VmifsCall
 			return FALSE;
 		}
 		g_prefix_error(&mine->error, "types of %s: ", module);
+		/* A running guest may load it later. */
+		if (!mine->layout && !vmifs_guest_is_frozen(os->guest)) {
+			g_propagate_error(error, g_steal_pointer(&mine->error));
+			free_made(mine);
+			return FALSE;
+		}
 		made = keep(os, module, mine);
 	}
 	if (!made->layout) {
