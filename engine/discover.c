@@ -474,7 +474,8 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, g
 	g_mutex_init(&lock);
 	ret->instance = look(guest, probes, mem, depth, progress, call, candidates, report);
 	report_candidates(candidates, report);
-	ret->aspace = ret->instance ? NULL : named_root(guest, mem, modes, report);
+	if (!ret->instance && depth == VMIFS_DISCOVER_ALL)
+		ret->aspace = named_root(guest, mem, modes, report);
 	for (guint i = 0; i < notes->len; i++)
 		g_string_append_printf(report, "seen: %s\n", (char *) g_ptr_array_index(notes, i));
 	if (!ret->instance && depth == VMIFS_DISCOVER_ALL)

@@ -250,6 +250,59 @@ START_TEST(nothing_is_held_of_a_guest_that_has_gone)
 }
 END_TEST
 
+typedef struct {
+	VmifsPhysmem *mem;
+	VmifsAspace *aspace;
+	gint ended; /* atomic */
+} Reader;
+
+/* Until the guest has gone; whatever is read until then is right. */
+static gpointer
+read_on(gpointer data)
+{
+	Reader *reader = data;
+	for (;;) {
+		g_autoptr(GError) error = NULL;
+		g_auto(VmifsSegments) segments;
+		char text[16];
+		vmifs_segments_init(&segments);
+		vmifs_aspace_gather(reader->aspace, 0x1000, 11, VMIFS_GATHER_STOP_AT_HOLE,
+				    &segments, NULL, NULL);
+		if (!vmifs_physmem_read(reader->mem, 0x20000, text, 11, NULL, &error) ||
+		    !vmifs_aspace_read(reader->aspace, 0x1000, text, 11, &error)) {
+			g_assert_error(error, VMIFS_ERROR, VMIFS_ERROR_STALE);
+			g_atomic_int_inc(&reader->ended);
+			return NULL;
+		}
+		g_assert_cmpstr(text, ==, "its memory");
+	}
+}
+
+START_TEST(readers_of_a_guest_that_goes_learn_of_it)
+{
+	LiveGuest *live = live_guest_new("web", 1);
+	GThread *threads[4];
+	live->unmapped = _i;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autoptr(VmifsAspace) aspace =
+		vmifs_guest_task_aspace(guest, vmifs_task_list_find(tasks, 7), NULL, NULL);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	Reader reader = { .mem = mem, .aspace = aspace };
+	for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+		threads[i] = g_thread_new("reader", read_on, &reader);
+	g_usleep(50 * G_TIME_SPAN_MILLISECOND);
+	live_end(live);
+	for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_thread_join(threads[i]);
+	ck_assert_int_eq(reader.ended, G_N_ELEMENTS(threads));
+	await(live->n_open == 0);
+}
+END_TEST
+
 /* ---- boots ---- */
 
 START_TEST(kernel_that_boots_later_is_found)
@@ -487,6 +540,7 @@ make_suite(void)
 	tcase_add_test(t, finder_that_fails_says_so);
 	tcase_add_test(t, listener_is_told_of_guests_and_their_boots);
 	tcase_add_loop_test(t, nothing_is_held_of_a_guest_that_has_gone, 0, 4);
+	tcase_add_loop_test(t, readers_of_a_guest_that_goes_learn_of_it, 0, 2);
 	tcase_add_test(t, kernel_that_boots_later_is_found);
 	tcase_add_test(t, what_was_made_under_an_earlier_boot_is_stale);
 	tcase_add_test(t, memory_of_another_moment_ends_the_boot);
