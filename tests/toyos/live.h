@@ -39,3 +39,6 @@ void
 live_changed(LiveGuest *guest, guint what);
 void
 live_put(LiveGuest *guest, gsize at, guint64 value);
+
+/* After the host that shows it: to be declared before that. */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveGuest, live_guest_free)

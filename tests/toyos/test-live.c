@@ -85,8 +85,9 @@ first_pid(VmifsGuest *guest)
 
 START_TEST(guests_are_named_in_the_order_they_were_started)
 {
-	LiveGuest *late = live_guest_new("web", 200), *early = live_guest_new("web", 100);
-	LiveGuest *latest = live_guest_new("web", 50);
+	g_autoptr(LiveGuest) late = live_guest_new("web", 200);
+	g_autoptr(LiveGuest) early = live_guest_new("web", 100);
+	g_autoptr(LiveGuest) latest = live_guest_new("web", 50);
 	live_start(late);
 	live_start(early);
 	g_autoptr(VmifsHost) host = make_host(NULL);
@@ -112,7 +113,7 @@ END_TEST
 
 START_TEST(guest_that_two_finders_tell_of_is_shown_once)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	live_start(live);
 	g_autoptr(VmifsHost) host = make_host(NULL);
 	g_autoptr(GString) sources = g_string_new(NULL);
@@ -130,7 +131,7 @@ END_TEST
 
 START_TEST(guest_that_cannot_be_opened_yet_is_tried_again)
 {
-	LiveGuest *live = live_guest_new("slow", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("slow", 1);
 	live->fails = 2;
 	live_start(live);
 	g_autoptr(VmifsHost) host = make_host(NULL);
@@ -171,7 +172,7 @@ count_event(VmifsHostEvent event, VmifsGuest *guest, gpointer user)
 
 START_TEST(listener_is_told_of_guests_and_their_boots)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	Told told = { 0 };
 	VmifsOptions options = { .size = sizeof options };
 	g_autoptr(VmifsHost) host = vmifs_host_new(&options, NULL);
@@ -205,7 +206,7 @@ is_held(const LiveGuest *live)
 
 START_TEST(nothing_is_held_of_a_guest_that_has_gone)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	live->unmapped = _i % 2 != 0;
 	boot(live, 0x8000, 7);
 	live_start(live);
@@ -280,7 +281,7 @@ read_on(gpointer data)
 
 START_TEST(readers_of_a_guest_that_goes_learn_of_it)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	GThread *threads[4];
 	live->unmapped = _i;
 	boot(live, 0x8000, 7);
@@ -307,7 +308,7 @@ END_TEST
 
 START_TEST(kernel_that_boots_later_is_found)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	live_start(live);
 	g_autoptr(VmifsHost) host = make_host(NULL);
 	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
@@ -325,7 +326,7 @@ END_TEST
 
 START_TEST(what_was_made_under_an_earlier_boot_is_stale)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	gsize n;
 	boot(live, 0x8000, 7);
 	live_start(live);
@@ -356,7 +357,7 @@ END_TEST
 
 START_TEST(memory_of_another_moment_ends_the_boot)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	boot(live, 0x8000, 7);
 	live_start(live);
 	g_autoptr(VmifsHost) host = make_host(NULL);
@@ -388,7 +389,7 @@ is_task_over(VmifsGuest *guest, const VmifsTask *task, const VmifsPhysmem *mem)
 
 START_TEST(layout_change_keeps_the_boot_and_its_tasks)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	guint8 byte;
 	boot(live, 0x8000, 7);
 	live_start(live);
@@ -418,7 +419,7 @@ END_TEST
 START_TEST(translations_and_lists_are_as_old_as_allowed)
 {
 	VmifsOptions options = { .size = sizeof options, .cache_ms = _i ? 2000 : 0 };
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	boot(live, 0x8000, 7);
 	live_start(live);
 	g_autoptr(VmifsHost) host = make_host(&options);
@@ -433,7 +434,7 @@ END_TEST
 START_TEST(memory_that_is_not_mapped_is_read_once_an_epoch)
 {
 	VmifsOptions options = { .size = sizeof options, .cache_ms = 60000 };
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	char text[16];
 	live->unmapped = TRUE;
 	boot(live, 0x8000, 7);
@@ -463,7 +464,7 @@ END_TEST
 
 START_TEST(list_that_does_not_hang_together_is_read_again)
 {
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	boot(live, 0x8000, 7);
 	live_start(live);
 	g_autoptr(VmifsHost) host = make_host(NULL);
@@ -488,7 +489,7 @@ END_TEST
 START_TEST(writes_are_seen_at_once_where_they_are_allowed)
 {
 	VmifsOptions options = { .size = sizeof options, .guest_rw = _i & 1, .cache_ms = 60000 };
-	LiveGuest *live = live_guest_new("web", 1);
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
 	live->unmapped = _i & 2;
 	boot(live, 0x8000, 7);
 	live_start(live);
