@@ -142,7 +142,10 @@ vmifs_aspace_set_error(VmifsAspace *aspace, const VmifsRange *range, GError **er
 {
 	if (!error)
 		return;
-	if (range->kind == VMIFS_RANGE_BROKEN)
+	/* Its tables may have become zeros while they were walked. */
+	if (vmifs_connection_is_gone(vmifs_physmem_connection(aspace->tables.mem)))
+		vmifs_connection_set_gone(error);
+	else if (range->kind == VMIFS_RANGE_BROKEN)
 		set_broken(aspace, range, error);
 	else if (range->kind == VMIFS_RANGE_NOT_PRESENT)
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE,

@@ -24,6 +24,8 @@
 /* Of a guest in which nothing was found for so long, the source is asked less often, too. */
 #define PATIENCE_US (60 * G_USEC_PER_SEC)
 #define LATER_TICKS 5
+/* For so long nothing may move in a kernel before another one is looked for. */
+#define DOUBT_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
 	gint64 since; /* when this search began */
@@ -31,6 +33,7 @@ typedef struct {
 	gint64 pause;
 	guint ticks;
 	gboolean layout_due; /* it has changed, and could not be learned yet */
+	gboolean in_doubt;   /* whether what is attached still runs */
 } Search;
 
 static void
@@ -61,8 +64,8 @@ publish(VmifsGuest *guest, VmifsAttached *attached, gboolean searching)
 
 /* ---- looking for the OS ---- */
 
-/* TRUE when one is attached. */
-static gboolean
+/* (full) NULL when a short look has found nothing: that leaves the long one's report. */
+static VmifsAttached *
 discover(VmifsGuest *guest, VmifsDiscoverDepth depth)
 {
 	VmifsCall call = { .cancelled = &guest->cancelled };
@@ -72,33 +75,31 @@ discover(VmifsGuest *guest, VmifsDiscoverDepth depth)
 
 	vmifs_epoch_touch(&guest->connection->epoch);
 	vmifs_discover(guest, mem, depth, &guest->progress, &call, &found);
-	/* A short look that finds nothing leaves the long one's report. */
 	if (!found.instance && depth == VMIFS_DISCOVER_TOLD) {
-		g_clear_pointer(&found.aspace, vmifs_aspace_unref);
 		g_free(found.report);
-		return FALSE;
+		return NULL;
 	}
-	gboolean is_attached = found.instance != NULL;
+	const VmifsOs *os = found.instance ? found.instance->os : NULL;
+	guint n = os && os->n_vcpus ? os->n_vcpus(found.instance->self, &call) : 0;
 	VmifsAttached *attached = vmifs_attached_new(vmifs_guest_generation(guest), found.instance,
 						     found.aspace, found.report);
-	const VmifsOs *os = is_attached ? found.instance->os : NULL;
-	guint n = os && os->n_vcpus ? os->n_vcpus(found.instance->self, &call) : 0;
 	attached->n_vcpus = MIN(n, VMIFS_MAX_VCPUS);
 	attached->discovery_us = g_get_monotonic_time() - start;
-	publish(guest, attached, FALSE);
-	return is_attached;
+	return attached;
 }
 
-static void
-search_pass(VmifsGuest *guest, Search *search)
+/* Looks at everything, and says when that may be done again. (full) */
+static VmifsAttached *
+discover_all(VmifsGuest *guest, Search *search)
 {
 	gint64 start = g_get_monotonic_time(), now;
+	VmifsAttached *attached = discover(guest, VMIFS_DISCOVER_ALL);
 
-	discover(guest, VMIFS_DISCOVER_ALL);
 	now = g_get_monotonic_time();
 	gint64 per_cost = now - search->since < PATIENCE_US ? PAUSE_PER_COST : LATER_PAUSE_PER_COST;
 	search->next_pass = now + MAX(search->pause, per_cost * (now - start));
 	search->pause = MIN(2 * search->pause, LAST_PAUSE_US);
+	return attached;
 }
 
 static void
@@ -107,7 +108,7 @@ search_begin(VmifsGuest *guest, Search *search)
 	*search = (Search){ .since = g_get_monotonic_time(),
 			    .pause = FIRST_PAUSE_US,
 			    .layout_due = search->layout_due };
-	search_pass(guest, search);
+	publish(guest, discover_all(guest, search), FALSE);
 }
 
 /* Nothing is attached: is there something now? */
@@ -119,10 +120,10 @@ search_on(VmifsGuest *guest, Search *search)
 
 	if (is_late && ++search->ticks % LATER_TICKS)
 		return;
-	if (now >= search->next_pass)
-		search_pass(guest, search);
-	else
-		discover(guest, VMIFS_DISCOVER_TOLD);
+	VmifsAttached *attached = now >= search->next_pass ? discover_all(guest, search)
+							   : discover(guest, VMIFS_DISCOVER_TOLD);
+	if (attached)
+		publish(guest, attached, FALSE);
 }
 
 /* ---- what becomes of it ---- */
@@ -209,31 +210,67 @@ change_layout(VmifsGuest *guest, Search *search)
 	tell(guest);
 }
 
+/* Nothing in it moves, and registers are not to be had: it may be what a reset has left, while
+ * another one runs. Of two that are whole the OS prefers the one that ran last. */
+static void
+look_for_another(VmifsGuest *guest, const VmifsAttached *old, Search *search)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (!search->in_doubt) {
+		*search = (Search){ .since = now,
+				    .pause = DOUBT_US,
+				    .next_pass = now + DOUBT_US,
+				    .layout_due = search->layout_due,
+				    .in_doubt = TRUE };
+		return;
+	}
+	if (now < search->next_pass)
+		return;
+	g_autoptr(VmifsAttached) found = discover_all(guest, search);
+	if (!found->instance ||
+	    (found->instance->os == old->instance->os &&
+	     vmifs_aspace_root(found->aspace) == vmifs_aspace_root(old->aspace)))
+		return;
+	vmifs_guest_log(guest, "another kernel runs than the one that was attached");
+	search->in_doubt = FALSE;
+	found->generation = (guint) g_atomic_int_add((gint *) &guest->generation, 1) + 1;
+	vmifs_epoch_move(&guest->connection->epoch);
+	publish(guest, g_steal_pointer(&found), FALSE);
+	tell(guest);
+}
+
 static gboolean
-is_alive(VmifsGuest *guest, const VmifsInstance *instance)
+is_alive(VmifsGuest *guest, const VmifsInstance *instance, gboolean *ret_sure)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + 2 * G_USEC_PER_SEC,
 			   .cancelled = &guest->cancelled };
 
+	*ret_sure = TRUE;
 	vmifs_epoch_touch(&guest->connection->epoch);
-	return !instance->os->alive || instance->os->alive(instance->self, &call);
+	return !instance->os->alive || instance->os->alive(instance->self, ret_sure, &call);
 }
 
 static void
 look(VmifsGuest *guest, Search *search)
 {
 	g_autoptr(VmifsAttached) attached = vmifs_guest_attached(guest);
+	gboolean is_sure;
 
-	if (attached->instance && !is_alive(guest, attached->instance)) {
-		/* Not because it is going, or because we are. */
-		if (!g_atomic_int_get(&guest->cancelled) &&
-		    !vmifs_connection_is_gone(guest->connection))
-			end_boot(guest, "it is not there any more", search);
-	} else if (!attached->instance) {
+	if (!attached->instance) {
 		search_on(guest, search);
 		g_autoptr(VmifsAttached) now = vmifs_guest_attached(guest);
 		if (now->instance)
 			tell(guest);
+	} else if (is_alive(guest, attached->instance, &is_sure)) {
+		if (is_sure)
+			search->in_doubt = FALSE;
+		else
+			look_for_another(guest, attached, search);
+	} else if (!g_atomic_int_get(&guest->cancelled) &&
+		   !vmifs_connection_is_gone(guest->connection)) {
+		/* And not because it is going, or because we are. */
+		end_boot(guest, "it is not there any more", search);
 	}
 }
 

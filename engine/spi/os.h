@@ -142,9 +142,10 @@ struct VmifsOs {
 	gboolean (*vmas)(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call,
 			 GError **error);
 	/* Of a running guest, about once a second: does that boot still run, as far as can be told?
-	 * Cheap. What cannot be read for the moment is no reason to say no. One thread at a time.
-	 */
-	gboolean (*alive)(gpointer self, const VmifsCall *call);
+	 * Cheap. What cannot be read for the moment is no reason to say no. ret_sure comes TRUE;
+	 * FALSE = it lies there as it should, but nothing in it moves and nobody could be asked: it
+	 * may be what an earlier boot has left. One thread at a time. */
+	gboolean (*alive)(gpointer self, gboolean *ret_sure, const VmifsCall *call);
 	/* How many processors it says it has; 0 = it does not. Asked once, when it is attached. */
 	guint (*n_vcpus)(gpointer self, const VmifsCall *call);
 	const VmifsView *views;

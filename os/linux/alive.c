@@ -82,32 +82,33 @@ maps_text(const Linux *os, guint64 root, guint64 text, guint64 pa)
 	return vmifs_aspace_translate(aspace, text, &range, NULL) && range.pa == pa;
 }
 
-/* FALSE: registers are known, and no vCPU walks tables that have the kernel's text. */
+/* FALSE: registers are known, and no vCPU walks tables that have the kernel's text. ret_known:
+ * FALSE = nobody tells registers. */
 static gboolean
-some_vcpu_runs_it(const Linux *os, const VmifsCall *call)
+some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 {
 	guint n = MIN(vmifs_guest_n_reg_vcpus(os->guest), MAX_VCPUS);
-	gboolean is_known = FALSE;
 	guint64 text, cr3;
 
+	*ret_known = FALSE;
 	if (!linux_symbol(os, "_stext", &text, NULL))
 		return TRUE;
 	for (guint i = 0; i < n; i++) {
 		g_autoptr(VmifsRegs) regs = vmifs_guest_regs(os->guest, i, call, NULL);
 		if (!regs || !vmifs_regs_get(regs, "cr3", &cr3))
 			continue;
+		*ret_known = TRUE;
 		guint64 root = cr3 & CR3_ADDRESS & ~os->found->ignore_mask;
 		guint64 pa = text - os->found->image_delta;
 		if (maps_text(os, root, text, pa) ||
 		    (root & CR3_USER_HALF && maps_text(os, root & ~CR3_USER_HALF, text, pa)))
 			return TRUE;
-		is_known = TRUE;
 	}
-	return !is_known;
+	return !*ret_known;
 }
 
 gboolean
-linux_alive(gpointer self, const VmifsCall *call)
+linux_alive(gpointer self, gboolean *ret_sure, const VmifsCall *call)
 {
 	Linux *os = self;
 	LinuxClock clock;
@@ -123,6 +124,8 @@ linux_alive(gpointer self, const VmifsCall *call)
 	os->n_still = clock.since_boot == before ? os->n_still + 1 : 0;
 	if (os->n_still <= MAX_STILL)
 		return TRUE;
-	os->n_still = 0;
-	return some_vcpu_runs_it(os, call);
+	gboolean runs = some_vcpu_runs_it(os, ret_sure, call);
+	if (*ret_sure)
+		os->n_still = 0;
+	return runs;
 }

@@ -40,7 +40,7 @@ typedef struct {
 /* ---- alive.c ---- */
 
 gboolean
-linux_alive(gpointer self, const VmifsCall *call);
+linux_alive(gpointer self, gboolean *ret_sure, const VmifsCall *call);
 
 /* How many objects of at least that many bytes the guest's memory has room for. */
 static inline guint64

@@ -6,6 +6,7 @@
  * entries say "not present" (as transition pages are).
  *
  *   header page:  "TOY-OS!\0"  u64 root  u64 tasks (virtual)  u32 n_tasks  u32 alive  u32 busy
+ *                 u32 still
  *   task, 48 bytes: u32 pid  u32 ppid  u64 root  u64 shadow_root  char comm[16]  u64 start_time
  *   not-present entry whose bit 11 is set: the page is still at the entry's address
  */
@@ -66,14 +67,15 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 
 /* Another boot has another array of tasks. */
 static gboolean
-alive(gpointer self, const VmifsCall *call)
+alive(gpointer self, gboolean *ret_sure, const VmifsCall *call)
 {
 	const Toy *toy = self;
-	guint8 header[32];
+	guint8 header[40];
 
-	return vmifs_physmem_read(toy->kernel.mem, toy->header, header, sizeof header, call,
-				  NULL) &&
-	       !memcmp(header, "TOY-OS!", 8) && vmifs_load_u64(header + 16) == toy->tasks;
+	if (!vmifs_physmem_read(toy->kernel.mem, toy->header, header, sizeof header, call, NULL))
+		return FALSE;
+	*ret_sure = !vmifs_load_u32(header + 36);
+	return !memcmp(header, "TOY-OS!", 8) && vmifs_load_u64(header + 16) == toy->tasks;
 }
 
 static gboolean
