@@ -157,17 +157,14 @@ START_TEST(finder_that_fails_says_so)
 END_TEST
 
 typedef struct {
-	GMutex lock;
-	guint counts[3];
+	gint counts[3]; /* atomic */
 } Told;
 
 static void
 count_event(VmifsHostEvent event, VmifsGuest *guest, gpointer user)
 {
 	Told *told = user;
-	g_mutex_lock(&told->lock);
-	told->counts[event]++;
-	g_mutex_unlock(&told->lock);
+	g_atomic_int_inc(&told->counts[event]);
 }
 
 START_TEST(listener_is_told_of_guests_and_their_boots)
@@ -179,10 +176,10 @@ START_TEST(listener_is_told_of_guests_and_their_boots)
 	vmifs_host_listen(host, count_event, &told);
 	ck_assert(vmifs_host_add(host, "live:all", NULL));
 	live_start(live);
-	await(told.counts[VMIFS_HOST_GUEST_ADDED] == 1);
-	await(told.counts[VMIFS_HOST_GUEST_CHANGED] >= 1);
+	await(g_atomic_int_get(&told.counts[VMIFS_HOST_GUEST_ADDED]) == 1);
+	await(g_atomic_int_get(&told.counts[VMIFS_HOST_GUEST_CHANGED]) >= 1);
 	live_end(live);
-	await(told.counts[VMIFS_HOST_GUEST_GONE] == 1);
+	await(g_atomic_int_get(&told.counts[VMIFS_HOST_GUEST_GONE]) == 1);
 	vmifs_host_listen(host, NULL, NULL);
 }
 END_TEST
@@ -228,7 +225,7 @@ START_TEST(nothing_is_held_of_a_guest_that_has_gone)
 	else
 		live_end(live);
 	await(!is_listed(host, "web"));
-	await(live->n_open == 0);
+	await(g_atomic_int_get(&live->n_open) == 0);
 	ck_assert(!is_held(live));
 	ck_assert_int_eq(vmifs_guest_state(guest, NULL), VMIFS_STATE_GONE);
 	ck_assert_uint_ne(vmifs_guest_generation(guest), generation);
@@ -300,7 +297,7 @@ START_TEST(readers_of_a_guest_that_goes_learn_of_it)
 	for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
 		g_thread_join(threads[i]);
 	ck_assert_int_eq(reader.ended, G_N_ELEMENTS(threads));
-	await(live->n_open == 0);
+	await(g_atomic_int_get(&live->n_open) == 0);
 }
 END_TEST
 
