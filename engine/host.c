@@ -53,6 +53,7 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 	}
 	VmifsHost *host = g_new0(VmifsHost, 1);
 	host->options = *options;
+	host->options.guest_rw = options->guest_rw && !options->passive;
 	host->options.format = host->format = g_strdup(options->format);
 	host->options.arch = host->arch = g_strdup(options->arch);
 	if (options->snapdir) /* who serves a mount will be elsewhere */

@@ -206,8 +206,7 @@ vmifs_passthrough_why_not(VmifsPassthrough *passthrough, int fd)
 	case EPERM:
 		return g_strdup("the kernel wants CAP_SYS_ADMIN for it");
 	case ELOOP:
-		return g_strdup(
-			"the image lies on a file system that the kernel does not stack on");
+		return g_strdup("its file lies on a file system that the kernel does not stack on");
 	default:
 		return g_strdup_printf("the kernel refuses the file: %s", g_strerror(saved));
 	}

@@ -22,7 +22,7 @@ typedef enum {
 typedef struct {
 	gsize size;           /* sizeof(VmifsOptions) */
 	gboolean guest_rw;    /* the guest may be changed */
-	gboolean passive;     /* refuse what touches a running guest */
+	gboolean passive;     /* refuse what touches a running guest; guest_rw is void then */
 	gboolean holes_error; /* holes of sized memory are EIO instead of zeros */
 	VmifsMonitorUse monitor;
 	const char *snapdir; /* where snapshots are stored; NULL = where the backend likes */
