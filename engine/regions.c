@@ -35,7 +35,7 @@ check_blocks(const GArray *blocks, GError **error)
 			return corrupt(error, "the name of block %u cannot be that of a file", i);
 		if (!g_hash_table_add(seen, (gpointer) block->name))
 			return corrupt(error, "two blocks are called %s", block->name);
-		if (!block->len || block->len > G_MAXINT64)
+		if (block->len > G_MAXINT64)
 			return corrupt(error, "block %s has " X64 " bytes", block->name,
 				       block->len);
 	}

@@ -34,6 +34,8 @@ render(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error)
 	gsize n;
 	const VmifsBlock *blocks = vmifs_physmem_blocks(mem, &n);
 	for (gsize i = 0; i < n; i++) {
+		if (!blocks[i].len)
+			continue;
 		fd = vmifs_block_backing(&blocks[i], &why);
 		append_access(out, call->fs, "ram/", blocks[i].name, fd, why);
 	}

@@ -168,8 +168,10 @@ list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(vmifs_node_guest(self));
 	gsize n;
 	const VmifsBlock *blocks = vmifs_physmem_blocks(mem, &n);
-	for (gsize i = 0; i < n; i++)
-		vmifs_node_list_add(list, blocks[i].name, S_IFREG, 0);
+	for (gsize i = 0; i < n; i++) {
+		if (blocks[i].len)
+			vmifs_node_list_add(list, blocks[i].name, S_IFREG, 0);
+	}
 	return TRUE;
 }
 
@@ -180,7 +182,7 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 	gsize n;
 	const VmifsBlock *blocks = vmifs_physmem_blocks(mem, &n);
 	for (gsize i = 0; i < n; i++) {
-		if (g_str_equal(blocks[i].name, name))
+		if (blocks[i].len && g_str_equal(blocks[i].name, name))
 			return vmifs_node_new(&block_ops, self, name, 0);
 	}
 	vmifs_node_set_not_found(error, name);

@@ -96,7 +96,7 @@ static const struct {
 	{ { { .pa = 0, .len = 1 } }, 1, "", PAGE, "cannot be that of a file" },
 	{ { { .pa = 0, .len = 1 } }, 1, "..", PAGE, "cannot be that of a file" },
 	{ { { .pa = 0, .len = 1 } }, 1, NULL, PAGE, "cannot be that of a file" },
-	{ { { .pa = 0, .len = 1 } }, 1, "a", 0, "block a has 0 bytes" },
+	{ { { .pa = 0, .len = 1 } }, 1, "a", 0, "not within its block" },
 	{ { { .pa = 0, .len = 1 } }, 1, "a", 1ULL << 63, "block a has 0x8000000000000000 bytes" },
 };
 
@@ -112,6 +112,20 @@ START_TEST(impossible_layouts_are_refused)
 	ck_assert_ptr_null(vmifs_physmem_new(&fake_backend, fake, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
 	ck_assert_msg(strstr(error->message, hostile[_i].message) != NULL, "%s", error->message);
+}
+END_TEST
+
+START_TEST(a_block_that_is_gone_leaves_its_number)
+{
+	Fake *fake = fake_new(0);
+	VmifsRegion only = { .pa = 0, .len = 8, .block = 1 };
+	guint8 buf[8];
+
+	fake->regions = &only;
+	fake->n_regions = 1;
+	fake->blocks[0].len = 0;
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	ck_assert(vmifs_physmem_read(mem, 0, buf, sizeof buf, NULL, NULL));
 }
 END_TEST
 
@@ -188,6 +202,7 @@ make_suite(void)
 	tcase_add_test(t, forgotten_elements_have_failed);
 	tcase_add_test(t, instance_is_closed_once_whatever_happens);
 	tcase_add_loop_test(t, impossible_layouts_are_refused, 0, G_N_ELEMENTS(hostile));
+	tcase_add_test(t, a_block_that_is_gone_leaves_its_number);
 	tcase_add_test(t, passthrough_is_for_one_piece_at_zero);
 	tcase_add_test(t, backend_is_chosen_by_content_or_word);
 	suite_add_tcase(s, t);

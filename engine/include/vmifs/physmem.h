@@ -30,8 +30,8 @@ typedef struct {
 
 typedef struct {
 	const char *name; /* as its backend calls it; a valid file name */
-	guint64 len;
-	gboolean sparse; /* has parts for which nothing is allocated: they read as zeros */
+	guint64 len;      /* 0 = there is no such block any more: others keep their numbers */
+	gboolean sparse;  /* has parts for which nothing is allocated: they read as zeros */
 	/* A file that holds the block 1:1 from offset 0 and may be given to the kernel for
 	 * passthrough; -1 when there is none. Opened read-only. (borrowed) as long as the memory is
 	 * held; of a guest that has gone it is an empty file. */
