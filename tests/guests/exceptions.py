@@ -44,6 +44,7 @@ EXCEPTIONS = [
     ('user', r'(task/\d+/)?fdinfo/\d+', 'iff|prog_.*|memlock|run_.*|recursion_misses|verified_insns',
      'left-out', 'what bpf and drivers add to their descriptors is not made'),
     ('user|', r'(procs/)?net/sockstat', 'TCP', 'but-tw', 'a connection that has ended is forgotten in time'),
+    ('user|', r'(procs/)?net/protocols', ANY, 'but-sockets', 'a connection that has ended is forgotten in time'),
     ('user|', r'(procs/)?net/tcp6?', ANY, 'time-wait', 'a connection that has ended is forgotten in time'),
     ('user|', r'(procs/)?net/packet', ANY, 'but-rmem', 'what waits for a reader grows until the dump'),
     ('user|', r'(procs/)?net/dev', ' *(lo|dummy0)', 'any', 'counters that run on until the dump'),
