@@ -35,24 +35,29 @@ static guint32
 search(const guint8 *bytes, gsize len, guint32 found)
 {
 	const guint8 *end = bytes + len, *colon = bytes;
+	gsize befores[LINUX_N_TEXTS], wholes[LINUX_N_TEXTS];
 
-	/* Most have a colon and a blank, a pair that is rare enough to look closer wherever it is.
-	 */
+	for (guint i = 0; i < LINUX_N_TEXTS; i++) {
+		const char *at = strchr(texts[i], ':');
+		befores[i] = at ? (gsize) (at - texts[i]) : G_MAXSIZE;
+		wholes[i] = strlen(texts[i]) + 1;
+	}
+	/* Most have a colon and a blank, a pair that is rare enough to look closer wherever it is;
+	 * the letter before it is compared first, for a guest may have nothing but colons. */
 	for (; (colon = memchr(colon, ':', (gsize) (end - colon))); colon++) {
 		if (end - colon < 2 || (colon[1] != '\t' && colon[1] != ' '))
 			continue;
 		for (guint i = 0; i < LINUX_N_TEXTS; i++) {
-			const char *at = strchr(texts[i], ':');
-			gsize before = at ? (gsize) (at - texts[i]) : G_MAXSIZE;
-			gsize whole = strlen(texts[i]) + 1;
+			gsize before = befores[i];
 			if ((gsize) (colon - bytes) >= before &&
-			    (gsize) (end - colon) >= whole - before &&
-			    !memcmp(colon - before, texts[i], whole))
+			    colon[-1] == (guint8) texts[i][before - 1] &&
+			    (gsize) (end - colon) >= wholes[i] - before &&
+			    !memcmp(colon - before, texts[i], wholes[i]))
 				found |= 1U << i;
 		}
 	}
 	for (guint i = 0; i < LINUX_N_TEXTS; i++) {
-		if (!strchr(texts[i], ':') && memmem(bytes, len, texts[i], strlen(texts[i]) + 1))
+		if (befores[i] == G_MAXSIZE && memmem(bytes, len, texts[i], wholes[i]))
 			found |= 1U << i;
 	}
 	return found;
