@@ -7,6 +7,11 @@
 #include "nodes.h"
 
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#define MANY_NAMES 65536
 
 typedef struct {
 	VmifsNode node;
@@ -108,6 +113,22 @@ entry_ops(const VmifsView *view)
 	return view->entries == VMIFS_VIEW_LINK ? &link_entry_ops : &text_entry_ops;
 }
 
+/* Of a million files of a process each name is a small block. What freed them keeps them for later,
+ * in each thread that made such a listing. */
+static void
+free_names(GPtrArray *names)
+{
+	guint n = names->len;
+
+	g_ptr_array_unref(names);
+#ifdef __GLIBC__
+	if (n > MANY_NAMES)
+		malloc_trim(0);
+#else
+	(void) n;
+#endif
+}
+
 static gboolean
 list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
@@ -118,14 +139,14 @@ list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError *
 		return FALSE;
 	if (task && !vmifs_task_now(self, &now, call, error))
 		return FALSE;
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
 	gboolean listed =
 		vmifs_guest_list(vmifs_node_guest(self), view, task, names, &call->call, error);
-	if (!vmifs_node_end_try(call, listed, error))
-		return FALSE;
-	for (guint i = 0; i < names->len; i++)
+	listed = vmifs_node_end_try(call, listed, error);
+	for (guint i = 0; listed && i < names->len; i++)
 		vmifs_node_list_add(list, g_ptr_array_index(names, i), entry_ops(view)->type, 0);
-	return TRUE;
+	free_names(names);
+	return listed;
 }
 
 /* Only rendering tells whether there is such an entry; content that cannot be had is one. */
