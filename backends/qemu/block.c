@@ -87,6 +87,8 @@ qemu_block_retire(QemuBlock *block)
 	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	g_atomic_int_set(&block->is_retired, 1);
+	if (block->mapping)
+		vmifs_mapping_drop(block->mapping);
 	/* Others may be about to use the number, which must not become that of another file. */
 	if (block->fd >= 0 && nothing >= 0)
 		dup3(nothing, block->fd, O_CLOEXEC);

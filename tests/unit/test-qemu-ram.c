@@ -367,12 +367,21 @@ START_TEST(an_unplugged_file_is_let_go)
 	ck_assert(guest_new(OTHER_MEMFD, &guest));
 	VmifsLayout layout = layout_of(&guest);
 	int fd = g_array_index(layout.blocks, VmifsBlock, 0).fd;
+	VmifsDirect direct;
+	ck_assert(qemu_ram_map(guest.ram, 0, &direct));
+	other_process_fill(guest.other, 0, 1, 'x');
+	ck_assert_uint_eq(vmifs_mapping_data(direct.mapping)[0], 'x');
 	guint64 other = other_process_plug(guest.other, LEN);
 	const Line lines[] = { { 0, LEN, "other", 0, other } };
 	ck_assert(set_lines(&guest, lines, 1, &changed, NULL));
 	/* The number is valid, and leads to nothing. */
 	char byte;
 	ck_assert_int_eq(pread(fd, &byte, 1, 0), 0);
+	/* Who still has it mapped keeps none of it, and is told. */
+	guint stamp = vmifs_mapping_stamp(direct.mapping);
+	ck_assert_uint_eq(vmifs_mapping_data(direct.mapping)[0], 0);
+	ck_assert(!vmifs_mapping_intact(direct.mapping, stamp, 0, 1));
+	vmifs_mapping_unref(direct.mapping);
 	layout_clear(&layout);
 	guest_clear(&guest);
 }
