@@ -8,13 +8,17 @@
 #include "mtree.h"
 #include "process.h"
 #include "ram.h"
+#include "registers.h"
 #include "rules.h"
+#include "status.h"
 #include "target.h"
 
 #include <string.h>
 
 /* The monitor's part of opening. */
 #define FIRST_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
+/* Whether it runs; others are asked for it all the time. */
+#define STATE_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 #define LOOK_INTERVAL G_TIME_SPAN_SECOND
 #define LAST_WAIT (64 * G_TIME_SPAN_SECOND)
 /* Smaller mappings are no RAM that comes and goes: stacks and heaps of threads do. */
@@ -24,12 +28,14 @@ typedef struct {
 	const QemuTarget *target; /* (borrowed) until close */
 	QemuProcess *process;
 	QemuRam *ram;
+	QemuRegisters *registers; /* (nullable) there is no monitor */
 	QemuFollow *follow;
 	gint cancelled; /* atomic; what the follower asks for is of no use any more */
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine;
 	GMutex lock;
-	char *how; /* under lock: the layout was learned */
+	char *how;       /* under lock: the layout was learned */
+	QemuAbout about; /* under lock: as the monitor told last; before it did, nothing */
 	/* The follower's own. */
 	gboolean is_told;  /* by the monitor: the rules know less */
 	guint64 signature; /* of the large mappings, as last seen */
@@ -101,6 +107,25 @@ use_pieces(Qemu *self, const GArray *pieces, const char *how, gboolean *ret_chan
 	return TRUE;
 }
 
+/* TRUE: another number of vCPUs than before. */
+static gboolean
+learn_about(Qemu *self, gint64 patience)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
+			   .cancelled = &self->cancelled };
+	g_auto(QemuAbout) about = { 0 };
+
+	if (!qemu_about_ask(self->target->monitor, &about, &call, NULL))
+		return FALSE;
+	g_mutex_lock(&self->lock);
+	QemuAbout before = self->about;
+	self->about = about;
+	g_mutex_unlock(&self->lock);
+	gboolean is_other = before.n_vcpus != about.n_vcpus;
+	about = before; /* to be cleared */
+	return is_other;
+}
+
 /* By the monitor, else, while it has not told anything yet, by the rules; with both reasons when
  * neither can tell. ret_changed: is it another layout than before? */
 static gboolean
@@ -119,6 +144,8 @@ learn(Qemu *self, gint64 patience, gboolean *ret_changed, GError **error)
 		pieces = guess_pieces(self, silent, &how, error);
 	if (!pieces || !use_pieces(self, pieces, how, ret_changed, error))
 		return FALSE;
+	if (is_told)
+		*ret_changed |= learn_about(self, patience);
 	self->is_told |= is_told;
 	return TRUE;
 }
@@ -177,10 +204,12 @@ qemu_close(gpointer data)
 
 	g_atomic_int_set(&self->cancelled, 1);
 	qemu_follow_free(self->follow);
+	qemu_registers_free(self->registers);
 	qemu_ram_free(self->ram);
 	qemu_process_close(self->process);
 	g_mutex_clear(&self->lock);
 	g_free(self->how);
+	qemu_about_clear(&self->about);
 	g_free(self);
 }
 
@@ -200,6 +229,8 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 	g_autoptr(GArray) maps = read_maps(self, error);
 	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
 		return FALSE;
+	if (self->target->monitor)
+		self->registers = qemu_registers_new(self->target->monitor, self->about.n_vcpus);
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
 	self->follow = qemu_follow_new(qemu_process_pidfd(self->process), &follower, error);
@@ -227,6 +258,10 @@ qemu_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **err
 	Qemu *self = data;
 
 	qemu_ram_layout(self->ram, ret);
+	/* Of a monitor that never answered, one: asking for its registers tells why. */
+	g_mutex_lock(&self->lock);
+	ret->n_vcpus = self->registers ? MAX(self->about.n_vcpus, 1) : 0;
+	g_mutex_unlock(&self->lock);
 	return TRUE;
 }
 
@@ -254,26 +289,54 @@ qemu_extent(gpointer data, guint32 block, guint64 offset, gboolean *ret_data, gu
 	return qemu_ram_extent(((Qemu *) data)->ram, block, offset, ret_data, ret_len);
 }
 
-/* "running" and all the ways not to run: "paused", "suspended", "io-error", ... */
+/* Those are waited for in vain. */
 static gboolean
-ask_state(Qemu *self, VmifsState *ret, const VmifsCall *call, GError **error)
+may_answer(Qemu *self, GError **error)
 {
-	json_t *answer = qemu_monitor_qmp(self->target->monitor, "query-status", NULL, call, error);
-
-	if (!answer)
+	if (!self->target->monitor) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "no monitor%s%s",
+			    self->target->no_monitor ? ": " : "",
+			    self->target->no_monitor ? self->target->no_monitor : "");
 		return FALSE;
-	const char *status = json_string_value(json_object_get(answer, "status"));
-	*ret = status && g_str_equal(status, "running") ? VMIFS_STATE_RUNNING : VMIFS_STATE_PAUSED;
-	json_decref(answer);
+	}
+	if (qemu_process_is_stopped(self->process)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+				    "QEMU is stopped by a signal");
+		return FALSE;
+	}
 	return TRUE;
+}
+
+static gboolean
+qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+
+	return may_answer(self, error) &&
+	       qemu_registers_get(self->registers, vcpu, regs, call, error);
+}
+
+static gboolean
+qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+
+	return may_answer(self, error) &&
+	       qemu_status_set(self->target->monitor, wanted, call, error);
 }
 
 static gboolean
 qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
+	VmifsCall short_call = { .deadline = g_get_monotonic_time() + STATE_PATIENCE };
 	GError *failure = NULL;
 
+	if (call) {
+		short_call.cancelled = call->cancelled;
+		if (call->deadline)
+			short_call.deadline = MIN(short_call.deadline, call->deadline);
+	}
 	if (qemu_process_is_stopped(self->process)) {
 		*ret = VMIFS_STATE_UNRESPONSIVE;
 		return TRUE;
@@ -282,7 +345,7 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 		*ret = VMIFS_STATE_RUNNING; /* its process does, and nobody can tell more */
 		return TRUE;
 	}
-	if (ask_state(self, ret, call, &failure))
+	if (qemu_status_ask(self->target->monitor, ret, NULL, &short_call, &failure))
 		return TRUE;
 	if (g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
 		g_error_free(failure);
@@ -305,9 +368,13 @@ qemu_info(gpointer data, GString *out)
 	else
 		g_string_append_printf(out, "monitor: none%s%s\n", target->no_monitor ? ": " : "",
 				       target->no_monitor ? target->no_monitor : "");
-	if (target->args->secured)
-		g_string_append_printf(out, "memory encryption: %s\n", target->args->secured);
 	g_mutex_lock(&self->lock);
+	const char *encryption =
+		self->about.encryption ? self->about.encryption : target->args->secured;
+	if (self->about.driver)
+		g_string_append_printf(out, "accelerator: %s\n", self->about.driver);
+	if (encryption)
+		g_string_append_printf(out, "memory encryption: %s\n", encryption);
 	g_string_append_printf(out, "layout: %s\n", self->how);
 	g_mutex_unlock(&self->lock);
 	qemu_ram_info(self->ram, out);
@@ -326,4 +393,6 @@ const VmifsBackend vmifs_backend_qemu = {
 	.info = qemu_info,
 	.state = qemu_state,
 	.write = qemu_write,
+	.regs = qemu_regs,
+	.set_state = qemu_set_state,
 };

@@ -137,19 +137,37 @@ fixture_clear(Fixture *f)
 	g_cond_clear(&f->cond);
 }
 
-static guint
-count_regions(const Fixture *f)
+static void
+count(const Fixture *f, guint *ret_regions, guint *ret_vcpus)
 {
 	VmifsLayout layout = { .regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion)),
 			       .blocks = g_array_new(FALSE, FALSE, sizeof(VmifsBlock)) };
 
 	ck_assert(vmifs_backend_qemu.layout(f->guest, &layout, NULL, NULL));
-	guint n = layout.regions->len;
+	*ret_regions = layout.regions->len;
+	*ret_vcpus = layout.n_vcpus;
 	for (guint i = 0; i < layout.blocks->len; i++)
 		g_free((char *) g_array_index(layout.blocks, VmifsBlock, i).name);
 	g_array_unref(layout.blocks);
 	g_array_unref(layout.regions);
-	return n;
+}
+
+static guint
+count_regions(const Fixture *f)
+{
+	guint regions, vcpus;
+
+	count(f, &regions, &vcpus);
+	return regions;
+}
+
+static guint
+count_vcpus(const Fixture *f)
+{
+	guint regions, vcpus;
+
+	count(f, &regions, &vcpus);
+	return vcpus;
 }
 
 static char *
@@ -200,6 +218,70 @@ START_TEST(memory_is_written_where_it_may_be)
 	open_guest(&f, TRUE, NULL);
 	ck_assert_uint_eq(vmifs_backend_qemu.write(f.guest, &io, 1, NULL), 1);
 	ck_assert_uint_eq(other_process_byte(f.other, 0x200006), 'n');
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(the_monitor_tells_registers)
+{
+	static const char more[] =
+		"qmp query-cpus-fast\n\t[{\"cpu-index\": 0}, {\"cpu-index\": 1}]\n"
+		"qmp query-kvm\n\t{\"enabled\": true, \"present\": true}\n"
+		"hmp info registers -a\n\tCPU#0\n\tRIP=1\n\tCPU#1\n\tRIP=00007f0000000002\n";
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	g_autofree char *session = session_of(f.other, 0);
+	g_autofree char *whole = g_strconcat(session, more, NULL);
+	f.target.monitor = fake_monitor_new(whole);
+	open_guest(&f, FALSE, NULL);
+	ck_assert_ptr_nonnull(f.guest);
+	ck_assert_uint_eq(count_vcpus(&f), 2);
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	g_autoptr(GError) error = NULL;
+	guint64 ip = 0;
+	ck_assert(vmifs_backend_qemu.regs(f.guest, 1, regs, NULL, &error));
+	ck_assert(vmifs_regs_get(regs, "rip", &ip));
+	ck_assert_uint_eq(ip, 0x7f0000000002);
+	ck_assert(!vmifs_backend_qemu.regs(f.guest, 2, regs, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND));
+	g_autofree char *info = info_of(&f);
+	ck_assert_ptr_nonnull(strstr(info, "accelerator: kvm\n"));
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(the_monitor_stops_it)
+{
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	g_autofree char *session = session_of(f.other, 0);
+	g_autofree char *whole = g_strconcat(session, "qmp stop\n\t{}\n", NULL);
+	f.target.monitor = fake_monitor_new(whole);
+	open_guest(&f, TRUE, NULL);
+	ck_assert_ptr_nonnull(f.guest);
+	ck_assert(vmifs_backend_qemu.set_state(f.guest, VMIFS_STATE_PAUSED, NULL, &error));
+	/* This monitor does not know the way back. */
+	ck_assert(!vmifs_backend_qemu.set_state(f.guest, VMIFS_STATE_RUNNING, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	fixture_clear(&f);
+}
+END_TEST
+
+START_TEST(encryption_is_told)
+{
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	g_autofree char *session = session_of(f.other, 0);
+	g_autofree char *whole =
+		g_strconcat(session, "qmp query-sev\n\t{\"enabled\": true, \"policy\": 5}\n", NULL);
+	f.target.monitor = fake_monitor_new(whole);
+	open_guest(&f, FALSE, NULL);
+	g_autofree char *info = info_of(&f);
+	ck_assert_ptr_nonnull(strstr(info, "memory encryption: SEV-ES\n"));
 	fixture_clear(&f);
 }
 END_TEST
@@ -282,6 +364,11 @@ START_TEST(a_stopped_qemu_is_unresponsive)
 	waitpid(f.target.pid, &status, WUNTRACED);
 	ck_assert(vmifs_backend_qemu.state(f.guest, &state, NULL, NULL));
 	ck_assert_int_eq(state, VMIFS_STATE_UNRESPONSIVE);
+	/* The reason comes at once. */
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	g_autoptr(GError) error = NULL;
+	ck_assert(!vmifs_backend_qemu.regs(f.guest, 0, regs, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
 	/* Its memory is there all the same. */
 	guint8 byte = 1;
 	VmifsIo io = { .block = 0, .offset = 0, .buf = &byte, .len = 1 };
@@ -341,6 +428,9 @@ qemu_suite(void)
 
 	tcase_add_loop_test(tcase, the_monitor_tells_where_memory_lies, 0, 2);
 	tcase_add_test(tcase, memory_is_written_where_it_may_be);
+	tcase_add_test(tcase, the_monitor_tells_registers);
+	tcase_add_test(tcase, the_monitor_stops_it);
+	tcase_add_test(tcase, encryption_is_told);
 	tcase_add_test(tcase, its_end_is_told);
 	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
 	tcase_add_test(tcase, plugged_memory_is_found);
