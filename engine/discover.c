@@ -29,6 +29,8 @@ typedef struct {
 	char *fault;         /* (nullable) why attaching failed */
 } Candidate;
 
+#define REGS_PATIENCE_US (300 * G_TIME_SPAN_MILLISECOND)
+
 struct VmifsProbe {
 	const VmifsOs *os;
 	VmifsGuest *guest;
@@ -37,6 +39,7 @@ struct VmifsProbe {
 	const GPtrArray *modes; /* of VmifsMode */
 	GArray *candidates;     /* of Candidate; shared by the probes of all drivers */
 	GMutex *lock;           /* shared; guards notes */
+	gboolean is_silent;     /* who would tell registers */
 	GPtrArray *notes;       /* of char *; shared too */
 	gpointer data;
 	GDestroyNotify free_data;
@@ -78,7 +81,21 @@ vmifs_probe_n_vcpus(VmifsProbe *probe)
 VmifsRegs *
 vmifs_probe_regs(VmifsProbe *probe, guint vcpu)
 {
-	return vmifs_physmem_regs(probe->mem, vcpu, probe->call, NULL);
+	gint64 soon = g_get_monotonic_time() + REGS_PATIENCE_US;
+	VmifsCall call = { .deadline = soon };
+
+	/* Memory tells without them: who does not answer at once is not asked again. */
+	if (probe->is_silent)
+		return NULL;
+	if (probe->call) {
+		call.cancelled = probe->call->cancelled;
+		if (probe->call->deadline)
+			call.deadline = MIN(soon, probe->call->deadline);
+	}
+	g_autoptr(GError) error = NULL;
+	VmifsRegs *regs = vmifs_physmem_regs(probe->mem, vcpu, &call, &error);
+	probe->is_silent = g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT);
+	return regs;
 }
 
 void
