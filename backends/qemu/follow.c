@@ -14,6 +14,7 @@
 struct QemuFollow {
 	QemuFollower follower;
 	GThread *thread;
+	GMutex starting; /* held until whoever started it can know of it */
 	int pidfd, stop;
 	gboolean is_freed; /* by the thread itself */
 };
@@ -21,7 +22,9 @@ struct QemuFollow {
 static void
 clear(QemuFollow *follow)
 {
-	close(follow->stop);
+	if (follow->stop >= 0)
+		close(follow->stop);
+	g_mutex_clear(&follow->starting);
 	g_free(follow);
 }
 
@@ -33,6 +36,8 @@ run(gpointer data)
 				{ .fd = follow->pidfd, .events = POLLIN } };
 	int timeout = (int) (follow->follower.interval_us / G_TIME_SPAN_MILLISECOND);
 
+	g_mutex_lock(&follow->starting);
+	g_mutex_unlock(&follow->starting);
 	while (!follow->is_freed) {
 		int n = poll(fds, 2, timeout);
 		if (n > 0 && fds[0].revents)
@@ -49,23 +54,27 @@ run(gpointer data)
 	return NULL;
 }
 
-QemuFollow *
-qemu_follow_new(int pidfd, const QemuFollower *follower, GError **error)
+gboolean
+qemu_follow_start(int pidfd, const QemuFollower *follower, QemuFollow **ret, GError **error)
 {
 	QemuFollow *follow = g_new0(QemuFollow, 1);
 
 	follow->follower = *follower;
 	follow->pidfd = pidfd;
+	g_mutex_init(&follow->starting);
 	follow->stop = eventfd(0, EFD_CLOEXEC);
+	g_mutex_lock(&follow->starting);
 	if (follow->stop >= 0)
 		follow->thread = g_thread_try_new("qemu-follow", run, follow, NULL);
-	if (follow->thread)
-		return follow;
+	gboolean started = follow->thread != NULL;
+	if (started)
+		*ret = follow;
+	g_mutex_unlock(&follow->starting);
+	if (started)
+		return TRUE;
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "no thread can be started");
-	if (follow->stop >= 0)
-		close(follow->stop);
-	g_free(follow);
-	return NULL;
+	clear(follow);
+	return FALSE;
 }
 
 void

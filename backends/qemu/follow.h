@@ -20,9 +20,10 @@ typedef struct {
 	gint64 interval_us;
 } QemuFollower;
 
-/* pidfd: (borrowed) until it is freed. NULL with IO. */
-QemuFollow *
-qemu_follow_new(int pidfd, const QemuFollower *follower, GError **error);
+/* pidfd: (borrowed) until it is freed. *ret: (full) set before anything is called, for the end may
+ * come at once, and who hears of it may free it. FALSE with IO. */
+gboolean
+qemu_follow_start(int pidfd, const QemuFollower *follower, QemuFollow **ret, GError **error);
 /* Neither is called any more when this returns; unless one of them has called it, of course. */
 void
 qemu_follow_free(QemuFollow *follow);

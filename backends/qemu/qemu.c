@@ -233,8 +233,8 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 		self->registers = qemu_registers_new(self->target->monitor, self->about.n_vcpus);
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
-	self->follow = qemu_follow_new(qemu_process_pidfd(self->process), &follower, error);
-	return self->follow != NULL;
+	return qemu_follow_start(qemu_process_pidfd(self->process), &follower, &self->follow,
+				 error);
 }
 
 static gpointer

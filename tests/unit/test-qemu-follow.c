@@ -50,8 +50,7 @@ check_following(gboolean frees, gint64 interval)
 		.look = look, .ended = ended, .user = &counts, .interval_us = interval
 	};
 
-	counts.follow = qemu_follow_new(qemu_process_pidfd(process), &follower, NULL);
-	ck_assert_ptr_nonnull(counts.follow);
+	ck_assert(qemu_follow_start(qemu_process_pidfd(process), &follower, &counts.follow, NULL));
 	if (interval < SOON)
 		ck_assert(comes(&counts.looks));
 	ck_assert_int_eq(g_atomic_int_get(&counts.ends), 0);
@@ -93,7 +92,8 @@ START_TEST(freeing_it_ends_it)
 		.look = look, .ended = ended, .user = &counts, .interval_us = 1000
 	};
 
-	QemuFollow *follow = qemu_follow_new(qemu_process_pidfd(process), &follower, NULL);
+	QemuFollow *follow = NULL;
+	ck_assert(qemu_follow_start(qemu_process_pidfd(process), &follower, &follow, NULL));
 	ck_assert(comes(&counts.looks));
 	qemu_follow_free(follow);
 	gint looks = counts.looks;

@@ -300,6 +300,9 @@ START_TEST(its_end_is_told)
 }
 END_TEST
 
+/* Held until the test knows what it has opened, as the engine's own is. */
+static GMutex opening;
+
 /* As the engine does when no call runs. */
 static void
 close_when_gone(gpointer data, guint what)
@@ -307,6 +310,8 @@ close_when_gone(gpointer data, guint what)
 	Fixture *f = data;
 
 	if (what & VMIFS_CHANGE_GONE) {
+		g_mutex_lock(&opening);
+		g_mutex_unlock(&opening);
 		vmifs_backend_qemu.close(f->guest);
 		changed(f, what);
 	}
@@ -321,7 +326,9 @@ START_TEST(it_may_be_closed_when_its_end_is_told)
 	set_monitor(&f, 0);
 	src.target = &f.target;
 	src.engine = &f;
+	g_mutex_lock(&opening);
 	f.guest = vmifs_backend_qemu.open(&src, NULL, NULL);
+	g_mutex_unlock(&opening);
 	ck_assert_ptr_nonnull(f.guest);
 	kill(f.target.pid, SIGKILL);
 	ck_assert(wait_for(&f, VMIFS_CHANGE_GONE));
