@@ -18,6 +18,7 @@ from debian import Failed, cache_dir, locked, need, read, run
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PAGE = 4096
+KVM_SECONDS = 20  # to boot in, where it is only tried
 # Loaded in this order, each after what it depends on; the disk first: the truth leaves over it.
 MODULES = {'virtio_pci': '', 'virtio_blk': '', 'virtio_net': '', 'veth': '', 'dummy': '', 'tun': '',
            'nbd': 'nbds_max=2'}
@@ -129,6 +130,13 @@ def add_actors(cpio, **settings):
 
 
 # QEMU ---------------------------------------------------------------------------------------------
+
+def accels(wanted):
+    """Those to try, in this order. Some hosts have a KVM that boots nothing."""
+    if wanted != 'auto':
+        return [wanted]
+    return ['kvm', 'tcg'] if os.access('/dev/kvm', os.R_OK | os.W_OK) else ['tcg']
+
 
 def connect(path, deadline):
     """To a socket that QEMU will soon have."""

@@ -23,6 +23,7 @@
 #     paused=False      not yet started: guest.qmp.call('cont')
 #     firmware=False    no kernel: stays in the firmware
 #     folder=None       a folder of the test's for its files
+#     accel='tcg'       or 'auto': KVM where that boots it
 #     actors=False      with make-guest's processes in odd states, and a disk for what they tell: guest.truth()
 #
 # guest.qmp is a monitor of the test's own (no path, so that nobody else can take it), guest.pid QEMU's
@@ -50,7 +51,7 @@ BOOT_SECONDS = 180  # on a machine that has much else to do
 HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
             'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
-            'paused': False, 'firmware': False, 'actors': False, 'folder': None}
+            'paused': False, 'accel': 'tcg', 'firmware': False, 'actors': False, 'folder': None}
 
 
 class Console:
@@ -106,6 +107,17 @@ class Guest:
         self.slots = 0
         self.monitor = f'{self.folder}/qmp' if self.options['monitor'] else None
         self.disk = f'{self.folder}/truth.tar' if self.options['actors'] else None
+        tried = parts.accels(self.options['accel'])
+        for accel in tried:
+            self.options['accel'] = accel
+            try:
+                self.start_qemu(BOOT_SECONDS if accel == tried[-1] else parts.KVM_SECONDS)
+                break
+            except mountlib.Failed:
+                if accel == tried[-1]:
+                    raise
+
+    def start_qemu(self, seconds):
         self.command = [need('qemu-system-x86_64'), *self.arguments()]
         console, console_end = socket.socketpair()
         own, own_end = socket.socketpair()
@@ -123,7 +135,7 @@ class Guest:
         try:
             self.qmp = parts.Qmp(own)
             if not self.options['firmware'] and not self.options['paused']:
-                self.wait_console()
+                self.wait_console(seconds)
         except BaseException as problem:
             self.end()
             with open(self.folder + '/qemu.log', encoding='utf-8', errors='replace') as log:
@@ -141,7 +153,7 @@ class Guest:
     def arguments(self):
         of = self.options
         machine, mem = of['machine'], of['mem']
-        words = ['-accel', 'tcg', '-cpu', of['cpu'], '-smp', str(of['smp']), '-nodefaults', '-no-user-config',
+        words = ['-accel', of['accel'], '-cpu', of['cpu'], '-smp', str(of['smp']), '-nodefaults', '-no-user-config',
                  '-display', 'none', '-m', f'{mem}M' + (f',slots={of["dimms"]},maxmem={mem + 4096}M'
                                                         if of['dimms'] else '')]
         if of['name'] is not None:
@@ -184,9 +196,9 @@ class Guest:
 
     # What it does ----------------------------------------------------------------------------------
 
-    def wait_console(self):
+    def wait_console(self, seconds=BOOT_SECONDS):
         """Its first, or after a reboot the next."""
-        self.console.until(rb'vmifs-guest: console\r?\n', BOOT_SECONDS)
+        self.console.until(rb'vmifs-guest: console\r?\n', seconds)
 
     def run(self, script, seconds=60):
         status, answer = self.console.run(script, seconds)
