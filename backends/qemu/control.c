@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * control: the order is what makes it safe: the guardian is armed before the guest is stopped, and
- * disarmed after QEMU has said that it runs again.
+ * control: the order is what makes it safe: the guardian is armed before anything is changed, and
+ * disarmed after QEMU has said that it is undone.
  */
 #include "control.h"
 
@@ -13,8 +13,11 @@
 
 struct QemuStop {
 	QemuMonitor *monitor;
-	int guard; /* -1: it did not run */
+	int guard;    /* -1: it did not run */
+	gint64 since; /* when it was told to stop */
 };
+
+/* ---- guardians ---- */
 
 static gboolean
 tell(int guard, char what, GError **error)
@@ -30,13 +33,40 @@ tell(int guard, char what, GError **error)
 	return FALSE;
 }
 
-static void
-stop_free(QemuStop *stop)
+int
+qemu_guard_arm(QemuMonitor *monitor, const json_t *words, GError **error)
 {
-	if (stop->guard >= 0)
-		close(stop->guard);
-	g_free(stop);
+	int guard;
+
+	if (!monitor->ops->guard) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "%s: nobody could let the guest run if vmifs ended",
+			    monitor->ops->name);
+		return -1;
+	}
+	guard = monitor->ops->guard(monitor, words, error);
+	if (guard < 0 || tell(guard, QEMU_GUARD_ARM, error))
+		return guard;
+	close(guard);
+	return -1;
 }
+
+gboolean
+qemu_guard_disarm(int guard, GError **error)
+{
+	gboolean good = tell(guard, QEMU_GUARD_DISARM, error);
+
+	close(guard);
+	return good;
+}
+
+void
+qemu_guard_leave(int guard)
+{
+	close(guard);
+}
+
+/* ---- a stop ---- */
 
 static gboolean
 command(QemuMonitor *monitor, const char *name, const VmifsCall *call, GError **error)
@@ -49,37 +79,46 @@ command(QemuMonitor *monitor, const char *name, const VmifsCall *call, GError **
 QemuStop *
 qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error)
 {
+	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
 	QemuStop *stop;
 	VmifsState state;
+	int guard = -1;
 
-	if (!monitor->ops->guard) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "%s: nobody could let the guest run if vmifs ended",
-			    monitor->ops->name);
-		return NULL;
-	}
 	if (!qemu_status_ask(monitor, &state, NULL, call, error))
 		return NULL;
+	if (state == VMIFS_STATE_RUNNING) {
+		guard = qemu_guard_arm(monitor, words, error);
+		if (guard < 0)
+			return NULL;
+	}
 	stop = g_new0(QemuStop, 1);
 	stop->monitor = monitor;
-	stop->guard = -1;
-	if (state != VMIFS_STATE_RUNNING)
-		return stop;
-	stop->guard = monitor->ops->guard(monitor, error);
-	if (stop->guard >= 0 && tell(stop->guard, QEMU_GUARD_ARM, error) &&
-	    command(monitor, "stop", call, error))
+	stop->guard = guard;
+	stop->since = g_get_monotonic_time();
+	if (guard < 0 || command(monitor, "stop", call, error))
 		return stop;
 	/* It may have been heard. */
-	stop_free(stop);
+	qemu_guard_leave(guard);
+	g_free(stop);
 	return NULL;
 }
 
 gboolean
-qemu_stop_end(QemuStop *stop, const VmifsCall *call, GError **error)
+qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error)
 {
-	gboolean good = stop->guard < 0 || (command(stop->monitor, "cont", call, error) &&
-					    tell(stop->guard, QEMU_GUARD_DISARM, error));
+	gint64 stood = 0;
+	gboolean good = TRUE;
 
-	stop_free(stop);
+	if (stop->guard >= 0) {
+		good = command(stop->monitor, "cont", call, error);
+		stood = g_get_monotonic_time() - stop->since;
+		if (good)
+			good = qemu_guard_disarm(stop->guard, error);
+		else
+			qemu_guard_leave(stop->guard);
+	}
+	g_free(stop);
+	if (good && ret_us)
+		*ret_us = stood;
 	return good;
 }

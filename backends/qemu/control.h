@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * control: stopping a guest for a moment, for vmifs's own sake, such that it runs again however
- * vmifs ends: a guardian, a process in a session of its own, lets it run when the pipe to vmifs
- * breaks. What a user stops is not guarded (qemu_status_set()): that outlives vmifs.
+ * control: what vmifs changes of a guest for a moment, for its own sake, such that it is undone
+ * however vmifs ends: a guardian, a process in a session of its own, says the words that undo it
+ * when the pipe to vmifs breaks. What a user stops is not guarded (qemu_status_set()): that
+ * outlives vmifs.
  */
 #pragma once
 
@@ -10,22 +11,42 @@
 
 #include "socket.h"
 
+/* Starts a guardian and arms it. words: (borrowed) an array of {"execute": ..., "arguments": ...},
+ * said in that order, and once more where one of them is refused. Returns: (full) it is armed; -1
+ * with UNSUPPORTED where this way to the monitor has none, or IO. */
+int
+qemu_guard_arm(QemuMonitor *monitor, const json_t *words, GError **error);
+/* It has nothing to do any more. guard: (taken). FALSE with IO: it may act. */
+gboolean
+qemu_guard_disarm(int guard, GError **error);
+/* It acts now. guard: (taken) */
+void
+qemu_guard_leave(int guard);
+
 typedef struct QemuStop QemuStop;
 
 /* A guest that does not run is left as it is. UNSUPPORTED where this way to the monitor has no
  * guardian. (full) NULL with error: the guest runs as before, or soon will. */
 QemuStop *
 qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error);
-/* Lets it run on if it did before. stop: (taken). FALSE with error: the guardian goes on trying. */
+/* Lets it run on if it did before. stop: (taken). ret_us: for how long it stood still, at most; 0
+ * when it did not run. FALSE with error: the guardian goes on trying. */
 gboolean
-qemu_stop_end(QemuStop *stop, const VmifsCall *call, GError **error);
+qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error);
 
-/* ---- guard.c: the guardian of a monitor with a socket ---- */
+/* ---- guard.c: guardians ---- */
 
-/* Starts one. pin: the descriptor that a unix address goes by, or -1. Returns: (full) the pipe's
- * end: QEMU_GUARD_ARM written to it, and then closing it, makes the guest run; -1 with error. */
+/* How one reaches QEMU: by a monitor's socket, or by a program that is run with each of the words
+ * as its last argument, and prints what QEMU said. */
+typedef struct {
+	const QemuAddress *address; /* (nullable) */
+	int pin;                    /* the descriptor that a unix address goes by, or -1 */
+	const char *const *program; /* (nullable) its path, its arguments, NULL */
+} QemuGuardWay;
+
+/* Starts one; as qemu_guard_arm() has it, but not yet armed. */
 int
-qemu_guard_start(const QemuAddress *address, int pin, GError **error);
+qemu_guard_start(const QemuGuardWay *way, const json_t *words, GError **error);
 
 #define QEMU_GUARD_ARM 'a'
 #define QEMU_GUARD_DISARM 'd'

@@ -10,6 +10,9 @@ QemuLibvirt *
 qemu_libvirt_ref(QemuLibvirt *libvirt);
 void
 qemu_libvirt_unref(QemuLibvirt *libvirt);
+/* (borrowed) */
+const char *
+qemu_libvirt_uri(const QemuLibvirt *libvirt);
 
 /* For each thread that calls libvirt, which may write to a daemon that has hung up: without this
  * the signal would end us, where the program does not ignore it. */

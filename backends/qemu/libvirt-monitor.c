@@ -5,6 +5,7 @@
  * thread of its own, which the asker leaves behind when its time is over. A monitor has one such
  * thread at a time; what is asked meanwhile waits, and is told that it did.
  */
+#include "control.h"
 #include "json.h"
 #include "libvirt-connection.h"
 
@@ -326,6 +327,26 @@ passage_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call,
 	return collect(job, asks, call, error);
 }
 
+/* The guardian is a copy of a process with threads, in which libvirt's library cannot be used. */
+static int
+passage_guard(QemuMonitor *monitor, const json_t *words, GError **error)
+{
+	const Passage *self = (const Passage *) monitor;
+	g_autofree char *virsh = g_find_program_in_path("virsh");
+	const char *const program[] = {
+		virsh,      "-q", "-c", qemu_libvirt_uri(self->libvirt), "qemu-monitor-command",
+		self->uuid, NULL
+	};
+	const QemuGuardWay way = { .pin = -1, .program = program };
+
+	if (virsh)
+		return qemu_guard_start(&way, words, error);
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "libvirt's virsh is not installed, which would let the guest run if "
+			    "vmifs ended");
+	return -1;
+}
+
 static void
 passage_free(QemuMonitor *monitor)
 {
@@ -335,6 +356,7 @@ passage_free(QemuMonitor *monitor)
 static const QemuMonitorOps passage_ops = {
 	.name = "libvirt",
 	.ask = passage_ask,
+	.guard = passage_guard,
 	.free = passage_free,
 };
 

@@ -64,6 +64,12 @@ qemu_libvirt_unref(QemuLibvirt *self)
 	g_free(self);
 }
 
+const char *
+qemu_libvirt_uri(const QemuLibvirt *self)
+{
+	return self->uri;
+}
+
 static void
 tell_change(QemuLibvirt *self)
 {

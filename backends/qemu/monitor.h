@@ -38,7 +38,7 @@ typedef struct {
 	gboolean (*ask)(QemuMonitor *self, QemuAsk *asks, gsize n, const VmifsCall *call,
 			GError **error);
 	/* Optional: see qemu_guard_start(). */
-	int (*guard)(QemuMonitor *self, GError **error);
+	int (*guard)(QemuMonitor *self, const json_t *words, GError **error);
 	void (*free)(QemuMonitor *self);
 } QemuMonitorOps;
 

@@ -402,11 +402,12 @@ qmp_free(QemuMonitor *monitor)
 }
 
 static int
-qmp_guard(QemuMonitor *monitor, GError **error)
+qmp_guard(QemuMonitor *monitor, const json_t *words, GError **error)
 {
 	const Qmp *self = (const Qmp *) monitor;
+	const QemuGuardWay way = { .address = &self->name, .pin = self->pin };
 
-	return qemu_guard_start(&self->name, self->pin, error);
+	return qemu_guard_start(&way, words, error);
 }
 
 static const QemuMonitorOps qmp_ops = {

@@ -7,6 +7,7 @@
 
 #include <fake-qemu.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vmifs/error.h>
@@ -61,11 +62,13 @@ START_TEST(it_runs_on_after_a_stop)
 {
 	const FakeQemu how = { .session = RUNS OBEYS };
 	Guest guest;
+	gint64 stood;
 	setup(&guest, &how, FALSE);
 	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
 	ck_assert_ptr_nonnull(stop);
 	has_heard(&guest, "query-status stop ");
-	ck_assert(qemu_stop_end(stop, NULL, NULL));
+	ck_assert(qemu_stop_end(stop, &stood, NULL, NULL));
+	ck_assert_int_ge(stood, 300 * 1000);
 	/* The guardian has seen that nothing is left to do. */
 	has_heard(&guest, "query-status stop cont ");
 	teardown(&guest);
@@ -79,7 +82,9 @@ START_TEST(a_users_pause_is_left_alone)
 	setup(&guest, &how, FALSE);
 	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
 	ck_assert_ptr_nonnull(stop);
-	ck_assert(qemu_stop_end(stop, NULL, NULL));
+	gint64 stood;
+	ck_assert(qemu_stop_end(stop, &stood, NULL, NULL));
+	ck_assert_int_eq(stood, 0);
 	has_heard(&guest, "query-status ");
 	teardown(&guest);
 }
@@ -133,9 +138,62 @@ START_TEST(what_vmifs_could_not_do_the_guardian_does)
 	setup(&guest, &how, FALSE);
 	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
 	ck_assert_ptr_nonnull(stop);
-	ck_assert(!qemu_stop_end(stop, NULL, NULL));
+	ck_assert(!qemu_stop_end(stop, NULL, NULL, NULL));
 	hears(&guest, "query-status stop cont cont ");
 	teardown(&guest);
+}
+END_TEST
+
+START_TEST(what_is_refused_is_said_again)
+{
+	const FakeQemu how = { .session = RUNS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
+					       "qmp cont\n\t!GenericError no\n"
+					       "qmp cont\n\t{}\n" };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
+	ck_assert(!qemu_stop_end(stop, NULL, NULL, NULL));
+	hears(&guest, "query-status stop cont cont cont ");
+	has_heard(&guest, "query-status stop cont cont cont ");
+	teardown(&guest);
+}
+END_TEST
+
+/* A program that notes what it is told, and has QEMU refuse the first. */
+START_TEST(a_guardian_can_run_a_program)
+{
+	g_autofree char *folder = g_dir_make_tmp("vmifs-test-XXXXXX", NULL);
+	g_autofree char *program = g_build_filename(folder, "program", NULL);
+	g_autofree char *notes = g_build_filename(folder, "notes", NULL);
+	g_autofree char *script = g_strdup_printf("#!/bin/sh\n[ -e %s ] && w=return || w=error\n"
+						  "echo \"$@\" >>%s\necho \"{\\\"$w\\\": {}}\"\n",
+						  notes, notes);
+	const char *const call[] = { program, "tell", "web1", NULL };
+	const QemuGuardWay way = { .pin = -1, .program = call };
+	json_auto_t *words = json_pack("[{s:s}, {s:s, s:{s:i}}]", "execute", "one", "execute",
+				       "two", "arguments", "a", 1);
+	g_autofree char *told = NULL;
+	const char *wanted = "tell web1 {\"execute\":\"one\"}\n"
+			     "tell web1 {\"execute\":\"two\",\"arguments\":{\"a\":1}}\n"
+			     "tell web1 {\"execute\":\"one\"}\n"
+			     "tell web1 {\"execute\":\"two\",\"arguments\":{\"a\":1}}\n";
+
+	ck_assert(g_file_set_contents(program, script, -1, NULL));
+	ck_assert_int_eq(chmod(program, 0700), 0);
+	int guard = qemu_guard_start(&way, words, NULL);
+	ck_assert_int_ge(guard, 0);
+	ck_assert_int_eq(write(guard, &(char){ QEMU_GUARD_ARM }, 1), 1);
+	ck_assert(!g_file_test(notes, G_FILE_TEST_EXISTS));
+	qemu_guard_leave(guard);
+	for (int i = 0; i < 300 && g_strcmp0(told, wanted) != 0; i++) {
+		g_usleep(20 * 1000);
+		g_clear_pointer(&told, g_free);
+		g_file_get_contents(notes, &told, NULL, NULL);
+	}
+	ck_assert_str_eq(told, wanted);
+	unlink(program);
+	unlink(notes);
+	rmdir(folder);
 }
 END_TEST
 
@@ -175,6 +233,8 @@ control_suite(void)
 	tcase_add_loop_test(tcase, it_runs_again_when_vmifs_is_killed, 0, 2);
 	tcase_add_test(tcase, signals_to_all_do_not_end_the_guardian);
 	tcase_add_test(tcase, what_vmifs_could_not_do_the_guardian_does);
+	tcase_add_test(tcase, what_is_refused_is_said_again);
+	tcase_add_test(tcase, a_guardian_can_run_a_program);
 	tcase_add_test(tcase, by_tcp_as_well);
 	tcase_add_test(tcase, without_a_guardian_nothing_is_stopped);
 	suite_add_tcase(s, tcase);
