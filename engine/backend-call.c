@@ -308,6 +308,21 @@ vmifs_backend_set_state(VmifsConnection *connection, VmifsState wanted, const Vm
 	return set;
 }
 
+gboolean
+vmifs_backend_take_snapshot(VmifsConnection *connection, VmifsPictureWriter *out,
+			    const VmifsCall *call, GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
+
+	if (!backend->snapshot)
+		return unsupported(connection, "takes no snapshots", error);
+	if (!enter(connection, error))
+		return FALSE;
+	gboolean taken = backend->snapshot(connection->instance, out, call, error);
+	vmifs_connection_leave(connection);
+	return taken;
+}
+
 /* ---- about it ---- */
 
 GBytes *

@@ -65,6 +65,11 @@ gboolean
 vmifs_backend_set_state(VmifsConnection *connection, VmifsState wanted, const VmifsCall *call,
 			GError **error);
 
+/* Without that op: UNSUPPORTED. */
+gboolean
+vmifs_backend_take_snapshot(VmifsConnection *connection, VmifsPictureWriter *out,
+			    const VmifsCall *call, GError **error);
+
 /* (full) NULL: there is none. */
 GBytes *
 vmifs_backend_note(VmifsConnection *connection, const char *owner);
