@@ -17,18 +17,23 @@
 #include <unistd.h>
 
 #define MAX_MAPPINGS 1000000
-#define MAX_FDS 65536 /* of a process, that are looked at */
+#define MAX_HEAD 128 /* of a line, before its path */
+#define MAX_FDS 4096 /* of a process, that are looked at: QEMU opens its memory early */
 
 /* ---- the text ---- */
 
+/* line: of len bytes, and not of all that follows: sscanf(3) measures first what it is given. */
 static gboolean
-parse_line(const char *line, QemuMapping *ret)
+parse_line(const char *line, gsize len, QemuMapping *ret)
 {
 	guint64 start, end, offset, inode;
 	guint dev_major, dev_minor;
-	char perms[5];
+	char head[MAX_HEAD], perms[5];
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64, &start, &end,
+	len = MIN(len, sizeof head - 1);
+	memcpy(head, line, len);
+	head[len] = '\0';
+	if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64, &start, &end,
 		   perms, &offset, &dev_major, &dev_minor, &inode) != 7 ||
 	    start >= end || strlen(perms) != 4)
 		return FALSE;
@@ -51,15 +56,15 @@ qemu_maps_parse(const char *text)
 	GArray *maps = g_array_new(FALSE, FALSE, sizeof(QemuMapping));
 	guint64 end = 0;
 
-	while (text && *text && maps->len < MAX_MAPPINGS) {
+	while (*text && maps->len < MAX_MAPPINGS) {
+		gsize len = strcspn(text, "\n");
 		QemuMapping mapping;
 		/* In order, or this is no text of the kernel's. */
-		if (parse_line(text, &mapping) && mapping.start >= end) {
+		if (parse_line(text, len, &mapping) && mapping.start >= end) {
 			g_array_append_val(maps, mapping);
 			end = mapping.start + mapping.len;
 		}
-		text = strchr(text, '\n');
-		text += text != NULL;
+		text += len + (text[len] == '\n');
 	}
 	return maps;
 }
@@ -159,11 +164,31 @@ qemu_maps_signature(const GArray *maps, guint64 min_len)
 
 /* ---- the file ---- */
 
+/* Which device a file is of is told differently by some file systems; its number is not. */
 static gboolean
-is_its_file(const QemuMapping *mapping, const struct stat *st)
+is_its_file(const QemuMapping *mapping, gboolean any_device, const struct stat *st)
 {
-	return st->st_ino == mapping->inode && major(st->st_dev) == mapping->dev_major &&
-	       minor(st->st_dev) == mapping->dev_minor;
+	return S_ISREG(st->st_mode) && st->st_ino == mapping->inode &&
+	       (any_device || (major(st->st_dev) == mapping->dev_major &&
+			       minor(st->st_dev) == mapping->dev_minor));
+}
+
+/* What it is the process decides, and from one moment to the next: so it is held and looked at
+ * before it is opened, which of a device would do something. */
+static int
+open_if_its(const QemuMapping *mapping, gboolean any_device, int dir, const char *name)
+{
+	int held = openat(dir, name, O_PATH | O_CLOEXEC), fd = -1;
+	struct stat st;
+
+	if (held < 0)
+		return -1;
+	if (fstat(held, &st) == 0 && is_its_file(mapping, any_device, &st)) {
+		g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", held);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	}
+	close(held);
+	return fd;
 }
 
 static int
@@ -171,15 +196,8 @@ open_map_file(const QemuMapping *mapping, int dir)
 {
 	g_autofree char *name = g_strdup_printf("map_files/%" PRIx64 "-%" PRIx64, mapping->start,
 						mapping->start + mapping->len);
-	struct stat st;
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	/* Which device a file is of is told differently by some file systems; its number is not. */
-	if (fd >= 0 && (fstat(fd, &st) || st.st_ino != mapping->inode)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return open_if_its(mapping, TRUE, dir, name);
 }
 
 static int
@@ -195,16 +213,8 @@ open_one_of_fds(const QemuMapping *mapping, int dir)
 		return -1;
 	}
 	for (guint i = 0; i < MAX_FDS && found < 0 && (entry = readdir(stream)); i++) {
-		struct stat st;
-		if (entry->d_name[0] == '.' || fstatat(fds, entry->d_name, &st, 0) ||
-		    !S_ISREG(st.st_mode) || !is_its_file(mapping, &st))
-			continue;
-		found = openat(fds, entry->d_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		/* The number may be another file's by now. */
-		if (found >= 0 && (fstat(found, &st) || !is_its_file(mapping, &st))) {
-			close(found);
-			found = -1;
-		}
+		if (entry->d_name[0] != '.')
+			found = open_if_its(mapping, FALSE, fds, entry->d_name);
 	}
 	closedir(stream);
 	return found;

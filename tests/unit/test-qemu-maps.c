@@ -4,9 +4,11 @@
 #include <other-process.h>
 #include <unit.h>
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -72,6 +74,23 @@ START_TEST(lines_that_are_none_are_passed_over)
 				"5000-6000 r--p 0 0:0 0");
 	ck_assert_uint_eq(maps->len, 2);
 	ck_assert_uint_eq(qemu_maps_find(maps, 0x5000)->len, 0x1000);
+}
+END_TEST
+
+/* As many as a process may have, of files with long names: quadratic, it would take a minute. */
+START_TEST(many_lines_take_no_longer_each)
+{
+	g_autoptr(GString) many = g_string_new(NULL);
+	g_autofree char *path = g_strnfill(600, 'x');
+
+	for (guint i = 1; i <= 65530; i++)
+		g_string_append_printf(many, "%x000-%x000 r--p 00000000 fe:00 %u /%s\n", i, i + 1,
+				       i, path);
+	clock_t start = clock();
+	g_autoptr(GArray) maps = qemu_maps_parse(many->str);
+	ck_assert_uint_eq(maps->len, 65530);
+	ck_assert_uint_eq(qemu_maps_find(maps, 65530ull << 12)->inode, 65530);
+	ck_assert_int_lt(clock() - start, 3 * CLOCKS_PER_SEC);
 }
 END_TEST
 
@@ -162,6 +181,25 @@ check_backing(OtherKind kind, QemuBackingKind expected, gboolean has_file)
 	close(fd);
 }
 
+/* What lies there may be a device by the time it is opened. */
+START_TEST(devices_behind_memory_are_not_opened)
+{
+	g_autoptr(QemuProcess) process = qemu_process_open(getpid(), 0, FALSE, NULL);
+	int device = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	const guint8 *memory = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, device, 0);
+	QemuBacking backing;
+
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	g_autofree char *own = qemu_process_maps(process, NULL);
+	g_autoptr(GArray) maps = qemu_maps_parse(own);
+	ck_assert(qemu_maps_backing(maps, (guintptr) memory, PAGE, &backing));
+	ck_assert_int_eq(backing.kind, QEMU_BACKING_PRIVATE);
+	ck_assert_int_eq(qemu_backing_open(&backing, process), -1);
+	munmap((gpointer) memory, PAGE);
+	close(device);
+}
+END_TEST
+
 START_TEST(files_behind_memory_are_opened)
 {
 	check_backing(OTHER_ANONYMOUS, QEMU_BACKING_ANONYMOUS, FALSE);
@@ -180,9 +218,11 @@ maps_suite(void)
 
 	tcase_add_test(tcase, lines_are_understood);
 	tcase_add_test(tcase, lines_that_are_none_are_passed_over);
+	tcase_add_test(tcase, many_lines_take_no_longer_each);
 	tcase_add_test(tcase, a_range_has_one_backing_or_none);
 	if (!HAS_SHADOW)
 		tcase_add_test(tcase, signature_changes_when_memory_is_plugged_and_not_else);
+	tcase_add_test(tcase, devices_behind_memory_are_not_opened);
 	tcase_add_test(tcase, files_behind_memory_are_opened);
 	suite_add_tcase(suite, tcase);
 	return suite;
