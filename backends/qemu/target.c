@@ -11,7 +11,6 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,7 +19,9 @@
 /* Of arguments; Linux takes up to 6 MiB, libvirt gives some 10 KiB. */
 #define MAX_ARGUMENTS (1 << 20)
 #define MAX_STAT 1024
-#define MAX_PROGRAM (1 << 30)
+/* Of a program: what it says is in front of what only debuggers want. */
+#define MAX_PROGRAM ((gsize) 128 << 20)
+#define PIECE ((gsize) 256 << 10)
 
 /* ---- /proc/PID ---- */
 
@@ -76,24 +77,27 @@ parse_start_time(const char *stat, guint64 *ret)
 	return TRUE;
 }
 
-/* Does the program say of itself, to those who ask for its version, that it is QEMU? */
+/* Does the program say of itself, to those who ask for its version, that it is QEMU? Read, not
+ * mapped: whoever owns it may make it shorter once it does not run. */
 static gboolean
 program_is_qemu(int proc)
 {
 	static const char words[] = "QEMU emulator version ";
+	const gsize keep = sizeof words - 2; /* of one piece for the next */
 	int fd = openat(proc, "exe", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
+	g_autofree char *piece = g_malloc(keep + PIECE);
+	gsize kept = 0, total = 0;
 	gboolean is = FALSE;
+	gssize n;
 
 	if (fd < 0)
 		return FALSE;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-	    st.st_size <= MAX_PROGRAM) {
-		gsize len = (gsize) st.st_size;
-		char *program = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-		is = program != MAP_FAILED && memmem(program, len, words, strlen(words));
-		if (program != MAP_FAILED)
-			munmap(program, len);
+	while (!is && total < MAX_PROGRAM && (n = read(fd, piece + kept, PIECE)) > 0) {
+		gsize len = kept + (gsize) n;
+		is = memmem(piece, len, words, strlen(words)) != NULL;
+		kept = MIN(len, keep);
+		memmove(piece, piece + len - kept, kept);
+		total += (gsize) n;
 	}
 	close(fd);
 	return is;
