@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+/* Of things with an id: each is looked up among all. No machine has as many. */
+#define MAX_IDS 4096
+/* Sockets to try: each may take its time to say nothing. */
+#define MAX_MONITORS 16
+#define MAX_UNUSABLE 1024 /* bytes of what is said of others */
+
 typedef struct {
 	QemuArgs *args;
 	GHashTable *chardevs; /* QemuWords by id */
@@ -98,7 +104,7 @@ take_object(Parse *parse, const char *value)
 	const char *type = qemu_words_get(words, "qom-type");
 	const char *id = qemu_words_get(words, "id");
 
-	if (!type || !id)
+	if (!type || !id || g_hash_table_size(parse->objects) >= MAX_IDS)
 		return;
 	g_hash_table_replace(parse->objects, g_strdup(id), g_strdup(type));
 	if (g_str_equal(type, "secret") && g_str_equal(id, "masterKey0"))
@@ -178,14 +184,21 @@ refuse_socket(const QemuWords *words, const char **ret_path)
 }
 
 static void
+add_unusable(Parse *parse, const char *what, const char *why)
+{
+	if (parse->args->unusable->len < MAX_UNUSABLE)
+		g_string_append_printf(parse->args->unusable, "%.200s: %s\n", what, why);
+}
+
+static void
 add_monitor(Parse *parse, const char *what, const QemuWords *words)
 {
 	const char *path = NULL;
 	const char *why = words ? refuse_socket(words, &path) : "no such character device";
 
 	if (why)
-		g_string_append_printf(parse->args->unusable, "%s: %s\n", what, why);
-	else
+		add_unusable(parse, what, why);
+	else if (parse->args->monitors->len < MAX_MONITORS)
 		g_ptr_array_add(parse->args->monitors, g_strdup(path));
 }
 
@@ -195,7 +208,7 @@ take_chardev(Parse *parse, const char *value)
 	QemuWords *words = qemu_words_new(value, "backend");
 	const char *id = qemu_words_get(words, "id");
 
-	if (id)
+	if (id && g_hash_table_size(parse->chardevs) < MAX_IDS)
 		g_hash_table_replace(parse->chardevs, g_strdup(id), words);
 	else
 		qemu_words_free(words);
@@ -219,22 +232,23 @@ take_qmp(Parse *parse, const char *value)
 		g_ptr_array_add(parse->controls, g_strdup(value + strlen("chardev:")));
 		return;
 	}
+	g_autofree char *what = g_strconcat("-qmp ", value, NULL);
 	if (!g_str_has_prefix(value, "unix:")) {
-		g_string_append_printf(parse->args->unusable, "-qmp %s: no unix socket\n", value);
+		add_unusable(parse, what, "no unix socket");
 		return;
 	}
 	g_autofree char *text = g_strconcat("socket,path=", value + strlen("unix:"), NULL);
 	g_autoptr(QemuWords) words = qemu_words_new(text, "backend");
-	g_autofree char *what = g_strconcat("-qmp ", value, NULL);
 	add_monitor(parse, what, words);
 }
 
 static void
 take_monitor(Parse *parse, const char *value)
 {
+	g_autofree char *what = g_strconcat("-monitor ", value, NULL);
+
 	if (!g_str_equal(value, "none"))
-		g_string_append_printf(parse->args->unusable,
-				       "-monitor %s: for people, not for programs\n", value);
+		add_unusable(parse, what, "for people, not for programs");
 }
 
 static void

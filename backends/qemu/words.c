@@ -8,6 +8,9 @@
 #include <jansson.h>
 #include <string.h>
 
+/* That differ: no option has as many, and each is looked for among all that were. */
+#define MAX_KEYS 256
+
 struct QemuWords {
 	GHashTable *values; /* of char * by char * */
 };
@@ -31,7 +34,11 @@ next_word(const char **at)
 static void
 put(QemuWords *words, const char *key, gsize key_len, const char *value)
 {
-	g_hash_table_insert(words->values, g_strndup(key, key_len), g_strdup(value));
+	g_autofree char *name = g_strndup(key, key_len);
+
+	if (g_hash_table_size(words->values) < MAX_KEYS ||
+	    g_hash_table_contains(words->values, name))
+		g_hash_table_insert(words->values, g_steal_pointer(&name), g_strdup(value));
 }
 
 static void

@@ -274,6 +274,28 @@ START_TEST(arguments_cut_short_are_taken_as_far_as_they_go)
 }
 END_TEST
 
+/* Whoever wrote them may want us to be busy with them. */
+START_TEST(of_arguments_without_end_some_are_taken)
+{
+	g_autoptr(GString) bytes = g_string_new("q");
+	g_autoptr(GString) keys = g_string_new("q35");
+
+	g_string_append_c(bytes, '\0');
+	for (guint i = 0; i < 1000; i++) {
+		g_string_append_printf(keys, ",key%u=x", i);
+		g_string_append_printf(bytes, "-qmp%cunix:/run/%u,server=on%c", 0, i, 0);
+		g_string_append_printf(bytes, "-qmp%ctcp:localhost:%u,server=on%c", 0, i, 0);
+	}
+	g_string_append_printf(bytes, "-machine%c%s,memory-backend=late%c", 0, keys->str, 0);
+	g_autoptr(QemuArgs) args = qemu_args_parse(bytes->str, bytes->len);
+	ck_assert_uint_eq(args->monitors->len, 16);
+	ck_assert_str_eq(monitor(args, 15), "/run/15");
+	ck_assert_uint_lt(args->unusable->len, 2048);
+	ck_assert_str_eq(args->machine, "q35");
+	ck_assert_ptr_null(args->memdev);
+}
+END_TEST
+
 START_TEST(qemu_is_told_by_its_program_and_arguments)
 {
 #define OPTIONS                                                                                    \
@@ -320,6 +342,7 @@ make_suite(void)
 	tcase_add_test(tests, guest_of_libvirt_is_known_as_such);
 	tcase_add_test(tests, guest_whose_memory_is_encrypted_says_with_what);
 	tcase_add_test(tests, arguments_cut_short_are_taken_as_far_as_they_go);
+	tcase_add_test(tests, of_arguments_without_end_some_are_taken);
 	tcase_add_test(tests, qemu_is_told_by_its_program_and_arguments);
 	suite_add_tcase(suite, tests);
 	return suite;
