@@ -14,12 +14,14 @@
 #define MAX_ROOT 4096                 /* of RSDT and XSDT: 500 tables */
 #define MAX_TABLE ((guint32) 1 << 20) /* a DSDT with many devices has 100 kB */
 #define MAX_ENTRIES 64                /* that are looked at */
+#define MAX_LOOK ((gsize) 64 << 20)   /* bytes of all tables, and what looks like one */
 #define NEAR_END ((guint64) 128 << 20)
 #define PART ((gsize) 64 << 10)
 
 typedef struct {
 	QemuReadPa read;
 	gpointer user;
+	gsize left; /* bytes of tables that may still be read: a guest can make up millions */
 } Memory;
 
 static gboolean
@@ -34,19 +36,21 @@ sums_to_zero(const guint8 *bytes, gsize len)
 
 /* A whole table of at most max bytes. Returns: (full) NULL when there is none. */
 static guint8 *
-read_table(const Memory *memory, guint64 pa, guint32 max, guint32 *ret_len)
+read_table(Memory *memory, guint64 pa, guint32 max, guint32 *ret_len)
 {
 	guint8 header[HEADER];
 
-	if (!memory->read(memory->user, pa, header, sizeof header))
+	if (memory->left < HEADER || !memory->read(memory->user, pa, header, sizeof header))
 		return NULL;
+	memory->left -= HEADER;
 	for (guint i = 0; i < 4; i++) {
 		if (!g_ascii_isupper(header[i]) && !g_ascii_isdigit(header[i]))
 			return NULL;
 	}
 	guint32 len = vmifs_load_u32(header + 4);
-	if (len < HEADER || len > max)
+	if (len < HEADER || len > max || len > memory->left)
 		return NULL;
+	memory->left -= len;
 	g_autofree guint8 *table = g_malloc(len);
 	if (!memory->read(memory->user, pa, table, len) || !sums_to_zero(table, len))
 		return NULL;
@@ -56,7 +60,7 @@ read_table(const Memory *memory, guint64 pa, guint32 max, guint32 *ret_len)
 
 /* Is there a root table that leads to two others at least? */
 static gboolean
-is_root(const Memory *memory, guint64 pa)
+is_root(Memory *memory, guint64 pa)
 {
 	guint32 len, other_len;
 	g_autofree guint8 *root = read_table(memory, pa, MAX_ROOT, &len);
@@ -82,7 +86,7 @@ is_where_it_should_be(guint64 pa, guint64 low)
 
 /* The root table that an RSDP leads to. */
 static guint64
-follow_pointer(const Memory *memory, guint64 low)
+follow_pointer(Memory *memory, guint64 low)
 {
 	guint8 area[LOW_TO - LOW_FROM];
 
@@ -105,7 +109,7 @@ follow_pointer(const Memory *memory, guint64 low)
 
 /* A root table that begins in the part at pa. */
 static guint64
-search_part(const Memory *memory, guint64 pa, guint8 *part)
+search_part(Memory *memory, guint64 pa, guint8 *part)
 {
 	const guint8 *end = part + PART, *name = part;
 
@@ -123,7 +127,7 @@ search_part(const Memory *memory, guint64 pa, guint8 *part)
 
 /* The root table itself, by its name: below 1 MiB, then at the end of that RAM. */
 static guint64
-search(const Memory *memory, guint64 low)
+search(Memory *memory, guint64 low)
 {
 	g_autofree guint8 *part = g_malloc(PART);
 	guint64 to = low / PART * PART, from = to > NEAR_END ? to - NEAR_END : 0, found = 0;
@@ -138,7 +142,7 @@ search(const Memory *memory, guint64 low)
 guint64
 qemu_acpi_find(QemuReadPa read, gpointer user, guint64 low)
 {
-	const Memory memory = { read, user };
+	Memory memory = { read, user, MAX_LOOK };
 	guint64 pa = follow_pointer(&memory, low);
 
 	return pa ? pa : search(&memory, low);

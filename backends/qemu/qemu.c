@@ -17,6 +17,8 @@
 
 /* The monitor's part of opening. */
 #define FIRST_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
+/* For guesses, which a guest can make go wrong again and again. */
+#define GUESS_PATIENCE (5 * G_TIME_SPAN_SECOND)
 /* Whether it runs; others are asked for it all the time. */
 #define STATE_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 #define LOOK_INTERVAL G_TIME_SPAN_SECOND
@@ -77,13 +79,16 @@ read_maps(Qemu *self, GError **error)
 static GArray *
 guess_pieces(Qemu *self, const GError *silent, char **ret_how, GError **error)
 {
+	VmifsCall call = { .deadline = g_get_monotonic_time() + GUESS_PATIENCE,
+			   .cancelled = &self->cancelled };
 	g_autoptr(GArray) maps = read_maps(self, error);
 	g_autofree char *how = NULL;
 	GArray *pieces;
 
 	if (!maps)
 		return NULL;
-	if (!qemu_rules_find(self->target->args, self->process, maps, &pieces, &how, error)) {
+	if (!qemu_rules_find(self->target->args, self->process, maps, &pieces, &how, &call,
+			     error)) {
 		g_prefix_error(error, "where its memory lies is unknown: monitor: %s; without it: ",
 			       silent->message);
 		return NULL;

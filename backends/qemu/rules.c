@@ -280,7 +280,7 @@ find_machine(const QemuArgs *args)
 /* Every split with every choice of places. */
 static gboolean
 try_all(const Machine *machine, GArray *stripes, guint64 ram, guint64 limit, QemuProcess *process,
-	const GArray *maps, GArray **ret_pieces, guint64 *ret_proof)
+	const GArray *maps, GArray **ret_pieces, guint64 *ret_proof, const VmifsCall *call)
 {
 	guint64 splits[G_N_ELEMENTS(machine->splits)];
 	guint n_splits = find_splits(machine, ram, limit, splits), n_tries = 0;
@@ -293,13 +293,13 @@ try_all(const Machine *machine, GArray *stripes, guint64 ram, guint64 limit, Qem
 				return TRUE;
 			}
 		}
-	} while (++n_tries < MAX_TRIES && next_choice(stripes));
+	} while (++n_tries < MAX_TRIES && vmifs_call_check(call, NULL) && next_choice(stripes));
 	return FALSE;
 }
 
 gboolean
 qemu_rules_find(const QemuArgs *args, QemuProcess *process, const GArray *maps, GArray **ret_pieces,
-		char **ret_how, GError **error)
+		char **ret_how, const VmifsCall *call, GError **error)
 {
 	const Machine *machine = find_machine(args);
 	g_autoptr(GArray) stripes = g_array_new(FALSE, FALSE, sizeof(Stripe));
@@ -317,7 +317,7 @@ qemu_rules_find(const QemuArgs *args, QemuProcess *process, const GArray *maps, 
 			return refuse(error, "no rules are known of so much memory");
 	}
 	if (!try_all(machine, stripes, ram, args->max_ram_below_4g, process, maps, ret_pieces,
-		     &proof))
+		     &proof, call))
 		return refuse(error,
 			      "no layout of its %" G_GUINT64_FORMAT
 			      " MiB agrees with the firmware's tables (ACPI) in it",

@@ -13,9 +13,10 @@
 G_BEGIN_DECLS
 
 /* pieces: (full) RAM alone, no ROM. how: (full) for info: what was assumed, and what proves it. On
- * failure SOURCE: what there is no rule for, or what did not agree. */
+ * failure SOURCE: what there is no rule for, or what did not agree as long as the call
+ * lasted. */
 gboolean
 qemu_rules_find(const QemuArgs *args, QemuProcess *process, const GArray *maps, GArray **ret_pieces,
-		char **ret_how, GError **error);
+		char **ret_how, const VmifsCall *call, GError **error);
 
 G_END_DECLS

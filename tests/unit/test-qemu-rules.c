@@ -98,7 +98,7 @@ find(const Guest *guest, GError **error)
 	g_autoptr(GArray) maps = qemu_maps_parse(text);
 	GArray *pieces = NULL;
 
-	if (!qemu_rules_find(guest->args, guest->process, maps, &pieces, &how, error))
+	if (!qemu_rules_find(guest->args, guest->process, maps, &pieces, &how, NULL, error))
 		return NULL;
 	ck_assert_ptr_nonnull(strstr(how, "ACPI"));
 	return pieces;
@@ -248,6 +248,7 @@ typedef struct {
 	guint8 *bytes;
 	gsize len;
 	guint n_reads;
+	gsize n_bytes;
 } Memory;
 
 static gboolean
@@ -256,6 +257,7 @@ read_memory(gpointer user, guint64 pa, gpointer buf, gsize len)
 	Memory *memory = user;
 
 	memory->n_reads++;
+	memory->n_bytes += len;
 	if (pa > memory->len || len > memory->len - pa)
 		return FALSE;
 	memcpy(buf, memory->bytes + pa, len);
@@ -276,6 +278,18 @@ START_TEST(made_up_tables_cost_little)
 	}
 	ck_assert_uint_eq(qemu_acpi_find(read_memory, &memory, memory.len), 0);
 	ck_assert_uint_lt(memory.n_reads, 100 * memory.len / 4096);
+	/* The longest table that may be, which is none, everywhere; a root of such each page. */
+	memory.n_bytes = 0;
+	for (gsize at = 0; at + 4096 <= memory.len; at += 4096) {
+		guint8 *root = memory.bytes + at;
+		for (gsize i = 36; i + 4 <= 4096; i += 4)
+			memcpy(root + i, &(guint32){ 2048 }, 4);
+		memcpy(root + 2048, "FAKE\xfd\xff\x0f\0", 8);
+		sum_up(root, 4096, 9);
+	}
+	ck_assert_uint_eq(qemu_acpi_find(read_memory, &memory, memory.len), 0);
+	ck_assert_uint_gt(memory.n_bytes, 32 * MIB);
+	ck_assert_uint_lt(memory.n_bytes, 160 * MIB);
 	/* Lengths that go beyond everything. */
 	memset(memory.bytes, 0xff, memory.len);
 	for (gsize at = 0; at < memory.len; at += 8)
