@@ -8,6 +8,7 @@
 
 #include "aspace.h"
 #include "guest.h"
+#include "physmem.h"
 
 /* Lists of a running guest are made again, until they hang together, for so long. */
 #define RETRY_US (50 * G_TIME_SPAN_MILLISECOND)
@@ -122,6 +123,18 @@ vmifs_attached_unref(VmifsAttached *attached)
 
 /* ---- the beginning of each call ---- */
 
+static gboolean
+is_encrypted(VmifsGuest *guest, GError **error)
+{
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	if (!vmifs_physmem_is_encrypted(mem))
+		return FALSE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+		    "memory of %s is encrypted: what it runs cannot be seen from outside",
+		    vmifs_guest_name(guest));
+	return TRUE;
+}
+
 /* What is attached, which must be an OS. (full) */
 static VmifsAttached *
 wait_os(VmifsGuest *guest, const VmifsCall *call, GError **error)
@@ -129,9 +142,11 @@ wait_os(VmifsGuest *guest, const VmifsCall *call, GError **error)
 	g_autoptr(VmifsAttached) attached = vmifs_guest_wait_attached(guest, call, error);
 	if (!attached || attached->instance)
 		return g_steal_pointer(&attached);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "no known operating system was found in %s: its `info` says what was tried",
-		    vmifs_guest_name(guest));
+	if (!is_encrypted(guest, error))
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "no known operating system was found in %s: its `info` says what was "
+			    "tried",
+			    vmifs_guest_name(guest));
 	return NULL;
 }
 
@@ -191,9 +206,11 @@ vmifs_guest_kernel_aspace(VmifsGuest *guest, const VmifsCall *call, GError **err
 		return NULL;
 	if (attached->aspace)
 		return vmifs_aspace_ref(attached->aspace);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "the kernel's page table of %s is not known: give it with -o root=ADDRESS",
-		    vmifs_guest_name(guest));
+	if (!is_encrypted(guest, error))
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "the kernel's page table of %s is not known: give it with -o "
+			    "root=ADDRESS",
+			    vmifs_guest_name(guest));
 	return NULL;
 }
 

@@ -134,6 +134,8 @@ vmifs_backend_layout(VmifsConnection *connection, VmifsLayout *ret, const VmifsC
 		return FALSE;
 	/* Without regs() its vCPUs are of no use to anybody. */
 	ret->n_vcpus = backend->regs ? MIN(layout.n_vcpus, VMIFS_MAX_VCPUS) : 0;
+	ret->is_silent = layout.is_silent;
+	ret->is_encrypted = layout.is_encrypted;
 	ret->regions = g_steal_pointer(&layout.regions);
 	ret->blocks = g_steal_pointer(&layout.blocks);
 	return TRUE;

@@ -6,6 +6,7 @@
  */
 #include "discover.h"
 
+#include "asked.h"
 #include "aspace.h"
 #include "physmem.h"
 #include "scan.h"
@@ -29,8 +30,6 @@ typedef struct {
 	char *fault;         /* (nullable) why attaching failed */
 } Candidate;
 
-#define REGS_PATIENCE_US (300 * G_TIME_SPAN_MILLISECOND)
-
 struct VmifsProbe {
 	const VmifsOs *os;
 	VmifsGuest *guest;
@@ -39,7 +38,7 @@ struct VmifsProbe {
 	const GPtrArray *modes; /* of VmifsMode */
 	GArray *candidates;     /* of Candidate; shared by the probes of all drivers */
 	GMutex *lock;           /* shared; guards notes */
-	gboolean is_silent;     /* who would tell registers */
+	VmifsAsked *asked;      /* shared too */
 	GPtrArray *notes;       /* of char *; shared too */
 	gpointer data;
 	GDestroyNotify free_data;
@@ -81,21 +80,7 @@ vmifs_probe_n_vcpus(VmifsProbe *probe)
 VmifsRegs *
 vmifs_probe_regs(VmifsProbe *probe, guint vcpu)
 {
-	gint64 soon = g_get_monotonic_time() + REGS_PATIENCE_US;
-	VmifsCall call = { .deadline = soon };
-
-	/* Memory tells without them: who does not answer at once is not asked again. */
-	if (probe->is_silent)
-		return NULL;
-	if (probe->call) {
-		call.cancelled = probe->call->cancelled;
-		if (probe->call->deadline)
-			call.deadline = MIN(soon, probe->call->deadline);
-	}
-	g_autoptr(GError) error = NULL;
-	VmifsRegs *regs = vmifs_physmem_regs(probe->mem, vcpu, &call, &error);
-	probe->is_silent = g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT);
-	return regs;
+	return vmifs_asked_regs(probe->asked, vcpu);
 }
 
 void
@@ -478,6 +463,7 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, g
 	g_array_set_clear_func(candidates, candidate_clear);
 	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GString) report = g_string_new(NULL);
+	g_autoptr(VmifsAsked) asked = vmifs_asked_new(mem, call);
 	GMutex lock;
 	VmifsProbe common = { .guest = guest,
 			      .mem = mem,
@@ -485,9 +471,14 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, g
 			      .modes = modes,
 			      .candidates = candidates,
 			      .lock = &lock,
+			      .asked = asked,
 			      .notes = notes };
 	g_autoptr(GPtrArray) probes = make_probes(&common);
 
+	if (vmifs_physmem_is_encrypted(mem)) {
+		ret->report = g_strdup("discovery: none: the guest's memory is encrypted\n");
+		return;
+	}
 	g_mutex_init(&lock);
 	ret->instance = look(guest, probes, mem, depth, progress, call, candidates, report);
 	report_candidates(candidates, report);

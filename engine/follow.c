@@ -109,6 +109,9 @@ search_begin(VmifsGuest *guest, Search *search)
 			    .pause = FIRST_PAUSE_US,
 			    .layout_due = search->layout_due };
 	publish(guest, discover_all(guest, search), FALSE);
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	if (vmifs_physmem_is_encrypted(mem))
+		vmifs_guest_log(guest, "its memory is encrypted: nothing is looked for in it");
 }
 
 /* Nothing is attached: is there something now? */

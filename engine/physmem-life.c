@@ -83,6 +83,8 @@ gboolean
 vmifs_physmem_is_like(const VmifsPhysmem *mem, const VmifsPhysmem *other)
 {
 	if (mem->n_regions != other->n_regions || mem->layout.n_vcpus != other->layout.n_vcpus ||
+	    mem->layout.is_silent != other->layout.is_silent ||
+	    mem->layout.is_encrypted != other->layout.is_encrypted ||
 	    mem->layout.blocks->len != other->layout.blocks->len)
 		return FALSE;
 	for (gsize i = 0; i < mem->n_regions; i++) {
@@ -221,6 +223,18 @@ guint
 vmifs_physmem_n_vcpus(const VmifsPhysmem *mem)
 {
 	return mem->layout.n_vcpus;
+}
+
+gboolean
+vmifs_physmem_is_silent(const VmifsPhysmem *mem)
+{
+	return mem->layout.is_silent;
+}
+
+gboolean
+vmifs_physmem_is_encrypted(const VmifsPhysmem *mem)
+{
+	return mem->layout.is_encrypted;
 }
 
 static gboolean

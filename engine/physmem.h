@@ -34,6 +34,11 @@ vmifs_physmem_info(VmifsPhysmem *mem, GString *out);
 /* vCPUs of which the backend tells registers; 0 = of none. */
 guint
 vmifs_physmem_n_vcpus(const VmifsPhysmem *mem);
+/* See VmifsLayout. */
+gboolean
+vmifs_physmem_is_silent(const VmifsPhysmem *mem);
+gboolean
+vmifs_physmem_is_encrypted(const VmifsPhysmem *mem);
 /* (full) UNSUPPORTED when it tells none, NOT_FOUND for a vCPU that is not there. */
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error);

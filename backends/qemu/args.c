@@ -14,6 +14,7 @@
 /* Sockets to try: each may take its time to say nothing. */
 #define MAX_MONITORS 16
 #define MAX_UNUSABLE 1024 /* bytes of what is said of others */
+#define MAX_CPUS 8192
 
 typedef struct {
 	QemuArgs *args;
@@ -76,6 +77,12 @@ take_incoming(Parse *parse, const char *value)
 }
 
 static void
+take_gdb(Parse *parse, const char *value)
+{
+	parse->args->has_stub = !g_str_equal(value, "none");
+}
+
+static void
 take_config(Parse *parse, const char *value)
 {
 	parse->args->has_config = TRUE;
@@ -89,6 +96,26 @@ take_ram(Parse *parse, const char *value)
 	g_autoptr(QemuWords) words = qemu_words_new(value, "size");
 
 	qemu_words_size(words, "size", 20, &parse->args->ram);
+}
+
+/* cpus=, or else all that its levels, of which older QEMUs know fewer, make. */
+static void
+take_smp(Parse *parse, const char *value)
+{
+	static const char *const levels[] = { "drawers", "books",    "sockets", "dies",
+					      "modules", "clusters", "cores",   "threads" };
+	g_autoptr(QemuWords) words = qemu_words_new(value, "cpus");
+	guint64 n = 1, each;
+
+	parse->args->n_cpus = 0;
+	for (gsize i = 0; i < G_N_ELEMENTS(levels); i++)
+		if (qemu_words_number(words, levels[i], &each) &&
+		    __builtin_mul_overflow(n, each, &n))
+			return;
+	/* Without it, all that there may be. */
+	if (!qemu_words_number(words, "cpus", &n))
+		qemu_words_number(words, "maxcpus", &n);
+	parse->args->n_cpus = n <= MAX_CPUS ? (guint) n : 0;
 }
 
 static void
@@ -281,7 +308,9 @@ static const struct {
 	{ "M", take_machine },
 	{ "incoming", take_incoming },
 	{ "readconfig", take_config },
+	{ "gdb", take_gdb },
 	{ "m", take_ram },
+	{ "smp", take_smp },
 	{ "mem-path", take_mem_path },
 	{ "object", take_object },
 	{ "numa", take_numa },
@@ -338,6 +367,10 @@ take_option(Parse *parse, const GPtrArray *words, guint i)
 	const char *option = option_of(g_ptr_array_index(words, i));
 	const char *value = i + 1 < words->len ? g_ptr_array_index(words, i + 1) : NULL;
 
+	if (g_strcmp0(option, "s") == 0) {
+		take_gdb(parse, "tcp::1234");
+		return i;
+	}
 	if (!option || !value)
 		return i;
 	for (gsize k = 0; k < G_N_ELEMENTS(options); k++) {
@@ -389,6 +422,7 @@ args_new(void)
 {
 	QemuArgs *args = g_new0(QemuArgs, 1);
 
+	args->n_cpus = 1;
 	args->backends = array_of(sizeof(QemuArgsBackend), backend_clear);
 	args->nodes = array_of(sizeof(QemuArgsNode), node_clear);
 	args->dimms = array_of(sizeof(QemuArgsDimm), dimm_clear);

@@ -47,9 +47,11 @@ typedef struct {
 	char *secured;  /* (nullable) type of the object of confidential-guest-support= */
 	guint64 ram;    /* bytes; 0 = not given */
 	guint64 max_ram_below_4g; /* 0 = not given */
+	guint n_cpus;             /* it began with; 0 = its number is not understood */
 	gboolean incoming;        /* waits for a migration */
 	gboolean libvirt;         /* started by libvirt */
 	gboolean has_config;      /* -readconfig: more was told in a file */
+	gboolean has_stub;        /* -gdb, -s: somebody wants its gdbstub */
 	GArray *backends;         /* of QemuArgsBackend */
 	GArray *nodes;            /* of QemuArgsNode */
 	GArray *dimms;            /* of QemuArgsDimm */

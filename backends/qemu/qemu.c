@@ -22,7 +22,7 @@
 /* Whether it runs; others are asked for it all the time. */
 #define STATE_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 #define LOOK_INTERVAL G_TIME_SPAN_SECOND
-#define LAST_WAIT (64 * G_TIME_SPAN_SECOND)
+#define LAST_WAIT (8 * G_TIME_SPAN_SECOND)
 /* Smaller mappings are no RAM that comes and goes: stacks and heaps of threads do. */
 #define LARGE ((guint64) 16 << 20)
 
@@ -36,10 +36,10 @@ typedef struct {
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine;
 	GMutex lock;
-	char *how;       /* under lock: the layout was learned */
-	QemuAbout about; /* under lock: as the monitor told last; before it did, nothing */
+	char *how;        /* under lock: the layout was learned */
+	QemuAbout about;  /* under lock: as the monitor told last; before it did, nothing */
+	gboolean is_told; /* under lock: by the monitor; the rules know less */
 	/* The follower's own. */
-	gboolean is_told;  /* by the monitor: the rules know less */
 	guint64 signature; /* of the large mappings, as last seen */
 	gint64 wait;       /* before the monitor is asked again */
 	gint64 next;       /* when that is due */
@@ -112,7 +112,18 @@ use_pieces(Qemu *self, const GArray *pieces, const char *how, gboolean *ret_chan
 	return TRUE;
 }
 
-/* TRUE: another number of vCPUs than before. */
+/* FALSE: it was before. */
+static gboolean
+note_told(Qemu *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+	gboolean is_first = !self->is_told;
+
+	self->is_told = TRUE;
+	return is_first;
+}
+
+/* TRUE: another number of vCPUs than before, or how its memory is guarded. */
 static gboolean
 learn_about(Qemu *self, gint64 patience)
 {
@@ -126,7 +137,8 @@ learn_about(Qemu *self, gint64 patience)
 	QemuAbout before = self->about;
 	self->about = about;
 	g_mutex_unlock(&self->lock);
-	gboolean is_other = before.n_vcpus != about.n_vcpus;
+	gboolean is_other = before.n_vcpus != about.n_vcpus ||
+			    g_strcmp0(before.encryption, about.encryption) != 0;
 	about = before; /* to be cleared */
 	return is_other;
 }
@@ -149,9 +161,10 @@ learn(Qemu *self, gint64 patience, gboolean *ret_changed, GError **error)
 		pieces = guess_pieces(self, silent, &how, error);
 	if (!pieces || !use_pieces(self, pieces, how, ret_changed, error))
 		return FALSE;
-	if (is_told)
+	if (is_told) {
 		*ret_changed |= learn_about(self, patience);
-	self->is_told |= is_told;
+		*ret_changed |= note_told(self);
+	}
 	return TRUE;
 }
 
@@ -218,6 +231,22 @@ qemu_close(gpointer data)
 	g_free(self);
 }
 
+/* As the monitor told, or else as many as it was started with; where it has no monitor, none. */
+static guint
+count_vcpus(Qemu *self)
+{
+	guint n = self->about.n_vcpus ? self->about.n_vcpus : self->target->args->n_cpus;
+
+	/* Of one at least: asking for its registers tells why they are not to be had. */
+	return self->target->monitor ? MAX(n, 1) : 0;
+}
+
+static const char *
+encryption_of(Qemu *self)
+{
+	return self->about.encryption ? self->about.encryption : self->target->args->secured;
+}
+
 static gboolean
 start(Qemu *self, const VmifsSource *src, GError **error)
 {
@@ -235,7 +264,7 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
 		return FALSE;
 	if (self->target->monitor)
-		self->registers = qemu_registers_new(self->target->monitor, self->about.n_vcpus);
+		self->registers = qemu_registers_new(self->target->monitor, count_vcpus(self));
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
 	return qemu_follow_start(qemu_process_pidfd(self->process), &follower, &self->follow,
@@ -263,9 +292,12 @@ qemu_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **err
 	Qemu *self = data;
 
 	qemu_ram_layout(self->ram, ret);
-	/* Of a monitor that never answered, one: asking for its registers tells why. */
 	g_mutex_lock(&self->lock);
-	ret->n_vcpus = self->registers ? MAX(self->about.n_vcpus, 1) : 0;
+	ret->is_silent = !self->is_told;
+	ret->is_encrypted = encryption_of(self) != NULL;
+	/* SEV alone leaves registers to the host; what comes after it keeps them, too. */
+	if (!ret->is_encrypted || g_strcmp0(self->about.encryption, "SEV") == 0)
+		ret->n_vcpus = count_vcpus(self);
 	g_mutex_unlock(&self->lock);
 	return TRUE;
 }
@@ -374,8 +406,7 @@ qemu_info(gpointer data, GString *out)
 		g_string_append_printf(out, "monitor: none%s%s\n", target->no_monitor ? ": " : "",
 				       target->no_monitor ? target->no_monitor : "");
 	g_mutex_lock(&self->lock);
-	const char *encryption =
-		self->about.encryption ? self->about.encryption : target->args->secured;
+	const char *encryption = encryption_of(self);
 	if (self->about.driver)
 		g_string_append_printf(out, "accelerator: %s\n", self->about.driver);
 	if (encryption)

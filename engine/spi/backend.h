@@ -58,9 +58,11 @@ typedef struct {
  * are sorted and disjoint, lie in their blocks, and do not wrap: the engine refuses others with
  * CORRUPT. */
 typedef struct {
-	GArray *regions; /* of VmifsRegion */
-	GArray *blocks;  /* of VmifsBlock; names (full), freed by the engine */
-	guint n_vcpus;   /* of which regs() can tell; 0 = of none. At most VMIFS_MAX_VCPUS */
+	GArray *regions;       /* of VmifsRegion */
+	GArray *blocks;        /* of VmifsBlock; names (full), freed by the engine */
+	guint n_vcpus;         /* of which regs() can tell; 0 = of none. At most VMIFS_MAX_VCPUS */
+	gboolean is_silent;    /* who tells them does not answer: only who needs them waits */
+	gboolean is_encrypted; /* bytes tell nobody anything: nothing is looked for in them */
 } VmifsLayout;
 
 /* A block that is mapped. */

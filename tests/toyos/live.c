@@ -92,6 +92,9 @@ layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **error)
 	VmifsRegion regions[] = { { .pa = 0, .len = LIVE_LEN, .block = 0 },
 				  { .pa = MORE_AT, .len = more, .block = 1 } };
 
+	ret->n_vcpus = guest->n_vcpus;
+	ret->is_silent = guest->is_silent;
+	ret->is_encrypted = guest->is_encrypted;
 	g_array_append_vals(ret->blocks, blocks, more ? 2 : 1);
 	g_array_append_vals(ret->regions, regions, more ? 2 : 1);
 	if (!more)
@@ -158,6 +161,16 @@ set_state(gpointer self, VmifsState wanted, const VmifsCall *call, GError **erro
 	return TRUE;
 }
 
+static gboolean
+regs_of(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = self;
+
+	g_atomic_int_inc(&guest->n_asked);
+	vmifs_regs_set(regs, "cr3", 0x1000);
+	return TRUE;
+}
+
 static const VmifsBackend live_backend = {
 	.name = "live",
 	.probe = probe,
@@ -169,6 +182,7 @@ static const VmifsBackend live_backend = {
 	.map = map,
 	.state = state,
 	.set_state = set_state,
+	.regs = regs_of,
 };
 
 /* ---- the finder ---- */

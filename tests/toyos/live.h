@@ -19,7 +19,10 @@ typedef struct {
 	guint more;          /* atomic; pages of a second block at 1 MiB */
 	gint state;          /* atomic; VmifsState */
 	gint n_open, n_read; /* atomic; instances that are open, elements that were read */
-	gint fails;          /* atomic; so many times it cannot be opened */
+	guint n_vcpus;
+	gint n_asked; /* atomic; so often registers were asked for */
+	gboolean is_silent, is_encrypted;
+	gint fails; /* atomic; so many times it cannot be opened */
 	/* Of the last instance: */
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine;

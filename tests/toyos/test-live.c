@@ -551,6 +551,52 @@ START_TEST(writes_are_seen_at_once_where_they_are_allowed)
 }
 END_TEST
 
+START_TEST(registers_are_asked_for_once_in_a_discovery_or_not_at_all)
+{
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
+	live->n_vcpus = 1;
+	live->is_silent = _i;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	ck_assert_uint_eq(first_pid(guest), 7);
+	ck_assert_int_eq(g_atomic_int_get(&live->n_asked), !_i);
+	/* Who needs them asks all the same. */
+	g_autoptr(VmifsRegs) regs = vmifs_guest_regs(guest, 0, NULL, NULL);
+	ck_assert_ptr_nonnull(regs);
+}
+END_TEST
+
+START_TEST(nothing_is_looked_for_in_encrypted_memory)
+{
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GString) info = g_string_new(NULL), log = g_string_new(NULL);
+	guint8 byte;
+	live->unmapped = live->is_encrypted = TRUE;
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	ck_assert_ptr_null(vmifs_guest_tasks(guest, NULL, &error));
+	ck_assert_int_eq(vmifs_error_to_errno(error), EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(error->message, "is encrypted"));
+	g_clear_error(&error);
+	ck_assert_ptr_null(vmifs_guest_kernel_aspace(guest, NULL, &error));
+	ck_assert_ptr_nonnull(strstr(error->message, "is encrypted"));
+	ck_assert_int_eq(g_atomic_int_get(&live->n_read), 0);
+	vmifs_guest_info(guest, info);
+	ck_assert_ptr_nonnull(
+		strstr(info->str, "discovery: none: the guest's memory is encrypted\n"));
+	await((vmifs_guest_log_text(guest, log), strstr(log->str, "its memory is encrypted")));
+	/* Its bytes, whatever they are. */
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	ck_assert(vmifs_physmem_read(mem, 0x5000, &byte, 1, NULL, NULL));
+	ck_assert_uint_eq(byte, 'T');
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -568,6 +614,8 @@ make_suite(void)
 	tcase_add_test(t, what_was_made_under_an_earlier_boot_is_stale);
 	tcase_add_test(t, memory_of_another_moment_ends_the_boot);
 	tcase_add_test(t, kernel_in_which_nothing_moves_gives_way_to_one_that_runs);
+	tcase_add_loop_test(t, registers_are_asked_for_once_in_a_discovery_or_not_at_all, 0, 2);
+	tcase_add_test(t, nothing_is_looked_for_in_encrypted_memory);
 	tcase_add_test(t, layout_change_keeps_the_boot_and_its_tasks);
 	tcase_add_loop_test(t, translations_and_lists_are_as_old_as_allowed, 0, 2);
 	tcase_add_test(t, memory_that_is_not_mapped_is_read_once_an_epoch);

@@ -48,7 +48,9 @@ hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 						vmifs_probe_mode_name(probe, mode)),
 				toy, g_free);
 	}
-	vmifs_probe_note(probe, "a header at 0x%" G_GINT64_MODIFIER "x", pa);
+	g_autoptr(VmifsRegs) regs = vmifs_probe_n_vcpus(probe) ? vmifs_probe_regs(probe, 0) : NULL;
+	vmifs_probe_note(probe, "a header at 0x%" G_GINT64_MODIFIER "x%s", pa,
+			 regs ? " and registers" : "");
 }
 
 static gpointer

@@ -263,6 +263,47 @@ START_TEST(guest_whose_memory_is_encrypted_says_with_what)
 }
 END_TEST
 
+static const struct {
+	const char *words;
+	gsize len;
+	guint n;
+} processors[] = {
+#define SMP(text, n)                                                                               \
+	{                                                                                          \
+		"q\0-smp\0" text, sizeof "q\0-smp\0" text, n                                       \
+	}
+	{ "q", 2, 1 },
+	SMP("4", 4),
+	SMP("2,sockets=2,maxcpus=8", 2),
+	SMP("cpus=3,maxcpus=4", 3),
+	SMP("sockets=2,cores=3,threads=2", 12),
+	SMP("sockets=2,cores=3,maxcpus=6", 6),
+	SMP("sockets=18446744073709551615,cores=2", 0),
+	SMP("4294967297", 0),
+};
+
+START_TEST(processors_are_counted)
+{
+	g_autoptr(QemuArgs) args = qemu_args_parse(processors[_i].words, processors[_i].len);
+
+	ck_assert_uint_eq(args->n_cpus, processors[_i].n);
+}
+END_TEST
+
+START_TEST(a_gdbstub_that_somebody_wants_is_known)
+{
+	g_autoptr(QemuArgs) none = PARSE("q\0-gdb\0none\0-m\0"
+					 "1G");
+	g_autoptr(QemuArgs) given = PARSE("q\0-gdb\0unix:/x\0-m\0"
+					  "1G");
+	g_autoptr(QemuArgs) usual = PARSE("q\0-s\0-m\0"
+					  "1G");
+
+	ck_assert(!none->has_stub && given->has_stub && usual->has_stub);
+	ck_assert_uint_eq(usual->ram, 1ULL << 30);
+}
+END_TEST
+
 START_TEST(arguments_cut_short_are_taken_as_far_as_they_go)
 {
 	static const char words[] = "q\0-name\0web\0-name\0wrong";
@@ -341,6 +382,8 @@ make_suite(void)
 	tcase_add_test(tests, guest_of_proxmox_is_understood);
 	tcase_add_test(tests, guest_of_libvirt_is_known_as_such);
 	tcase_add_test(tests, guest_whose_memory_is_encrypted_says_with_what);
+	tcase_add_loop_test(tests, processors_are_counted, 0, G_N_ELEMENTS(processors));
+	tcase_add_test(tests, a_gdbstub_that_somebody_wants_is_known);
 	tcase_add_test(tests, arguments_cut_short_are_taken_as_far_as_they_go);
 	tcase_add_test(tests, of_arguments_without_end_some_are_taken);
 	tcase_add_test(tests, qemu_is_told_by_its_program_and_arguments);

@@ -138,6 +138,15 @@ fixture_clear(Fixture *f)
 }
 
 static void
+clear_layout(VmifsLayout *layout)
+{
+	for (guint i = 0; i < layout->blocks->len; i++)
+		g_free((char *) g_array_index(layout->blocks, VmifsBlock, i).name);
+	g_array_unref(layout->blocks);
+	g_array_unref(layout->regions);
+}
+
+static void
 count(const Fixture *f, guint *ret_regions, guint *ret_vcpus)
 {
 	VmifsLayout layout = { .regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion)),
@@ -146,10 +155,19 @@ count(const Fixture *f, guint *ret_regions, guint *ret_vcpus)
 	ck_assert(vmifs_backend_qemu.layout(f->guest, &layout, NULL, NULL));
 	*ret_regions = layout.regions->len;
 	*ret_vcpus = layout.n_vcpus;
-	for (guint i = 0; i < layout.blocks->len; i++)
-		g_free((char *) g_array_index(layout.blocks, VmifsBlock, i).name);
-	g_array_unref(layout.blocks);
-	g_array_unref(layout.regions);
+	ck_assert(!layout.is_silent);
+	clear_layout(&layout);
+}
+
+static gboolean
+is_encrypted(const Fixture *f)
+{
+	VmifsLayout layout = { .regions = g_array_new(FALSE, FALSE, sizeof(VmifsRegion)),
+			       .blocks = g_array_new(FALSE, FALSE, sizeof(VmifsBlock)) };
+
+	ck_assert(vmifs_backend_qemu.layout(f->guest, &layout, NULL, NULL));
+	clear_layout(&layout);
+	return layout.is_encrypted;
 }
 
 static guint
@@ -270,18 +288,31 @@ START_TEST(the_monitor_stops_it)
 }
 END_TEST
 
+static const struct {
+	const char *said, *shown;
+	guint n_vcpus; /* of which registers can be read */
+} encryptions[] = {
+	{ "qmp query-sev\n\t{\"enabled\": true, \"policy\": 1}\n", "SEV", 1 },
+	{ "qmp query-sev\n\t{\"enabled\": true, \"policy\": 5}\n", "SEV-ES", 0 },
+	{ "qmp qom-get /machine confidential-guest-support\n\t\"/objects/t\"\n"
+	  "qmp qom-get /objects/t type\n\t\"tdx-guest\"\n",
+	  "TDX", 0 },
+};
+
 START_TEST(encryption_is_told)
 {
 	Fixture f;
 
 	fixture_init(&f, OTHER_ANONYMOUS);
 	g_autofree char *session = session_of(f.other, 0);
-	g_autofree char *whole =
-		g_strconcat(session, "qmp query-sev\n\t{\"enabled\": true, \"policy\": 5}\n", NULL);
+	g_autofree char *whole = g_strconcat(session, encryptions[_i].said, NULL);
 	f.target.monitor = fake_monitor_new(whole);
 	open_guest(&f, FALSE, NULL);
 	g_autofree char *info = info_of(&f);
-	ck_assert_ptr_nonnull(strstr(info, "memory encryption: SEV-ES\n"));
+	g_autofree char *line = g_strdup_printf("\nmemory encryption: %s\n", encryptions[_i].shown);
+	ck_assert_msg(strstr(info, line) != NULL, "%s", info);
+	ck_assert(is_encrypted(&f));
+	ck_assert_uint_eq(count_vcpus(&f), encryptions[_i].n_vcpus);
 	fixture_clear(&f);
 }
 END_TEST
@@ -437,7 +468,7 @@ qemu_suite(void)
 	tcase_add_test(tcase, memory_is_written_where_it_may_be);
 	tcase_add_test(tcase, the_monitor_tells_registers);
 	tcase_add_test(tcase, the_monitor_stops_it);
-	tcase_add_test(tcase, encryption_is_told);
+	tcase_add_loop_test(tcase, encryption_is_told, 0, G_N_ELEMENTS(encryptions));
 	tcase_add_test(tcase, its_end_is_told);
 	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
 	tcase_add_test(tcase, plugged_memory_is_found);

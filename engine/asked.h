@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * asked: the registers that one discovery asks its source for. Each claim of each driver is held
+ * against them: what was told a moment ago answers, and who did not answer is not asked again, as
+ * memory tells of a kernel without them, too.
+ */
+#pragma once
+
+#include "physmem.h"
+
+typedef struct VmifsAsked VmifsAsked;
+
+/* mem, call: (borrowed) outlive it. */
+VmifsAsked *
+vmifs_asked_new(VmifsPhysmem *mem, const VmifsCall *call);
+void
+vmifs_asked_free(VmifsAsked *asked);
+
+/* (full) NULL when they are not to be had within a moment. Thread-safe. */
+VmifsRegs *
+vmifs_asked_regs(VmifsAsked *asked, guint vcpu);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsAsked, vmifs_asked_free)
