@@ -39,7 +39,8 @@
 typedef struct {
 	QemuMonitor monitor;
 	char *address;
-	int pin; /* the socket's inode; -1: none */
+	int pin;     /* the socket's inode; -1: none */
+	pid_t owner; /* who must listen there; 0 = anybody */
 	gboolean hold;
 	QemuAddress name;
 	GMutex lock;
@@ -169,16 +170,40 @@ negotiate(Errand *errand, gint64 limit, GError **error)
 	return answer != NULL;
 }
 
-/* What came in while nobody asked; FALSE when nobody is there any more. */
+/* What came in while nobody asked; FALSE when nobody is there any more, or it never ends. */
 static gboolean
 still_there(Qmp *self)
 {
+	gint64 end = g_get_monotonic_time() + TRY;
 	gsize len;
 	g_autoptr(GError) error = NULL;
 
-	while (qemu_socket_line(&self->socket, &len, g_get_monotonic_time() + 1, NULL, &error))
+	while (g_get_monotonic_time() < end &&
+	       qemu_socket_line(&self->socket, &len, g_get_monotonic_time() + 1, NULL, &error))
 		;
 	return g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT);
+}
+
+/* 0 = unknown, or not in our pid namespace. */
+static pid_t
+peer_of(const QemuSocket *socket)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof peer;
+
+	return getsockopt(socket->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ? 0 : peer.pid;
+}
+
+/* Where nobody could connect when it was found, that was not known yet. */
+static gboolean
+check_owner(const Qmp *self, GError **error)
+{
+	pid_t peer = self->owner ? peer_of(&self->socket) : 0;
+
+	if (!peer || peer == self->owner)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "process %d listens there", (int) peer);
+	return FALSE;
 }
 
 /* Others are inside: give way. */
@@ -210,7 +235,7 @@ enter(Errand *errand, GError **error)
 			return FALSE;
 		if (qemu_socket_connect(&self->socket, &self->name, until(errand, limit),
 					&problem) &&
-		    negotiate(errand, limit, &problem))
+		    check_owner(self, &problem) && negotiate(errand, limit, &problem))
 			return TRUE;
 		qemu_socket_disconnect(&self->socket);
 		if (!g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
@@ -445,10 +470,11 @@ qemu_qmp_new(const char *address, gboolean hold, GError **error)
 }
 
 QemuMonitor *
-qemu_qmp_new_at(int pin, const char *shown, gboolean hold, GError **error)
+qemu_qmp_new_at(int pin, pid_t owner, const char *shown, gboolean hold, GError **error)
 {
 	Qmp *self = qmp_alloc(shown, pin, hold);
 
+	self->owner = owner;
 	if (find_unix(self, error))
 		return &self->monitor;
 	qmp_free(&self->monitor);
@@ -459,16 +485,14 @@ pid_t
 qemu_qmp_peer(QemuMonitor *monitor)
 {
 	const Qmp *self = (const Qmp *) monitor;
-	struct ucred peer = { 0 };
-	socklen_t len = sizeof peer;
 	QemuSocket socket;
+	pid_t peer = 0;
 
 	if (self->name.name.ss_family != AF_UNIX)
 		return 0;
 	qemu_socket_init(&socket);
-	if (qemu_socket_connect(&socket, &self->name, g_get_monotonic_time() + TRY, NULL) &&
-	    getsockopt(socket.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		peer.pid = 0;
+	if (qemu_socket_connect(&socket, &self->name, g_get_monotonic_time() + TRY, NULL))
+		peer = peer_of(&socket);
 	qemu_socket_clear(&socket);
-	return peer.pid;
+	return peer;
 }

@@ -23,7 +23,8 @@ open_monitor(const QemuTarget *target, const char *path, gboolean hold, GString 
 {
 	g_autoptr(GError) error = NULL;
 	int fd = qemu_target_open_path(target, path, O_PATH, &error);
-	g_autoptr(QemuMonitor) monitor = fd >= 0 ? qemu_qmp_new_at(fd, path, hold, &error) : NULL;
+	g_autoptr(QemuMonitor) monitor =
+		fd >= 0 ? qemu_qmp_new_at(fd, target->pid, path, hold, &error) : NULL;
 
 	if (!monitor) {
 		add_reason(reasons, error->message);

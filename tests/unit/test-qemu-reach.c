@@ -73,29 +73,65 @@ START_TEST(path_is_one_of_its_own_root)
 }
 END_TEST
 
-START_TEST(monitor_of_somebody_else_is_refused)
+/* A process as above, where the name of its socket is now that of one of this process. */
+static QemuTarget *
+reached_elsewhere(int backlog, pid_t *ret_pid, int *ret_listener)
 {
 	g_autofree char *path = pretend_path("sock");
 	g_autofree char *qmp = g_strdup_printf("unix:%s,server=on", path);
 	g_autofree char *away = pretend_path("away");
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	pid_t pid;
+	QemuTarget *target = reached(qmp, NULL, ret_pid);
 
-	/* The name is now that of a socket of this process. */
-	QemuTarget *target = reached(qmp, NULL, &pid);
 	g_clear_pointer(&target->monitor, qemu_monitor_free);
 	ck_assert_int_eq(g_rename(path, away), 0);
 	g_strlcpy(name.sun_path, path, sizeof name.sun_path);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *) &name, sizeof name), 0);
-	ck_assert_int_eq(listen(fd, 1), 0);
+	*ret_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(*ret_listener, (struct sockaddr *) &name, sizeof name), 0);
+	ck_assert_int_eq(listen(*ret_listener, backlog), 0);
+	return target;
+}
+
+START_TEST(monitor_of_somebody_else_is_refused)
+{
+	g_autofree char *path = pretend_path("sock");
+	pid_t pid;
+	int listener;
+	QemuTarget *target = reached_elsewhere(1, &pid, &listener);
+
 	qemu_target_find_monitor(target, FALSE);
 	g_autofree char *why = g_strdup_printf("%s: process %d listens there", path, getpid());
 	ck_assert_pstr_eq(target->no_monitor, why);
 	ck_assert_ptr_null(target->monitor);
 	qemu_target_free(target);
 	pretend_end(pid);
-	close(fd);
+	close(listener);
+}
+END_TEST
+
+/* Who listens cannot be told as long as nobody can connect. */
+START_TEST(monitor_of_somebody_else_is_refused_once_that_can_be_told)
+{
+	g_autofree char *path = pretend_path("sock");
+	g_autoptr(GError) error = NULL;
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), listener;
+	pid_t pid;
+	QemuTarget *target = reached_elsewhere(0, &pid, &listener);
+
+	g_strlcpy(name.sun_path, path, sizeof name.sun_path);
+	ck_assert_int_eq(connect(client, (struct sockaddr *) &name, sizeof name), 0);
+	qemu_target_find_monitor(target, FALSE);
+	ck_assert_ptr_nonnull(target->monitor);
+	close(accept(listener, NULL, NULL));
+	ck_assert_ptr_null(qemu_monitor_qmp(target->monitor, "query-status", NULL, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
+	g_autofree char *why = g_strdup_printf("process %d listens there", getpid());
+	ck_assert_msg(g_str_has_suffix(error->message, why), "%s", error->message);
+	qemu_target_free(target);
+	pretend_end(pid);
+	close(client);
+	close(listener);
 }
 END_TEST
 
@@ -162,6 +198,7 @@ make_suite(void)
 	tcase_add_test(tests, path_may_be_longer_than_an_address);
 	tcase_add_test(tests, path_is_one_of_its_own_root);
 	tcase_add_test(tests, monitor_of_somebody_else_is_refused);
+	tcase_add_test(tests, monitor_of_somebody_else_is_refused_once_that_can_be_told);
 	tcase_add_test(tests, socket_is_known_to_be_one_that_its_arguments_name);
 	tcase_add_test(tests, what_is_missing_is_said);
 	tcase_add_test(tests, socket_that_was_removed_is_missing);
