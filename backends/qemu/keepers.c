@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #define SYSTEM_URI "qemu:///system"
+/* Of the daemon of the whole host. */
+#define NOTES "/run/libvirt/qemu"
 
 struct QemuKeepers {
 	void (*changed)(gpointer user);
@@ -66,18 +68,28 @@ qemu_keepers_wait(QemuKeepers *self, gint64 until, char **ret_why)
 	return qemu_libvirt_wait(self->chosen, until, ret_why);
 }
 
-/* Anybody can start a QEMU with the name and UUID of somebody else's domain. The daemon of the
- * whole host notes whose process is whose, in files that only it can write. */
-static gboolean
-is_impostor(const QemuTarget *target)
+/* (full) Anybody can start a QEMU with the name and UUID of somebody else's domain. The daemon of
+ * the whole host notes whose process is whose, in files that only it can write. NULL: it is that
+ * process, or there is no saying, as from within a container. */
+static char *
+fault_of(const QemuTarget *target)
 {
 	g_autofree char *file = g_strconcat(target->name, ".pid", NULL);
-	g_autofree char *path = g_build_filename("/run/libvirt/qemu", file, NULL);
+	g_autofree char *path = g_build_filename(NOTES, file, NULL);
 	g_autofree char *text = NULL;
+	g_autoptr(GError) error = NULL;
 
-	if (strchr(file, '/') || !g_file_get_contents(path, &text, NULL, NULL))
-		return FALSE;
-	return g_ascii_strtoll(text, NULL, 10) != target->pid;
+	if (access(NOTES, F_OK) < 0)
+		return NULL;
+	if (strchr(file, '/'))
+		return g_strdup("libvirt has no process of that name");
+	if (g_file_get_contents(path, &text, NULL, &error))
+		return g_ascii_strtoll(text, NULL, 10) == target->pid
+			       ? NULL
+			       : g_strdup("libvirt has another process of that name");
+	return g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT)
+		       ? g_strdup("libvirt has no process of that name")
+		       : NULL;
 }
 
 gboolean
@@ -109,10 +121,10 @@ qemu_keepers_reach(QemuKeepers *self, QemuTarget *target)
 {
 	g_autofree char *uri = self->uri ? g_strdup(self->uri) : uri_of(target);
 
-	if (is_impostor(target)) {
-		target->no_monitor = g_strdup("libvirt has another process of that name");
+	if (strstr(uri, ":///system"))
+		target->no_monitor = fault_of(target);
+	if (target->no_monitor)
 		return TRUE;
-	}
 	QemuLibvirt *libvirt = daemon_at(self, uri, NULL);
 	if (!libvirt)
 		return FALSE;
