@@ -206,32 +206,37 @@ qemu_ram_set_pieces(QemuRam *ram, const GArray *pieces, const GArray *maps, gboo
 	return TRUE;
 }
 
-/* QEMU's names as names of files, each once: devices of one kind share theirs. (full) */
+/* QEMU's names as names of files, each once: devices of one kind share theirs. taken: those of
+ * before, and to which number each was counted up, for there may be thousands of one name. (full)
+ */
 static char *
-file_name(const VmifsLayout *layout, const QemuBlock *block)
+file_name(GHashTable *taken, const QemuBlock *block)
 {
-	g_autofree char *base = g_strndup(qemu_block_name(block), NAME_LEN);
+	g_autofree char *cut = g_strndup(qemu_block_name(block), NAME_LEN);
 	const char *gone = qemu_block_is_retired(block) ? "~gone" : "";
 
-	for (char *c = base; *c; c++) {
-		if (*c == '/' || g_ascii_iscntrl(*c) || *c & 0x80 || (c == base && *c == '.'))
+	for (char *c = cut; *c; c++) {
+		if (*c == '/' || g_ascii_iscntrl(*c) || *c & 0x80 || (c == cut && *c == '.'))
 			*c = '_';
 	}
-	for (guint n = 1;; n++) {
-		g_autofree char *name = n == 1 ? g_strconcat(base, gone, NULL)
-					       : g_strdup_printf("%s%s~%u", base, gone, n);
-		gboolean is_taken = !*name;
-		for (guint i = 0; i < layout->blocks->len && !is_taken; i++)
-			is_taken = g_str_equal(name,
-					       g_array_index(layout->blocks, VmifsBlock, i).name);
-		if (!is_taken)
-			return g_steal_pointer(&name);
+	char *base = g_strconcat(cut, gone, NULL);
+	guint n = GPOINTER_TO_UINT(g_hash_table_lookup(taken, base));
+	char *name = *base && !n ? g_strdup(base) : NULL;
+	n = MAX(n, 1);
+	while (!name || (n > 1 && g_hash_table_contains(taken, name))) {
+		g_free(name);
+		name = g_strdup_printf("%s~%u", base, ++n);
 	}
+	g_hash_table_replace(taken, base, GUINT_TO_POINTER(n));
+	if (n > 1)
+		g_hash_table_replace(taken, g_strdup(name), GUINT_TO_POINTER(1));
+	return name;
 }
 
 void
 qemu_ram_layout(QemuRam *ram, VmifsLayout *ret)
 {
+	g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ram->lock);
 	gint n = ram->n_blocks;
 
@@ -241,7 +246,7 @@ qemu_ram_layout(QemuRam *ram, VmifsLayout *ret)
 	for (gint i = 0; i < n; i++) {
 		const QemuBlock *block = ram->blocks[i];
 		gboolean is_gone = qemu_block_is_retired(block);
-		VmifsBlock told = { .name = file_name(ret, block),
+		VmifsBlock told = { .name = file_name(taken, block),
 				    .len = is_gone ? 0 : qemu_block_len(block),
 				    .sparse = !is_gone && qemu_block_is_sparse(block),
 				    .fd = is_gone ? -1 : qemu_block_fd(block) };
