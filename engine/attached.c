@@ -334,7 +334,11 @@ vmifs_guest_render(VmifsGuest *guest, const VmifsView *view, const VmifsTask *ta
 		   const char *entry, GString *out, const VmifsCall *call, GError **error)
 {
 	g_autoptr(VmifsAttached) attached = wait_view(guest, view, task, call, error);
-	return attached && view->render(attached->instance->self, task, entry, out, call, error);
+	gsize before = out->len;
+	if (attached && view->render(attached->instance->self, task, entry, out, call, error))
+		return TRUE;
+	g_string_truncate(out, before);
+	return FALSE;
 }
 
 gboolean

@@ -321,16 +321,11 @@ LINUX_VIEW(linux_render_cpuinfo)
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_online_mask", error);
 	g_autoptr(GHashTable) names =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-	gsize start = out->len;
 	Cpu cpu = { .os = self, .c = { .os = self }, .out = out, .names = names };
 
 	if (!cpus || !find_hz(self, &cpu.hz, error) ||
 	    !linux_feature_words(self, &cpu.n_words, error))
 		return FALSE;
 	append_all(&cpu, cpus, call);
-	if (!linux_cursor_end(&cpu.c, error)) {
-		g_string_truncate(out, start);
-		return FALSE;
-	}
-	return TRUE;
+	return linux_cursor_end(&cpu.c, error);
 }

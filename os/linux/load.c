@@ -35,7 +35,6 @@ LINUX_VIEW(linux_render_loadavg)
 	const Linux *self = os;
 	guint64 averages, running, threads, ns, last, n;
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_online_mask", error);
-	gsize start = out->len;
 
 	if (!cpus || !linux_symbol(self, "avenrun", &averages, error) ||
 	    !linux_symbol(self, "init_pid_ns", &ns, error) ||
@@ -44,10 +43,8 @@ LINUX_VIEW(linux_render_loadavg)
 	    !sum_runqueues(self, cpus, LINUX_FIELD_RQ_NR_RUNNING, &running, error))
 		return FALSE;
 	for (guint i = 0; i < 3; i++) {
-		if (!linux_load(self, averages + i * 8, 8, &n, error)) {
-			g_string_truncate(out, start);
+		if (!linux_load(self, averages + i * 8, 8, &n, error))
 			return FALSE;
-		}
 		n += LOAD_HALF_HUNDREDTH;
 		g_string_append_printf(out, "%" G_GUINT64_FORMAT ".%02u ", n >> LOAD_SHIFT,
 				       (guint) ((n & ((1 << LOAD_SHIFT) - 1)) * 100 >> LOAD_SHIFT));
@@ -165,11 +162,7 @@ LINUX_VIEW(linux_render_kernel_stat)
 {
 	const Linux *self = os;
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_possible_mask", error);
-	gsize start = out->len;
 
-	if (cpus && append_cpus(self, cpus, out, error) && append_counts(self, cpus, out, error) &&
-	    append_softirqs(self, cpus, out, error))
-		return TRUE;
-	g_string_truncate(out, start);
-	return FALSE;
+	return cpus && append_cpus(self, cpus, out, error) &&
+	       append_counts(self, cpus, out, error) && append_softirqs(self, cpus, out, error);
 }

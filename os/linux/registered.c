@@ -45,7 +45,6 @@ append_pointed(const Linux *os, guint64 object, LinuxField field, GString *out)
 LINUX_VIEW(linux_render_filesystems)
 {
 	LinuxCursor c = { .os = os };
-	gsize start = out->len;
 	guint64 link, link_at = 0;
 
 	if (!linux_variable(os, "file_systems", 8, &link, error))
@@ -64,11 +63,7 @@ LINUX_VIEW(linux_render_filesystems)
 		g_string_append_c(out, '\n');
 		link = linux_take(&c, at, LINUX_FIELD_FILESYSTEM_NEXT);
 	}
-	if (!linux_cursor_end(&c, error)) {
-		g_string_truncate(out, start);
-		return FALSE;
-	}
-	return TRUE;
+	return linux_cursor_end(&c, error);
 }
 
 /* ---- /proc/devices ---- */
@@ -137,17 +132,12 @@ append_majors(LinuxCursor *c, const Majors *majors, GString *out, const VmifsCal
 LINUX_VIEW(linux_render_devices)
 {
 	LinuxCursor c = { .os = os };
-	gsize start = out->len;
 
 	g_string_append(out, "Character devices:\n");
 	append_majors(&c, &char_devices, out, call);
 	g_string_append(out, "\nBlock devices:\n");
 	append_majors(&c, &block_devices, out, call);
-	if (!linux_cursor_end(&c, error)) {
-		g_string_truncate(out, start);
-		return FALSE;
-	}
-	return TRUE;
+	return linux_cursor_end(&c, error);
 }
 
 /* ---- /proc/misc ---- */
@@ -214,7 +204,6 @@ append_swap(LinuxCursor *c, guint64 at, const LinuxPath *root, GString *out)
 LINUX_VIEW(linux_render_swaps)
 {
 	LinuxCursor c = { .os = os };
-	gsize start = out->len;
 	guint64 table, n, at;
 	LinuxPath root;
 
@@ -231,9 +220,5 @@ LINUX_VIEW(linux_render_swaps)
 		    linux_take(&c, at, LINUX_FIELD_SWAP_MAP))
 			append_swap(&c, at, &root, out);
 	}
-	if (!linux_cursor_end(&c, error)) {
-		g_string_truncate(out, start);
-		return FALSE;
-	}
-	return TRUE;
+	return linux_cursor_end(&c, error);
 }

@@ -322,17 +322,13 @@ LINUX_VIEW(linux_render_smaps)
 {
 	const Linux *self = os;
 	g_auto(Smaps) s = { 0 };
-	gsize before = out->len;
 
 	if (!task->mm)
 		return TRUE;
 	g_autoptr(GArray) vmas = linux_maps_read(self, task, call, error);
 	if (!vmas || !init_smaps(&s, self, task, call, error))
 		return FALSE;
-	if (append_mappings(&s, vmas, task->mm, out, error))
-		return TRUE;
-	g_string_truncate(out, before);
-	return FALSE;
+	return append_mappings(&s, vmas, task->mm, out, error);
 }
 
 LINUX_VIEW(linux_render_smaps_rollup)

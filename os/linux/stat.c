@@ -214,7 +214,6 @@ render_stat(const Linux *os, const VmifsTask *task, gboolean whole, GString *out
 	    const VmifsCall *call, GError **error)
 {
 	Stat s = { .os = os, .task = task, .out = out, .whole = whole, .c = { .os = os } };
-	gsize start = out->len;
 
 	s.flags = own(&s, LINUX_FIELD_TASK_FLAGS);
 	s.signal = own(&s, LINUX_FIELD_TASK_SIGNAL);
@@ -232,11 +231,7 @@ render_stat(const Linux *os, const VmifsTask *task, gboolean whole, GString *out
 	put_signals(&s);
 	put_scheduling(&s);
 	put_end(&s);
-	if (!linux_cursor_end(&s.c, error)) {
-		g_string_truncate(out, start);
-		return FALSE;
-	}
-	return TRUE;
+	return linux_cursor_end(&s.c, error);
 }
 
 LINUX_VIEW(linux_render_process_stat)

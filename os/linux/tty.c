@@ -117,7 +117,6 @@ LINUX_VIEW(linux_render_tty_drivers)
 {
 	const Linux *self = os;
 	Drivers d = { .os = os, .out = out, .c = { .os = os } };
-	gsize start = out->len;
 	guint64 head;
 
 	if (!linux_symbol(self, "tty_drivers", &head, error) ||
@@ -128,6 +127,5 @@ LINUX_VIEW(linux_render_tty_drivers)
 	    linux_cursor_end(&d.c, error))
 		return TRUE;
 	g_clear_error(&d.c.error);
-	g_string_truncate(out, start);
 	return FALSE;
 }

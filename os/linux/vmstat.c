@@ -233,7 +233,6 @@ append_events(Stat *s)
 LINUX_VIEW(linux_render_vmstat)
 {
 	Stat s = { .os = os, .out = out, .call = call };
-	gsize start = out->len;
 	guint64 n;
 
 	if (!linux_symbol(os, "vmstat_text", &s.names, error))
@@ -246,10 +245,7 @@ LINUX_VIEW(linux_render_vmstat)
 	append_writeback(&s);
 	append_events(&s);
 	g_string_append(out, "nr_unstable 0\n");
-	if (s.error) {
-		g_string_truncate(out, start);
+	if (s.error)
 		g_propagate_error(error, s.error);
-		return FALSE;
-	}
-	return TRUE;
+	return !s.error;
 }

@@ -96,7 +96,7 @@ START_TEST(processes_are_found_and_read)
 	g_autoptr(GString) shadow = g_string_new(NULL);
 	ck_assert_uint_eq(n, 1);
 	ck_assert(vmifs_guest_render(guest, views, task, NULL, shadow, NULL, NULL));
-	ck_assert_str_eq(shadow->str, "shadow memory");
+	ck_assert_str_eq(shadow->str, "of 7: shadow memory");
 }
 END_TEST
 
@@ -109,6 +109,22 @@ START_TEST(kernel_task_has_no_memory)
 	ck_assert_ptr_null(
 		vmifs_guest_task_aspace(guest, vmifs_task_list_find(list, 1), NULL, &error));
 	ck_assert_int_eq(vmifs_error_to_errno(error), EIO);
+}
+END_TEST
+
+START_TEST(view_that_fails_adds_nothing)
+{
+	g_autoptr(VmifsHost) host = make_host(tables, true_header, "", NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autoptr(GString) text = g_string_new("before");
+	g_autoptr(GError) error = NULL;
+	gsize n;
+	const VmifsView *views = vmifs_guest_views(guest, &n);
+	ck_assert(!vmifs_guest_render(guest, views, vmifs_task_list_find(list, 1), NULL, text, NULL,
+				      &error));
+	ck_assert_ptr_nonnull(error);
+	ck_assert_str_eq(text->str, "before");
 }
 END_TEST
 
@@ -230,6 +246,7 @@ make_suite(void)
 	TCase *t = tcase_create("discover");
 	tcase_add_test(t, processes_are_found_and_read);
 	tcase_add_test(t, kernel_task_has_no_memory);
+	tcase_add_test(t, view_that_fails_adds_nothing);
 	tcase_add_test(t, stale_and_lying_candidates_lose_and_are_listed);
 	tcase_add_test(t,
 		       certain_candidate_that_does_not_attach_leaves_the_full_pass_to_find_another);

@@ -139,6 +139,7 @@ render_shadow(gpointer self, const VmifsTask *task, const char *entry, GString *
 {
 	const Toy *toy = self;
 	guint8 raw[TASK_LEN];
+	g_string_append_printf(out, "of %u: ", task->pid);
 	if (!read_task(toy, (guint32) task->object - 1, raw, error))
 		return FALSE;
 	g_autoptr(VmifsAspace) aspace =

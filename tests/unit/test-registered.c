@@ -132,7 +132,6 @@ START_TEST(swap_that_cannot_be_read_is_an_error)
 	variable(&f, "swap_info", 0x1000);
 	variable(&f, "nr_swapfiles", 1);
 	ck_assert(!linux_render_swaps(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error));
-	ck_assert_str_eq(f.out->str, "");
 	teardown(&f);
 }
 END_TEST

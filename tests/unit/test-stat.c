@@ -315,16 +315,14 @@ START_TEST(newer_kernels_do_not_ask_the_stack)
 }
 END_TEST
 
-START_TEST(what_cannot_be_read_is_an_error_and_no_line)
+START_TEST(what_cannot_be_read_is_an_error)
 {
 	Fixture f;
 	setup(&f, OLD_TYPES);
 	f.task.mm = 0x1000;
-	g_string_append(f.out, "before");
 	ck_assert(!linux_render_process_stat(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL,
 					     &f.error));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_HOLE));
-	ck_assert_str_eq(f.out->str, "before");
 	g_error_free(f.error);
 	g_string_free(f.out, TRUE);
 	linux_guest_clear(&f.g);
@@ -429,7 +427,7 @@ make_suite(void)
 	tcase_add_test(t, zombie_has_lost_its_parents);
 	tcase_add_loop_test(t, numbers_may_be_negative, 0, G_N_ELEMENTS(priorities));
 	tcase_add_test(t, registers_are_told_of_who_will_never_run_again);
-	tcase_add_test(t, what_cannot_be_read_is_an_error_and_no_line);
+	tcase_add_test(t, what_cannot_be_read_is_an_error);
 	suite_add_tcase(s, t);
 	t = tcase_create("wchan");
 	tcase_add_test(t, frame_outside_of_the_scheduler_is_where_a_task_waits);

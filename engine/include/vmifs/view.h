@@ -30,12 +30,12 @@ struct VmifsView {
 	guint32 scopes; /* VmifsScope bits */
 	VmifsViewKind kind;
 	VmifsViewKind entries; /* of a LIST: what its entries are, TEXT or LINK */
-	/* Appends the whole content, at once, to out (bytes, may hold NULs). os: the attached
-	 * instance. task: NULL at guest and vCPU scopes. entry: the name within a LIST, else NULL;
-	 * it comes from whoever looks it up: NOT_FOUND when there is no such entry. At the vCPU
-	 * scope it is the vCPU's number in decimal, below VMIFS_MAX_VCPUS: one that is there.
-	 * Errors: NOT_FOUND = this task has no such file, HOLE = bytes are not in RAM, CORRUPT,
-	 * ENDED, ... */
+	/* Appends the whole content, at once, to out (bytes, may hold NULs); what was appended by
+	 * one that fails is dropped. os: the attached instance. task: NULL at guest and vCPU
+	 * scopes. entry: the name within a LIST, else NULL; it comes from whoever looks it up:
+	 * NOT_FOUND when there is no such entry. At the vCPU scope it is the vCPU's number in
+	 * decimal, below VMIFS_MAX_VCPUS: one that is there. Errors: NOT_FOUND = this task has no
+	 * such file, HOLE = bytes are not in RAM, CORRUPT, ENDED, ... */
 	gboolean (*render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
 			   const VmifsCall *call, GError **error);
 	/* LIST: appends the names, (full) strings, in the order they are to be shown. */
