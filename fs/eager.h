@@ -7,6 +7,10 @@
  * machine, where waking a halted processor takes tens of us. One thread at a time looks for that
  * long before it sleeps, so the cost of the last request of all is the length of one look.
  *
+ * Where others have work for the processors, a look would take them from the very reader it waits
+ * for: so it gives way all the time, and who then did not get his processor back does not look for
+ * a while. A machine that is busy is awake anyway.
+ *
  * Not after READ: who reads a large file in small pieces waits for each, and is best served on the
  * processor where it sleeps; a thread that is awake elsewhere would have it woken from there.
  */
@@ -17,8 +21,9 @@
 G_BEGIN_DECLS
 
 typedef struct {
-	gint looking; /* atomic; threads that want to look */
-	gint reads;   /* atomic; the last request was a READ */
+	gint looking;          /* atomic; threads that want to look */
+	gint reads;            /* atomic; the last request was a READ */
+	guint64 crowded_until; /* atomic; ns: others have work for the processors */
 } VmifsEager;
 
 /* Returns when fd (of the FUSE device) has a request, or a moment has passed. */
