@@ -31,6 +31,21 @@ static const char *const texts[LINUX_N_TEXTS] = {
 	[LINUX_TEXT_PACKET_NARROW] = "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n",
 };
 
+/* Bytes that few texts have are worth a look wherever one is, and found faster than a text. */
+static gboolean
+has_text(const guint8 *bytes, gsize len, const char *text, gsize whole)
+{
+	const char *rare = strpbrk(text, ",\\");
+	gsize before = rare ? (gsize) (rare - text) : 0;
+	if (!rare || len < whole)
+		return memmem(bytes, len, text, whole) != NULL;
+	const guint8 *at = bytes + before, *end = bytes + len - whole + before + 1;
+	for (; (at = memchr(at, *rare, (gsize) (end - at))); at++)
+		if (at[1] == (guint8) rare[1] && !memcmp(at - before, text, whole))
+			return TRUE;
+	return FALSE;
+}
+
 static guint32
 search(const guint8 *bytes, gsize len, guint32 found)
 {
@@ -57,7 +72,8 @@ search(const guint8 *bytes, gsize len, guint32 found)
 		}
 	}
 	for (guint i = 0; i < LINUX_N_TEXTS; i++) {
-		if (befores[i] == G_MAXSIZE && memmem(bytes, len, texts[i], wholes[i]))
+		if (befores[i] == G_MAXSIZE && !(found >> i & 1) &&
+		    has_text(bytes, len, texts[i], wholes[i]))
 			found |= 1U << i;
 	}
 	return found;
