@@ -24,6 +24,8 @@
 /* For each thing that QEMU is to say; it may have another client. */
 #define PATIENCE_MS 30000
 #define N_TRIES 10
+/* For all of it: QEMU may be of ill will, and talk for ever. */
+#define PATIENCE_S (10 * 60)
 #define MAX_WORDS 4
 #define ID "vmifs-guard"
 
@@ -134,6 +136,19 @@ say_by_program(const Plan *plan)
 	return good;
 }
 
+/* Of itself, when the time is over. */
+static void
+limit_time(void)
+{
+	sigset_t alarms;
+
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	signal(SIGALRM, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &alarms, NULL);
+	alarm(PATIENCE_S);
+}
+
 static void
 watch(const Plan *plan)
 {
@@ -146,6 +161,7 @@ watch(const Plan *plan)
 		else if (errno != EINTR)
 			break;
 	}
+	limit_time();
 	for (int i = 0; last == QEMU_GUARD_ARM && i < N_TRIES; i++) {
 		if (plan->hello ? say_by_socket(plan) : say_by_program(plan))
 			return;
