@@ -18,11 +18,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Calls that still run are cancelled at the end; one that does not hear it shall not keep us. */
 #define SHUTDOWN_SECONDS 5
+#define MAX_FILES ((rlim_t) 1 << 20)
 
 int
 vmifs_complain(VmifsExit status, const GError *error)
@@ -209,10 +211,24 @@ open_standard_streams(void)
 		close(fd);
 }
 
+/* A running guest takes a dozen descriptors, and more for each block of its memory: what a session
+ * commonly allows is enough for fifty. */
+static void
+allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = MAX(limit.rlim_cur, MIN(limit.rlim_max, MAX_FILES));
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 main(int argc, char **argv)
 {
 	open_standard_streams();
+	allow_many_files();
 	g_autoptr(GError) error = NULL;
 	g_auto(VmifsFsOptions) options = { 0 };
 	if (!vmifs_fs_options_parse(argc, argv, &options, &error))
