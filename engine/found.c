@@ -21,6 +21,8 @@
 #define FIRST_WAIT_US G_USEC_PER_SEC
 #define RETRY_FIRST_US (100 * G_TIME_SPAN_MILLISECOND)
 #define RETRY_LAST_US (5 * G_USEC_PER_SEC)
+/* Guests at a time: each has threads of its own. */
+#define MAX_LIVES 4096
 
 typedef struct {
 	VmifsHost *host;
@@ -189,14 +191,25 @@ life_thread(gpointer data)
 	return NULL;
 }
 
+/* Whoever may start processes may start any number that look like guests. */
 static void
 start_locked(Life *life)
 {
 	VmifsHost *host = life->host;
+	GThread *thread = NULL;
 
 	life->name = vmifs_host_unique_name(host, life->wanted);
-	host->n_threads++;
-	g_thread_unref(g_thread_new("guest", life_thread, life));
+	if (host->n_threads < MAX_LIVES)
+		thread = g_thread_try_new("guest", life_thread, life, NULL);
+	if (thread) {
+		host->n_threads++;
+		g_thread_unref(thread);
+		return;
+	}
+	vmifs_host_log(host, "guest %s (%s): it is not shown: there are too many", life->wanted,
+		       life->spec);
+	g_hash_table_remove(host->lives, life->key);
+	life_free(life);
 }
 
 gboolean

@@ -304,6 +304,20 @@ collect(Job *job, QemuAsk *asks, const VmifsCall *call, GError **error)
 }
 
 static gboolean
+start(Job *job, GError **error)
+{
+	GThread *thread = g_thread_try_new("libvirt monitor", run, job, NULL);
+
+	if (thread) {
+		g_thread_unref(thread);
+		return TRUE;
+	}
+	virConnectClose(job->conn);
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "no thread can be started");
+	return FALSE;
+}
+
+static gboolean
 passage_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GError **error)
 {
 	Passage *self = (Passage *) monitor;
@@ -317,13 +331,12 @@ passage_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call,
 	job = job_new(self, asks, n, error);
 	if (job)
 		job->conn = qemu_libvirt_connection(self->libvirt, end, call, error);
-	if (!job || !job->conn) {
+	if (!job || !job->conn || !start(job, error)) {
 		leave(self);
 		if (job)
 			job_free(job);
 		return FALSE;
 	}
-	g_thread_unref(g_thread_new("libvirt monitor", run, job));
 	return collect(job, asks, call, error);
 }
 
