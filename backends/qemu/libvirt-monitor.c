@@ -256,17 +256,10 @@ read_reply(const char *text, QemuAsk *ask, GError **error)
 			    "%s: no answer in what it said", ask->command);
 		return FALSE;
 	}
-	if (answer) {
+	if (answer)
 		ask->answer = json_incref(answer);
-		return TRUE;
-	}
-	const char *class = json_string_value(json_object_get(problem, "class"));
-	const char *what = json_string_value(json_object_get(problem, "desc"));
-	g_autofree char *shown = g_strescape(what ? what : "no reason given", NULL);
-	ask->error = g_error_new(VMIFS_ERROR,
-				 g_strcmp0(class, "CommandNotFound") == 0 ? VMIFS_ERROR_UNSUPPORTED
-									  : VMIFS_ERROR_IO,
-				 "%s: %.200s", ask->command, shown);
+	else
+		ask->error = qemu_monitor_refusal(problem, ask->command);
 	return TRUE;
 }
 

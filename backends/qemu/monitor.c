@@ -11,6 +11,19 @@ qemu_monitor_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *
 	return monitor->ops->ask(monitor, asks, n, call, error);
 }
 
+GError *
+qemu_monitor_refusal(const json_t *problem, const char *command)
+{
+	const char *class = json_string_value(json_object_get(problem, "class"));
+	const char *what = json_string_value(json_object_get(problem, "desc"));
+	g_autofree char *shown = g_strescape(what ? what : "no reason given", NULL);
+
+	return g_error_new(VMIFS_ERROR,
+			   g_strcmp0(class, "CommandNotFound") == 0 ? VMIFS_ERROR_UNSUPPORTED
+								    : VMIFS_ERROR_IO,
+			   "%s: %.200s", command, shown);
+}
+
 void
 qemu_asks_clear(QemuAsk *asks, gsize n)
 {

@@ -59,6 +59,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuMonitor, qemu_monitor_free)
 gboolean
 qemu_monitor_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call,
 		 GError **error);
+/* For who implements it: what "error" in a reply to that command says. (full) */
+GError *
+qemu_monitor_refusal(const json_t *problem, const char *command);
 /* Drops answers and errors. */
 void
 qemu_asks_clear(QemuAsk *asks, gsize n);

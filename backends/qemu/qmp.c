@@ -105,20 +105,6 @@ receive(Errand *errand, gint64 limit, GError **error)
 	}
 }
 
-static GError *
-refusal(const json_t *reply, const char *command)
-{
-	const json_t *problem = json_object_get(reply, "error");
-	const char *class = json_string_value(json_object_get(problem, "class"));
-	const char *what = json_string_value(json_object_get(problem, "desc"));
-	g_autofree char *shown = g_strescape(what ? what : "no reason given", NULL);
-
-	return g_error_new(VMIFS_ERROR,
-			   g_strcmp0(class, "CommandNotFound") == 0 ? VMIFS_ERROR_UNSUPPORTED
-								    : VMIFS_ERROR_IO,
-			   "%s: %.200s", command, shown);
-}
-
 /* An answer to the question of that id, and no other: they come in order. */
 static gboolean
 take_answer(Errand *errand, json_int_t id, const char *command, gint64 limit, json_t **ret_answer,
@@ -139,7 +125,7 @@ take_answer(Errand *errand, json_int_t id, const char *command, gint64 limit, js
 	if (answer)
 		*ret_answer = json_incref(answer);
 	else
-		*ret_refusal = refusal(reply, command);
+		*ret_refusal = qemu_monitor_refusal(json_object_get(reply, "error"), command);
 	errand->patience = g_get_monotonic_time() + QEMU_PATIENCE;
 	return TRUE;
 }
