@@ -50,8 +50,8 @@ struct QemuProcess {
 
 /* ---- life ---- */
 
-static gboolean
-read_stat(int dir, char *ret_state, guint64 *ret_start_time)
+gboolean
+qemu_process_stat(int dir, char *ret_state, guint64 *ret_start_time)
 {
 	char text[1024];
 	unsigned long long start_time;
@@ -126,7 +126,7 @@ open_process(QemuProcess *self, guint64 start_time, GError **error)
 		return FALSE;
 	}
 	self->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (self->dir < 0 || !read_stat(self->dir, &state, &self->start_time) ||
+	if (self->dir < 0 || !qemu_process_stat(self->dir, &state, &self->start_time) ||
 	    qemu_process_is_gone(self)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "process %d has ended",
 			    (int) self->pid);
@@ -208,7 +208,7 @@ qemu_process_is_stopped(const QemuProcess *self)
 	guint64 start_time;
 	char state;
 
-	return read_stat(self->dir, &state, &start_time) && (state == 'T' || state == 't');
+	return qemu_process_stat(self->dir, &state, &start_time) && (state == 'T' || state == 't');
 }
 
 /* ---- what lies where ---- */

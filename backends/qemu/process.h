@@ -24,6 +24,11 @@ typedef struct {
 	int status; /* out: 0, or an errno value */
 } QemuTransfer;
 
+/* What /proc/PID/stat tells, below that folder: its state (field 3) and start (22). FALSE: it has
+ * ended, or is not to be seen. */
+gboolean
+qemu_process_stat(int dir, char *ret_state, guint64 *ret_start_time);
+
 /* start_time: in clock ticks since boot, as /proc/PID/stat has it; 0 = whoever has that number now.
  * writable: its memory will be written to. On failure SOURCE: what is not permitted, and to whom
  * it would be. */

@@ -5,6 +5,7 @@
  */
 #include "target.h"
 #include "monitor.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 
 /* Of arguments; Linux takes up to 6 MiB, libvirt gives some 10 KiB. */
 #define MAX_ARGUMENTS (1 << 20)
-#define MAX_STAT 1024
 /* Of a program: what it says is in front of what only debuggers want. */
 #define MAX_PROGRAM ((gsize) 128 << 20)
 #define PIECE ((gsize) 256 << 10)
@@ -56,25 +56,6 @@ read_link(int proc, const char *name)
 	gssize n = readlinkat(proc, name, buf, sizeof buf - 1);
 
 	return n < 0 ? NULL : g_strndup(buf, (gsize) n);
-}
-
-/* The name in parentheses may hold anything: fields are counted from its end on. */
-static gboolean
-parse_start_time(const char *stat, guint64 *ret)
-{
-	const char *at = strrchr(stat, ')');
-
-	/* "state" is field 3. */
-	if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
-		return FALSE;
-	at += 2;
-	for (guint field = 3; field < 22; field++) {
-		at = strchr(at, ' ');
-		if (!at++)
-			return FALSE;
-	}
-	*ret = g_ascii_strtoull(at, NULL, 10);
-	return TRUE;
 }
 
 /* Does the program say of itself, to those who ask for its version, that it is QEMU? Read, not
@@ -154,12 +135,11 @@ take_arguments(QemuTarget *target, GError **error)
 static gboolean
 take_start(QemuTarget *target, GError **error)
 {
-	gsize len;
-	g_autofree char *stat = read_text(target->proc, "stat", MAX_STAT, &len);
+	char state;
 
-	if (!stat)
+	if (!qemu_process_stat(target->proc, &state, &target->start_time))
 		return fail_errno(error, target->pid, "its start cannot be read");
-	if (!parse_start_time(stat, &target->start_time))
+	if (state == 'Z' || state == 'X')
 		return fail(error, target->pid, VMIFS_ERROR_NOT_FOUND, "it has ended");
 	guint64 per_second = (guint64) sysconf(_SC_CLK_TCK);
 	target->started = (gint64) (target->start_time / per_second * G_USEC_PER_SEC +
