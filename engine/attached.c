@@ -47,7 +47,6 @@ vmifs_instance_new(const VmifsOs *os, VmifsGuest *guest, VmifsPhysmem *mem, Vmif
 		   gpointer shared, const VmifsCall *call, GError **error)
 {
 	VmifsInstance *instance = g_new0(VmifsInstance, 1);
-	g_atomic_ref_count_init(&instance->refs);
 	instance->os = os;
 	instance->mem = vmifs_physmem_ref(mem);
 	instance->aspace = vmifs_aspace_ref(aspace);
@@ -61,21 +60,14 @@ vmifs_instance_new(const VmifsOs *os, VmifsGuest *guest, VmifsPhysmem *mem, Vmif
 	};
 	instance->self = os->attach(&instance->kernel, call, error);
 	if (!instance->self)
-		g_clear_pointer(&instance, vmifs_instance_unref);
-	return instance;
-}
-
-VmifsInstance *
-vmifs_instance_ref(VmifsInstance *instance)
-{
-	g_atomic_ref_count_inc(&instance->refs);
+		g_clear_pointer(&instance, vmifs_instance_free);
 	return instance;
 }
 
 void
-vmifs_instance_unref(VmifsInstance *instance)
+vmifs_instance_free(VmifsInstance *instance)
 {
-	if (!instance || !g_atomic_ref_count_dec(&instance->refs))
+	if (!instance)
 		return;
 	if (instance->self)
 		instance->os->detach(instance->self);
@@ -115,7 +107,7 @@ vmifs_attached_unref(VmifsAttached *attached)
 		return;
 	vmifs_lazy_clear(&attached->symbols);
 	vmifs_lazy_clear(&attached->tasks);
-	vmifs_instance_unref(attached->instance);
+	vmifs_instance_free(attached->instance);
 	g_clear_pointer(&attached->aspace, vmifs_aspace_unref);
 	g_free(attached->report);
 	g_free(attached);

@@ -12,7 +12,6 @@
 
 /* An OS attached to a guest: immutable but for what its driver does inside `self`. */
 typedef struct {
-	gatomicrefcount refs;
 	const VmifsOs *os;
 	VmifsKernel kernel;
 	VmifsPhysmem *mem;   /* keeps kernel.mem */
@@ -30,11 +29,9 @@ vmifs_instance_new(const VmifsOs *os, VmifsGuest *guest, VmifsPhysmem *mem, Vmif
 		   gpointer shared, const VmifsCall *call, GError **error);
 void
 vmifs_instance_data_unref(gpointer shared);
-VmifsInstance *
-vmifs_instance_ref(VmifsInstance *instance);
 void
-vmifs_instance_unref(VmifsInstance *instance);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsInstance, vmifs_instance_unref)
+vmifs_instance_free(VmifsInstance *instance);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsInstance, vmifs_instance_free)
 
 typedef struct {
 	gatomicrefcount refs;

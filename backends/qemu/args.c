@@ -53,12 +53,6 @@ take_uuid(Parse *parse, const char *value)
 }
 
 static void
-take_vmid(Parse *parse, const char *value)
-{
-	replace(&parse->args->vmid, value);
-}
-
-static void
 take_machine(Parse *parse, const char *value)
 {
 	g_autoptr(QemuWords) words = qemu_words_new(value, "type");
@@ -303,7 +297,6 @@ static const struct {
 } options[] = {
 	{ "name", take_name },
 	{ "uuid", take_uuid },
-	{ "id", take_vmid },
 	{ "machine", take_machine },
 	{ "M", take_machine },
 	{ "incoming", take_incoming },
@@ -468,7 +461,6 @@ qemu_args_free(QemuArgs *args)
 		return;
 	g_free(args->name);
 	g_free(args->uuid);
-	g_free(args->vmid);
 	g_free(args->machine);
 	g_free(args->memdev);
 	g_free(args->mem_path);

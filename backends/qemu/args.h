@@ -40,7 +40,6 @@ typedef struct {
 typedef struct {
 	char *name;     /* (nullable) -name */
 	char *uuid;     /* (nullable) -uuid, lower case */
-	char *vmid;     /* (nullable) -id of Proxmox */
 	char *machine;  /* (nullable) type as given: "pc", "q35", "pc-i440fx-7.2", "microvm" */
 	char *memdev;   /* (nullable) memory-backend= of the machine */
 	char *mem_path; /* (nullable) -mem-path */

@@ -176,12 +176,6 @@ qemu_process_close(QemuProcess *self)
 	g_free(self);
 }
 
-pid_t
-qemu_process_pid(const QemuProcess *self)
-{
-	return self->pid;
-}
-
 int
 qemu_process_pidfd(const QemuProcess *self)
 {

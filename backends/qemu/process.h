@@ -37,8 +37,6 @@ qemu_process_open(pid_t pid, guint64 start_time, gboolean writable, GError **err
 void
 qemu_process_close(QemuProcess *self);
 
-pid_t
-qemu_process_pid(const QemuProcess *self);
 /* Readable (poll) from the moment on at which it has ended. (borrowed) */
 int
 qemu_process_pidfd(const QemuProcess *self);

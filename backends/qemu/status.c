@@ -107,21 +107,7 @@ ask_guardian(QemuMonitor *monitor, const char *path, const VmifsCall *call)
 	return g_str_equal(word, "sev-guest") ? g_strdup("SEV") : g_strndup(word, 40);
 }
 
-static char *
-version_of(const json_t *answer)
-{
-	const json_t *qemu = json_object_get(answer, "qemu");
-
-	if (!json_is_object(qemu))
-		return NULL;
-	return g_strdup_printf("%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT
-			       ".%" JSON_INTEGER_FORMAT,
-			       json_integer_value(json_object_get(qemu, "major")),
-			       json_integer_value(json_object_get(qemu, "minor")),
-			       json_integer_value(json_object_get(qemu, "micro")));
-}
-
-enum { NAME, UUID, VERSION, KVM, CPUS, SEV, GUARDIAN, N_ASKS };
+enum { KVM, CPUS, SEV, GUARDIAN, N_ASKS };
 
 gboolean
 qemu_about_ask(QemuMonitor *monitor, QemuAbout *ret, const VmifsCall *call, GError **error)
@@ -129,9 +115,6 @@ qemu_about_ask(QemuMonitor *monitor, QemuAbout *ret, const VmifsCall *call, GErr
 	json_auto_t *guardian = json_pack("{s:s, s:s}", "path", "/machine", "property",
 					  "confidential-guest-support");
 	QemuAsk asks[N_ASKS] = {
-		[NAME] = { "query-name" },
-		[UUID] = { "query-uuid" },
-		[VERSION] = { "query-version" },
 		[KVM] = { "query-kvm" },
 		[CPUS] = { "query-cpus-fast" },
 		[SEV] = { "query-sev" },
@@ -144,9 +127,6 @@ qemu_about_ask(QemuMonitor *monitor, QemuAbout *ret, const VmifsCall *call, GErr
 		return FALSE;
 	}
 	*ret = (QemuAbout){
-		.name = g_strdup(text_of(asks[NAME].answer, "name")),
-		.uuid = g_strdup(text_of(asks[UUID].answer, "UUID")),
-		.version = version_of(asks[VERSION].answer),
 		.encryption = sev_kind(asks[SEV].answer),
 		.n_vcpus = count_vcpus(asks[CPUS].answer),
 	};
@@ -163,9 +143,6 @@ qemu_about_ask(QemuMonitor *monitor, QemuAbout *ret, const VmifsCall *call, GErr
 void
 qemu_about_clear(QemuAbout *about)
 {
-	g_free(about->name);
-	g_free(about->uuid);
-	g_free(about->version);
 	g_free(about->encryption);
 	*about = (QemuAbout){ 0 };
 }

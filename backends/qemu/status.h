@@ -21,8 +21,6 @@ qemu_status_set(QemuMonitor *monitor, VmifsState wanted, const VmifsCall *call, 
 /* What does not change in its life, but for the vCPUs. Strings are as they came; NULL = not told.
  */
 typedef struct {
-	char *name, *uuid;
-	char *version;      /* "7.2.22" */
 	char *encryption;   /* "SEV-SNP", "TDX"; NULL = its memory is plain */
 	const char *driver; /* (static) "kvm", "tcg" */
 	guint n_vcpus;      /* one more than the highest number; 0 = not told */

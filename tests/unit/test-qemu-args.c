@@ -218,7 +218,6 @@ START_TEST(guest_of_proxmox_is_understood)
 		"2048\0-machine\0type=pc+pve0");
 
 	ck_assert_str_eq(args->name, "web");
-	ck_assert_str_eq(args->vmid, "100");
 	ck_assert_uint_eq(args->monitors->len, 1);
 	ck_assert_str_eq(monitor(args, 0), "/var/run/qemu-server/100.qmp");
 	ck_assert_str_eq(args->machine, "pc+pve0");

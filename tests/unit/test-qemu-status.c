@@ -36,9 +36,6 @@ START_TEST(a_recorded_guest)
 	g_autofree char *session = fake_session("pc");
 	g_auto(QemuAbout) told = { 0 };
 	about(session, &told);
-	ck_assert_str_eq(told.name, "recorded");
-	ck_assert_str_eq(told.uuid, "d3b07384-d9a0-4c9b-8c7d-1f2e3d4c5b6a");
-	ck_assert_str_eq(told.version, "7.2.22");
 	ck_assert_str_eq(told.driver, "tcg");
 	ck_assert_uint_eq(told.n_vcpus, 2);
 	ck_assert_ptr_null(told.encryption);
@@ -51,7 +48,6 @@ START_TEST(a_guest_of_kvm)
 	g_auto(QemuAbout) told = { 0 };
 	about(session, &told);
 	ck_assert_str_eq(told.driver, "kvm");
-	ck_assert_str_eq(told.name, "web1");
 	ck_assert_ptr_null(told.encryption);
 }
 END_TEST
@@ -60,7 +56,6 @@ START_TEST(who_tells_nothing_is_no_error)
 {
 	g_auto(QemuAbout) told = { 0 };
 	about("", &told);
-	ck_assert_ptr_null(told.name);
 	ck_assert_ptr_null(told.driver);
 	ck_assert_ptr_null(told.encryption);
 	ck_assert_uint_eq(told.n_vcpus, 0);
@@ -94,14 +89,10 @@ END_TEST
 START_TEST(lies_do_no_harm)
 {
 	g_auto(QemuAbout) told = { 0 };
-	about("qmp query-name\n\t[]\nqmp query-uuid\n\t7\nqmp query-version\n\t{\"qemu\": 1}\n"
-	      "qmp query-kvm\n\t\"yes\"\nqmp query-sev\n\t[1]\n" MACHINE "{}\n"
+	about("qmp query-kvm\n\t\"yes\"\nqmp query-sev\n\t[1]\n" MACHINE "{}\n"
 	      "qmp query-cpus-fast\n\t[{\"cpu-index\": 99999999}, {\"cpu-index\": -5}, 3, "
 	      "{\"cpu-index\": 4}, {\"cpu-index\": \"6\"}]\n",
 	      &told);
-	ck_assert_ptr_null(told.name);
-	ck_assert_ptr_null(told.uuid);
-	ck_assert_ptr_null(told.version);
 	ck_assert_ptr_null(told.encryption);
 	ck_assert_uint_eq(told.n_vcpus, 5);
 }
