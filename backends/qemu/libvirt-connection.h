@@ -2,9 +2,8 @@
 /* libvirt-connection (private): what libvirt.c lends to libvirt-monitor.c. */
 #pragma once
 
+#include "libvirt-library.h"
 #include "libvirt.h"
-
-#include <libvirt/libvirt.h>
 
 QemuLibvirt *
 qemu_libvirt_ref(QemuLibvirt *libvirt);

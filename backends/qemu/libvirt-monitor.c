@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/virterror.h>
 #include <string.h>
 #include <unistd.h>
 #include <vmifs/error.h>
@@ -79,7 +77,7 @@ job_free(Job *job)
 static GError *
 problem_of(const char *doing)
 {
-	virErrorPtr problem = virGetLastError();
+	virErrorPtr problem = qemu_virt()->virGetLastError();
 	const char *text = problem && problem->message ? problem->message : "it fails";
 	VmifsError code = VMIFS_ERROR_IO;
 
@@ -109,9 +107,9 @@ pass_on(Question *question, virDomainPtr domain)
 {
 	int fds[] = { question->fd };
 
-	if (virDomainQemuMonitorCommandWithFiles(domain, question->command, question->fd >= 0,
-						 question->fd >= 0 ? fds : NULL, NULL, NULL,
-						 &question->reply, 0) < 0) {
+	if (qemu_virt()->virDomainQemuMonitorCommandWithFiles(
+		    domain, question->command, question->fd >= 0, question->fd >= 0 ? fds : NULL,
+		    NULL, NULL, &question->reply, 0) < 0) {
 		question->reply = NULL;
 		question->error = problem_of("the monitor");
 	}
@@ -134,7 +132,7 @@ run(gpointer user)
 	Job *job = user;
 	Passage *self = job->self;
 	qemu_libvirt_block_sigpipe();
-	virDomainPtr domain = virDomainLookupByUUIDString(job->conn, self->uuid);
+	virDomainPtr domain = qemu_virt()->virDomainLookupByUUIDString(job->conn, self->uuid);
 	GError *problem = domain ? NULL : problem_of("the domain");
 	gsize i = 0;
 
@@ -147,8 +145,8 @@ run(gpointer user)
 	} while (step(job));
 	g_clear_error(&problem);
 	if (domain)
-		virDomainFree(domain);
-	virConnectClose(job->conn);
+		qemu_virt()->virDomainFree(domain);
+	qemu_virt()->virConnectClose(job->conn);
 	g_mutex_lock(&self->lock);
 	gboolean left = job->left;
 	job->finished = TRUE;
@@ -305,7 +303,7 @@ start(Job *job, GError **error)
 		g_thread_unref(thread);
 		return TRUE;
 	}
-	virConnectClose(job->conn);
+	qemu_virt()->virConnectClose(job->conn);
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "no thread can be started");
 	return FALSE;
 }

@@ -11,7 +11,6 @@
 
 #include "libvirt-connection.h"
 
-#include <libvirt/virterror.h>
 #include <signal.h>
 #include <string.h>
 #include <vmifs/error.h>
@@ -116,7 +115,7 @@ run_events(gpointer none)
 {
 	qemu_libvirt_block_sigpipe();
 	for (;;)
-		if (virEventRunDefaultImpl() < 0)
+		if (qemu_virt()->virEventRunDefaultImpl() < 0)
 			g_usleep(100 * 1000);
 	return NULL;
 }
@@ -125,8 +124,10 @@ run_events(gpointer none)
 static gpointer
 start_events(gpointer none)
 {
-	virSetErrorFunc(NULL, say_nothing);
-	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
+	if (qemu_virt()->why)
+		return NULL;
+	qemu_virt()->virSetErrorFunc(NULL, say_nothing);
+	if (qemu_virt()->virInitialize() < 0 || qemu_virt()->virEventRegisterDefaultImpl() < 0)
 		return NULL;
 	return g_thread_new("libvirt events", run_events, NULL);
 }
@@ -139,7 +140,7 @@ on_domain(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *
 	QemuLibvirt *self = user;
 	char uuid[VIR_UUID_STRING_BUFLEN];
 
-	if (virDomainGetUUIDString(domain, uuid) < 0)
+	if (qemu_virt()->virDomainGetUUIDString(domain, uuid) < 0)
 		return;
 	g_mutex_lock(&self->lock);
 	GHashTable *sets[] = { self->running, self->listing };
@@ -188,11 +189,11 @@ list_running(QemuLibvirt *self, virConnectPtr conn)
 	g_mutex_lock(&self->lock);
 	self->listing = new_set();
 	g_mutex_unlock(&self->lock);
-	n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	n = qemu_virt()->virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 	g_mutex_lock(&self->lock);
 	for (int i = 0; i < n; i++) {
 		char uuid[VIR_UUID_STRING_BUFLEN];
-		if (virDomainGetUUIDString(domains[i], uuid) == 0)
+		if (qemu_virt()->virDomainGetUUIDString(domains[i], uuid) == 0)
 			g_hash_table_add(self->listing, g_strdup(uuid));
 	}
 	if (n >= 0) {
@@ -202,7 +203,7 @@ list_running(QemuLibvirt *self, virConnectPtr conn)
 	g_clear_pointer(&self->listing, g_hash_table_unref);
 	g_mutex_unlock(&self->lock);
 	for (int i = 0; i < n; i++)
-		virDomainFree(domains[i]);
+		qemu_virt()->virDomainFree(domains[i]);
 	free(domains);
 	return n >= 0;
 }
@@ -213,7 +214,7 @@ list_running(QemuLibvirt *self, virConnectPtr conn)
 static char *
 explain(void)
 {
-	virErrorPtr problem = virGetLastError();
+	virErrorPtr problem = qemu_virt()->virGetLastError();
 	const char *text = problem && problem->message ? problem->message : "it fails";
 	const char *hint = "; is the daemon running (systemctl status libvirtd)?";
 
@@ -241,7 +242,7 @@ explain(void)
 static char *
 refuse_driver(virConnectPtr conn)
 {
-	const char *type = virConnectGetType(conn);
+	const char *type = qemu_virt()->virConnectGetType(conn);
 
 	if (g_strcmp0(type, "QEMU") == 0)
 		return NULL;
@@ -261,12 +262,12 @@ typedef struct {
 static void
 subscribe(QemuLibvirt *self, Line *line)
 {
-	virConnectSetKeepAlive(line->conn, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT);
-	line->has_close = virConnectRegisterCloseCallback(line->conn, on_close,
-							  qemu_libvirt_ref(self), unref) == 0;
+	qemu_virt()->virConnectSetKeepAlive(line->conn, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT);
+	line->has_close = qemu_virt()->virConnectRegisterCloseCallback(
+				  line->conn, on_close, qemu_libvirt_ref(self), unref) == 0;
 	if (!line->has_close)
 		qemu_libvirt_unref(self);
-	line->events = virConnectDomainEventRegisterAny(
+	line->events = qemu_virt()->virConnectDomainEventRegisterAny(
 		line->conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
 		VIR_DOMAIN_EVENT_CALLBACK(on_domain), qemu_libvirt_ref(self), unref);
 	if (line->events < 0)
@@ -277,17 +278,17 @@ static void
 hang_up(Line *line)
 {
 	if (line->events >= 0)
-		virConnectDomainEventDeregisterAny(line->conn, line->events);
+		qemu_virt()->virConnectDomainEventDeregisterAny(line->conn, line->events);
 	if (line->has_close)
-		virConnectUnregisterCloseCallback(line->conn, on_close);
-	virConnectClose(line->conn);
+		qemu_virt()->virConnectUnregisterCloseCallback(line->conn, on_close);
+	qemu_virt()->virConnectClose(line->conn);
 }
 
 /* FALSE with *ret_why. */
 static gboolean
 connect_once(QemuLibvirt *self, Line *ret, char **ret_why)
 {
-	Line line = { .conn = virConnectOpen(self->uri), .events = -1 };
+	Line line = { .conn = qemu_virt()->virConnectOpen(self->uri), .events = -1 };
 
 	if (!line.conn) {
 		*ret_why = explain();
@@ -377,8 +378,11 @@ qemu_libvirt_open(const char *uri, void (*changed)(gpointer user), gpointer user
 		return NULL;
 	}
 	if (!g_once(&once, start_events, NULL)) {
+		const char *why = qemu_virt()->why;
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-			    "%s: libvirt's library cannot be used", uri);
+			    "%s: libvirt's library cannot be used: %s; pid:PID and auto find "
+			    "guests too, but without their registers",
+			    uri, why ? why : "it does not start");
 		return NULL;
 	}
 	QemuLibvirt *self = g_new0(QemuLibvirt, 1);
@@ -444,7 +448,7 @@ qemu_libvirt_connection(QemuLibvirt *self, gint64 until, const VmifsCall *call, 
 		g_cond_wait_until(&self->moved, &self->lock,
 				  MIN(until, g_get_monotonic_time() + SLICE));
 	}
-	if (self->conn && !self->closed && virConnectRef(self->conn) == 0)
+	if (self->conn && !self->closed && qemu_virt()->virConnectRef(self->conn) == 0)
 		return self->conn;
 	if (self->state == QEMU_LIBVIRT_WAITING && !self->closed)
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
