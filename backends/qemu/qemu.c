@@ -14,6 +14,7 @@
 #include "target.h"
 
 #include <string.h>
+#include <vmifs/text.h>
 
 /* The monitor's part of opening. */
 #define FIRST_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
@@ -47,24 +48,31 @@ typedef struct {
 
 /* ---- where memory lies ---- */
 
+/* Those are waited for in vain. */
+static gboolean
+may_answer(Qemu *self, GError **error)
+{
+	if (!self->target->monitor) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "no monitor%s%s",
+			    self->target->no_monitor ? ": " : "",
+			    self->target->no_monitor ? self->target->no_monitor : "");
+		return FALSE;
+	}
+	if (qemu_process_is_stopped(self->process)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+				    "QEMU is stopped by a signal");
+		return FALSE;
+	}
+	return TRUE;
+}
+
 static GArray *
 ask_monitor(Qemu *self, gint64 patience, GError **error)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
 			   .cancelled = &self->cancelled };
 
-	if (!self->target->monitor) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "there is none%s%s",
-			    self->target->no_monitor ? ": " : "",
-			    self->target->no_monitor ? self->target->no_monitor : "");
-		return NULL;
-	}
-	if (qemu_process_is_stopped(self->process)) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
-				    "QEMU is stopped by a signal");
-		return NULL;
-	}
-	return qemu_mtree_ask(self->target->monitor, &call, error);
+	return may_answer(self, error) ? qemu_mtree_ask(self->target->monitor, &call, error) : NULL;
 }
 
 static GArray *
@@ -89,11 +97,11 @@ guess_pieces(Qemu *self, const GError *silent, char **ret_how, GError **error)
 		return NULL;
 	if (!qemu_rules_find(self->target->args, self->process, maps, &pieces, &how, &call,
 			     error)) {
-		g_prefix_error(error, "where its memory lies is unknown: monitor: %s; without it: ",
+		g_prefix_error(error, "where its memory lies is unknown: %s; without it: ",
 			       silent->message);
 		return NULL;
 	}
-	*ret_how = g_strdup_printf("%s (monitor: %s)", how, silent->message);
+	*ret_how = g_strdup_printf("%s (%s)", how, silent->message);
 	return pieces;
 }
 
@@ -326,24 +334,6 @@ qemu_extent(gpointer data, guint32 block, guint64 offset, gboolean *ret_data, gu
 	return qemu_ram_extent(((Qemu *) data)->ram, block, offset, ret_data, ret_len);
 }
 
-/* Those are waited for in vain. */
-static gboolean
-may_answer(Qemu *self, GError **error)
-{
-	if (!self->target->monitor) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "no monitor%s%s",
-			    self->target->no_monitor ? ": " : "",
-			    self->target->no_monitor ? self->target->no_monitor : "");
-		return FALSE;
-	}
-	if (qemu_process_is_stopped(self->process)) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
-				    "QEMU is stopped by a signal");
-		return FALSE;
-	}
-	return TRUE;
-}
-
 static gboolean
 qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error)
 {
@@ -393,25 +383,32 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 	return FALSE;
 }
 
+/* Who started the process, and whoever is its monitor, chose what they say. */
+static void
+tell(GString *out, const char *key, const char *value)
+{
+	g_string_append_printf(out, "%s: ", key);
+	vmifs_text_append_octal(out, value, -1, NULL);
+	g_string_append_c(out, '\n');
+}
+
 static void
 qemu_info(gpointer data, GString *out)
 {
 	Qemu *self = data;
 	const QemuTarget *target = self->target;
+	g_autofree char *none =
+		g_strconcat("none", target->no_monitor ? ": " : NULL, target->no_monitor, NULL);
 
 	g_string_append_printf(out, "pid: %d\n", (int) target->pid);
-	if (target->monitor)
-		g_string_append_printf(out, "monitor: %s\n", target->monitor->ops->name);
-	else
-		g_string_append_printf(out, "monitor: none%s%s\n", target->no_monitor ? ": " : "",
-				       target->no_monitor ? target->no_monitor : "");
+	tell(out, "monitor", target->monitor ? target->monitor->ops->name : none);
 	g_mutex_lock(&self->lock);
 	const char *encryption = encryption_of(self);
 	if (self->about.driver)
-		g_string_append_printf(out, "accelerator: %s\n", self->about.driver);
+		tell(out, "accelerator", self->about.driver);
 	if (encryption)
-		g_string_append_printf(out, "memory encryption: %s\n", encryption);
-	g_string_append_printf(out, "layout: %s\n", self->how);
+		tell(out, "memory encryption", encryption);
+	tell(out, "layout", self->how);
 	g_mutex_unlock(&self->lock);
 	qemu_ram_info(self->ram, out);
 }

@@ -317,6 +317,21 @@ START_TEST(encryption_is_told)
 }
 END_TEST
 
+START_TEST(what_its_arguments_say_makes_no_lines_of_info)
+{
+	Fixture f;
+
+	fixture_init(&f, OTHER_MEMFD);
+	set_monitor(&f, 0);
+	f.target.args->secured = g_strdup("x\nos: linux\033[2J");
+	open_guest(&f, FALSE, NULL);
+	g_autofree char *info = info_of(&f);
+	ck_assert_msg(strstr(info, "\nmemory encryption: x\\012os: linux\\033[2J\n") != NULL, "%s",
+		      info);
+	fixture_clear(&f);
+}
+END_TEST
+
 START_TEST(its_end_is_told)
 {
 	Fixture f;
@@ -469,6 +484,7 @@ qemu_suite(void)
 	tcase_add_test(tcase, the_monitor_tells_registers);
 	tcase_add_test(tcase, the_monitor_stops_it);
 	tcase_add_loop_test(tcase, encryption_is_told, 0, G_N_ELEMENTS(encryptions));
+	tcase_add_test(tcase, what_its_arguments_say_makes_no_lines_of_info);
 	tcase_add_test(tcase, its_end_is_told);
 	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
 	tcase_add_test(tcase, plugged_memory_is_found);
