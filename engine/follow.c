@@ -31,6 +31,7 @@ typedef struct {
 	gint64 since; /* when this search began */
 	gint64 next_pass;
 	gint64 pause;
+	gint64 rest; /* until then another pass would be more than its share of our time */
 	guint ticks;
 	gboolean layout_due; /* it has changed, and could not be learned yet */
 	gboolean in_doubt;   /* whether what is attached still runs */
@@ -98,6 +99,7 @@ discover_all(VmifsGuest *guest, Search *search)
 	now = g_get_monotonic_time();
 	gint64 per_cost = now - search->since < PATIENCE_US ? PAUSE_PER_COST : LATER_PAUSE_PER_COST;
 	search->next_pass = now + MAX(search->pause, per_cost * (now - start));
+	search->rest = now + PAUSE_PER_COST * (now - start);
 	search->pause = MIN(2 * search->pause, LAST_PAUSE_US);
 	return attached;
 }
@@ -131,6 +133,14 @@ search_on(VmifsGuest *guest, Search *search)
 
 /* ---- what becomes of it ---- */
 
+/* (full) */
+static VmifsAttached *
+nothing_attached(guint generation, const char *why)
+{
+	return vmifs_attached_new(generation, NULL, NULL,
+				  g_strdup_printf("discovery: again: %s\n", why));
+}
+
 static void
 end_boot(VmifsGuest *guest, const char *why, Search *search)
 {
@@ -138,12 +148,15 @@ end_boot(VmifsGuest *guest, const char *why, Search *search)
 
 	vmifs_guest_log(guest, "the kernel that was attached has ended: %s", why);
 	vmifs_epoch_move(&guest->connection->epoch);
-	publish(guest,
-		vmifs_attached_new(generation, NULL, NULL,
-				   g_strdup_printf("discovery: again: %s\n", why)),
-		TRUE);
+	publish(guest, nothing_attached(generation, why), TRUE);
 	tell(guest);
-	search_begin(guest, search);
+	if (g_get_monotonic_time() >= search->rest) {
+		search_begin(guest, search);
+	} else {
+		/* A guest that ends a boot each second could keep us busy: search_on() goes on. */
+		VmifsAttached *attached = discover(guest, VMIFS_DISCOVER_TOLD);
+		publish(guest, attached ? attached : nothing_attached(generation, why), FALSE);
+	}
 	tell(guest);
 }
 
@@ -224,6 +237,7 @@ look_for_another(VmifsGuest *guest, const VmifsAttached *old, Search *search)
 		*search = (Search){ .since = now,
 				    .pause = DOUBT_US,
 				    .next_pass = now + DOUBT_US,
+				    .rest = search->rest,
 				    .layout_due = search->layout_due,
 				    .in_doubt = TRUE };
 		return;
