@@ -11,6 +11,7 @@
 #include "registers.h"
 #include "rules.h"
 #include "status.h"
+#include "stub.h"
 #include "target.h"
 
 #include <string.h>
@@ -344,6 +345,27 @@ qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 }
 
 static gboolean
+qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
+	     GError **error)
+{
+	Qemu *self = data;
+
+	if (!may_answer(self, error))
+		return FALSE;
+	if (self->target->args->has_stub) {
+		g_set_error_literal(
+			error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			"registers are set by QEMU's gdbstub, which it was started with "
+			"for somebody else");
+		return FALSE;
+	}
+	gboolean set =
+		qemu_stub_set_register(self->target->monitor, vcpu, name, value, call, error);
+	qemu_registers_forget(self->registers);
+	return set;
+}
+
+static gboolean
 qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
@@ -428,4 +450,5 @@ const VmifsBackend vmifs_backend_qemu = {
 	.write = qemu_write,
 	.regs = qemu_regs,
 	.set_state = qemu_set_state,
+	.set_reg = qemu_set_reg,
 };

@@ -67,6 +67,16 @@ free_session(GHashTable *answers)
 	g_hash_table_unref(answers);
 }
 
+static GQueue *
+answers_to(GHashTable *answers, const char *key)
+{
+	g_autofree char *start = g_strndup(key, strcspn(key, ":"));
+	g_autofree char *any = g_strconcat(start, ":*", NULL);
+	GQueue *queue = g_hash_table_lookup(answers, key);
+
+	return queue ? queue : g_hash_table_lookup(answers, any);
+}
+
 /* Returns: (full) what stands after "return", or after "error". */
 static json_t *
 answer_to(GHashTable *answers, const char *command, const json_t *arguments, gboolean *ret_good)
@@ -77,7 +87,7 @@ answer_to(GHashTable *answers, const char *command, const json_t *arguments, gbo
 	g_autofree char *key = line   ? g_strconcat("hmp ", line, NULL)
 			       : path ? g_strconcat("qmp ", command, " ", path, " ", property, NULL)
 				      : g_strconcat("qmp ", command, NULL);
-	GQueue *queue = g_hash_table_lookup(answers, key);
+	GQueue *queue = answers_to(answers, key);
 	const GString *text = queue ? g_queue_peek_head(queue) : NULL;
 	json_t *value = NULL;
 

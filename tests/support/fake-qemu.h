@@ -14,7 +14,8 @@
  *   qmp query-sev
  *   	!CommandNotFound the command query-sev has not been found
  *
- * Of several answers to one question each is given once, the last for ever.
+ * Of several answers to one question each is given once, the last for ever. One to "WORDS:*" is
+ * that to all that begin with "WORDS:".
  */
 #pragma once
 

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * gdb: "$" BYTES "#" SUM, where SUM is two hex digits, and "}" says that the next byte has bit 5
+ * turned. Whoever got a packet says "+". A stub may tell on its own that the guest stopped, which
+ * is no answer to anything.
+ */
+#include "gdb.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <vmifs/error.h>
+
+#define MAX_PACKET ((gsize) 64 << 10)
+#define MAX_REGS 1024
+#define MAX_INCLUDES 16
+
+/* ---- packets ---- */
+
+static gboolean
+corrupt(const char *what, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "gdbstub: %s", what);
+	return FALSE;
+}
+
+/* What stands between "$" and "#". (full) */
+static GByteArray *
+unescape(const guint8 *bytes, gsize len)
+{
+	GByteArray *out = g_byte_array_sized_new((guint) len + 1);
+
+	for (gsize i = 0; i < len; i++) {
+		guint8 byte = bytes[i];
+		if (byte == '}' && i + 1 < len)
+			byte = bytes[++i] ^ 0x20;
+		g_byte_array_append(out, &byte, 1);
+	}
+	g_byte_array_append(out, (const guint8 *) "", 1);
+	g_byte_array_set_size(out, out->len - 1);
+	return out;
+}
+
+static gboolean
+has_sum(const guint8 *bytes, gsize len, const guint8 *digits)
+{
+	guint8 sum = 0;
+
+	for (gsize i = 0; i < len; i++)
+		sum += bytes[i];
+	return g_ascii_xdigit_value((char) digits[0]) == sum >> 4 &&
+	       g_ascii_xdigit_value((char) digits[1]) == (sum & 15);
+}
+
+GByteArray *
+qemu_gdb_packet(const guint8 *bytes, gsize len, gsize *ret_used, GError **error)
+{
+	gsize at = 0;
+
+	for (;;) {
+		const guint8 *start = memchr(bytes + at, '$', len - at);
+		if (!start) {
+			*ret_used = len;
+			return NULL;
+		}
+		at = (gsize) (start - bytes);
+		const guint8 *body = start + 1;
+		const guint8 *end = memchr(body, '#', len - at - 1);
+		*ret_used = at;
+		if (len - at > MAX_PACKET && (!end || (gsize) (end - body) > MAX_PACKET)) {
+			corrupt("a packet without an end", error);
+			return NULL;
+		}
+		if (!end || (gsize) (end - bytes) + 3 > len)
+			return NULL;
+		if (!has_sum(body, (gsize) (end - body), end + 1)) {
+			corrupt("a packet with a wrong sum", error);
+			return NULL;
+		}
+		at = (gsize) (end - bytes) + 3;
+		*ret_used = at;
+		if (end == body || (*body != 'T' && *body != 'S'))
+			return unescape(body, (gsize) (end - body));
+	}
+}
+
+static gboolean
+wait_for(const QemuGdb *gdb, short events, GError **error)
+{
+	struct pollfd poller = { .fd = gdb->fd, .events = events };
+
+	for (;;) {
+		gint64 left = gdb->until - g_get_monotonic_time();
+		if (!vmifs_call_check(gdb->call, error))
+			return FALSE;
+		if (left <= 0) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+					    "gdbstub: it does not answer");
+			return FALSE;
+		}
+		if (poll(&poller, 1, (int) MIN(left / 1000 + 1, 20)) > 0)
+			return TRUE;
+	}
+}
+
+static gboolean
+send_all(const QemuGdb *gdb, const char *text, gsize len, GError **error)
+{
+	while (len) {
+		gssize n = send(gdb->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "gdbstub: %s",
+				    g_strerror(errno));
+			return FALSE;
+		}
+		if (n < 0 && !wait_for(gdb, POLLOUT, error))
+			return FALSE;
+		text += MAX(n, 0);
+		len -= (gsize) MAX(n, 0);
+	}
+	return TRUE;
+}
+
+static gboolean
+receive_some(QemuGdb *gdb, GError **error)
+{
+	guint8 bytes[4096];
+	gssize n;
+
+	if (!wait_for(gdb, POLLIN, error))
+		return FALSE;
+	n = recv(gdb->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+	if (n > 0)
+		g_byte_array_append(gdb->in, bytes, (guint) n);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "gdbstub: %s",
+		    n ? g_strerror(errno) : "it hung up");
+	return FALSE;
+}
+
+void
+qemu_gdb_init(QemuGdb *gdb, int fd, gint64 until, const VmifsCall *call)
+{
+	*gdb = (QemuGdb){ .fd = fd, .until = until, .call = call, .in = g_byte_array_new() };
+}
+
+void
+qemu_gdb_clear(QemuGdb *gdb)
+{
+	g_byte_array_unref(gdb->in);
+}
+
+GByteArray *
+qemu_gdb_ask(QemuGdb *gdb, const char *packet, GError **error)
+{
+	g_autofree char *text = NULL;
+	guint8 sum = 0;
+
+	for (const char *c = packet; *c; c++)
+		sum += (guint8) *c;
+	text = g_strdup_printf("$%s#%02x", packet, sum);
+	if (!send_all(gdb, text, strlen(text), error))
+		return NULL;
+	for (;;) {
+		GError *problem = NULL;
+		gsize used;
+		GByteArray *answer = qemu_gdb_packet(gdb->in->data, gdb->in->len, &used, &problem);
+		g_byte_array_remove_range(gdb->in, 0, (guint) used);
+		if (problem)
+			g_propagate_error(error, problem);
+		else if (!answer && receive_some(gdb, error))
+			continue;
+		if (answer && !send_all(gdb, "+", 1, error))
+			g_clear_pointer(&answer, g_byte_array_unref);
+		return answer;
+	}
+}
+
+/* ---- the description of a target ---- */
+
+typedef struct {
+	QemuGdbTarget *target;
+	GPtrArray *includes;
+	gboolean in_architecture;
+} Parse;
+
+static const char *
+attribute(const char **names, const char **values, const char *wanted)
+{
+	for (gsize i = 0; names[i]; i++)
+		if (g_str_equal(names[i], wanted))
+			return values[i];
+	return NULL;
+}
+
+/* Numbers go on from the register before where none is given. */
+static gboolean
+add_reg(QemuGdbTarget *target, const char **names, const char **values, GError **error)
+{
+	const char *name = attribute(names, values, "name");
+	const char *bits = attribute(names, values, "bitsize");
+	const char *number = attribute(names, values, "regnum");
+	const QemuGdbReg *before =
+		target->regs->len ? &g_array_index(target->regs, QemuGdbReg, target->regs->len - 1)
+				  : NULL;
+	QemuGdbReg reg = { 0 };
+	guint64 n_bits, at = before ? before->number + 1 : 0;
+
+	if (!name || !*name || strlen(name) >= sizeof reg.name || !bits ||
+	    !g_ascii_string_to_unsigned(bits, 10, 1, 4096, &n_bits, NULL) ||
+	    (number && !g_ascii_string_to_unsigned(number, 10, 0, G_MAXINT, &at, NULL)))
+		return corrupt("a register that is described badly", error);
+	if (target->regs->len >= MAX_REGS || at >= G_MAXINT)
+		return corrupt("too many registers", error);
+	g_strlcpy(reg.name, name, sizeof reg.name);
+	reg.bits = (guint) n_bits;
+	reg.number = (guint) at;
+	g_array_append_val(target->regs, reg);
+	return TRUE;
+}
+
+static void
+start_element(GMarkupParseContext *context, const char *element, const char **names,
+	      const char **values, gpointer user, GError **error)
+{
+	Parse *parse = user;
+	const char *href = attribute(names, values, "href");
+
+	parse->in_architecture = g_str_equal(element, "architecture");
+	if (g_str_equal(element, "reg"))
+		add_reg(parse->target, names, values, error);
+	if (!g_str_equal(element, "xi:include") || !href)
+		return;
+	/* It is a word of the next packet. */
+	if (parse->includes->len >= MAX_INCLUDES || strpbrk(href, "#$}*:"))
+		corrupt("parts of its description that are not followed", error);
+	else
+		g_ptr_array_add(parse->includes, g_strdup(href));
+}
+
+static void
+text_of(GMarkupParseContext *context, const char *text, gsize len, gpointer user, GError **error)
+{
+	Parse *parse = user;
+
+	if (!parse->in_architecture || parse->target->architecture)
+		return;
+	parse->target->architecture = g_strndup(text, MIN(len, 64));
+	g_strstrip(parse->target->architecture);
+}
+
+gboolean
+qemu_gdb_describe(QemuGdbTarget *target, const char *xml, gsize len, GPtrArray *includes,
+		  GError **error)
+{
+	static const GMarkupParser parser = { .start_element = start_element, .text = text_of };
+	Parse parse = { .target = target, .includes = includes };
+	g_autoptr(GMarkupParseContext) context =
+		g_markup_parse_context_new(&parser, 0, &parse, NULL);
+	g_autoptr(GError) problem = NULL;
+
+	if (g_markup_parse_context_parse(context, xml, (gssize) len, &problem) &&
+	    g_markup_parse_context_end_parse(context, &problem))
+		return TRUE;
+	if (problem->domain == VMIFS_ERROR)
+		g_propagate_error(error, g_steal_pointer(&problem));
+	else
+		corrupt("its description is no XML", error);
+	return FALSE;
+}
+
+void
+qemu_gdb_target_init(QemuGdbTarget *target)
+{
+	*target = (QemuGdbTarget){ .regs = g_array_new(FALSE, FALSE, sizeof(QemuGdbReg)) };
+}
+
+void
+qemu_gdb_target_clear(QemuGdbTarget *target)
+{
+	g_array_unref(target->regs);
+	g_free(target->architecture);
+}
+
+static const QemuGdbReg *
+find(const QemuGdbTarget *target, const char *name)
+{
+	for (guint i = 0; i < target->regs->len; i++) {
+		const QemuGdbReg *reg = &g_array_index(target->regs, QemuGdbReg, i);
+		if (g_str_equal(reg->name, name))
+			return reg;
+	}
+	return NULL;
+}
+
+const QemuGdbReg *
+qemu_gdb_target_find(const QemuGdbTarget *target, const char *name)
+{
+	const QemuGdbReg *reg = find(target, name);
+
+	if (reg || name[0] != 'e' || strlen(name) != 3)
+		return reg;
+	const char whole[] = { 'r', name[1], name[2], '\0' };
+	return find(target, whole);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stub: see stub.h.
+ *
+ *   guardian armed -> getfd, chardev-add, "gdbserver chardev:ID"   the guest stands still
+ *     -> which registers are there -> the register
+ *     -> "gdbserver none", which drops the character device, too; cont -> guardian disarmed
+ *
+ * The stub is not left by its own protocol ("detach"): that would let a paused guest run.
+ */
+#include "stub.h"
+
+#include "control.h"
+#include "gdb.h"
+#include "status.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <vmifs/error.h>
+
+#define PREFIX "vmifs-gdb-"
+#define MAX_DESCRIPTION ((gsize) 256 << 10)
+#define CHUNK 0x3c0 /* of the description, in one packet */
+
+typedef struct {
+	QemuMonitor *monitor;
+	char *id; /* of its character device */
+	int fd;   /* our end */
+	int guard;
+	gboolean ran;
+} Stub;
+
+static gboolean
+unsupported(const char *why, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "QEMU's gdbstub: %s", why);
+	return FALSE;
+}
+
+/* ---- coming and going ---- */
+
+/* It serves one. */
+static gboolean
+is_free(QemuMonitor *monitor, const VmifsCall *call, GError **error)
+{
+	json_auto_t *devices = qemu_monitor_qmp(monitor, "query-chardev", NULL, call, error);
+	gsize i;
+	json_t *each;
+
+	if (!devices)
+		return FALSE;
+	json_array_foreach(devices, i, each)
+	{
+		const char *label = json_string_value(json_object_get(each, "label"));
+		if (label && (g_str_equal(label, "gdb") || g_str_has_prefix(label, PREFIX)))
+			return unsupported("somebody else uses it", error);
+	}
+	return TRUE;
+}
+
+static json_t *
+human(const char *line, const char *id)
+{
+	return json_pack("{s:s+}", "command-line", line, id);
+}
+
+/* What ends it, whatever of it there is: people's commands are never refused. */
+static json_t *
+last_words(const Stub *stub)
+{
+	static const char command[] = "human-monitor-command";
+	json_t *words = json_pack("[{s:s, s:o}, {s:s, s:o}]", "execute", command, "arguments",
+				  human("gdbserver none", ""), "execute", command, "arguments",
+				  human("chardev-remove ", stub->id));
+
+	if (stub->ran)
+		json_array_append_new(words, json_pack("{s:s}", "execute", "cont"));
+	return words;
+}
+
+/* Of a guest that stands still anyway, the stub alone would be left over. */
+static gboolean
+arm(Stub *stub, GError **error)
+{
+	json_auto_t *words = last_words(stub);
+	g_autoptr(GError) problem = NULL;
+
+	stub->guard = qemu_guard_arm(stub->monitor, words, &problem);
+	if (stub->guard >= 0 ||
+	    (!stub->ran && g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&problem));
+	return FALSE;
+}
+
+static gboolean
+take_answers(QemuAsk *asks, gsize n, GError **error)
+{
+	for (gsize i = 0; i < n; i++) {
+		if (!asks[i].error)
+			continue;
+		g_propagate_error(error, g_steal_pointer(&asks[i].error));
+		return FALSE;
+	}
+	const char *text = json_string_value(asks[2].answer);
+	if (!text || !strstr(text, "Waiting for gdb connection")) {
+		g_autofree char *shown = g_strescape(text ? text : "nothing", NULL);
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "QEMU's gdbstub does not start: %.200s", shown);
+		return FALSE;
+	}
+	if (!json_is_false(json_object_get(asks[3].answer, "running")))
+		return unsupported("the guest runs on under it", error);
+	return TRUE;
+}
+
+/* theirs: (taken) the other end. */
+static gboolean
+attach(Stub *stub, int theirs, const VmifsCall *call, GError **error)
+{
+	json_auto_t *name = json_pack("{s:s}", "fdname", stub->id);
+	json_auto_t *device = json_pack("{s:s, s:{s:s, s:{s:{s:s, s:{s:s}}, s:b}}}", "id", stub->id,
+					"backend", "type", "socket", "data", "addr", "type", "fd",
+					"data", "str", stub->id, "server", 0);
+	json_auto_t *line = human("gdbserver chardev:", stub->id);
+	QemuAsk asks[] = {
+		{ "getfd", name, &theirs },
+		{ "chardev-add", device },
+		{ "human-monitor-command", line },
+		{ "query-status" },
+	};
+	gboolean good = qemu_monitor_ask(stub->monitor, asks, G_N_ELEMENTS(asks), call, error) &&
+			take_answers(asks, G_N_ELEMENTS(asks), error);
+
+	qemu_asks_clear(asks, G_N_ELEMENTS(asks));
+	close(theirs);
+	return good;
+}
+
+/* Whoever gives up: this is not. */
+static gboolean
+detach(Stub *stub, GError **error)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + QEMU_PATIENCE };
+	json_auto_t *words = last_words(stub);
+	gsize n = json_array_size(words);
+	QemuAsk asks[3] = { 0 };
+	gboolean good;
+
+	for (gsize i = 0; i < n; i++) {
+		const json_t *word = json_array_get(words, i);
+		asks[i].command = json_string_value(json_object_get(word, "execute"));
+		asks[i].arguments = json_object_get(word, "arguments");
+	}
+	good = qemu_monitor_ask(stub->monitor, asks, n, &call, error);
+	if (good && asks[n - 1].error) {
+		g_propagate_error(error, g_steal_pointer(&asks[n - 1].error));
+		good = FALSE;
+	}
+	qemu_asks_clear(asks, n);
+	if (stub->guard < 0)
+		return good;
+	if (good)
+		return qemu_guard_disarm(stub->guard, error);
+	qemu_guard_leave(stub->guard);
+	return FALSE;
+}
+
+/* ---- what is said to it ---- */
+
+static GByteArray *
+read_document(QemuGdb *gdb, const char *name, GError **error)
+{
+	g_autoptr(GByteArray) whole = g_byte_array_new();
+
+	for (;;) {
+		g_autofree char *packet =
+			g_strdup_printf("qXfer:features:read:%s:%x,%x", name, whole->len, CHUNK);
+		g_autoptr(GByteArray) part = qemu_gdb_ask(gdb, packet, error);
+		if (!part)
+			return NULL;
+		gboolean is_last = part->len && part->data[0] == 'l';
+		if ((part->len < 2 || part->data[0] != 'm') && !is_last) {
+			unsupported("it describes no registers", error);
+			return NULL;
+		}
+		if (whole->len + part->len > MAX_DESCRIPTION) {
+			unsupported("its description has no end", error);
+			return NULL;
+		}
+		g_byte_array_append(whole, part->data + 1, part->len - 1);
+		if (is_last)
+			return g_steal_pointer(&whole);
+	}
+}
+
+static gboolean
+learn_registers(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
+{
+	g_autoptr(GByteArray) features = qemu_gdb_ask(gdb, "qSupported:xmlRegisters=i386", error);
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+	if (!features)
+		return FALSE;
+	if (!strstr((const char *) features->data, "qXfer:features:read+"))
+		return unsupported("it describes no registers", error);
+	g_ptr_array_add(names, g_strdup("target.xml"));
+	for (guint i = 0; i < names->len; i++) {
+		g_autoptr(GByteArray) xml = read_document(gdb, g_ptr_array_index(names, i), error);
+		if (!xml ||
+		    !qemu_gdb_describe(target, (const char *) xml->data, xml->len, names, error))
+			return FALSE;
+	}
+	if (!target->architecture || !g_str_has_prefix(target->architecture, "i386"))
+		return unsupported("registers of another architecture than x86", error);
+	return TRUE;
+}
+
+/* What p tells: as many bytes as it has, the lowest first, in hex. */
+static gboolean
+parse_value(const GByteArray *text, guint bits, guint64 *ret)
+{
+	guint64 value = 0;
+
+	if (text->len != bits / 4)
+		return FALSE;
+	for (guint i = 0; i < bits / 8; i++) {
+		int high = g_ascii_xdigit_value((char) text->data[2 * i]);
+		int low = g_ascii_xdigit_value((char) text->data[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return FALSE;
+		value |= (guint64) (high << 4 | low) << 8 * i;
+	}
+	*ret = value;
+	return TRUE;
+}
+
+static gboolean
+expect_ok(QemuGdb *gdb, const char *packet, const char *what, GError **error)
+{
+	g_autoptr(GByteArray) answer = qemu_gdb_ask(gdb, packet, error);
+
+	if (!answer)
+		return FALSE;
+	return g_str_equal((const char *) answer->data, "OK") || unsupported(what, error);
+}
+
+static gboolean
+set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GError **error)
+{
+	g_autofree char *thread = g_strdup_printf("Hg%x", vcpu + 1);
+	g_autofree char *ask = g_strdup_printf("p%x", reg->number);
+	g_autoptr(GString) set = g_string_new(NULL);
+	guint64 now;
+
+	g_string_printf(set, "P%x=", reg->number);
+	for (guint i = 0; i < reg->bits / 8; i++)
+		g_string_append_printf(set, "%02x", (guint) (value >> 8 * i & 0xff));
+	if (!expect_ok(gdb, thread, "it knows no such vCPU", error) ||
+	    !expect_ok(gdb, set->str, "it does not set that register", error))
+		return FALSE;
+	g_autoptr(GByteArray) answer = qemu_gdb_ask(gdb, ask, error);
+	if (!answer)
+		return FALSE;
+	if (parse_value(answer, reg->bits, &now) && now == value)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO,
+		    "%s: QEMU did not take the value as it is: bits that are fixed in it, or that "
+		    "the mode of the vCPU has not",
+		    reg->name);
+	return FALSE;
+}
+
+static gboolean
+talk(const Stub *stub, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
+     GError **error)
+{
+	gint64 until = g_get_monotonic_time() + QEMU_PATIENCE;
+	g_auto(QemuGdb) gdb;
+	g_auto(QemuGdbTarget) target;
+
+	qemu_gdb_init(&gdb, stub->fd, call && call->deadline ? MIN(until, call->deadline) : until,
+		      call);
+	qemu_gdb_target_init(&target);
+	if (!learn_registers(&gdb, &target, error))
+		return FALSE;
+	const QemuGdbReg *reg = qemu_gdb_target_find(&target, name);
+	if (!reg || reg->bits > 64 || reg->bits % 8) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "%s: QEMU's gdbstub, by which registers are set, has none of that name "
+			    "and at most 64 bits",
+			    name);
+		return FALSE;
+	}
+	if (reg->bits < 64 && value >> reg->bits) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "%s has %u bits", name,
+			    reg->bits);
+		return FALSE;
+	}
+	return set_register(&gdb, vcpu, reg, value, error);
+}
+
+gboolean
+qemu_stub_set_register(QemuMonitor *monitor, guint vcpu, const char *name, guint64 value,
+		       const VmifsCall *call, GError **error)
+{
+	Stub stub = { .monitor = monitor };
+	g_autofree char *id = g_strdup_printf(PREFIX "%d-%08x", (int) getpid(), g_random_int());
+	VmifsState state;
+	int ends[2];
+
+	stub.id = id;
+	if (!is_free(monitor, call, error) || !qemu_status_ask(monitor, &state, NULL, call, error))
+		return FALSE;
+	stub.ran = state == VMIFS_STATE_RUNNING;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "socketpair fails");
+		return FALSE;
+	}
+	stub.fd = ends[0];
+	gboolean good = FALSE;
+	if (arm(&stub, error)) {
+		g_autoptr(GError) late = NULL;
+		good = attach(&stub, ends[1], call, error) &&
+		       talk(&stub, vcpu, name, value, call, error);
+		if (!detach(&stub, &late) && good) {
+			g_propagate_error(error, g_steal_pointer(&late));
+			good = FALSE;
+		}
+	} else {
+		close(ends[1]);
+	}
+	close(ends[0]);
+	return good;
+}
