@@ -34,6 +34,7 @@ vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backen
 	guest->options = *options;
 	guest->log = vmifs_log_new();
 	guest->waiters = g_array_new(FALSE, FALSE, sizeof(VmifsGuestWaiter));
+	guest->snapshots = g_ptr_array_new();
 	g_mutex_init(&guest->lock);
 	g_cond_init(&guest->changed);
 	return guest;
@@ -52,6 +53,7 @@ vmifs_guest_unref(VmifsGuest *guest)
 	if (!guest || !g_atomic_ref_count_dec(&guest->refs))
 		return;
 	g_assert(!guest->thread);
+	vmifs_guest_end_snapshots(guest);
 	vmifs_attached_unref(guest->attached);
 	vmifs_physmem_unref(guest->mem);
 	vmifs_connection_unref(guest->connection);
@@ -106,6 +108,7 @@ vmifs_guest_stop(VmifsGuest *guest)
 	g_mutex_unlock(&guest->lock);
 	g_thread_join(guest->thread);
 	guest->thread = NULL;
+	vmifs_guest_end_snapshots(guest);
 }
 
 void
@@ -330,7 +333,9 @@ append_memory_info(VmifsPhysmem *mem, GString *out)
 void
 vmifs_guest_info(VmifsGuest *guest, GString *out)
 {
-	g_string_append_printf(out, "name: %s\nsource: ", guest->name);
+	g_string_append(out, "name: ");
+	vmifs_text_append_octal(out, guest->name, -1, NULL);
+	g_string_append(out, "\nsource: ");
 	vmifs_text_append_octal(out, guest->source, -1, NULL);
 	g_string_append_printf(out, "\nbackend: %s\n", guest->backend->name);
 	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * guest (private): what the files of a guest share. guest.c: life and what it is; attached.c: the
- * operating system in it; follow.c: the thread that finds that, and follows a running guest.
+ * operating system in it; follow.c: the thread that finds that, and follows a running guest;
+ * snapshots.c: those that were taken of it.
  */
 #pragma once
 
@@ -47,6 +48,8 @@ struct VmifsGuest {
 	GArray *waiters;         /* of VmifsGuestWaiter; for the end of the first discovery */
 	VmifsState state;        /* as it was at state_asked */
 	gint64 state_asked;      /* 0 = ask */
+	gboolean taking;         /* a snapshot of it is being taken */
+	GPtrArray *snapshots;    /* of VmifsGuest (full); NULL = there may be none any more */
 };
 
 /* name, source (what to call it in info), mem: copied, copied, (taken). */
@@ -83,3 +86,9 @@ vmifs_guest_attached(VmifsGuest *guest);
 /* The guest's thread. */
 gpointer
 vmifs_guest_follow(gpointer guest);
+
+/* ---- snapshots.c ---- */
+
+/* Drops all of them; no further one can be taken. */
+void
+vmifs_guest_end_snapshots(VmifsGuest *guest);

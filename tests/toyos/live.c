@@ -171,6 +171,24 @@ regs_of(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GErro
 	return TRUE;
 }
 
+static gboolean
+snapshot(gpointer self, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = self;
+	VmifsPictureTaken taken = { .how = "by copying it", .moment = 1000000, .still_us = 2000 };
+	gboolean whole = vmifs_picture_write(out, 0, 0, guest->ram, LIVE_LEN, error);
+
+	g_atomic_int_inc(&guest->n_taken);
+	g_atomic_int_inc(&guest->n_taking);
+	while (whole && g_atomic_int_get(&guest->holds)) {
+		whole = vmifs_call_check(call, error);
+		g_usleep(1000);
+	}
+	vmifs_picture_set_taken(out, &taken);
+	g_atomic_int_add(&guest->n_taking, -1);
+	return whole;
+}
+
 static const VmifsBackend live_backend = {
 	.name = "live",
 	.probe = probe,
@@ -183,6 +201,7 @@ static const VmifsBackend live_backend = {
 	.state = state,
 	.set_state = set_state,
 	.regs = regs_of,
+	.snapshot = snapshot,
 };
 
 /* ---- the finder ---- */

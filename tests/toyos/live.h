@@ -22,7 +22,9 @@ typedef struct {
 	guint n_vcpus;
 	gint n_asked; /* atomic; so often registers were asked for */
 	gboolean is_silent, is_encrypted;
-	gint fails; /* atomic; so many times it cannot be opened */
+	gint fails;             /* atomic; so many times it cannot be opened */
+	gint holds;             /* atomic; a snapshot of it is not finished while this is set */
+	gint n_taking, n_taken; /* atomic; snapshots that are being taken; that were begun */
 	/* Of the last instance: */
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine;

@@ -27,6 +27,7 @@ typedef enum {
 	VMIFS_ERROR_NO_SPACE,    /* ENOSPC */
 	VMIFS_ERROR_CANCELLED,   /* EINTR: the caller gave up */
 	VMIFS_ERROR_SOURCE,      /* a source cannot be opened, or is no guest (exit status 2) */
+	VMIFS_ERROR_EXISTS,      /* EEXIST */
 } VmifsError;
 
 GQuark

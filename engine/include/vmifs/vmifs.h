@@ -11,6 +11,7 @@
 #include <vmifs/process.h>
 #include <vmifs/regs.h>
 #include <vmifs/segments.h>
+#include <vmifs/snapshot.h>
 #include <vmifs/symbols.h>
 #include <vmifs/text.h>
 #include <vmifs/types.h>
