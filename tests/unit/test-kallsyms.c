@@ -4,6 +4,7 @@
 
 #include <kallsyms-image.h>
 #include <string.h>
+#include <time.h>
 #include <os/linux/kallsyms.h>
 #include <vmifs/error.h>
 
@@ -202,7 +203,7 @@ END_TEST
 START_TEST(work_is_bounded)
 {
 	KallsymsImage image;
-	gint64 start;
+	clock_t start;
 	guint8 *at;
 
 	kallsyms_image_make(&image, &kallsyms_plans[10]);
@@ -216,9 +217,9 @@ START_TEST(work_is_bounded)
 		guint32 value = GUINT32_TO_LE(i % 1024 * 8192);
 		memcpy(at + 4 * (gsize) i, &value, 4);
 	}
-	start = g_get_monotonic_time();
+	start = clock();
 	assert_refused(&image);
-	ck_assert_int_lt(g_get_monotonic_time() - start, 5 * G_USEC_PER_SEC);
+	ck_assert_int_lt(clock() - start, 5 * CLOCKS_PER_SEC);
 	kallsyms_image_clear(&image);
 }
 END_TEST

@@ -2,6 +2,8 @@
 /* types over btf: blobs that lie, and cost what they like. */
 #include <types-check.h>
 
+#include <time.h>
+
 START_TEST(unknown_kind_ends_what_can_be_read)
 {
 	g_auto(BtfAsm) a;
@@ -160,12 +162,12 @@ START_TEST(giant_structs_of_one_name_end_the_search)
 		}
 	}
 	g_autoptr(VmifsTypes) types = good_types(&a);
-	gint64 start = g_get_monotonic_time();
+	clock_t start = clock();
 
 	for (guint i = 0; i < 100; i++)
 		assert_no_member(types, "mm.owner");
 	/* 80 million members, were there no bounds. */
-	ck_assert_int_lt(g_get_monotonic_time() - start, 5 * G_USEC_PER_SEC);
+	ck_assert_int_lt(clock() - start, 5 * CLOCKS_PER_SEC);
 }
 END_TEST
 
