@@ -2,9 +2,12 @@
 /* pmem: guest physical memory, offset = physical address. */
 #include "nodes.h"
 
+/* Of a running guest its process is asked for each piece. */
 static gboolean
 size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 {
+	if (!self->guest->frozen && !vmifs_node_needs_work(call))
+		return FALSE;
 	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(vmifs_node_guest(self));
 	ret->size = vmifs_physmem_end(mem);
 	ret->allocated = vmifs_physmem_allocated(mem);

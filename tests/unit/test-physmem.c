@@ -278,6 +278,47 @@ START_TEST(seek_tells_data_from_holes)
 }
 END_TEST
 
+/* Every other page of a gigabyte is a hole. */
+static gboolean
+striped_layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **error)
+{
+	const VmifsRegion region = { .len = 1 << 30 };
+	VmifsBlock block = {
+		.name = g_strdup("striped"), .len = 1 << 30, .sparse = TRUE, .fd = -1
+	};
+
+	g_array_append_val(ret->regions, region);
+	g_array_append_val(ret->blocks, block);
+	return TRUE;
+}
+
+static gboolean
+striped_extent(gpointer self, guint32 block, guint64 offset, gboolean *ret_data, guint64 *ret_len)
+{
+	*ret_data = offset / PAGE % 2;
+	*ret_len = PAGE - offset % PAGE;
+	return TRUE;
+}
+
+static void
+striped_close(gpointer self)
+{
+}
+
+START_TEST(of_very_many_pieces_the_last_count_in_full)
+{
+	static const VmifsBackend striped = {
+		.name = "striped",
+		.close = striped_close,
+		.layout = striped_layout,
+		.extent = striped_extent,
+	};
+	g_autoptr(VmifsPhysmem) mem = vmifs_physmem_new(&striped, &(int){ 0 }, NULL, NULL);
+
+	ck_assert_uint_eq(vmifs_physmem_allocated(mem), 3 * ((1 << 30) / 4));
+}
+END_TEST
+
 START_TEST(sizes_add_up)
 {
 	g_autoptr(VmifsPhysmem) sparse = fake_mem(fake_new(SPARSE));
@@ -355,6 +396,7 @@ make_suite(void)
 	tcase_add_loop_test(t, reading_a_sparse_file_allocates_nothing, 0, 2);
 	tcase_add_test(t, seek_tells_data_from_holes);
 	tcase_add_test(t, sizes_add_up);
+	tcase_add_test(t, of_very_many_pieces_the_last_count_in_full);
 	tcase_add_loop_test(t, lost_part_is_an_error_and_the_rest_is_read, 0, n_kinds);
 	suite_add_tcase(s, t);
 	return s;

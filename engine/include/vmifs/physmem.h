@@ -106,7 +106,7 @@ vmifs_physmem_seek(VmifsPhysmem *mem, guint64 pa, gboolean want_data, guint64 *r
 gboolean
 vmifs_physmem_seek_block(VmifsPhysmem *mem, guint32 block, guint64 offset, gboolean want_data,
 			 guint64 *ret_offset);
-/* Bytes allocated, for st_blocks. */
+/* Bytes allocated, for st_blocks; of a hundred thousand pieces those behind count in full. */
 guint64
 vmifs_physmem_allocated(VmifsPhysmem *mem);
 
