@@ -193,7 +193,7 @@ search_window(Worker *worker, const Window *window)
 		data = worker->buf;
 		lost = !vmifs_physmem_read(scan->mem, pa, worker->buf, window->len, scan->call,
 					   NULL);
-	} else if (!scan->heads) {
+	} else {
 		vmifs_physmem_prefetch(scan->mem, region->block, offset, window->len);
 	}
 	if (!lost)
