@@ -34,7 +34,7 @@ tell(int guard, char what, GError **error)
 }
 
 int
-qemu_guard_arm(QemuMonitor *monitor, const json_t *words, GError **error)
+qemu_guard_arm(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
 {
 	int guard;
 
@@ -44,7 +44,7 @@ qemu_guard_arm(QemuMonitor *monitor, const json_t *words, GError **error)
 			    monitor->ops->name);
 		return -1;
 	}
-	guard = monitor->ops->guard(monitor, words, error);
+	guard = monitor->ops->guard(monitor, duty, error);
 	if (guard < 0 || tell(guard, QEMU_GUARD_ARM, error))
 		return guard;
 	close(guard);
@@ -80,6 +80,7 @@ QemuStop *
 qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error)
 {
 	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
+	const QemuDuty duty = { .stream = -1, .words = words };
 	QemuStop *stop;
 	VmifsState state;
 	int guard = -1;
@@ -87,7 +88,7 @@ qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error)
 	if (!qemu_status_ask(monitor, &state, NULL, call, error))
 		return NULL;
 	if (state == VMIFS_STATE_RUNNING) {
-		guard = qemu_guard_arm(monitor, words, error);
+		guard = qemu_guard_arm(monitor, &duty, error);
 		if (guard < 0)
 			return NULL;
 	}

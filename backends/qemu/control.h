@@ -11,11 +11,22 @@
 
 #include "socket.h"
 
-/* Starts a guardian and arms it. words: (borrowed) an array of {"execute": ..., "arguments": ...},
- * said in that order, and once more where one of them is refused. Returns: (full) it is armed; -1
- * with UNSUPPORTED where this way to the monitor has none, or IO. */
+/* What it is to do; words are arrays of {"execute": ..., "arguments": ...}. All (borrowed). */
+typedef struct QemuDuty {
+	/* A pipe that is to be read to its end first, lest who writes to it be kept waiting or see
+	 * it broken; -1 = none. */
+	int stream;
+	/* (nullable) Said when nothing comes out of it for a while, whatever the answer: has QEMU
+	 * close what it does not use. */
+	const json_t *silent;
+	/* Said in the end, and once more where one of them is refused. */
+	const json_t *words;
+} QemuDuty;
+
+/* Starts a guardian and arms it. Returns: (full) -1 with UNSUPPORTED where this way to the monitor
+ * has none, or IO. */
 int
-qemu_guard_arm(QemuMonitor *monitor, const json_t *words, GError **error);
+qemu_guard_arm(QemuMonitor *monitor, const QemuDuty *duty, GError **error);
 /* It has nothing to do any more. guard: (taken). FALSE with IO: it may act. */
 gboolean
 qemu_guard_disarm(int guard, GError **error);
@@ -46,7 +57,7 @@ typedef struct {
 
 /* Starts one; as qemu_guard_arm() has it, but not yet armed. */
 int
-qemu_guard_start(const QemuGuardWay *way, const json_t *words, GError **error);
+qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error);
 
 #define QEMU_GUARD_ARM 'a'
 #define QEMU_GUARD_DISARM 'd'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * guard: a child of a child, so that nobody has to wait for it, with every signal blocked and
- * nothing of vmifs's but one end of a pipe and the monitor's socket. As a copy of a process with
+ * nothing of vmifs's but ends of pipes and the monitor's socket. As a copy of a process with
  * threads it may call nothing that takes a lock: system calls only, and all that it will say is
  * made before.
  */
@@ -21,19 +21,30 @@
 /* Its descriptors. */
 #define PIPE 0
 #define PIN 1
+#define STREAM 2
 /* For each thing that QEMU is to say; it may have another client. */
 #define PATIENCE_MS 30000
+/* Without a byte of the stream. */
+#define SILENCE_MS 5000
 #define N_TRIES 10
 /* For all of it: QEMU may be of ill will, and talk for ever. */
 #define PATIENCE_S (10 * 60)
+/* For the rest of a stream before it: a guest of terabytes, with a QEMU in no hurry. */
+#define STREAM_S (4 * 60 * 60)
 #define MAX_WORDS 4
 #define ID "vmifs-guard"
 
+/* Words as they are said. */
+typedef struct {
+	char *text;              /* (nullable) to a socket */
+	char **calls[MAX_WORDS]; /* else: programs with their arguments */
+	guint n;
+} Speech;
+
 typedef struct {
 	QemuAddress address;
-	char *hello;             /* (nullable) what a socket is sent */
-	char **calls[MAX_WORDS]; /* else, programs with their arguments */
-	guint n;                 /* words */
+	Speech silent, words;
+	gboolean has_stream;
 } Plan;
 
 /* ---- the guardian ---- */
@@ -76,21 +87,21 @@ hear_answers(int fd, guint n)
 
 /* FALSE: another try may help. */
 static gboolean
-say_by_socket(const Plan *plan)
+say_by_socket(const QemuAddress *address, const Speech *speech)
 {
-	int fd = socket(plan->address.name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	gsize len = strlen(plan->hello);
+	int fd = socket(address->name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	gsize len = strlen(speech->text);
 	char line[1024];
 	gboolean good;
 
 	if (fd < 0)
 		return FALSE;
-	if (connect(fd, (const struct sockaddr *) &plan->address.name, plan->address.len))
+	if (connect(fd, (const struct sockaddr *) &address->name, address->len))
 		good = errno == ECONNREFUSED; /* QEMU has ended */
 	else
 		good = next_line(fd, line, sizeof line) && strstr(line, "\"QMP\"") &&
-		       send(fd, plan->hello, len, MSG_NOSIGNAL) == (gssize) len &&
-		       hear_answers(fd, plan->n);
+		       send(fd, speech->text, len, MSG_NOSIGNAL) == (gssize) len &&
+		       hear_answers(fd, speech->n);
 	close(fd);
 	return good;
 }
@@ -127,18 +138,20 @@ run_program(char **arguments)
 }
 
 static gboolean
-say_by_program(const Plan *plan)
+say(const Plan *plan, const Speech *speech)
 {
 	gboolean good = TRUE;
 
-	for (guint i = 0; i < plan->n; i++)
-		good &= run_program(plan->calls[i]);
+	if (speech->text)
+		return say_by_socket(&plan->address, speech);
+	for (guint i = 0; i < speech->n; i++)
+		good &= run_program(speech->calls[i]);
 	return good;
 }
 
 /* Of itself, when the time is over. */
 static void
-limit_time(void)
+limit_time(guint seconds)
 {
 	sigset_t alarms;
 
@@ -146,7 +159,25 @@ limit_time(void)
 	sigaddset(&alarms, SIGALRM);
 	signal(SIGALRM, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &alarms, NULL);
-	alarm(PATIENCE_S);
+	alarm(seconds);
+}
+
+/* QEMU writes to it while the guest waits. */
+static void
+drain(const Plan *plan)
+{
+	struct pollfd poller = { .fd = STREAM, .events = POLLIN };
+	gboolean is_asked = FALSE;
+	char part[65536];
+
+	for (;;) {
+		int n = poll(&poller, 1, SILENCE_MS);
+		if (!n && !is_asked)
+			say(plan, &plan->silent);
+		is_asked |= !n;
+		if (n > 0 && read(STREAM, part, sizeof part) == 0)
+			return;
+	}
 }
 
 static void
@@ -161,29 +192,61 @@ watch(const Plan *plan)
 		else if (errno != EINTR)
 			break;
 	}
-	limit_time();
-	for (int i = 0; last == QEMU_GUARD_ARM && i < N_TRIES; i++) {
-		if (plan->hello ? say_by_socket(plan) : say_by_program(plan))
-			return;
-		poll(NULL, 0, 50 << i);
+	if (last != QEMU_GUARD_ARM)
+		return;
+	if (plan->has_stream) {
+		limit_time(STREAM_S);
+		drain(plan);
 	}
+	limit_time(PATIENCE_S);
+	for (int i = 0; i < N_TRIES && !say(plan, &plan->words); i++)
+		poll(NULL, 0, 50 << i);
+}
+
+/* That descriptor, if there is one, as number `as`. */
+static void
+place(int fd, int as)
+{
+	if (fd < 0)
+		close(as);
+	else if (dup2(fd, as) < 0)
+		_exit(1);
+}
+
+/* Whoever is chosen when memory runs out; as far as we may say so. */
+static void
+outlive_others(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+
+	if (fd >= 0 && write(fd, "-1000", 5) != 5)
+		errno = 0;
+	if (fd >= 0)
+		close(fd);
 }
 
 /* Never returns. */
 static void
-become_guardian(const Plan *plan, int pipe_end, int pin)
+become_guardian(const Plan *plan, int pipe_end, int pin, int stream)
 {
 	/* Away from where they are to go, and from each other. */
-	int high_pipe = fcntl(pipe_end, F_DUPFD, 10), high_pin = fcntl(pin, F_DUPFD, 10);
+	int high_pipe = fcntl(pipe_end, F_DUPFD, 10);
+	int high_pin = fcntl(pin, F_DUPFD, 10);
+	int high_stream = fcntl(stream, F_DUPFD, 10);
 
-	if (high_pipe < 0 || dup2(high_pipe, PIPE) < 0)
+	if (high_pipe < 0 || (stream >= 0 && high_stream < 0))
 		_exit(1);
-	if (high_pin >= 0 && dup2(high_pin, PIN) < 0)
-		_exit(1);
-	close_range(high_pin < 0 ? PIN : PIN + 1, ~0U, 0);
+	place(high_pipe, PIPE);
+	place(high_pin, PIN);
+	place(high_stream, STREAM);
+	close_range(STREAM + 1, ~0U, 0);
 	setsid();
-	if (chdir("/") || fork())
-		_exit(0);
+	if (chdir("/"))
+		_exit(1);
+	pid_t child = fork();
+	if (child)
+		_exit(child < 0);
+	outlive_others();
 	watch(plan);
 	_exit(0);
 }
@@ -205,46 +268,54 @@ text_of(const json_t *word, gboolean with_id)
 }
 
 static void
-plan_init(Plan *plan, const QemuGuardWay *way, const json_t *words)
+speech_init(Speech *speech, const QemuGuardWay *way, const json_t *words)
 {
-	g_autoptr(GString) hello = g_string_new("{\"execute\": \"qmp_capabilities\"}\r\n");
+	g_autoptr(GString) text = g_string_new("{\"execute\": \"qmp_capabilities\"}\r\n");
 
-	*plan = (Plan){ .n = (guint) json_array_size(words) };
-	g_assert(plan->n && plan->n <= MAX_WORDS);
-	for (guint i = 0; i < plan->n; i++) {
-		const json_t *word = json_array_get(words, i);
-		g_autofree char *text = text_of(word, !way->program);
+	*speech = (Speech){ .n = (guint) json_array_size(words) };
+	g_assert(speech->n <= MAX_WORDS);
+	for (guint i = 0; i < speech->n; i++) {
+		g_autofree char *word = text_of(json_array_get(words, i), !way->program);
 		if (!way->program) {
-			g_string_append_printf(hello, "%s\r\n", text);
+			g_string_append_printf(text, "%s\r\n", word);
 			continue;
 		}
 		g_autoptr(GStrvBuilder) call = g_strv_builder_new();
 		g_strv_builder_addv(call, (const char **) way->program);
-		g_strv_builder_add(call, text);
-		plan->calls[i] = g_strv_builder_end(call);
+		g_strv_builder_add(call, word);
+		speech->calls[i] = g_strv_builder_end(call);
 	}
+	if (!way->program)
+		speech->text = g_strdup(text->str);
+}
+
+static void
+speech_clear(Speech *speech)
+{
+	g_free(speech->text);
+	for (guint i = 0; i < MAX_WORDS; i++)
+		g_strfreev(speech->calls[i]);
+}
+
+static void
+plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
+{
+	*plan = (Plan){ .has_stream = duty->stream >= 0 };
+	speech_init(&plan->silent, way, duty->silent);
+	speech_init(&plan->words, way, duty->words);
 	if (way->program)
 		return;
-	plan->hello = g_strdup(hello->str);
 	plan->address = *way->address;
 	if (way->pin >= 0)
 		g_snprintf(((struct sockaddr_un *) &plan->address.name)->sun_path,
 			   sizeof((struct sockaddr_un *) 0)->sun_path, "/proc/self/fd/%d", PIN);
 }
 
-static void
-plan_clear(Plan *plan)
-{
-	g_free(plan->hello);
-	for (guint i = 0; i < MAX_WORDS; i++)
-		g_strfreev(plan->calls[i]);
-}
-
 int
-qemu_guard_start(const QemuGuardWay *way, const json_t *words, GError **error)
+qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error)
 {
 	sigset_t all, before;
-	int ends[2], status, problem;
+	int ends[2], status = 1, problem;
 	pid_t child;
 	Plan plan;
 
@@ -252,22 +323,24 @@ qemu_guard_start(const QemuGuardWay *way, const json_t *words, GError **error)
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "pipe: %s", g_strerror(errno));
 		return -1;
 	}
-	plan_init(&plan, way, words);
+	plan_init(&plan, way, duty);
 	/* It must not be ended by what ends vmifs. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	child = fork();
 	problem = errno;
 	if (!child)
-		become_guardian(&plan, ends[0], way->pin);
+		become_guardian(&plan, ends[0], way->pin, duty->stream);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	plan_clear(&plan);
+	speech_clear(&plan.silent);
+	speech_clear(&plan.words);
 	close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	if (child > 0)
+	if (child > 0 && WIFEXITED(status) && !WEXITSTATUS(status))
 		return ends[1];
 	close(ends[1]);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "fork: %s", g_strerror(problem));
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "no guardian: %s",
+		    child < 0 ? g_strerror(problem) : "it cannot begin");
 	return -1;
 }

@@ -333,7 +333,7 @@ passage_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call,
 
 /* The guardian is a copy of a process with threads, in which libvirt's library cannot be used. */
 static int
-passage_guard(QemuMonitor *monitor, const json_t *words, GError **error)
+passage_guard(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
 {
 	const Passage *self = (const Passage *) monitor;
 	g_autofree char *virsh = g_find_program_in_path("virsh");
@@ -344,7 +344,7 @@ passage_guard(QemuMonitor *monitor, const json_t *words, GError **error)
 	const QemuGuardWay way = { .pin = -1, .program = program };
 
 	if (virsh)
-		return qemu_guard_start(&way, words, error);
+		return qemu_guard_start(&way, duty, error);
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
 			    "libvirt's virsh is not installed, which would let the guest run if "
 			    "vmifs ended");

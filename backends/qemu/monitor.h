@@ -17,6 +17,7 @@
 #define QEMU_PATIENCE (2 * G_TIME_SPAN_SECOND)
 
 typedef struct QemuMonitor QemuMonitor;
+struct QemuDuty;
 
 /* One question. All zero but for the command is fine. */
 typedef struct {
@@ -38,7 +39,7 @@ typedef struct {
 	gboolean (*ask)(QemuMonitor *self, QemuAsk *asks, gsize n, const VmifsCall *call,
 			GError **error);
 	/* Optional: see qemu_guard_start(). */
-	int (*guard)(QemuMonitor *self, const json_t *words, GError **error);
+	int (*guard)(QemuMonitor *self, const struct QemuDuty *duty, GError **error);
 	void (*free)(QemuMonitor *self);
 } QemuMonitorOps;
 

@@ -322,6 +322,20 @@ begin(Qmp *self, const Errand *errand, GError **error)
 	return good;
 }
 
+/* A descriptor goes by a unix socket alone. */
+static gboolean
+may_pass(const Qmp *self, const QemuAsk *asks, gsize n, GError **error)
+{
+	for (gsize i = 0; i < n && self->name.name.ss_family != AF_UNIX; i++) {
+		if (!asks[i].fd)
+			continue;
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "%s: no descriptor can be passed by way of TCP", asks[i].command);
+		return FALSE;
+	}
+	return TRUE;
+}
+
 static gboolean
 qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GError **error)
 {
@@ -331,7 +345,7 @@ qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GEr
 			  .n = n,
 			  .call = call,
 			  .patience = g_get_monotonic_time() + QEMU_PATIENCE };
-	gboolean good = begin(self, &errand, error);
+	gboolean good = may_pass(self, asks, n, error) && begin(self, &errand, error);
 
 	if (good) {
 		good = run_errand(&errand, error);
@@ -413,12 +427,12 @@ qmp_free(QemuMonitor *monitor)
 }
 
 static int
-qmp_guard(QemuMonitor *monitor, const json_t *words, GError **error)
+qmp_guard(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
 {
 	const Qmp *self = (const Qmp *) monitor;
 	const QemuGuardWay way = { .address = &self->name, .pin = self->pin };
 
-	return qemu_guard_start(&way, words, error);
+	return qemu_guard_start(&way, duty, error);
 }
 
 static const QemuMonitorOps qmp_ops = {

@@ -83,9 +83,10 @@ static gboolean
 arm(Stub *stub, GError **error)
 {
 	json_auto_t *words = last_words(stub);
+	const QemuDuty duty = { .stream = -1, .words = words };
 	g_autoptr(GError) problem = NULL;
 
-	stub->guard = qemu_guard_arm(stub->monitor, words, &problem);
+	stub->guard = qemu_guard_arm(stub->monitor, &duty, &problem);
 	if (stub->guard >= 0 ||
 	    (!stub->ran && g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)))
 		return TRUE;

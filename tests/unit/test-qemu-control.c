@@ -180,7 +180,8 @@ START_TEST(a_guardian_can_run_a_program)
 
 	ck_assert(g_file_set_contents(program, script, -1, NULL));
 	ck_assert_int_eq(chmod(program, 0700), 0);
-	int guard = qemu_guard_start(&way, words, NULL);
+	const QemuDuty duty = { .stream = -1, .words = words };
+	int guard = qemu_guard_start(&way, &duty, NULL);
 	ck_assert_int_ge(guard, 0);
 	ck_assert_int_eq(write(guard, &(char){ QEMU_GUARD_ARM }, 1), 1);
 	ck_assert(!g_file_test(notes, G_FILE_TEST_EXISTS));
@@ -194,6 +195,55 @@ START_TEST(a_guardian_can_run_a_program)
 	unlink(program);
 	unlink(notes);
 	rmdir(folder);
+}
+END_TEST
+
+/* A pipe that somebody writes to, and a guardian that has the other end. */
+static int
+leave_stream(const Guest *guest, int *ret_end)
+{
+	json_auto_t *silent = json_pack("[{s:s}]", "execute", "closefd");
+	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
+	int ends[2];
+	ck_assert_int_eq(pipe(ends), 0);
+	const QemuDuty duty = { .stream = ends[0], .silent = silent, .words = words };
+	int guard = qemu_guard_arm(guest->monitor, &duty, NULL);
+	ck_assert_int_ge(guard, 0);
+	close(ends[0]);
+	*ret_end = ends[1];
+	return guard;
+}
+
+START_TEST(what_is_left_of_a_stream_is_read_before_anything_is_said)
+{
+	const FakeQemu how = { .session = OBEYS };
+	g_autofree char *much = g_malloc0(1 << 20);
+	Guest guest;
+	int end;
+	setup(&guest, &how, FALSE);
+	qemu_guard_leave(leave_stream(&guest, &end));
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(write(end, much, 1 << 20), 1 << 20);
+	has_heard(&guest, "");
+	close(end);
+	hears(&guest, "cont ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_stream_that_is_silent_is_asked_after)
+{
+	const FakeQemu how = { .session = "qmp closefd\n\t!GenericError no\n" OBEYS };
+	Guest guest;
+	int end;
+	setup(&guest, &how, FALSE);
+	qemu_guard_leave(leave_stream(&guest, &end));
+	g_usleep(5 * G_USEC_PER_SEC);
+	hears(&guest, "closefd ");
+	has_heard(&guest, "closefd ");
+	close(end);
+	hears(&guest, "closefd cont ");
+	teardown(&guest);
 }
 END_TEST
 
@@ -228,6 +278,7 @@ control_suite(void)
 {
 	Suite *s = suite_create("qemu-control");
 	TCase *tcase = tcase_create("control");
+	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, it_runs_on_after_a_stop);
 	tcase_add_test(tcase, a_users_pause_is_left_alone);
 	tcase_add_loop_test(tcase, it_runs_again_when_vmifs_is_killed, 0, 2);
@@ -235,6 +286,8 @@ control_suite(void)
 	tcase_add_test(tcase, what_vmifs_could_not_do_the_guardian_does);
 	tcase_add_test(tcase, what_is_refused_is_said_again);
 	tcase_add_test(tcase, a_guardian_can_run_a_program);
+	tcase_add_test(tcase, what_is_left_of_a_stream_is_read_before_anything_is_said);
+	tcase_add_test(tcase, a_stream_that_is_silent_is_asked_after);
 	tcase_add_test(tcase, by_tcp_as_well);
 	tcase_add_test(tcase, without_a_guardian_nothing_is_stopped);
 	suite_add_tcase(s, tcase);

@@ -378,6 +378,21 @@ START_TEST(descriptors_go_along)
 }
 END_TEST
 
+START_TEST(descriptors_do_not_go_by_tcp)
+{
+	const FakeQemu how = { .session = STATUS "qmp getfd\n\t{}\n", .tcp = TRUE };
+	QemuAsk ask = { "getfd", .fd = &(int){ 0 } };
+	g_autoptr(GError) error = NULL;
+	FakeServer *server = fake_qemu_start(&how);
+	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
+	ck_assert(!qemu_monitor_ask(monitor, &ask, 1, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	ck_assert_uint_eq(fake_qemu_visits(server), 0);
+	g_clear_pointer(&monitor, qemu_monitor_free);
+	fake_qemu_stop(server);
+}
+END_TEST
+
 static gpointer
 ask_often(gpointer monitor)
 {
@@ -417,6 +432,7 @@ qmp_suite(void)
 	tcase_add_test(polite, threads_take_turns);
 	tcase_add_test(polite, events_are_skipped);
 	tcase_add_test(polite, descriptors_go_along);
+	tcase_add_test(polite, descriptors_do_not_go_by_tcp);
 	suite_add_tcase(s, polite);
 	TCase *where = tcase_create("addresses");
 	tcase_add_test(where, what_is_no_socket_is_no_source);
