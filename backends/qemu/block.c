@@ -156,6 +156,12 @@ qemu_block_is_sparse(const QemuBlock *block)
 	return block->fd >= 0 && !block->is_huge;
 }
 
+gboolean
+qemu_block_is_anonymous(const QemuBlock *block)
+{
+	return block->is_known && block->backing.kind == QEMU_BACKING_ANONYMOUS;
+}
+
 int
 qemu_block_fd(const QemuBlock *block)
 {

@@ -52,6 +52,9 @@ qemu_block_len(const QemuBlock *block);
 /* May holes be told from data? */
 gboolean
 qemu_block_is_sparse(const QemuBlock *block);
+/* Has nobody but the process a part in it? */
+gboolean
+qemu_block_is_anonymous(const QemuBlock *block);
 /* Bytes of the pages that a bit stands for. */
 guint64
 qemu_block_page(const QemuBlock *block);

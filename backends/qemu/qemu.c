@@ -10,6 +10,7 @@
 #include "ram.h"
 #include "registers.h"
 #include "rules.h"
+#include "snapshot.h"
 #include "status.h"
 #include "stub.h"
 #include "target.h"
@@ -414,6 +415,25 @@ tell(GString *out, const char *key, const char *value)
 	g_string_append_c(out, '\n');
 }
 
+static gboolean
+qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+	QemuSubject subject = { .monitor = self->target->monitor,
+				.process = self->process,
+				.ram = self->ram };
+
+	g_mutex_lock(&self->lock);
+	gboolean is_plain = !self->about.encryption && !self->target->args->secured;
+	subject.n_vcpus = MAX(self->about.n_vcpus, 1);
+	g_mutex_unlock(&self->lock);
+	if (is_plain)
+		return qemu_snapshot_take(&subject, out, call, error);
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "the guest's memory is encrypted");
+	return FALSE;
+}
+
 static void
 qemu_info(gpointer data, GString *out)
 {
@@ -451,4 +471,5 @@ const VmifsBackend vmifs_backend_qemu = {
 	.regs = qemu_regs,
 	.set_state = qemu_set_state,
 	.set_reg = qemu_set_reg,
+	.snapshot = qemu_snapshot,
 };

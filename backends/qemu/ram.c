@@ -255,6 +255,18 @@ qemu_ram_layout(QemuRam *ram, VmifsLayout *ret)
 	g_array_append_vals(ret->regions, ram->regions->data, ram->regions->len);
 }
 
+guint
+qemu_ram_n_blocks(const QemuRam *ram)
+{
+	return (guint) g_atomic_int_get(&ram->n_blocks);
+}
+
+const QemuBlock *
+qemu_ram_block(const QemuRam *ram, guint32 number)
+{
+	return ram->blocks[number];
+}
+
 gboolean
 qemu_ram_map(QemuRam *ram, guint32 number, VmifsDirect *ret)
 {

@@ -29,6 +29,13 @@ gboolean
 qemu_ram_set_pieces(QemuRam *ram, const GArray *pieces, const GArray *maps, gboolean *ret_changed,
 		    GError **error);
 
+/* Its blocks have the numbers up to that; those that were unplugged among them. */
+guint
+qemu_ram_n_blocks(const QemuRam *ram);
+/* (borrowed) as long as the ram lives. */
+const QemuBlock *
+qemu_ram_block(const QemuRam *ram, guint32 number);
+
 /* As VmifsBackend's ops. Thread-safe. */
 void
 qemu_ram_layout(QemuRam *ram, VmifsLayout *ret);

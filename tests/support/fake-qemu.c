@@ -186,6 +186,8 @@ struct FakeServer {
 	int listener, stop[2];
 	GThread *thread;
 	gint visits, most, questions, fd;
+	GThread *writer; /* (nullable) of the stream */
+	gssize written;  /* (lock) */
 	GMutex lock;
 	GString *heard; /* (lock) */
 };
@@ -240,6 +242,63 @@ hear(FakeServer *server, int client, GString *line)
 	}
 }
 
+static void
+close_passed(FakeServer *server)
+{
+	int fd = g_atomic_int_get(&server->fd);
+
+	g_atomic_int_set(&server->fd, -1);
+	if (fd >= 0)
+		close(fd);
+}
+
+static gpointer
+write_stream(gpointer data)
+{
+	FakeServer *server = data;
+	gsize len;
+	const char *bytes = g_bytes_get_data(server->how->stream, &len);
+	gssize n = 1;
+
+	for (gsize at = 0; at < len && n > 0; at += (gsize) n) {
+		n = write(g_atomic_int_get(&server->fd), bytes + at, MIN(len - at, 65536));
+		g_mutex_lock(&server->lock);
+		server->written = n < 0 ? -1 : server->written + n;
+		g_mutex_unlock(&server->lock);
+	}
+	if (!server->how->stream_open)
+		close_passed(server);
+	return NULL;
+}
+
+static void
+note(FakeServer *server, const char *command, const json_t *arguments)
+{
+	const json_t *list = json_object_get(arguments, "capabilities"), *each;
+	gsize i;
+
+	g_mutex_lock(&server->lock);
+	g_string_append_printf(server->heard, "%s%s", command, list ? "(" : " ");
+	json_array_foreach(list, i, each)
+	{
+		g_string_append_printf(server->heard, "%s%s%c", i ? " " : "",
+				       json_string_value(json_object_get(each, "capability")),
+				       json_is_true(json_object_get(each, "state")) ? '+' : '-');
+	}
+	g_string_append(server->heard, list ? ") " : "");
+	g_mutex_unlock(&server->lock);
+}
+
+/* What is done beside answering. */
+static void
+obey(FakeServer *server, const char *command)
+{
+	if (g_str_equal(command, "migrate") && server->how->stream)
+		server->writer = g_thread_new("stream", write_stream, server);
+	if (g_str_equal(command, "closefd"))
+		close_passed(server);
+}
+
 /* FALSE: the visit is over. */
 static gboolean
 reply(FakeServer *server, int client, const char *line, guint n_before)
@@ -251,11 +310,8 @@ reply(FakeServer *server, int client, const char *line, guint n_before)
 	gboolean good = TRUE;
 
 	ck_assert_msg(command != NULL, "not a question: %s", line);
-	if (!hello) {
-		g_mutex_lock(&server->lock);
-		g_string_append_printf(server->heard, "%s ", command);
-		g_mutex_unlock(&server->lock);
-	}
+	if (!hello)
+		note(server, command, json_object_get(question, "arguments"));
 	if (how->answer_ms && !hello && !wait_for(server, -1, (int) how->answer_ms))
 		return FALSE;
 	for (guint i = 0; i < how->events; i++) {
@@ -272,6 +328,8 @@ reply(FakeServer *server, int client, const char *line, guint n_before)
 					  json_object_get(question, "arguments"), &good);
 	json_auto_t *message = json_pack("{s:o, s:O*}", good ? "return" : "error", value, "id",
 					 json_object_get(question, "id"));
+	if (good && !hello)
+		obey(server, command);
 	g_autofree char *text = json_dumps(message, 0);
 	g_autofree char *whole = g_strconcat(text, "\r\n", NULL);
 	if (how->hang_up && n_before > how->hang_up)
@@ -376,6 +434,8 @@ fake_qemu_stop(FakeServer *server)
 {
 	close(server->stop[1]);
 	g_thread_join(server->thread);
+	if (server->writer)
+		g_thread_join(server->writer);
 	close(server->stop[0]);
 	close(server->listener);
 	if (server->fd >= 0)
@@ -422,6 +482,15 @@ fake_qemu_heard(FakeServer *server)
 	char *heard = g_strdup(server->heard->str);
 	g_mutex_unlock(&server->lock);
 	return heard;
+}
+
+gssize
+fake_qemu_written(FakeServer *server)
+{
+	g_mutex_lock(&server->lock);
+	gssize written = server->written;
+	g_mutex_unlock(&server->lock);
+	return written;
 }
 
 int

@@ -31,6 +31,8 @@ typedef struct {
 	GBytes *raw;          /* instead of any answer but that to qmp_capabilities */
 	guint hang_up;        /* after so many answers, in the middle of the next; 0 = never */
 	gboolean tcp;
+	GBytes *stream;       /* what migrate writes to the descriptor that came last */
+	gboolean stream_open; /* which is then not closed, but by closefd */
 } FakeQemu;
 
 typedef struct FakeServer FakeServer;
@@ -49,9 +51,13 @@ guint
 fake_qemu_most(FakeServer *server);
 guint
 fake_qemu_questions(FakeServer *server);
-/* Their commands, with a space after each. (full) */
+/* Their commands, with a space after each; capabilities with theirs: "migrate-set-capabilities(
+ * multifd-)". (full) */
 char *
 fake_qemu_heard(FakeServer *server);
+/* How many bytes of the stream were written; -1: not all of it can be. */
+gssize
+fake_qemu_written(FakeServer *server);
 /* The descriptor that came last; -1 = none. */
 int
 fake_qemu_fd(FakeServer *server);
