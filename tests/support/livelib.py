@@ -13,7 +13,7 @@
 # Options, with what they are if not given:
 #     machine='pc'      or 'q35', 'microvm' (no actors there: their disk needs PCI)
 #     mem=256           MB
-#     memory=None       or 'memfd', 'file', 'private-file', 'hugetlb' (ask hugepages() first)
+#     memory=None       or 'memfd', 'file', 'private-file', 'hugetlb' (within hugepages())
 #     numa=False        two nodes, each with a half
 #     dimms=0           slots; guest.plug(MB) fills one
 #     vmcoreinfo=False  whether the kernel can tell QEMU where its VMCOREINFO is
@@ -22,6 +22,11 @@
 #     name=None         QEMU's -name
 #     paused=False      not yet started: guest.qmp.call('cont')
 #     firmware=False    no kernel: stays in the firmware
+#     program=None      another name for QEMU, as distributions have them
+#     words=''          more words for QEMU
+#     modules=''        of the kernel, loaded by init
+#     kexec=False       kernel and initrd lie in its /boot, and `kexec` boots them
+#     apart=False       in pid and mount namespaces of its own, where alone its folder is to be seen
 #     folder=None       a folder of the test's for its files
 #     accel='tcg'       or 'auto': KVM where that boots it
 #     actors=False      with make-guest's processes in odd states, and a disk for what they tell: guest.truth()
@@ -51,7 +56,8 @@ BOOT_SECONDS = 180  # on a machine that has much else to do
 HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
             'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
-            'paused': False, 'accel': 'tcg', 'firmware': False, 'actors': False, 'folder': None}
+            'paused': False, 'accel': 'tcg', 'firmware': False, 'actors': False, 'program': None, 'words': '', 'modules': '', 'kexec': False, 'apart': False,
+            'folder': None}
 
 
 class Console:
@@ -105,7 +111,11 @@ class Guest:
         self.options = {**DEFAULTS, **options}
         self.folder = self.options['folder'] or mountlib.folder()
         self.slots = 0
-        self.monitor = f'{self.folder}/qmp' if self.options['monitor'] else None
+        self.inner = self.folder
+        if self.options['apart']:
+            self.inner += '/inner'
+            os.mkdir(self.inner)
+        self.monitor = f'{self.inner}/qmp' if self.options['monitor'] else None
         self.disk = f'{self.folder}/truth.tar' if self.options['actors'] else None
         tried = parts.accels(self.options['accel'])
         for accel in tried:
@@ -118,7 +128,14 @@ class Guest:
                     raise
 
     def start_qemu(self, seconds):
-        self.command = [need('qemu-system-x86_64'), *self.arguments()]
+        program = need('qemu-system-x86_64')
+        if self.options['program']:
+            os.symlink(program, f'{self.folder}/{self.options["program"]}')
+            program = f'{self.folder}/{self.options["program"]}'
+        self.command = [program, *self.arguments()]
+        if self.options['apart']:
+            self.command = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c',
+                            'mount -t tmpfs inner "$1" && shift && exec "$@"', 'sh', self.inner, *self.command]
         console, console_end = socket.socketpair()
         own, own_end = socket.socketpair()
         for option, chardev, end in (('-serial', 'console', console_end), ('-mon', 'own', own_end)):
@@ -132,6 +149,8 @@ class Guest:
         own_end.close()
         self.pid = self.process.pid
         self.console = Console(console)
+        if self.options['apart']:
+            self.pid = only_child(self.pid)
         try:
             self.qmp = parts.Qmp(own)
             if not self.options['firmware'] and not self.options['paused']:
@@ -173,6 +192,7 @@ class Guest:
             words += ['-S']
         if self.monitor:
             words += ['-qmp', f'unix:{self.monitor},server=on,wait=off']
+        words += of['words'].split()
         if self.disk:
             with open(self.disk, 'wb') as disk:
                 disk.truncate(4 << 30)
@@ -185,14 +205,23 @@ class Guest:
                       f'console=ttyS0 quiet panic=-1 {of["append"]}'.strip()]
         return words
 
-    def make_initrd(self, kernel, release):
+    def make_initrd(self, kernel, release, within=None):
         cpio = parts.Cpio(self.folder + '/initrd')
         actors = self.options['actors']
+        if within:
+            for name, data in within.items():
+                cpio.put(name, 0o100755, data)
         parts.add_base(cpio, 'init' if actors else 'init-live')
         if actors:
             parts.add_actors(cpio, touch_mb=4, crowd=0, odd_memory=0, live=1)
-        parts.add_modules(cpio, modules(kernel, release, parts.MODULES) if actors else [])
+        words = self.options['modules'] + (' qemu_fw_cfg' if self.options['vmcoreinfo'] else '')
+        wanted = {**(parts.MODULES if actors else {}), **dict.fromkeys(words.split(), '')}
+        parts.add_modules(cpio, modules(kernel, release, wanted))
         cpio.close()
+        if self.options['kexec'] and not within:
+            self.make_initrd(kernel, release, {'boot/vmlinuz': parts.read(vmlinuz(kernel)),
+                                               'boot/initrd': parts.read(self.folder + '/initrd'),
+                                               'usr/bin/kexec': parts.read(parts.build('kexec', '-static'))})
 
     # What it does ----------------------------------------------------------------------------------
 
@@ -264,6 +293,18 @@ class Guest:
         self.end()
 
 
+def only_child(pid):
+    """Once it has one that runs something else."""
+    def found():
+        with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
+            children = file.read().split()
+        with contextlib.suppress(OSError):
+            return children and 'qemu' in os.readlink(f'/proc/{children[0]}/exe') and int(children[0])
+        return None
+    mountlib.wait_until(found, 'QEMU runs', 20)
+    return found()
+
+
 # Those that tests share ---------------------------------------------------------------------------
 
 running = {}  # options: guest, the last used at the end
@@ -292,7 +333,7 @@ atexit.register(end_all)
 
 @contextlib.contextmanager
 def hugepages(megabytes):
-    """Yields whether the host has so much; what had to be reserved is given back."""
+    """So much is there; what had to be reserved is given back."""
     before = wanted = 0
     try:
         with open(HUGE, encoding='ascii') as file:
@@ -305,7 +346,9 @@ def hugepages(megabytes):
     except OSError:
         enough = False
     try:
-        yield enough
+        if not enough:
+            raise mountlib.Skipped(f'this machine has no {megabytes} MB for huge pages')
+        yield
     finally:
         if wanted:
             with contextlib.suppress(OSError), open(HUGE, 'w', encoding='ascii') as file:
