@@ -240,6 +240,19 @@ vmifs_backend_extent(VmifsConnection *connection, guint32 block, guint64 offset,
 	return CLAMP(extent, 1, len);
 }
 
+gboolean
+vmifs_backend_must_read(VmifsConnection *connection)
+{
+	const VmifsBackend *backend = connection->backend;
+	gboolean must;
+
+	if (!backend->must_read || !vmifs_connection_enter(connection))
+		return FALSE;
+	must = backend->must_read(connection->instance);
+	vmifs_connection_leave(connection);
+	return must;
+}
+
 /* ---- vCPUs and state ---- */
 
 VmifsRegs *

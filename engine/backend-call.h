@@ -48,6 +48,10 @@ guint64
 vmifs_backend_extent(VmifsConnection *connection, guint32 block, guint64 offset, guint64 len,
 		     gboolean *ret_data);
 
+/* See VmifsBackend. */
+gboolean
+vmifs_backend_must_read(VmifsConnection *connection);
+
 /* (full) UNSUPPORTED when the backend knows none. vcpu: one that its layout counts. */
 VmifsRegs *
 vmifs_backend_regs(VmifsConnection *connection, guint vcpu, const VmifsCall *call, GError **error);

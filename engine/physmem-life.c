@@ -95,7 +95,8 @@ vmifs_physmem_is_like(const VmifsPhysmem *mem, const VmifsPhysmem *other)
 	}
 	for (guint i = 0; i < mem->layout.blocks->len; i++) {
 		const VmifsBlock *a = &mem->blocks[i], *b = &other->blocks[i];
-		if (a->len != b->len || a->sparse != b->sparse || !g_str_equal(a->name, b->name))
+		if (a->len != b->len || (a->fd < 0) != (b->fd < 0) || a->sparse != b->sparse ||
+		    !g_str_equal(a->name, b->name))
 			return FALSE;
 	}
 	return TRUE;

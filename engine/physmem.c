@@ -32,7 +32,8 @@ vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len,
 	if (store->sparse)
 		len = vmifs_backend_extent(mem->connection, block, offset, len, &data);
 	*ret = (VmifsRun){ .len = len, .hole = !data };
-	if (data && store->mapping) {
+	if (data && store->mapping &&
+	    !(store->sparse && vmifs_backend_must_read(mem->connection))) {
 		ret->data = vmifs_mapping_data(store->mapping) + store->offset + offset;
 		ret->to_kernel = store->to_kernel;
 	}

@@ -32,6 +32,7 @@
 typedef struct {
 	const QemuTarget *target; /* (borrowed) until close */
 	QemuProcess *process;
+	QemuOwed *owed; /* (nullable) it was not migrated here */
 	QemuRam *ram;
 	QemuRegisters *registers; /* (nullable) there is no monitor */
 	QemuFollow *follow;
@@ -43,12 +44,20 @@ typedef struct {
 	QemuAbout about;  /* under lock: as the monitor told last; before it did, nothing */
 	gboolean is_told; /* under lock: by the monitor; the rules know less */
 	/* The follower's own. */
+	gboolean is_owed;  /* memory was still coming when last seen */
 	guint64 signature; /* of the large mappings, as last seen */
 	gint64 wait;       /* before the monitor is asked again */
 	gint64 next;       /* when that is due */
 } Qemu;
 
 /* ---- where memory lies ---- */
+
+/* A page that has not come must not be touched by us, either. */
+static gboolean
+qemu_must_read(gpointer data)
+{
+	return qemu_ram_is_owed(((Qemu *) data)->ram);
+}
 
 /* Those are waited for in vain. */
 static gboolean
@@ -180,6 +189,17 @@ learn(Qemu *self, gint64 patience, gboolean *ret_changed, GError **error)
 
 /* ---- following it ---- */
 
+/* While memory still comes, no file holds it for others to read. */
+static void
+look_for_pages(Qemu *self)
+{
+	gboolean is_owed = qemu_ram_is_owed(self->ram);
+
+	if (is_owed != self->is_owed && self->changed)
+		self->changed(self->engine, VMIFS_CHANGE_LAYOUT);
+	self->is_owed = is_owed;
+}
+
 /* Firmware moves memory about in the first seconds, and nobody tells: the monitor is asked ever
  * more rarely, and at once when mappings have come or gone. */
 static void
@@ -192,6 +212,7 @@ look(gpointer data)
 
 	if (!maps)
 		return;
+	look_for_pages(self);
 	guint64 signature = qemu_maps_signature(maps, LARGE);
 	gboolean is_other = signature != self->signature;
 	self->signature = signature;
@@ -234,6 +255,7 @@ qemu_close(gpointer data)
 	qemu_follow_free(self->follow);
 	qemu_registers_free(self->registers);
 	qemu_ram_free(self->ram);
+	qemu_owed_free(self->owed);
 	qemu_process_close(self->process);
 	g_mutex_clear(&self->lock);
 	g_free(self->how);
@@ -270,6 +292,11 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 	if (!self->process)
 		return FALSE;
 	self->ram = qemu_ram_new(self->process);
+	if (self->target->args->incoming) {
+		self->owed = qemu_owed_new(qemu_process_dir(self->process));
+		qemu_ram_expect(self->ram, self->owed);
+		self->is_owed = qemu_ram_is_owed(self->ram);
+	}
 	g_autoptr(GArray) maps = read_maps(self, error);
 	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
 		return FALSE;
@@ -453,6 +480,8 @@ qemu_info(gpointer data, GString *out)
 	tell(out, "layout", self->how);
 	g_mutex_unlock(&self->lock);
 	qemu_ram_info(self->ram, out);
+	if (qemu_ram_is_owed(self->ram))
+		g_string_append(out, "migration: memory still comes; what has not is EIO\n");
 }
 
 extern const VmifsBackend vmifs_backend_qemu;
@@ -465,6 +494,7 @@ const VmifsBackend vmifs_backend_qemu = {
 	.read = qemu_read,
 	.map = qemu_map,
 	.extent = qemu_extent,
+	.must_read = qemu_must_read,
 	.info = qemu_info,
 	.state = qemu_state,
 	.write = qemu_write,

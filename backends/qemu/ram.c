@@ -30,6 +30,8 @@ struct QemuRam {
 	GMutex seen_lock;
 	Seen seen[N_SEEN]; /* under seen_lock; placed by block and page */
 	gint n_writes;     /* atomic: what was seen before one is not to be believed */
+	QemuOwed *owed;    /* (nullable) */
+	gint is_owed;      /* atomic: as last asked */
 };
 
 /* ---- life ---- */
@@ -237,6 +239,8 @@ void
 qemu_ram_layout(QemuRam *ram, VmifsLayout *ret)
 {
 	g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	/* Nobody would be told by the file itself that something is missing. */
+	gboolean is_owed = qemu_ram_is_owed(ram);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ram->lock);
 	gint n = ram->n_blocks;
 
@@ -249,7 +253,7 @@ qemu_ram_layout(QemuRam *ram, VmifsLayout *ret)
 		VmifsBlock told = { .name = file_name(taken, block),
 				    .len = is_gone ? 0 : qemu_block_len(block),
 				    .sparse = !is_gone && qemu_block_is_sparse(block),
-				    .fd = is_gone ? -1 : qemu_block_fd(block) };
+				    .fd = is_gone || is_owed ? -1 : qemu_block_fd(block) };
 		g_array_append_val(ret->blocks, told);
 	}
 	g_array_append_vals(ret->regions, ram->regions->data, ram->regions->len);
@@ -331,7 +335,24 @@ forget(QemuRam *ram)
 	g_mutex_unlock(&ram->seen_lock);
 }
 
-typedef enum { HOLE, PROCESS, A_FILE } Place;
+void
+qemu_ram_expect(QemuRam *ram, QemuOwed *owed)
+{
+	ram->owed = owed;
+}
+
+gboolean
+qemu_ram_is_owed(QemuRam *ram)
+{
+	gboolean is_owed = ram->owed && qemu_owed_any(ram->owed);
+
+	/* The last have come: what was seen before is no hole. */
+	if (ram->owed && g_atomic_int_exchange(&ram->is_owed, is_owed) > is_owed)
+		forget(ram);
+	return is_owed;
+}
+
+typedef enum { HOLE, PROCESS, A_FILE, OWED } Place;
 
 static Place
 place_of(const QemuWindow *window, gsize page)
@@ -349,13 +370,15 @@ place_at(QemuRam *ram, guint32 number, guint64 offset, guint64 *ret_len)
 	guint64 size = qemu_block_page(ram->blocks[number]), page = offset / size;
 	QemuWindow window;
 	gsize i = page % QEMU_PRESENCE_PAGES, last = i;
+	/* Before that is looked at: what comes in between is no hole. */
+	gboolean is_owed = qemu_ram_is_owed(ram);
 
 	look(ram, number, page - i, &window);
 	Place place = place_of(&window, i);
 	while (++last < QEMU_PRESENCE_PAGES && place_of(&window, last) == place)
 		;
 	*ret_len = (page - i + last) * size - offset;
-	return place;
+	return place == HOLE && is_owed ? OWED : place;
 }
 
 gboolean
@@ -383,7 +406,9 @@ read_element(QemuRam *ram, VmifsIo *io, gsize index, GArray *transfers, GArray *
 		guint8 *buf = (guint8 *) io->buf + done;
 		Place place = place_at(ram, io->block, offset, &len);
 		n = (gsize) MIN(len, io->len - done);
-		if (place == HOLE) {
+		if (place == OWED) {
+			io->status = EIO;
+		} else if (place == HOLE) {
 			memset(buf, 0, n);
 		} else if (place == A_FILE) {
 			io->status = qemu_block_read_file(block, offset, buf, n);
@@ -443,6 +468,22 @@ qemu_ram_read_pa(QemuRam *ram, guint64 pa, gpointer buf, gsize len)
 	return FALSE;
 }
 
+/* Who writes to what has not come waits for it. */
+static int
+check_writable(QemuRam *ram, const VmifsIo *io)
+{
+	guint64 len;
+
+	if (qemu_block_is_retired(ram->blocks[io->block]))
+		return ESTALE;
+	if (!qemu_ram_is_owed(ram))
+		return 0;
+	for (gsize done = 0; done < io->len; done += MIN(len, io->len - done))
+		if (place_at(ram, io->block, io->offset + done, &len) == OWED)
+			return EIO;
+	return 0;
+}
+
 /* By the process, whatever the backing: pages appear as if the guest had written them. */
 gsize
 qemu_ram_write(QemuRam *ram, VmifsIo *io, gsize n)
@@ -455,7 +496,7 @@ qemu_ram_write(QemuRam *ram, VmifsIo *io, gsize n)
 		QemuTransfer transfer = { .address = qemu_block_address(block) + io[i].offset,
 					  .buf = io[i].buf,
 					  .len = io[i].len };
-		io[i].status = qemu_block_is_retired(block) ? ESTALE : 0;
+		io[i].status = check_writable(ram, &io[i]);
 		if (io[i].status)
 			continue;
 		g_array_append_val(transfers, transfer);

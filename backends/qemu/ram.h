@@ -7,6 +7,7 @@
 #pragma once
 
 #include "block.h"
+#include "owed.h"
 #include "piece.h"
 
 #include <spi/backend.h>
@@ -22,6 +23,13 @@ QemuRam *
 qemu_ram_new(QemuProcess *process);
 void
 qemu_ram_free(QemuRam *ram);
+
+/* It was migrated here, and memory may come later than it runs. owed: (borrowed) outlives it */
+void
+qemu_ram_expect(QemuRam *ram, QemuOwed *owed);
+/* Do pages still come? Their places are no holes, and reading them is EIO. */
+gboolean
+qemu_ram_is_owed(QemuRam *ram);
 
 /* These pieces are its memory from now on; maps: of the process, as of now. ret_changed: is it
  * another layout than before? CORRUPT: it cannot be one. */

@@ -99,6 +99,9 @@ typedef struct VmifsBackend {
 	 * least that goes on (>= 1, clamped to the block). Touches nothing. Thread-safe. */
 	gboolean (*extent)(gpointer self, guint32 block, guint64 offset, gboolean *ret_data,
 			   guint64 *ret_len);
+	/* TRUE: mappings of sparse blocks are not touched for now; their bytes come by read().
+	 * Thread-safe. */
+	gboolean (*must_read)(gpointer self);
 	/* The registers of a vCPU that layout() counted; regs comes empty. Thread-safe. */
 	gboolean (*regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
 			 GError **error);

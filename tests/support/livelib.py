@@ -21,6 +21,7 @@
 #     monitor=True      a QMP socket that vmifs may use: guest.monitor
 #     name=None         QEMU's -name
 #     paused=False      not yet started: guest.qmp.call('cont')
+#     incoming=False    nothing runs in it until another one is migrated here
 #     firmware=False    no kernel: stays in the firmware
 #     program=None      another name for QEMU, as distributions have them
 #     words=''          more words for QEMU
@@ -57,7 +58,7 @@ HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
             'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
             'paused': False, 'accel': 'tcg', 'firmware': False, 'actors': False, 'program': None, 'words': '', 'modules': '', 'kexec': False, 'apart': False,
-            'folder': None}
+            'folder': None, 'incoming': False}
 
 
 class Console:
@@ -153,7 +154,7 @@ class Guest:
             self.pid = only_child(self.pid)
         try:
             self.qmp = parts.Qmp(own)
-            if not self.options['firmware'] and not self.options['paused']:
+            if not any(self.options[word] for word in ('firmware', 'paused', 'incoming')):
                 self.wait_console(seconds)
         except BaseException as problem:
             self.end()
@@ -190,6 +191,8 @@ class Guest:
             words += ['-device', 'vmcoreinfo']
         if of['paused']:
             words += ['-S']
+        if of['incoming']:
+            words += ['-incoming', 'defer']
         if self.monitor:
             words += ['-qmp', f'unix:{self.monitor},server=on,wait=off']
         words += of['words'].split()
