@@ -27,11 +27,13 @@ def io(run, pid, *words):
 
 
 @contextlib.contextmanager
-def settled(image, **how):
-    """A mount whose guest is known: what goes on behind it has ended."""
-    with mounted(f'guest={image}', **how) as mount:
-        mount.guest = mount.path + '/guest'
-        wait_until(lambda: 'ended' in info(mount.guest)['discovery'][0], 'discovery ends', seconds=60)
+def settled(source, **how):
+    """A mount whose guests are known: what goes on behind it has ended. mount.guest: the first of them."""
+    with mounted(source, **how) as mount:
+        guests = [f'{mount.path}/{name}' for name in sorted(os.listdir(mount.path)) if name != '.vmifs']
+        mount.guest = guests[0]
+        for guest in guests:
+            wait_until(lambda path=guest: 'ended' in info(path)['discovery'][0], 'discovery ends', seconds=60)
         mount.server = mount.pid()
         yield mount
 

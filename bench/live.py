@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Running guests, under TCG: the programs of a guest that idles cost little, and how fast it computes plays
+# no part in any figure.
+
+import contextlib
+import os
+import shutil
+import statistics
+import time
+
+import livelib
+from files import SIZES, START, attach_once, compare, settled, span
+from mountlib import MiB, Failed, in_work
+from table import head, is_busy, median, plain, process_clock, shown
+
+MEGABYTES = 1024
+# Nearly all of its memory has to be there: holes are not read, and read fast.
+FILL = 'mkdir /filled && mount -t tmpfs -o size=95%% none /filled && dd if=/dev/zero of=/filled/x bs=1M count=%d'
+
+
+@contextlib.contextmanager
+def running(run, **options):
+    guest = livelib.Guest(mem=MEGABYTES, **options)
+    try:
+        guest.run(FILL % (START // MiB + run.length // MiB + MEGABYTES // 2), seconds=600)
+        yield guest
+    finally:
+        guest.end()
+
+
+def live(run):
+    with running(run, memory='memfd') as shared:
+        head(f'A running guest of {MEGABYTES} MB in a memfd')
+        attached(run, shared)
+        registers(run, shared)
+        memory(run, f'pid:{shared.pid}', memfd_of(shared), (('pmem', 0.95), ('ram/mem', 0.95)))
+        with running(run) as private:
+            head(f'A running guest of {MEGABYTES} MB in memory of its own')
+            copied(run, private)
+            head('Two running guests that nobody looks at')
+            idle(60 if run.rounds > 3 else 10)
+
+
+def attached(run, guest):
+    costs = [attach_once(run, f'pid:{guest.pid}') for _ in range(run.rounds)]
+    cost = median(costs)
+    seconds = cost.cpu if is_busy(costs) else cost.wall
+    plain('from nothing to every process\'s name' + (', CPU' if is_busy(costs) else ''), shown(seconds), '<= 0.3 s',
+          seconds <= 0.3)
+
+
+def registers(run, guest):
+    times, asked = [], []
+    with settled(f'pid:{guest.pid}') as mount:
+        for _ in range(10 * run.rounds):
+            time.sleep(0.05)  # longer than they are remembered
+            for found, ask in (times, lambda: read_once(mount.guest + '/regs')), \
+                              (asked, lambda: guest.qmp.human('info registers -a')):
+                begin = time.perf_counter()
+                ask()
+                found.append(time.perf_counter() - begin)
+    middle = statistics.median(times)
+    plain('regs', shown(middle), '<= 10 ms', middle <= 0.01)
+    plain('... QEMU\'s own answer, by a monitor of ours', shown(statistics.median(asked)))
+
+
+def read_once(path):
+    with open(path, 'rb', buffering=0) as file:
+        return file.read(MiB)
+
+
+def memfd_of(guest):
+    folder = f'/proc/{guest.pid}/fd'
+    for name in os.listdir(folder):
+        if os.readlink(f'{folder}/{name}').startswith('/memfd:'):
+            return f'{folder}/{name}'
+    raise Failed('the guest has no memfd')
+
+
+def memory(run, source, bare, files):
+    """files: (name, the least ratio at 1 MiB)."""
+    with settled(source) as mount:
+        for name, bar in files:
+            for text, size in SIZES:
+                ours, its = (span(START, run.length, size, 'seq', path) for path in (f'{mount.guest}/{name}', bare))
+                compare(run, f'{name}, {text}', mount.server, ours, its, speed=True, bar=bar if size == MiB else None)
+
+
+def copied(run, guest):
+    """Beside a file in memory with the same bytes."""
+    bare = in_work('bare')
+    with settled(f'pid:{guest.pid}') as mount:
+        shutil.copyfile(mount.guest + '/pmem', bare)
+    memory(run, f'pid:{guest.pid}', bare, (('pmem', 0.45),))
+    os.unlink(bare)
+
+
+def idle(seconds):
+    with settled('auto') as mount:
+        time.sleep(2)
+        before = process_clock(mount.server)
+        time.sleep(seconds)
+        share = (process_clock(mount.server) - before) / seconds
+    plain(f'the server\'s CPU in {seconds} s', f'{100 * share:.2f} %', '<= 0.5 %', share <= 0.005)
