@@ -60,7 +60,7 @@ static const Word words[] = {
 	  "how a monitor that no libvirt owns is used [brief]" },
 	{ "snapdir", WORD_STRING, AT(snapdir), 0, 0, 0, "DIRECTORY",
 	  "where snapshots of running guests are stored" },
-	{ "format", WORD_STRING, AT(format), 0, 0, 0, "elf|lime|raw",
+	{ "format", WORD_STRING, AT(format), 0, 0, 0, "elf|lime|raw|text",
 	  "what the image is, believed over its content" },
 	{ "base", WORD_ADDRESS, AT(engine.base), AT(engine.has_base), 0, 0, "ADDRESS",
 	  "physical address of a raw image's first byte" },

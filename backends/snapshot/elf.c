@@ -250,7 +250,6 @@ elf_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *c
 }
 
 const VmifsSnapshotFormat vmifs_snapshot_elf = {
-	.name = "elf",
 	.matches = elf_matches,
 	.find_regions = elf_find_regions,
 };

@@ -69,7 +69,6 @@ lime_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *
 }
 
 const VmifsSnapshotFormat vmifs_snapshot_lime = {
-	.name = "lime",
 	.matches = lime_matches,
 	.find_regions = lime_find_regions,
 };

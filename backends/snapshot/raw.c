@@ -31,7 +31,6 @@ raw_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *c
 }
 
 const VmifsSnapshotFormat vmifs_snapshot_raw = {
-	.name = "raw",
 	.matches = raw_matches,
 	.find_regions = raw_find_regions,
 };

@@ -12,13 +12,11 @@
 
 #define MAX_LEN ((off_t) 1 << 46)
 
-static const VmifsSnapshotFormat *const formats[] = {
-	&vmifs_snapshot_elf,
-	&vmifs_snapshot_lime,
-	&vmifs_snapshot_raw,
-};
+#define FORMAT(word) &vmifs_snapshot_##word,
+static const VmifsSnapshotFormat *const formats[] = { VMIFS_SNAPSHOT_FORMATS(FORMAT) };
 
-static const char *const format_words[] = { "elf", "lime", "raw", NULL };
+#define WORD(word) #word,
+static const char *const words[] = { VMIFS_SNAPSHOT_FORMATS(WORD) NULL };
 
 static int
 snapshot_probe(const VmifsSource *src)
@@ -111,8 +109,10 @@ choose_format(VmifsSnapshot *self, const VmifsSource *src, GError **error)
 			      "memory image, or was cut short; give the whole image",
 			      self->len, VMIFS_SNAPSHOT_PAGE);
 	for (gsize i = 0; i < G_N_ELEMENTS(formats) && !self->format; i++) {
-		if (word ? g_str_equal(formats[i]->name, word) : formats[i]->matches(src))
-			self->format = formats[i];
+		if (!(word ? g_str_equal(words[i], word) : formats[i]->matches(src)))
+			continue;
+		self->format = formats[i];
+		self->word = words[i];
 	}
 	g_assert(self->format);
 	return TRUE;
@@ -172,7 +172,7 @@ snapshot_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	} else if (check_file(self, src, error) && choose_format(self, src, error)) {
 		if (self->format->find_regions(self, src, call, error))
 			return self;
-		g_prefix_error(error, "%s: %s: ", src->spec, self->format->name);
+		g_prefix_error(error, "%s: %s: ", src->spec, self->word);
 		advise_raw(self, src, error);
 	}
 	snapshot_close(self);
@@ -281,8 +281,8 @@ snapshot_info(gpointer data, GString *out)
 {
 	const VmifsSnapshot *self = data;
 
-	g_string_append_printf(out, "format: %s%s\n%s", self->format->name,
-			       self->extents ? ", sparse" : "", self->remarks->str);
+	g_string_append_printf(out, "format: %s%s\n%s", self->word, self->extents ? ", sparse" : "",
+			       self->remarks->str);
 	if (self->n_missing)
 		g_string_append_printf(out,
 				       "missing: %" G_GUINT64_FORMAT
@@ -305,7 +305,7 @@ const VmifsBackend vmifs_backend_snapshot = {
 	.layout = snapshot_layout,
 	.read = snapshot_read,
 	.frozen = TRUE,
-	.formats = format_words,
+	.formats = words,
 	.acquired = snapshot_acquired,
 	.map = snapshot_map,
 	.extent = snapshot_extent,

@@ -15,6 +15,7 @@ typedef struct VmifsSnapshotFormat VmifsSnapshotFormat;
 
 typedef struct {
 	const VmifsSnapshotFormat *format;
+	const char *word; /* of format= */
 	int fd;
 	gboolean is_regular; /* a file; else a block device */
 	guint64 len;
@@ -28,19 +29,26 @@ typedef struct {
 	guint64 n_strange;     /* pieces that no physical address can have */
 } VmifsSnapshot;
 
-/* How to add one: a file with a const VmifsSnapshotFormat, a line in the table of snapshot.c before
- * raw, which takes what nobody else does; its row in magic.c goes. */
+/* How to add one: a file with a const VmifsSnapshotFormat named vmifs_snapshot_WORD, that file in
+ * meson.build, WORD in the list below before raw, which takes what nobody else does. Its row in
+ * magic.c goes, and NOT_YET there names it. Beside it: WORD in fs/options.c (--help), completions/
+ * and docs/man/vmifs.1; tests/unit/test-WORD.c; tests/fuzz/fuzz-WORD.c with seeds.
+ *
+ * That is for files in which each page of memory lies as it was. One whose pages are packed, or lie
+ * in several files, has nothing to map: it is a backend of its own. */
 struct VmifsSnapshotFormat {
-	const char *name; /* the word of format= */
 	gboolean (*matches)(const VmifsSource *src);
 	/* Fills self->regions and whatever follows it, or fails with SOURCE or INVALID. */
 	gboolean (*find_regions)(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *call,
 				 GError **error);
 };
 
-extern const VmifsSnapshotFormat vmifs_snapshot_elf;
-extern const VmifsSnapshotFormat vmifs_snapshot_lime;
-extern const VmifsSnapshotFormat vmifs_snapshot_raw;
+/* The words of format=, in the order in which formats are asked. */
+#define VMIFS_SNAPSHOT_FORMATS(DO) DO(elf) DO(lime) DO(raw)
+
+#define VMIFS_SNAPSHOT_DECLARE(word) extern const VmifsSnapshotFormat vmifs_snapshot_##word;
+VMIFS_SNAPSHOT_FORMATS(VMIFS_SNAPSHOT_DECLARE)
+#undef VMIFS_SNAPSHOT_DECLARE
 
 /* SOURCE with that text, prefixed later with the source's name. Returns FALSE. */
 gboolean
