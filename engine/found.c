@@ -35,10 +35,10 @@ typedef struct {
 	GDestroyNotify free_target;
 	gint cancelled; /* atomic; ends opening */
 	/* Under the host's lock: */
-	GPtrArray *sources; /* that tell of it; (borrowed) */
-	char *name;         /* NULL until it has one */
-	gboolean settled;   /* opened once, or failed to */
-	gboolean ended;     /* the guest has gone */
+	GPtrArray *searches; /* that tell of it; (borrowed) */
+	char *name;          /* NULL until it has one */
+	gboolean settled;    /* opened once, or failed to */
+	gboolean ended;      /* the guest has gone */
 } Life;
 
 /* ---- one life ---- */
@@ -48,7 +48,7 @@ life_free(Life *life)
 {
 	if (life->free_target)
 		life->free_target(life->target);
-	g_ptr_array_unref(life->sources);
+	g_ptr_array_unref(life->searches);
 	g_free(life->key);
 	g_free(life->wanted);
 	g_free(life->name);
@@ -177,7 +177,7 @@ life_thread(gpointer data)
 	}
 	g_mutex_lock(&host->lock);
 	life->settled = TRUE;
-	while (life->sources->len && !host->ending)
+	while (life->searches->len && !host->ending)
 		g_cond_wait(&host->changed, &host->lock);
 	if (g_hash_table_lookup(host->lives, life->key) == life)
 		g_hash_table_remove(host->lives, life->key);
@@ -231,14 +231,15 @@ vmifs_found_has_name(VmifsHost *host, const char *name)
 static void
 on_found(gpointer engine, const VmifsFound *found)
 {
-	VmifsHostSource *source = engine;
+	VmifsHostSearch *search = engine;
+	VmifsHostSource *source = search->source;
 	VmifsHost *host = source->host;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
 	Life *life = g_hash_table_lookup(host->lives, found->key);
 
-	if (host->ending || (life && life->sources->len)) {
-		if (life && !g_ptr_array_find(life->sources, source, NULL))
-			g_ptr_array_add(life->sources, source);
+	if (host->ending || (life && life->searches->len)) {
+		if (life && !g_ptr_array_find(life->searches, search, NULL))
+			g_ptr_array_add(life->searches, search);
 		if (found->free_target)
 			found->free_target(found->target);
 		return;
@@ -252,8 +253,8 @@ on_found(gpointer engine, const VmifsFound *found)
 	life->backend = found->backend;
 	life->target = found->target;
 	life->free_target = found->free_target;
-	life->sources = g_ptr_array_new();
-	g_ptr_array_add(life->sources, source);
+	life->searches = g_ptr_array_new();
+	g_ptr_array_add(life->searches, search);
 	g_hash_table_replace(host->lives, life->key, life);
 	if (!source->opening)
 		start_locked(life);
@@ -262,45 +263,87 @@ on_found(gpointer engine, const VmifsFound *found)
 static void
 on_gone(gpointer engine, const char *key)
 {
-	VmifsHostSource *source = engine;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&source->host->lock);
-	Life *life = g_hash_table_lookup(source->host->lives, key);
+	VmifsHostSearch *search = engine;
+	VmifsHost *host = search->source->host;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
+	Life *life = g_hash_table_lookup(host->lives, key);
 
-	if (life && g_ptr_array_remove(life->sources, source) && !life->sources->len)
+	if (life && g_ptr_array_remove(life->searches, search) && !life->searches->len)
 		end_locked(life);
+}
+
+static void
+log_failure(const VmifsHostSearch *search, const char *why)
+{
+	vmifs_host_log(search->source->host, "source %s: %s: %s", search->source->spec,
+		       search->finder->name, why);
 }
 
 static void
 on_failed(gpointer engine, const char *why)
 {
-	VmifsHostSource *source = engine;
+	VmifsHostSearch *search = engine;
+	VmifsHost *host = search->source->host;
 
-	g_mutex_lock(&source->host->lock);
-	gboolean news = g_strcmp0(source->failure, why) != 0;
-	g_free(source->failure);
-	source->failure = g_strdup(why);
-	g_mutex_unlock(&source->host->lock);
+	g_mutex_lock(&host->lock);
+	gboolean news = g_strcmp0(search->failure, why) != 0;
+	g_free(search->failure);
+	search->failure = g_strdup(why);
+	g_mutex_unlock(&host->lock);
 	if (news)
-		vmifs_host_log(source->host, "source %s: %s", source->spec,
-			       why ? why : "works again");
+		log_failure(search, why ? why : "works again");
 }
 
 /* ---- sources ---- */
 
-const VmifsFinder *
-vmifs_found_finder(const char *spec)
+gboolean
+vmifs_found_is_word(const char *spec)
 {
-	const VmifsFinder *best = NULL;
-	int most = 0;
+	for (gsize i = 0; i < vmifs_n_finders; i++)
+		if (vmifs_finders[i]->probe(spec) > 0)
+			return TRUE;
+	return FALSE;
+}
+
+char *
+vmifs_found_words(void)
+{
+	GString *words = g_string_new(NULL);
+
+	for (gsize i = 0; i < vmifs_n_finders; i++)
+		g_string_append_printf(words, "%s%s", i ? ", " : "", vmifs_finders[i]->words);
+	return g_string_free(words, words->len == 0);
+}
+
+/* Those that are most sure of its word: one as a rule, of `auto` all. */
+static GPtrArray *
+choose(VmifsHostSource *source)
+{
+	GPtrArray *searches = g_ptr_array_new_with_free_func(vmifs_found_search_free);
+	int most = 1;
 
 	for (gsize i = 0; i < vmifs_n_finders; i++) {
-		int sure = vmifs_finders[i]->probe(spec);
-		if (sure > most) {
-			most = sure;
-			best = vmifs_finders[i];
-		}
+		int sure = vmifs_finders[i]->probe(source->word);
+		if (sure < most)
+			continue;
+		if (sure > most)
+			g_ptr_array_set_size(searches, 0);
+		most = sure;
+		VmifsHostSearch *search = g_new0(VmifsHostSearch, 1);
+		search->source = source;
+		search->finder = vmifs_finders[i];
+		g_ptr_array_add(searches, search);
 	}
-	return best;
+	return searches;
+}
+
+void
+vmifs_found_search_free(gpointer data)
+{
+	VmifsHostSearch *search = data;
+
+	g_free(search->failure);
+	g_free(search);
 }
 
 static int
@@ -313,7 +356,8 @@ compare_started(gconstpointer a, gconstpointer b)
 	return strcmp(x->key, y->key);
 }
 
-/* Those that the finder found before it returned get their names in the order they were started. */
+/* Those that the finders found before they returned get their names in the order they were started.
+ */
 static GPtrArray *
 start_first_locked(VmifsHostSource *source)
 {
@@ -349,25 +393,68 @@ any_opening_locked(VmifsHost *host)
 	return FALSE;
 }
 
+static gboolean
+open_search(VmifsHostSearch *search, const VmifsCall *call)
+{
+	VmifsHostSource *source = search->source;
+	g_autoptr(GError) error = NULL;
+	VmifsFinderSink sink = {
+		.found = on_found, .gone = on_gone, .failed = on_failed, .engine = search
+	};
+
+	search->self =
+		search->finder->open(source->word, &source->host->options, &sink, call, &error);
+	if (search->self)
+		return TRUE;
+	g_mutex_lock(&source->host->lock);
+	g_free(search->failure);
+	search->failure = g_strdup(error->message);
+	g_mutex_unlock(&source->host->lock);
+	return FALSE;
+}
+
+/* Of several that fail where others work, each is told of; where all do, that is the error. */
+static gboolean
+open_searches(VmifsHostSource *source, const VmifsCall *call, GError **error)
+{
+	g_autoptr(GPtrArray) failed = g_ptr_array_new();
+	g_autoptr(GString) why = g_string_new(NULL);
+
+	for (guint i = 0; i < source->searches->len; i++) {
+		VmifsHostSearch *search = g_ptr_array_index(source->searches, i);
+		if (open_search(search, call))
+			continue;
+		g_string_append_printf(why, "%s%s", why->len ? "; " : "", search->failure);
+		g_ptr_array_add(failed, search);
+	}
+	if (failed->len == source->searches->len) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, why->str);
+		return FALSE;
+	}
+	for (guint i = 0; i < failed->len; i++) {
+		const VmifsHostSearch *search = g_ptr_array_index(failed, i);
+		log_failure(search, search->failure);
+	}
+	return TRUE;
+}
+
 gboolean
 vmifs_found_open(VmifsHostSource *source, GError **error)
 {
 	VmifsHost *host = source->host;
 	gint64 deadline = g_get_monotonic_time() + FIRST_WAIT_US;
 	VmifsCall call = { .deadline = deadline, .cancelled = &host->ending };
-	VmifsFinderSink sink = {
-		.found = on_found, .gone = on_gone, .failed = on_failed, .engine = source
-	};
 
 	source->opening = TRUE;
-	source->self = source->finder->open(source->word, &host->options, &sink, &call, error);
+	source->searches = choose(source);
+	gboolean open = open_searches(source, &call, error);
 	g_mutex_lock(&host->lock);
 	g_autoptr(GPtrArray) first = start_first_locked(source);
 	while (first->len && any_opening_locked(host) &&
 	       g_cond_wait_until(&host->changed, &host->lock, deadline))
 		continue;
 	g_mutex_unlock(&host->lock);
-	return source->self != NULL;
+	return open;
 }
 
 static int
@@ -377,30 +464,30 @@ compare_names(gconstpointer a, gconstpointer b)
 }
 
 void
-vmifs_found_describe(const VmifsHostSource *source, GString *out)
+vmifs_found_describe(const VmifsHostSearch *search, GString *out)
 {
 	GHashTableIter iter;
 	gpointer value;
 	g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-	g_hash_table_iter_init(&iter, source->host->lives);
+	g_string_append_printf(out, "%s: ", search->finder->name);
+	g_hash_table_iter_init(&iter, search->source->host->lives);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		Life *life = value;
-		if (life->name && g_ptr_array_find(life->sources, source, NULL))
+		if (life->name && g_ptr_array_find(life->searches, search, NULL))
 			g_ptr_array_add(names, life->name);
 	}
 	g_ptr_array_sort(names, compare_names);
 	g_ptr_array_add(names, NULL);
 	g_autofree char *list = g_strjoinv(", ", (char **) names->pdata);
-	g_string_append_printf(out, "%s: %s%s", source->finder->name,
-			       names->len == 1   ? "no guests"
-			       : names->len == 2 ? "guest "
-						 : "guests ",
-			       list);
-	if (source->failure) {
-		g_string_append(out, "; ");
-		vmifs_text_append_octal(out, source->failure, -1, NULL);
-	}
+	if (search->self)
+		g_string_append_printf(out, "%s%s%s",
+				       names->len == 1   ? "no guests"
+				       : names->len == 2 ? "guest "
+							 : "guests ",
+				       list, search->failure ? "; " : "");
+	if (search->failure)
+		vmifs_text_append_octal(out, search->failure, -1, NULL);
 }
 
 void
@@ -417,9 +504,12 @@ vmifs_found_close(VmifsHost *host)
 	g_mutex_unlock(&host->lock);
 	for (guint i = 0; i < host->sources->len; i++) {
 		VmifsHostSource *source = g_ptr_array_index(host->sources, i);
-		if (source->self)
-			source->finder->close(source->self);
-		source->self = NULL;
+		for (guint s = 0; source->searches && s < source->searches->len; s++) {
+			VmifsHostSearch *search = g_ptr_array_index(source->searches, s);
+			if (search->self)
+				search->finder->close(search->self);
+			search->self = NULL;
+		}
 	}
 	g_mutex_lock(&host->lock);
 	while (host->n_threads)

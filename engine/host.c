@@ -27,7 +27,7 @@ source_free(gpointer data)
 	g_free(source->spec);
 	g_free(source->name);
 	g_free(source->outcome);
-	g_free(source->failure);
+	g_clear_pointer(&source->searches, g_ptr_array_unref);
 	g_free(source);
 }
 
@@ -150,21 +150,6 @@ vmifs_host_unique_name(VmifsHost *host, const char *wanted)
 
 /* ---- sources ---- */
 
-/* Words for running guests, of this version or a later one. */
-static gboolean
-is_known_word(const char *spec)
-{
-	static const char *const words[] = { "qemu:", "qmp:", "pid:",  "xen:",  "host:",
-					     "proc:", "lxc:", "test:", "vbox:", "esx:" };
-
-	if (g_str_equal(spec, "auto") || strstr(spec, "://") || vmifs_found_finder(spec))
-		return TRUE;
-	for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-		if (g_str_has_prefix(spec, words[i]))
-			return TRUE;
-	return FALSE;
-}
-
 /* Where NAME= of NAME=SOURCE ends; NULL without one. */
 static const char *
 end_of_name(const char *spec)
@@ -183,9 +168,9 @@ word_of(const char *spec)
 	if (access(spec, F_OK) == 0)
 		return NULL;
 	/* A word may hold an `=` itself: qemu+ssh://host/system?socket=... */
-	if (is_known_word(spec))
+	if (vmifs_found_is_word(spec))
 		return spec;
-	if (equals && access(equals + 1, F_OK) != 0 && is_known_word(equals + 1))
+	if (equals && access(equals + 1, F_OK) != 0 && vmifs_found_is_word(equals + 1))
 		return equals + 1;
 	return NULL;
 }
@@ -249,6 +234,21 @@ open_file(VmifsHost *host, const char *path, int fd, const char *name, GError **
 			       &host->options);
 }
 
+static void
+set_not_opened(GError **error, const char *path, int why)
+{
+	g_autofree char *words = vmifs_found_words();
+	g_autofree char *running =
+		words ? g_strdup_printf(" or, for running guests, %s", words) : NULL;
+
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+		    "%s: cannot be opened for reading: %s%s%s", path, g_strerror(why),
+		    why == ENOENT   ? "; give the file of a memory image"
+		    : why == EACCES ? "; run as a user who may read it"
+				    : "",
+		    why == ENOENT && running ? running : "");
+}
+
 static VmifsGuest *
 open_image(VmifsHost *host, const char *spec, GError **error)
 {
@@ -257,11 +257,7 @@ open_image(VmifsHost *host, const char *spec, GError **error)
 	split_spec(spec, &wanted, &path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-			    "%s: cannot be opened for reading: %s%s", path, g_strerror(errno),
-			    errno == ENOENT   ? "; give the file of a memory image"
-			    : errno == EACCES ? "; run as a user who may read it"
-					      : "");
+		set_not_opened(error, path, errno);
 		return NULL;
 	}
 	g_mutex_lock(&host->lock);
@@ -293,15 +289,8 @@ add_word(VmifsHostSource *source, const char *word, GError **error)
 		g_autofree char *raw = g_strndup(source->spec, (gsize) (word - source->spec - 1));
 		source->name = vmifs_host_safe_name(raw);
 	}
-	source->finder = vmifs_found_finder(word);
 	source->word = word;
-	if (source->finder)
-		return vmifs_found_open(source, error);
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-		    "%s: running guests of that sort cannot be mounted by this version: take a "
-		    "memory image (QMP pmemsave) and give its file name",
-		    source->spec);
-	return FALSE;
+	return vmifs_found_open(source, error);
 }
 
 gboolean
@@ -361,19 +350,30 @@ vmifs_host_find(VmifsHost *host, const char *name)
 	return guest ? vmifs_guest_ref(guest) : NULL;
 }
 
+static void
+append_source(GString *out, const VmifsHostSource *source)
+{
+	vmifs_text_append_octal(out, source->spec, -1, NULL);
+	g_string_append(out, ": ");
+}
+
 void
 vmifs_host_sources(VmifsHost *host, GString *out)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
 	for (guint i = 0; i < host->sources->len; i++) {
 		const VmifsHostSource *source = g_ptr_array_index(host->sources, i);
-		vmifs_text_append_octal(out, source->spec, -1, NULL);
-		g_string_append(out, ": ");
-		if (source->outcome)
+		if (source->outcome) {
+			append_source(out, source);
 			vmifs_text_append_octal(out, source->outcome, -1, NULL);
-		else
-			vmifs_found_describe(source, out);
-		g_string_append_c(out, '\n');
+			g_string_append_c(out, '\n');
+			continue;
+		}
+		for (guint k = 0; source->searches && k < source->searches->len; k++) {
+			append_source(out, source);
+			vmifs_found_describe(g_ptr_array_index(source->searches, k), out);
+			g_string_append_c(out, '\n');
+		}
 	}
 }
 

@@ -14,15 +14,21 @@
 typedef struct {
 	VmifsHost *host;
 	char *spec;
-	char *name;                /* (nullable) of NAME=SPEC */
-	const char *word;          /* in spec: without NAME= */
-	const VmifsFinder *finder; /* NULL: a file, or what nobody knows */
-	gpointer self;             /* the finder's */
+	char *name;          /* (nullable) of NAME=SPEC */
+	const char *word;    /* in spec: without NAME= */
+	GPtrArray *searches; /* of VmifsHostSearch; none: a file */
 	/* Under the host's lock: */
 	char *outcome;    /* of a file, or why it failed for good */
-	char *failure;    /* (nullable) why its finder does not work now */
 	gboolean opening; /* what is found waits for a name until all is found */
 } VmifsHostSource;
+
+/* One finder at work for a word. */
+typedef struct {
+	VmifsHostSource *source; /* (borrowed) */
+	const VmifsFinder *finder;
+	gpointer self; /* the finder's; NULL = it could not be opened */
+	char *failure; /* (host's lock) (nullable) why it does not work, or not now */
+} VmifsHostSearch;
 
 struct VmifsHost {
 	VmifsOptions options;
@@ -53,15 +59,21 @@ vmifs_host_tell(VmifsHost *host, VmifsHostEvent event, VmifsGuest *guest);
 
 /* ---- found.c ---- */
 
-/* The finder that is most sure; NULL = none wants it. (static) */
-const VmifsFinder *
-vmifs_found_finder(const char *spec);
-/* Opens the finder of a source that is in the host's list, and waits for its first guests. */
+/* Does any finder of this build take it? */
+gboolean
+vmifs_found_is_word(const char *spec);
+/* For messages: the words that they take; NULL when there are none. (full) */
+char *
+vmifs_found_words(void);
+/* Opens the finders of a source that is in the host's list, and waits for their first guests. FALSE
+ * when none could be opened. */
 gboolean
 vmifs_found_open(VmifsHostSource *source, GError **error);
-/* Of a source with a finder, with the lock held: "qemu: guests a, b". */
+/* With the lock held: "qemu: guests a, b". */
 void
-vmifs_found_describe(const VmifsHostSource *source, GString *out);
+vmifs_found_describe(const VmifsHostSearch *search, GString *out);
+void
+vmifs_found_search_free(gpointer search);
 /* Has a running guest that name, listed or not? With the lock held. */
 gboolean
 vmifs_found_has_name(VmifsHost *host, const char *name);

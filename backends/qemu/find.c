@@ -464,6 +464,7 @@ finder_open(const char *spec, const VmifsOptions *options, const VmifsFinderSink
 
 const VmifsFinder vmifs_finder_qemu = {
 	.name = "qemu",
+	.words = "auto, pid:PID, qmp:SOCKET, a URI of libvirt",
 	.probe = finder_probe,
 	.open = finder_open,
 	.close = finder_close,

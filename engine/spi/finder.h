@@ -4,8 +4,13 @@
  * with the backend that reads it and a target that this backend opens, so that guests of one sort
  * may be found in several ways (libvirt, /proc, a socket that the user named) and are read in one.
  *
+ * A word of the user goes to the finder that is most sure of it, and to each of several that are
+ * equally sure: to `auto` every finder answers 100. The word works when one of them does; why
+ * others do not stands in `.vmifs/sources`.
+ *
  * How to add one: a const VmifsFinder named vmifs_finder_X in a folder of backends/, its name in
- * the `finders` list of that folder's meson.build, tests. Required: all of it.
+ * the `finders` list of that folder's meson.build, its words in fs/options.c (--help) and in
+ * docs/man/vmifs.1, tests. Required: all of it.
  */
 #pragma once
 
@@ -37,11 +42,13 @@ typedef struct {
 
 typedef struct VmifsFinder {
 	const char *name;
+	const char *words; /* for messages: what it takes: "auto, pid:PID" */
 	/* 0 = not mine .. 100 = certain. Looks at the text alone; never blocks. */
 	int (*probe)(const char *spec);
 	/* Returns when every guest that runs now was told, but after 0.8 s at most (a hung daemon
 	 * must not hold up the mount), and goes on behind. options, spec: (borrowed) until it
-	 * returns. sink: copied. (full) or NULL with SOURCE: what was tried, seen, what to do. */
+	 * returns. sink: copied. (full) or NULL with SOURCE: what was tried, seen, what to do; then
+	 * no function of the sink is called any more. */
 	gpointer (*open)(const char *spec, const VmifsOptions *options, const VmifsFinderSink *sink,
 			 const VmifsCall *call, GError **error);
 	/* No function of the sink runs, or will be called, when this returns. */

@@ -361,6 +361,7 @@ finder_close(gpointer self)
 extern const VmifsFinder vmifs_finder_folder;
 const VmifsFinder vmifs_finder_folder = {
 	.name = "folder",
+	.words = "folder:FOLDER",
 	.probe = finder_probe,
 	.open = finder_open,
 	.close = finder_close,

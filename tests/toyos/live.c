@@ -239,7 +239,7 @@ open_finder(const char *spec, const VmifsOptions *options, const VmifsFinderSink
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 
-	if (g_str_equal(spec, "live:nothing")) {
+	if (g_str_has_suffix(spec, "nothing")) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: nobody answers", spec);
 		return NULL;
 	}
@@ -251,6 +251,22 @@ open_finder(const char *spec, const VmifsOptions *options, const VmifsFinderSink
 	for (guint i = 0; guests && i < guests->len; i++)
 		tell(finder, g_ptr_array_index(guests, i));
 	return finder;
+}
+
+static int
+probe_second(const char *spec)
+{
+	return g_str_has_prefix(spec, "live:two") ? 100 : g_str_has_prefix(spec, "live:") ? 50 : 0;
+}
+
+static gpointer
+open_second(const char *spec, const VmifsOptions *options, const VmifsFinderSink *sink,
+	    const VmifsCall *call, GError **error)
+{
+	if (g_str_equal(spec, "live:two"))
+		return open_finder(spec, options, sink, call, error);
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: nor does anybody here", spec);
+	return NULL;
 }
 
 static void
@@ -289,7 +305,17 @@ live_end(LiveGuest *guest)
 extern const VmifsFinder vmifs_finder_test;
 const VmifsFinder vmifs_finder_test = {
 	.name = "test",
+	.words = "live:ANYTHING",
 	.probe = probe_word,
 	.open = open_finder,
+	.close = close_finder,
+};
+
+extern const VmifsFinder vmifs_finder_second;
+const VmifsFinder vmifs_finder_second = {
+	.name = "second",
+	.words = "live:two",
+	.probe = probe_second,
+	.open = open_second,
 	.close = close_finder,
 };

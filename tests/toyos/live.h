@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * live: guests that run, as a test makes them: memory is a memfd that the test writes to, mapped or
- * not; a finder with the word "live:" tells of those that the test starts and ends. One test runs
- * at a time, each in a process of its own: the list of guests is a static.
+ * not; a finder with the word "live:" tells of those that the test starts and ends, and with
+ * "live:two" a second one does so, too; where the word goes on, or ends with "nothing", the second,
+ * or both, cannot be opened. One test runs at a time, each in a process of its own: the list of
+ * guests is a static.
  */
 #pragma once
 

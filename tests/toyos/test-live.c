@@ -60,6 +60,42 @@ START_TEST(guest_that_two_finders_tell_of_is_shown_once)
 }
 END_TEST
 
+static const struct {
+	const char *spec;
+	gboolean works;
+	const char *sources, *log; /* log: (nullable) */
+} several[] = {
+	{ "live:two", TRUE, "live:two: test: guest web\nlive:two: second: guest web\n" },
+	{ "live:two-one", TRUE,
+	  "live:two-one: test: guest web\n"
+	  "live:two-one: second: live:two-one: nor does anybody here\n",
+	  "source live:two-one: second: live:two-one: nor does anybody here" },
+	{ "live:two-nothing", FALSE,
+	  "live:two-nothing: live:two-nothing: nobody answers; "
+	  "live:two-nothing: nor does anybody here\n",
+	  "source live:two-nothing: live:two-nothing: nobody answers; " },
+};
+
+START_TEST(word_works_when_one_of_its_finders_does)
+{
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
+	VmifsOptions none = { .size = sizeof none };
+	live_start(live);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&none, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GString) sources = g_string_new(NULL);
+	g_autoptr(GString) log = g_string_new(NULL);
+	ck_assert_int_eq(vmifs_host_add(host, several[_i].spec, &error), several[_i].works);
+	ck_assert(several[_i].works || g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE));
+	ck_assert_int_eq(is_listed(host, "web"), several[_i].works);
+	vmifs_host_sources(host, sources);
+	ck_assert_str_eq(sources->str, several[_i].sources);
+	vmifs_host_log_text(host, log);
+	ck_assert_msg(several[_i].log ? strstr(log->str, several[_i].log) != NULL : !log->len, "%s",
+		      log->str);
+}
+END_TEST
+
 START_TEST(guest_that_cannot_be_opened_yet_is_tried_again)
 {
 	g_autoptr(LiveGuest) live = live_guest_new("slow", 1);
@@ -536,6 +572,7 @@ make_suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, guests_are_named_in_the_order_they_were_started);
 	tcase_add_test(t, guest_that_two_finders_tell_of_is_shown_once);
+	tcase_add_loop_test(t, word_works_when_one_of_its_finders_does, 0, G_N_ELEMENTS(several));
 	tcase_add_test(t, guest_that_cannot_be_opened_yet_is_tried_again);
 	tcase_add_test(t, finder_that_fails_says_so);
 	tcase_add_test(t, listener_is_told_of_guests_and_their_boots);

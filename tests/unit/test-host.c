@@ -91,9 +91,8 @@ static const struct {
 } bad[] = {
 	{ "/nonexistent/x.raw", "/nonexistent/x.raw: cannot be opened for reading: No such file" },
 	{ "/nonexistent/x.raw", "give the file of a memory image" },
-	{ "xen:", "running guests of that sort cannot be mounted by this version" },
-	{ "host:", "running guests of that sort cannot be mounted by this version" },
-	{ "vm=xen:/run/vm", "running guests of that sort cannot be mounted by this version" },
+	{ "xen:", "xen:: cannot be opened for reading: No such file" },
+	{ "vm=xen:/run/vm", "give the file of a memory image" },
 	{ "raw:x", "give the file of a memory image" },
 	{ "/", "directory" },
 	{ "/dev/null", "/dev/null" },

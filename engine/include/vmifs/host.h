@@ -71,8 +71,8 @@ vmifs_host_guests(VmifsHost *host);
 /* (full) NULL when there is no guest of that name. */
 VmifsGuest *
 vmifs_host_find(VmifsHost *host, const char *name);
-/* `.vmifs/sources`: a line per source: its text, how it was understood, guests, or why it failed.
- */
+/* `.vmifs/sources`: a line per source, or per finder of it: its text, how it was understood,
+ * guests, or why it failed. */
 void
 vmifs_host_sources(VmifsHost *host, GString *out);
 /* `.vmifs/log`: what concerns vmifs rather than one guest. */
