@@ -290,6 +290,13 @@ add_word(VmifsHostSource *source, const char *word, GError **error)
 		source->name = vmifs_host_safe_name(raw);
 	}
 	source->word = word;
+	if (source->host->options.has_base) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
+			    "%s: base= is for raw images; who runs a guest says where its memory "
+			    "lies: leave it out",
+			    source->spec);
+		return FALSE;
+	}
 	return vmifs_found_open(source, error);
 }
 

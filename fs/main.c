@@ -55,8 +55,9 @@ add_sources(VmifsHost *host, const GPtrArray *sources)
 			continue;
 		}
 		vmifs_complain(VMIFS_EXIT_SOURCE, error);
-		if (!vmifs_host_is_word(spec))
-			return vmifs_source_status(error);
+		int status = vmifs_source_status(error);
+		if (status == VMIFS_EXIT_USAGE || !vmifs_host_is_word(spec))
+			return status;
 	}
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
 	if (any && !guests->len)

@@ -118,6 +118,17 @@ choose_format(VmifsSnapshot *self, const VmifsSource *src, GError **error)
 	return TRUE;
 }
 
+static gboolean
+check_base(const VmifsSnapshot *self, const VmifsSource *src, GError **error)
+{
+	if (!src->options->has_base || self->format == &vmifs_snapshot_raw)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
+		    "base= is for raw images; this one says itself where its memory lies: leave it "
+		    "out");
+	return FALSE;
+}
+
 gboolean
 vmifs_snapshot_bad(GError **error, const char *format, ...)
 {
@@ -170,7 +181,8 @@ snapshot_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	if (self->fd < 0) {
 		refuse(error, src, "cannot be kept open: %s", g_strerror(errno));
 	} else if (check_file(self, src, error) && choose_format(self, src, error)) {
-		if (self->format->find_regions(self, src, call, error))
+		if (check_base(self, src, error) &&
+		    self->format->find_regions(self, src, call, error))
 			return self;
 		g_prefix_error(error, "%s: %s: ", src->spec, self->word);
 		advise_raw(self, src, error);

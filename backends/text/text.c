@@ -71,6 +71,13 @@ text_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 
 	if (!text)
 		return NULL;
+	if (src->options->has_base) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
+			    "%s: base= is for raw images; a text guest says itself where its "
+			    "memory lies: leave it out",
+			    src->spec);
+		return NULL;
+	}
 	VmifsTextGuest *guest = vmifs_text_guest_parse(text, len, error);
 	if (!guest) {
 		g_prefix_error(error, "%s: text guest: ", src->spec);

@@ -96,6 +96,17 @@ START_TEST(word_works_when_one_of_its_finders_does)
 }
 END_TEST
 
+START_TEST(where_memory_lies_is_not_the_user_s_to_say)
+{
+	VmifsOptions options = { .size = sizeof options, .has_base = TRUE };
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options, NULL);
+	g_autoptr(GError) error = NULL;
+	ck_assert(!vmifs_host_add(host, "live:all", &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_INVALID);
+	ck_assert_msg(strstr(error->message, "base=") != NULL, "%s", error->message);
+}
+END_TEST
+
 START_TEST(guest_that_cannot_be_opened_yet_is_tried_again)
 {
 	g_autoptr(LiveGuest) live = live_guest_new("slow", 1);
@@ -573,6 +584,7 @@ make_suite(void)
 	tcase_add_test(t, guests_are_named_in_the_order_they_were_started);
 	tcase_add_test(t, guest_that_two_finders_tell_of_is_shown_once);
 	tcase_add_loop_test(t, word_works_when_one_of_its_finders_does, 0, G_N_ELEMENTS(several));
+	tcase_add_test(t, where_memory_lies_is_not_the_user_s_to_say);
 	tcase_add_test(t, guest_that_cannot_be_opened_yet_is_tried_again);
 	tcase_add_test(t, finder_that_fails_says_so);
 	tcase_add_test(t, listener_is_told_of_guests_and_their_boots);

@@ -139,6 +139,22 @@ START_TEST(unknown_format_lists_the_known_ones)
 }
 END_TEST
 
+START_TEST(where_memory_lies_is_said_of_raw_images_alone)
+{
+	VmifsOptions options = { .size = sizeof options, .has_base = TRUE };
+	const char *const files[] = { "x.raw", NULL };
+	char *dir = make_dir(files);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options, NULL);
+	g_autofree char *spec = g_build_filename(dir, "x.raw", NULL);
+	g_autoptr(GError) error = NULL;
+	ck_assert(!vmifs_host_add(host, spec, &error));
+	ck_assert_int_eq(error->code, VMIFS_ERROR_INVALID);
+	ck_assert_msg(strstr(error->message, "base= is for raw images") != NULL, "%s",
+		      error->message);
+	unmake_dir(dir, files);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -148,6 +164,7 @@ make_suite(void)
 	tcase_add_test(t, equal_names_are_told_apart_in_order);
 	tcase_add_loop_test(t, bad_source_says_what_and_why, 0, G_N_ELEMENTS(bad));
 	tcase_add_test(t, file_of_that_name_goes_before_a_word);
+	tcase_add_test(t, where_memory_lies_is_said_of_raw_images_alone);
 	tcase_add_test(t, unknown_format_lists_the_known_ones);
 	suite_add_tcase(s, t);
 	return s;

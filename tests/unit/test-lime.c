@@ -210,6 +210,16 @@ START_TEST(word_lime_is_believed_and_no_more_asked)
 }
 END_TEST
 
+START_TEST(it_says_itself_where_memory_lies)
+{
+	start_file();
+	add_range(0, PAGE, 1);
+	options.has_base = TRUE;
+	assert_refused("a", VMIFS_ERROR_INVALID, "a: lime: base= is for raw images");
+	assert_refused("a", VMIFS_ERROR_INVALID, "-o format=raw");
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -226,6 +236,7 @@ make_suite(void)
 	tcase_add_loop_test(t, first_header_that_makes_no_sense_is_refused, 0,
 			    G_N_ELEMENTS(made_up));
 	tcase_add_test(t, word_lime_is_believed_and_no_more_asked);
+	tcase_add_test(t, it_says_itself_where_memory_lies);
 	suite_add_tcase(s, t);
 	return s;
 }

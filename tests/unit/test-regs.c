@@ -89,13 +89,16 @@ forget(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **error)
 START_TEST(a_backend_without_the_op_has_none)
 {
 	VmifsBackend backend = vmifs_backend_text;
+	VmifsOptions options = { .size = sizeof options };
 	static const char text[] = "vmifs-text-guest 1\nram 0 4K\n";
 	g_autoptr(GError) error = NULL;
 
 	backend.layout = forget;
 	for (int has_op = 0; has_op < 2; has_op++) {
 		int fd = memfd_create("text-guest", MFD_CLOEXEC);
-		VmifsSource src = { .spec = "test", .fd = fd, .len = sizeof text - 1 };
+		VmifsSource src = {
+			.spec = "test", .fd = fd, .len = sizeof text - 1, .options = &options
+		};
 		backend.regs = has_op ? vmifs_backend_text.regs : NULL;
 		ck_assert_int_eq(write(fd, text, sizeof text - 1), sizeof text - 1);
 		g_autoptr(VmifsPhysmem) mem =
