@@ -13,7 +13,8 @@
 /* ---- memory ---- */
 
 static gboolean
-read_rss(const Linux *os, guint64 mm, LinuxValue kind, gboolean exact, guint64 *ret, GError **error)
+read_rss(const Linux *os, guint64 mm, LinuxValue kind, gboolean exact, guint64 *ret,
+	 const VmifsCall *call, GError **error)
 {
 	VmifsMember counts, counters;
 	guint64 index;
@@ -25,7 +26,7 @@ read_rss(const Linux *os, guint64 mm, LinuxValue kind, gboolean exact, guint64 *
 	/* An array of per-CPU counters since 6.2; before, a structure with an array of numbers. */
 	if (counters.count > 1) {
 		guint64 at = mm + counters.offset + index * counters.elem_size;
-		if (exact ? !linux_percpu_counter(os, at, &n, error)
+		if (exact ? !linux_percpu_counter(os, at, &n, call, error)
 			  : !linux_get(os, at, LINUX_FIELD_PERCPU_COUNTER_COUNT, (guint64 *) &n,
 				       error))
 			return FALSE;
@@ -40,14 +41,15 @@ read_rss(const Linux *os, guint64 mm, LinuxValue kind, gboolean exact, guint64 *
 }
 
 gboolean
-linux_rss(const Linux *os, guint64 mm, gboolean exact, LinuxRss *ret, GError **error)
+linux_rss(const Linux *os, guint64 mm, gboolean exact, LinuxRss *ret, const VmifsCall *call,
+	  GError **error)
 {
 	LinuxRss rss;
 
-	if (!read_rss(os, mm, LINUX_VALUE_MM_FILEPAGES, exact, &rss.file, error) ||
-	    !read_rss(os, mm, LINUX_VALUE_MM_ANONPAGES, exact, &rss.anon, error) ||
-	    !read_rss(os, mm, LINUX_VALUE_MM_SWAPENTS, exact, &rss.swap, error) ||
-	    !read_rss(os, mm, LINUX_VALUE_MM_SHMEMPAGES, exact, &rss.shmem, error))
+	if (!read_rss(os, mm, LINUX_VALUE_MM_FILEPAGES, exact, &rss.file, call, error) ||
+	    !read_rss(os, mm, LINUX_VALUE_MM_ANONPAGES, exact, &rss.anon, call, error) ||
+	    !read_rss(os, mm, LINUX_VALUE_MM_SWAPENTS, exact, &rss.swap, call, error) ||
+	    !read_rss(os, mm, LINUX_VALUE_MM_SHMEMPAGES, exact, &rss.shmem, call, error))
 		return FALSE;
 	*ret = rss;
 	return TRUE;

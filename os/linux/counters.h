@@ -13,7 +13,8 @@ typedef struct {
 
 /* exact: with what each processor has counted for itself; otherwise as the kernel estimates it. */
 gboolean
-linux_rss(const Linux *os, guint64 mm, gboolean exact, LinuxRss *ret, GError **error);
+linux_rss(const Linux *os, guint64 mm, gboolean exact, LinuxRss *ret, const VmifsCall *call,
+	  GError **error);
 
 /* Nanoseconds and faults, of one thread or of a whole process. */
 typedef struct {

@@ -146,7 +146,8 @@ gboolean
 linux_feature_words(const Linux *os, guint64 *ret, GError **error);
 /* count of the struct percpu_counter at address, with the processors' shares. */
 gboolean
-linux_percpu_counter(const Linux *os, guint64 address, gint64 *ret, GError **error);
+linux_percpu_counter(const Linux *os, guint64 address, gint64 *ret, const VmifsCall *call,
+		     GError **error);
 
 /* ---- tasks.c ---- */
 

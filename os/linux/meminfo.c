@@ -220,7 +220,7 @@ committed(Info *i)
 	gint64 sum;
 
 	if (i->error || !linux_symbol(i->os, "vm_committed_as", &address, &i->error) ||
-	    !linux_percpu_counter(i->os, address, &sum, &i->error))
+	    !linux_percpu_counter(i->os, address, &sum, i->call, &i->error))
 		return 0;
 	return (guint64) MAX(sum, 0);
 }

@@ -196,7 +196,7 @@ orphans(const Counts *n, LinuxCursor *c)
 	if (linux_symbol(n->os, "__per_cpu_start", &first, NULL) &&
 	    linux_symbol(n->os, "__per_cpu_end", &end, NULL) && address - first < end - first)
 		return sum_cpus(n, c, address);
-	linux_percpu_counter(n->os, address, &sum, &c->error);
+	linux_percpu_counter(n->os, address, &sum, NULL, &c->error);
 	return (gint) MAX(sum, 0);
 }
 
@@ -241,7 +241,7 @@ append_tcp(const Counts *n, LinuxCursor *c)
 	if (!c->error) {
 		counter = linux_take(c, tcp, LINUX_FIELD_PROTO_SOCKETS_ALLOCATED);
 		if (!c->error)
-			linux_percpu_counter(n->os, counter, &sockets, &c->error);
+			linux_percpu_counter(n->os, counter, &sockets, NULL, &c->error);
 	}
 	g_string_append_printf(n->out,
 			       "TCP: inuse %d orphan %d tw %d alloc %d mem %" G_GINT64_FORMAT "\n",

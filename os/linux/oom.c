@@ -83,7 +83,7 @@ count_pages(LinuxCursor *c, const VmifsTask *task, gint64 *ret, const VmifsCall 
 	    is_in_vfork(c, task->object, mm))
 		return FALSE;
 	if (!c->error)
-		linux_rss(c->os, mm, FALSE, &rss, &c->error);
+		linux_rss(c->os, mm, FALSE, &rss, call, &c->error);
 	*ret = (gint64) (rss.file + rss.anon + rss.shmem + rss.swap +
 			 linux_take(c, mm, LINUX_FIELD_MM_PGTABLES_BYTES) / PAGE_SIZE);
 	return TRUE;

@@ -146,7 +146,7 @@ put_memory(Stat *s)
 	LinuxRss rss = { 0 };
 
 	if (s->task->mm && !s->c.error)
-		linux_rss(s->os, s->task->mm, FALSE, &rss, &s->c.error);
+		linux_rss(s->os, s->task->mm, FALSE, &rss, NULL, &s->c.error);
 	put(s, mm(s, LINUX_FIELD_MM_TOTAL_VM) * LINUX_PAGE_SIZE);
 	put(s, rss.file + rss.anon + rss.shmem);
 	put(s, s->sighand ? linux_rlimit(&s->c, s->signal, RLIMIT_RSS_INDEX) : 0);
@@ -253,7 +253,7 @@ LINUX_VIEW(linux_render_statm)
 		g_string_append(out, "0 0 0 0 0 0 0\n");
 		return TRUE;
 	}
-	if (!linux_rss(os, task->mm, TRUE, &rss, error))
+	if (!linux_rss(os, task->mm, TRUE, &rss, call, error))
 		return FALSE;
 	guint64 end_code = linux_take(&c, task->mm, LINUX_FIELD_MM_END_CODE);
 	guint64 start_code = linux_take(&c, task->mm, LINUX_FIELD_MM_START_CODE);

@@ -195,7 +195,7 @@ append_sizes(Status *s)
 		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(guint64) (LINUX_PAGE_SIZE - 1));
 
 	if (!s->c.error)
-		linux_rss(s->os, s->task->mm, TRUE, &rss, &s->c.error);
+		linux_rss(s->os, s->task->mm, TRUE, &rss, s->call, &s->c.error);
 	guint64 resident = rss.anon + rss.file + rss.shmem;
 	text = MIN(text, exec);
 	line_kb(s, "VmPeak", MAX(total, mm(s, LINUX_FIELD_MM_HIWATER_VM)) * PAGE_KB);
@@ -438,6 +438,11 @@ LINUX_VIEW(linux_render_status)
 		g_string_truncate(out, start);
 		if (i == 0)
 			return linux_cursor_end(&s.c, error);
+		/* Not what is missing, but the time for it. */
+		if (!vmifs_call_check(call, error)) {
+			g_clear_error(&s.c.error);
+			return FALSE;
+		}
 		/* What this kernel lacks it lacks for every task: no news. */
 		if (!g_error_matches(s.c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
 			vmifs_guest_log(s.os->guest, "status of task %u: %s: %s", task->pid,

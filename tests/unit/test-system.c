@@ -235,8 +235,13 @@ START_TEST(counter_has_the_shares_of_all_processors)
 	linux_guest_put(&f.g, counter, LINUX_FIELD_PERCPU_COUNTER_COUNTERS, shares);
 	linux_guest_u64(&f.g, shares, 7);
 	linux_guest_write(&f.g, shares + STRIDE, &minus, 4);
-	ck_assert(linux_percpu_counter(linux_guest_start(&f.g), counter, &sum, &f.error));
+	Linux *os = linux_guest_start(&f.g);
+	ck_assert(linux_percpu_counter(os, counter, &sum, NULL, &f.error));
 	ck_assert_int_eq(sum, 77);
+	/* A guest may say that it has thousands of processors. */
+	const VmifsCall given_up = { .cancelled = &(gint){ 1 } };
+	ck_assert(!linux_percpu_counter(os, counter, &sum, &given_up, &f.error));
+	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
 	teardown(&f);
 }
 END_TEST
