@@ -15,14 +15,29 @@
 #define STATUS "qmp query-status\n\t{\"status\": \"running\"}\n"
 #define HELLO "hmp info version\n\t7.2.22\n"
 
-static QemuMonitor *
-open_monitor(const FakeServer *server, gboolean hold)
+typedef struct {
+	FakeServer *server;
+	QemuMonitor *monitor;
+} Visit;
+
+static Visit
+visit(const FakeQemu *how, gboolean hold)
 {
 	g_autoptr(GError) error = NULL;
+	FakeServer *server = fake_qemu_start(how);
 	QemuMonitor *monitor = qemu_qmp_new(fake_qemu_address(server), hold, &error);
 	ck_assert_msg(monitor != NULL, "%s", error ? error->message : "");
-	return monitor;
+	return (Visit){ server, monitor };
 }
+
+static void
+visit_clear(Visit *v)
+{
+	qemu_monitor_free(v->monitor);
+	fake_qemu_stop(v->server);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Visit, visit_clear)
 
 static void
 ask_status(QemuMonitor *monitor)
@@ -37,12 +52,9 @@ ask_status(QemuMonitor *monitor)
 static GError *
 failure_of(const FakeQemu *how, const VmifsCall *call)
 {
-	FakeServer *server = fake_qemu_start(how);
-	QemuMonitor *monitor = open_monitor(server, FALSE);
+	g_auto(Visit) v = visit(how, FALSE);
 	GError *error = NULL;
-	ck_assert_ptr_null(qemu_monitor_qmp(monitor, "query-status", NULL, call, &error));
-	qemu_monitor_free(monitor);
-	fake_qemu_stop(server);
+	ck_assert_ptr_null(qemu_monitor_qmp(v.monitor, "query-status", NULL, call, &error));
 	return error;
 }
 
@@ -65,46 +77,37 @@ fails_on(const char *raw, gsize len, VmifsError code)
 START_TEST(asks_and_leaves)
 {
 	const FakeQemu how = { .session = STATUS HELLO };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ask_status(monitor);
-	g_autofree char *text = qemu_monitor_hmp(monitor, "info version", NULL, NULL);
+	g_auto(Visit) v = visit(&how, FALSE);
+	ask_status(v.monitor);
+	g_autofree char *text = qemu_monitor_hmp(v.monitor, "info version", NULL, NULL);
 	ck_assert_str_eq(text, "7.2.22\r\n");
 	/* Inside, the second visit would never have been greeted. */
-	ck_assert_uint_eq(fake_qemu_visits(server), 2);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ck_assert_uint_eq(fake_qemu_visits(v.server), 2);
 }
 END_TEST
 
 START_TEST(hold_stays_inside)
 {
 	const FakeQemu how = { .session = STATUS };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, TRUE);
+	g_auto(Visit) v = visit(&how, TRUE);
 	for (int i = 0; i < 5; i++)
-		ask_status(monitor);
-	ck_assert_uint_eq(fake_qemu_visits(server), 1);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+		ask_status(v.monitor);
+	ck_assert_uint_eq(fake_qemu_visits(v.server), 1);
 }
 END_TEST
 
 START_TEST(hold_comes_back_after_being_thrown_out)
 {
 	const FakeQemu how = { .session = STATUS, .hang_up = 2 };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, TRUE);
+	g_auto(Visit) v = visit(&how, TRUE);
 	g_autoptr(GError) error = NULL;
-	ask_status(monitor);
-	ask_status(monitor);
+	ask_status(v.monitor);
+	ask_status(v.monitor);
 	/* In the middle of an answer: that question may have been heard and is not asked again. */
-	ck_assert_ptr_null(qemu_monitor_qmp(monitor, "query-status", NULL, NULL, &error));
+	ck_assert_ptr_null(qemu_monitor_qmp(v.monitor, "query-status", NULL, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
-	ask_status(monitor);
-	ck_assert_uint_eq(fake_qemu_visits(server), 2);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ask_status(v.monitor);
+	ck_assert_uint_eq(fake_qemu_visits(v.server), 2);
 }
 END_TEST
 
@@ -112,19 +115,16 @@ START_TEST(many_questions_take_several_short_visits)
 {
 	const FakeQemu how = { .session = HELLO, .answer_ms = 4 };
 	const char *lines[81] = { NULL };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
+	g_auto(Visit) v = visit(&how, FALSE);
 	for (gsize i = 0; i < 80; i++)
 		lines[i] = "info version";
-	g_auto(GStrv) texts = qemu_monitor_hmp_all(monitor, lines, NULL, NULL);
+	g_auto(GStrv) texts = qemu_monitor_hmp_all(v.monitor, lines, NULL, NULL);
 	ck_assert_ptr_nonnull(texts);
 	ck_assert_uint_eq(g_strv_length(texts), 80);
-	ck_assert_uint_eq(fake_qemu_questions(server), 80);
+	ck_assert_uint_eq(fake_qemu_questions(v.server), 80);
 	/* 50 ms of asking at 4 ms each, and what is then under way. */
-	ck_assert_uint_ge(fake_qemu_visits(server), 4);
-	ck_assert_uint_le(fake_qemu_most(server), 25);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ck_assert_uint_ge(fake_qemu_visits(v.server), 4);
+	ck_assert_uint_le(fake_qemu_most(v.server), 25);
 }
 END_TEST
 
@@ -132,29 +132,23 @@ START_TEST(quick_answers_take_one_visit)
 {
 	const FakeQemu how = { .session = HELLO };
 	const char *lines[41] = { NULL };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, TRUE);
+	g_auto(Visit) v = visit(&how, TRUE);
 	for (gsize i = 0; i < 40; i++)
 		lines[i] = "info version";
-	g_auto(GStrv) texts = qemu_monitor_hmp_all(monitor, lines, NULL, NULL);
+	g_auto(GStrv) texts = qemu_monitor_hmp_all(v.monitor, lines, NULL, NULL);
 	ck_assert_ptr_nonnull(texts);
-	ck_assert_uint_eq(fake_qemu_visits(server), 1);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ck_assert_uint_eq(fake_qemu_visits(v.server), 1);
 }
 END_TEST
 
 START_TEST(a_busy_monitor_is_tried_again)
 {
 	const FakeQemu how = { .session = STATUS, .greet_ms = 350 };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
+	g_auto(Visit) v = visit(&how, FALSE);
 	gint64 start = g_get_monotonic_time();
-	ask_status(monitor);
+	ask_status(v.monitor);
 	ck_assert_int_ge(g_get_monotonic_time() - start, 300 * G_TIME_SPAN_MILLISECOND);
-	ck_assert_uint_eq(fake_qemu_questions(server), 1);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ck_assert_uint_eq(fake_qemu_questions(v.server), 1);
 }
 END_TEST
 
@@ -190,11 +184,8 @@ END_TEST
 START_TEST(events_are_skipped)
 {
 	const FakeQemu how = { .session = STATUS, .events = 1000 };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ask_status(monitor);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	g_auto(Visit) v = visit(&how, FALSE);
+	ask_status(v.monitor);
 }
 END_TEST
 
@@ -211,16 +202,13 @@ START_TEST(one_refusal_does_not_spoil_the_others)
 {
 	const FakeQemu how = { .session = STATUS };
 	QemuAsk asks[] = { { "query-status" }, { "query-sev" }, { "query-status" } };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ck_assert(qemu_monitor_ask(monitor, asks, G_N_ELEMENTS(asks), NULL, NULL));
+	g_auto(Visit) v = visit(&how, FALSE);
+	ck_assert(qemu_monitor_ask(v.monitor, asks, G_N_ELEMENTS(asks), NULL, NULL));
 	ck_assert_ptr_nonnull(asks[0].answer);
 	ck_assert_ptr_null(asks[1].answer);
 	ck_assert(g_error_matches(asks[1].error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 	ck_assert_ptr_nonnull(asks[2].answer);
 	qemu_asks_clear(asks, G_N_ELEMENTS(asks));
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
 }
 END_TEST
 
@@ -294,13 +282,10 @@ START_TEST(being_hung_up_on_is_an_error)
 	const FakeQemu how = { .session = HELLO, .hang_up = 3 };
 	const char *const lines[] = { "info version", "info version", "info version",
 				      "info version", "info version", NULL };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
+	g_auto(Visit) v = visit(&how, FALSE);
 	g_autoptr(GError) error = NULL;
-	ck_assert_ptr_null(qemu_monitor_hmp_all(monitor, lines, NULL, &error));
+	ck_assert_ptr_null(qemu_monitor_hmp_all(v.monitor, lines, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
 }
 END_TEST
 
@@ -320,7 +305,7 @@ START_TEST(nobody_listening_is_an_error_at_once)
 {
 	const FakeQemu how = { .session = STATUS };
 	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
+	g_autoptr(QemuMonitor) monitor = qemu_qmp_new(fake_qemu_address(server), FALSE, NULL);
 	g_autoptr(GError) error = NULL;
 	fake_qemu_stop(server);
 	ck_assert_ptr_null(qemu_monitor_qmp(monitor, "query-status", NULL, NULL, &error));
@@ -352,23 +337,17 @@ END_TEST
 START_TEST(tcp_is_a_way_too)
 {
 	const FakeQemu how = { .session = STATUS, .tcp = TRUE };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ask_status(monitor);
-	ck_assert_int_eq(qemu_qmp_peer(monitor), 0);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	g_auto(Visit) v = visit(&how, FALSE);
+	ask_status(v.monitor);
+	ck_assert_int_eq(qemu_qmp_peer(v.monitor), 0);
 }
 END_TEST
 
 START_TEST(the_peer_is_who_listens)
 {
 	const FakeQemu how = { .session = STATUS };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ck_assert_int_eq(qemu_qmp_peer(monitor), getpid());
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	g_auto(Visit) v = visit(&how, FALSE);
+	ck_assert_int_eq(qemu_qmp_peer(v.monitor), getpid());
 }
 END_TEST
 
@@ -379,17 +358,14 @@ START_TEST(descriptors_go_along)
 	struct stat sent, came;
 	ck_assert_int_eq(pipe(fds), 0);
 	QemuAsk asks[] = { { "query-status" }, { "getfd", .fd = &fds[1] }, { "query-status" } };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ck_assert(qemu_monitor_ask(monitor, asks, G_N_ELEMENTS(asks), NULL, NULL));
+	g_auto(Visit) v = visit(&how, FALSE);
+	ck_assert(qemu_monitor_ask(v.monitor, asks, G_N_ELEMENTS(asks), NULL, NULL));
 	for (gsize i = 0; i < G_N_ELEMENTS(asks); i++)
 		ck_assert_ptr_nonnull(asks[i].answer);
 	ck_assert_int_eq(fstat(fds[1], &sent), 0);
-	ck_assert_int_eq(fstat(fake_qemu_fd(server), &came), 0);
+	ck_assert_int_eq(fstat(fake_qemu_fd(v.server), &came), 0);
 	ck_assert_uint_eq(sent.st_ino, came.st_ino);
 	qemu_asks_clear(asks, G_N_ELEMENTS(asks));
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -400,13 +376,10 @@ START_TEST(descriptors_do_not_go_by_tcp)
 	const FakeQemu how = { .session = STATUS "qmp getfd\n\t{}\n", .tcp = TRUE };
 	QemuAsk ask = { "getfd", .fd = &(int){ 0 } };
 	g_autoptr(GError) error = NULL;
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
-	ck_assert(!qemu_monitor_ask(monitor, &ask, 1, NULL, &error));
+	g_auto(Visit) v = visit(&how, FALSE);
+	ck_assert(!qemu_monitor_ask(v.monitor, &ask, 1, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
-	ck_assert_uint_eq(fake_qemu_visits(server), 0);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ck_assert_uint_eq(fake_qemu_visits(v.server), 0);
 }
 END_TEST
 
@@ -421,17 +394,14 @@ ask_often(gpointer monitor)
 START_TEST(threads_take_turns)
 {
 	const FakeQemu how = { .session = STATUS };
-	FakeServer *server = fake_qemu_start(&how);
-	g_autoptr(QemuMonitor) monitor = open_monitor(server, FALSE);
+	g_auto(Visit) v = visit(&how, FALSE);
 	GThread *threads[4];
 	for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
-		threads[i] = g_thread_new("asks", ask_often, monitor);
+		threads[i] = g_thread_new("asks", ask_often, v.monitor);
 	for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
 		g_thread_join(threads[i]);
-	ck_assert_uint_eq(fake_qemu_questions(server), 100);
-	ck_assert_uint_eq(fake_qemu_visits(server), 100);
-	g_clear_pointer(&monitor, qemu_monitor_free);
-	fake_qemu_stop(server);
+	ck_assert_uint_eq(fake_qemu_questions(v.server), 100);
+	ck_assert_uint_eq(fake_qemu_visits(v.server), 100);
 }
 END_TEST
 
