@@ -67,6 +67,12 @@ vmifs_task_check(VmifsNode *node, VmifsNodeCall *call, GError **error);
 /* The guest's tasks, at once where they are known already. (full) NULL with error, or deferred. */
 VmifsTaskList *
 vmifs_try_tasks(VmifsNode *node, VmifsNodeCall *call, GError **error);
+/* The same, kept by the list, whose entries are tagged with indexes in them. (borrowed) */
+const VmifsTaskList *
+vmifs_pin_tasks(VmifsNode *node, VmifsNodeList *list, VmifsNodeCall *call, GError **error);
+/* An entry for a task: its number. */
+void
+vmifs_list_task(VmifsNodeList *list, const VmifsTask *task, gsize index);
 /* A positive decimal number without sign, blanks or leading zeros. */
 gboolean
 vmifs_parse_pid(const char *text, guint32 *ret);

@@ -12,22 +12,17 @@
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
-	VmifsTaskList *tasks = vmifs_try_tasks(self, call, error);
+	const VmifsTaskList *tasks = vmifs_pin_tasks(self, list, call, error);
 	if (!tasks)
 		return FALSE;
-	list->pin = tasks;
-	list->unpin = (GDestroyNotify) vmifs_task_list_unref;
 	vmifs_views_list(self, VMIFS_SCOPE_PROCS, list);
 	gsize index;
 	if (vmifs_task_list_leader(tasks, INIT_PID, &index))
 		vmifs_node_list_add(list, "self", S_IFDIR, (guint) index);
 	for (index = 0; index < vmifs_task_list_count(tasks); index++) {
 		const VmifsTask *task = vmifs_task_list_get(tasks, index);
-		if (!task->pid || task->pid != task->tgid)
-			continue;
-		char name[16];
-		g_snprintf(name, sizeof name, "%u", task->pid);
-		vmifs_node_list_add(list, name, S_IFDIR, (guint) index);
+		if (task->pid && task->pid == task->tgid)
+			vmifs_list_task(list, task, index);
 	}
 	return TRUE;
 }

@@ -73,6 +73,22 @@ vmifs_try_tasks(VmifsNode *node, VmifsNodeCall *call, GError **error)
 	return vmifs_node_end_try(call, tasks != NULL, error) ? g_steal_pointer(&tasks) : NULL;
 }
 
+const VmifsTaskList *
+vmifs_pin_tasks(VmifsNode *node, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
+{
+	list->pin = vmifs_try_tasks(node, call, error);
+	list->unpin = (GDestroyNotify) vmifs_task_list_unref;
+	return list->pin;
+}
+
+void
+vmifs_list_task(VmifsNodeList *list, const VmifsTask *task, gsize index)
+{
+	char name[16];
+	g_snprintf(name, sizeof name, "%u", task->pid);
+	vmifs_node_list_add(list, name, S_IFDIR, (guint) index);
+}
+
 gboolean
 vmifs_parse_pid(const char *text, guint32 *ret)
 {
@@ -123,12 +139,8 @@ static const VmifsNodeOps thread_ops = {
 static gboolean
 list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
-	VmifsTaskList *tasks = vmifs_try_tasks(self, call, error);
-	if (!tasks)
-		return FALSE;
-	list->pin = tasks;
-	list->unpin = (GDestroyNotify) vmifs_task_list_unref;
-	if (!vmifs_task_check(self, call, error))
+	const VmifsTaskList *tasks = vmifs_pin_tasks(self, list, call, error);
+	if (!tasks || !vmifs_task_check(self, call, error))
 		return FALSE;
 	guint32 tgid = vmifs_node_task(self)->tgid;
 	gsize index;
@@ -138,9 +150,7 @@ list(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 		const VmifsTask *task = vmifs_task_list_get(tasks, index);
 		if (task->tgid != tgid)
 			break;
-		char name[16];
-		g_snprintf(name, sizeof name, "%u", task->pid);
-		vmifs_node_list_add(list, name, S_IFDIR, (guint) index);
+		vmifs_list_task(list, task, index);
 	}
 	return TRUE;
 }
