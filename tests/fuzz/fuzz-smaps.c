@@ -54,12 +54,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FuzzKernel k;
 	VmifsTask task = { .pid = 1, .tgid = 1, .mm = FUZZ_PAGE };
 
-	if (!layouts[0]) {
-		layouts[0] = linux_guest_layout(OLD_TYPES);
-		layouts[1] = linux_guest_layout(NEW_TYPES);
-	}
-	if (!fuzz_kernel_init(&k, len ? layouts[data[0] & 1] : NULL, symbols, G_N_ELEMENTS(symbols),
-			      data, len))
+	if (!fuzz_kernel_init(&k, fuzz_layout_of_two(layouts, OLD_TYPES, NEW_TYPES, data, len),
+			      symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GString) text = g_string_new(NULL);
 

@@ -75,6 +75,19 @@ typedef struct {
 	guint64 address;
 } FuzzSymbol;
 
+/* Of two sorts of kernels the one that the first byte says; layouts: kept by the target. NULL where
+ * there is no byte. (borrowed) */
+static inline LinuxLayout *
+fuzz_layout_of_two(LinuxLayout *layouts[2], const char *even, const char *odd, const uint8_t *data,
+		   size_t len)
+{
+	if (!layouts[0]) {
+		layouts[0] = linux_guest_layout(even);
+		layouts[1] = linux_guest_layout(odd);
+	}
+	return len ? layouts[data[0] & 1] : NULL;
+}
+
 /* layout: (borrowed) from linux_guest_layout(): made once for each target, for it takes longer than
  * what is tested. FALSE when there is too little input, or too much. */
 static inline gboolean

@@ -139,29 +139,29 @@ live_layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **err
 }
 
 static gsize
-live_read(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
+transfer(const Live *live, VmifsIo *io, gsize n, gboolean write)
 {
-	Live *live = self;
 	gsize good = 0;
 	for (gsize i = 0; i < n; i++) {
-		gssize got = pread(live->fd, io[i].buf, io[i].len, (off_t) io[i].offset);
-		io[i].status = got == (gssize) io[i].len ? 0 : EIO;
+		off_t at = (off_t) io[i].offset;
+		gssize done = write ? pwrite(live->fd, io[i].buf, io[i].len, at)
+				    : pread(live->fd, io[i].buf, io[i].len, at);
+		io[i].status = done == (gssize) io[i].len ? 0 : EIO;
 		good += !io[i].status;
 	}
 	return good;
 }
 
 static gsize
+live_read(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
+{
+	return transfer(self, io, n, FALSE);
+}
+
+static gsize
 live_write(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
 {
-	Live *live = self;
-	gsize good = 0;
-	for (gsize i = 0; i < n; i++) {
-		gssize got = pwrite(live->fd, io[i].buf, io[i].len, (off_t) io[i].offset);
-		io[i].status = got == (gssize) io[i].len ? 0 : EIO;
-		good += !io[i].status;
-	}
-	return good;
+	return transfer(self, io, n, TRUE);
 }
 
 static gboolean

@@ -87,21 +87,35 @@ static const struct {
 	{ "unknown_show_options", LINUX_STRUCT_RAMFS, put_ramfs, "" },
 };
 
+/* Whose options, or path, that function of the kernel shows. */
+static guint64
+add_super_shown(Fixture *f, const char *type, LinuxField how, const char *function)
+{
+	guint64 sb = add_super(f, type), op = linux_guest_new(&f->g, LINUX_STRUCT_SUPER_OPERATIONS);
+	linux_guest_put(&f->g, sb, LINUX_FIELD_SUPER_BLOCK_OP, op);
+	linux_guest_put(&f->g, op, how, f->symbols + 0x100);
+	linux_guest_symbol(&f->g, function, f->symbols + 0x100);
+	return sb;
+}
+
+static void
+shows_options(Fixture *f, guint64 sb, const char *options)
+{
+	g_autoptr(GString) out = g_string_new(NULL);
+	ck_assert(linux_super_options(linux_guest_start(&f->g), sb, f->root, out, &f->error));
+	ck_assert_str_eq(out->str, options);
+}
+
 START_TEST(options_of_a_file_system)
 {
 	Fixture f;
 	setup(&f, FALSE);
-	guint64 sb = add_super(&f, "x"), op = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_OPERATIONS);
+	guint64 sb = add_super_shown(&f, "x", LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS,
+				     supers[_i].function);
 	guint64 info = linux_guest_new(&f.g, supers[_i].info);
-	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_OP, op);
-	linux_guest_put(&f.g, op, LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS, f.symbols + 0x100);
-	linux_guest_symbol(&f.g, supers[_i].function, f.symbols + 0x100);
 	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO, info);
 	supers[_i].put(&f, info);
-	Linux *os = linux_guest_start(&f.g);
-	g_autoptr(GString) out = g_string_new(NULL);
-	ck_assert(linux_super_options(os, sb, f.root, out, &f.error));
-	ck_assert_str_eq(out->str, supers[_i].options);
+	shows_options(&f, sb, supers[_i].options);
 	teardown(&f);
 }
 END_TEST
@@ -110,22 +124,16 @@ START_TEST(short_inode_numbers_are_shown_where_they_are_not_the_default)
 {
 	Fixture f;
 	setup(&f, FALSE);
-	guint64 sb = add_super(&f, "tmpfs"),
-		op = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_OPERATIONS);
+	guint64 sb = add_super_shown(&f, "tmpfs", LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS,
+				     "shmem_show_options");
 	guint64 info = linux_guest_new(&f.g, LINUX_STRUCT_SHMEM);
 	guint64 type = linux_guest_new(&f.g, LINUX_STRUCT_FILE_SYSTEM);
-	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_OP, op);
-	linux_guest_put(&f.g, op, LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS, f.symbols + 0x100);
-	linux_guest_symbol(&f.g, "shmem_show_options", f.symbols + 0x100);
 	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO, info);
 	put_shmem(&f, info);
 	linux_guest_put(&f.g, info, LINUX_FIELD_SHMEM_FULL_INUMS, _i);
 	linux_guest_put(&f.g, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, sb + 48);
 	linux_guest_symbol(&f.g, "internal_fs_type", type);
-	Linux *os = linux_guest_start(&f.g);
-	g_autoptr(GString) out = g_string_new(NULL);
-	ck_assert(linux_super_options(os, sb, f.root, out, &f.error));
-	ck_assert_str_eq(out->str, _i ? ",inode64" : "");
+	shows_options(&f, sb, _i ? ",inode64" : "");
 	teardown(&f);
 }
 END_TEST
@@ -134,19 +142,13 @@ START_TEST(options_of_bpf_are_those_of_its_folder)
 {
 	Fixture f;
 	setup(&f, FALSE);
-	guint64 sb = add_super(&f, "bpf"),
-		op = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_OPERATIONS);
+	guint64 sb = add_super_shown(&f, "bpf", LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS,
+				     "bpf_show_options");
 	guint64 inode = linux_guest_new(&f.g, LINUX_STRUCT_INODE);
-	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_OP, op);
-	linux_guest_put(&f.g, op, LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS, f.symbols + 0x100);
-	linux_guest_symbol(&f.g, "bpf_show_options", f.symbols + 0x100);
 	linux_guest_put(&f.g, f.root, LINUX_FIELD_DENTRY_INODE, inode);
 	linux_guest_put(&f.g, inode, LINUX_FIELD_INODE_MODE, 0041700);
 	linux_guest_put(&f.g, inode, LINUX_FIELD_INODE_UID, 9);
-	Linux *os = linux_guest_start(&f.g);
-	g_autoptr(GString) out = g_string_new(NULL);
-	ck_assert(linux_super_options(os, sb, f.root, out, &f.error));
-	ck_assert_str_eq(out->str, ",uid=9,mode=700");
+	shows_options(&f, sb, ",uid=9,mode=700");
 	teardown(&f);
 }
 END_TEST
@@ -155,14 +157,11 @@ START_TEST(mounted_namespace_is_shown_by_its_number)
 {
 	Fixture f;
 	setup(&f, FALSE);
-	guint64 sb = add_super(&f, "nsfs"),
-		op = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_OPERATIONS);
+	guint64 sb = add_super_shown(&f, "nsfs", LINUX_FIELD_SUPER_OPERATIONS_SHOW_PATH,
+				     "nsfs_show_path");
 	guint64 inode = linux_guest_new(&f.g, LINUX_STRUCT_INODE);
 	guint64 ns = linux_guest_new(&f.g, LINUX_STRUCT_NS_COMMON);
 	guint64 ns_op = linux_guest_new(&f.g, LINUX_STRUCT_NS_OPERATIONS);
-	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_OP, op);
-	linux_guest_put(&f.g, op, LINUX_FIELD_SUPER_OPERATIONS_SHOW_PATH, f.symbols + 0x100);
-	linux_guest_symbol(&f.g, "nsfs_show_path", f.symbols + 0x100);
 	linux_guest_put(&f.g, f.root, LINUX_FIELD_DENTRY_INODE, inode);
 	linux_guest_put(&f.g, inode, LINUX_FIELD_INODE_INO, 4026531992);
 	linux_guest_put(&f.g, inode, LINUX_FIELD_INODE_PRIVATE, ns);
