@@ -102,6 +102,18 @@ assert_found(const char *info, const LinuxImagePlan *plan)
 	assert_says(info, release);
 }
 
+/* What is said of a guest with that kernel alone, which is found. (full) */
+static char *
+find(const LinuxImagePlan *plan, const VmifsOptions *options)
+{
+	guint8 *memory = make_memory();
+
+	linux_image_put(memory, MEMORY, plan);
+	char *info = discover(memory, options);
+	assert_found(info, plan);
+	return info;
+}
+
 START_TEST(vmcoreinfo_leads_straight_to_the_kernel)
 {
 	guint8 *memory = make_memory();
@@ -128,13 +140,9 @@ END_TEST
 START_TEST(tables_that_the_note_does_not_name_are_found_in_the_image)
 {
 	LinuxImagePlan plan = usual;
-	guint8 *memory = make_memory();
-	g_autofree char *info = NULL;
 
 	plan.no_keys = TRUE;
-	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
-	assert_found(info, &plan);
+	g_autofree char *info = find(&plan, NULL);
 	assert_says(info, "scanned: page heads\n");
 	assert_says(info, "score 120");
 	assert_says(info, "found by content\n");
@@ -148,15 +156,11 @@ START_TEST(kernel_is_found_without_vmcoreinfo)
 							   LINUX_KALLSYMS_ABSOLUTE64,
 							   LINUX_KALLSYMS_PC_RELATIVE };
 	LinuxImagePlan plan = usual;
-	guint8 *memory = make_memory();
-	g_autofree char *info = NULL;
 
 	plan.note_pa = 0;
 	plan.encoding = encodings[_i / 2];
 	plan.five = _i % 2;
-	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
-	assert_found(info, &plan);
+	g_autofree char *info = find(&plan, NULL);
 	assert_says(info, "score 105");
 	assert_says(info, plan.five ? "5-level" : "4-level");
 	assert_says(info, "by symbol init_top_pgt\n");
@@ -170,13 +174,9 @@ END_TEST
 START_TEST(vmcoreinfo_serves_pc_relative_symbols)
 {
 	LinuxImagePlan plan = usual;
-	guint8 *memory = make_memory();
-	g_autofree char *info = NULL;
 
 	plan.encoding = PC_RELATIVE;
-	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
-	assert_found(info, &plan);
+	g_autofree char *info = find(&plan, NULL);
 	assert_says(info, "score 120");
 	assert_says(info, "found init_task: 0xffffffff83a04000\n");
 }
@@ -203,15 +203,11 @@ END_TEST
 START_TEST(root_is_searched_when_no_symbol_tells_it)
 {
 	LinuxImagePlan plan = usual;
-	guint8 *memory = make_memory();
-	g_autofree char *info = NULL;
 
 	plan.note_pa = 0;
 	plan.text_only = TRUE;
 	plan.process_pa = _i ? 0x800000 : 0x2000000;
-	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
-	assert_found(info, &plan);
+	g_autofree char *info = find(&plan, NULL);
 	assert_says(info,
 		    "score 60: linux root 0x1600000: 5 probes, banner, symbol tables agree\n");
 	assert_says(info, "by search for page tables around the image\n");
@@ -221,13 +217,9 @@ END_TEST
 START_TEST(vmcoreinfo_tells_what_text_symbols_do_not)
 {
 	LinuxImagePlan plan = usual;
-	guint8 *memory = make_memory();
-	g_autofree char *info = NULL;
 
 	plan.text_only = TRUE;
-	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
-	assert_found(info, &plan);
+	g_autofree char *info = find(&plan, NULL);
 	assert_says(info, "score 75: linux root 0x1600000: VMCOREINFO at 0x7000; 5 probes, "
 			  "banner, symbol tables agree\n");
 }
