@@ -53,7 +53,7 @@ EXCEPTIONS = [
     ('', 'dmesg', r'\d+', 'added', 'the kernel may log more before the dump'),
     ('', 'kallsyms', r'.*\[(bpf|__builtin__ftrace|__builtin__kprobes)\]', 'any',
      'not tables of the kernel or of a module: code made at run time'),
-    ('', 'uptime|procs/uptime', ANY, ('within', 30), 'time goes on until the dump'),
+    ('', 'uptime|procs/uptime', ANY, ('seconds', 30), 'time goes on until the dump'),
     ('', 'loadavg|procs/loadavg', ANY, ('within', 10), 'processes run until the dump'),
     ('', 'procs/loadavg', 'field5', 'grown', 'the last pid that was given'),
     ('user|kthread|kworker', r'(task/\d+/)?status', 'SigQ', ('within', 3),

@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE + '/../support', HERE + '/../guests']
 from mountlib import *  # pylint: disable=wrong-import-position,wildcard-import,unused-wildcard-import
 import livelib  # pylint: disable=wrong-import-position
+from livelib import HOURS, asking, dice  # pylint: disable=wrong-import-position,unused-import
 import parts  # pylint: disable=wrong-import-position
 
 SLOW = float(os.environ.get('VMIFS_TEST_SLOWNESS', '1'))  # what times are multiplied with

@@ -39,6 +39,7 @@
 import atexit
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -53,6 +54,7 @@ import mountlib  # pylint: disable=wrong-import-position
 from debian import Apt, modules, need, vmlinuz  # pylint: disable=wrong-import-position
 import parts  # pylint: disable=wrong-import-position
 
+HOURS = 'hours' in os.environ.get('VMIFS_LIVE', '')  # everything, and more often
 BOOT_SECONDS = 180  # on a machine that has much else to do
 HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
@@ -356,6 +358,22 @@ def hugepages(megabytes):
         if wanted:
             with contextlib.suppress(OSError), open(HUGE, 'w', encoding='ascii') as file:
                 file.write(f'{before}\n')
+
+
+def dice():
+    """For moments nobody chose."""
+    return random.Random(os.environ.get('VMIFS_SEED', str(os.getpid())))
+
+
+@contextlib.contextmanager
+def asking(script):
+    """That script runs again and again, whatever becomes of what it asks."""
+    one = subprocess.Popen(['sh', '-c', f'while :; do {script}; done >/dev/null 2>&1'], start_new_session=True)
+    try:
+        yield
+    finally:
+        os.killpg(one.pid, signal.SIGKILL)
+        one.wait()
 
 
 @contextlib.contextmanager
