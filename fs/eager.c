@@ -22,22 +22,19 @@ now_ns(void)
 	return (guint64) time.tv_sec * 1000000000 + (guint64) time.tv_nsec;
 }
 
-/* Whoever waits for this processor gets it between two looks; if he keeps it, there was no time to
- * waste. */
+/* Whoever waits for this processor gets it first; if he keeps it, there was no time to waste. */
 static void
 look(VmifsEager *eager, int fd, guint64 start)
 {
 	struct pollfd device = { .fd = fd, .events = POLLIN };
-	guint64 now = start, before;
-	do {
-		if (poll(&device, 1, 0) != 0)
-			return;
-		before = now;
-		sched_yield();
-		now = now_ns();
-	} while (now - start < LOOK_NS);
-	if (now - before >= LOOK_NS)
+	if (poll(&device, 1, 0) != 0)
+		return;
+	sched_yield();
+	guint64 now = now_ns();
+	if (now - start >= LOOK_NS)
 		__atomic_store_n(&eager->crowded_until, now + CROWDED_NS, __ATOMIC_RELAXED);
+	while (now - start < LOOK_NS && poll(&device, 1, 0) == 0)
+		now = now_ns();
 }
 
 void
