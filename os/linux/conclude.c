@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * conclude: theories: an image with its symbols, a distance between addresses, a root. prove.c
- * accepts or refutes each. None is taken because it came first: memory also holds kernels that do
- * not run, in page caches, left by kexec, in nested guests.
+ * accepts or refutes each, kernels.c keeps those accepted. None is taken because it came first:
+ * memory also holds kernels that do not run, in page caches, left by kexec, in nested guests.
  *
  *   VMCOREINFO -> distance, root, place of the symbol tables
  *   symbol tables -> address of the root;  a banner near them -> distance
@@ -12,22 +12,11 @@
 
 #include "search.h"
 
-#define MAX_KERNELS 8
 /* Token tables that are followed, at most; each costs milliseconds where the rest is missing. */
 #define MAX_TRIES 4096
 #define PIECE (2u << 20)
 /* From this score on a kernel is offered for attaching: addresses and a banner, at least. */
 #define MIN_SCORE 40
-/* What the user said weighs more than all proofs of something else together. */
-#define SCORE_TOLD 200
-
-/* A kernel that was proved. */
-typedef struct {
-	VmifsAspace *aspace;
-	LinuxFound *found;
-	int score;
-	GString *evidence;
-} Kernel;
 
 typedef struct {
 	LinuxClaim claim;
@@ -36,18 +25,6 @@ typedef struct {
 	guint64 ignore_mask;
 	const char *delta_how;
 } Theory;
-
-void
-linux_kernel_free(gpointer data)
-{
-	Kernel *kernel = data;
-
-	vmifs_aspace_unref(kernel->aspace);
-	linux_found_free(kernel->found);
-	if (kernel->evidence)
-		g_string_free(kernel->evidence, TRUE);
-	g_free(kernel);
-}
 
 /* ---- a proved kernel ---- */
 
@@ -102,43 +79,10 @@ score_told(const LinuxFind *find, const LinuxFound *found)
 	int score = 0;
 
 	if (options->has_root && options->root == found->root)
-		score += SCORE_TOLD;
+		score += LINUX_SCORE_TOLD;
 	if (options->has_kaslr && found->has_slides && options->kaslr == found->virtual_slide)
-		score += SCORE_TOLD;
+		score += LINUX_SCORE_TOLD;
 	return score;
-}
-
-static gint
-compare_kernels(gconstpointer a, gconstpointer b)
-{
-	const Kernel *x = *(const Kernel *const *) a;
-	const Kernel *y = *(const Kernel *const *) b;
-
-	return (x->score < y->score) - (x->score > y->score);
-}
-
-/* Keeps the best of what is one kernel, and the best kernels of all. */
-static void
-keep_kernel(LinuxFind *find, Kernel *kernel)
-{
-	for (guint i = 0; i < find->kernels->len; i++) {
-		const Kernel *other = g_ptr_array_index(find->kernels, i);
-
-		if (other->found->image_delta != kernel->found->image_delta ||
-		    other->found->root != kernel->found->root ||
-		    vmifs_aspace_mode(other->aspace) != vmifs_aspace_mode(kernel->aspace))
-			continue;
-		if (other->score >= kernel->score) {
-			linux_kernel_free(kernel);
-			return;
-		}
-		g_ptr_array_remove_index(find->kernels, i);
-		break;
-	}
-	g_ptr_array_add(find->kernels, kernel);
-	g_ptr_array_sort(find->kernels, compare_kernels);
-	if (find->kernels->len > MAX_KERNELS)
-		g_ptr_array_set_size(find->kernels, MAX_KERNELS);
 }
 
 /* ---- theories ---- */
@@ -159,7 +103,7 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 			continue;
 		linux_prove(aspace, &theory->claim, &verdict);
 		if (verdict.score >= MIN_SCORE) {
-			Kernel *kernel = g_new0(Kernel, 1);
+			LinuxKernel *kernel = g_new0(LinuxKernel, 1);
 			kernel->found = linux_found_new(aspace, &theory->claim, &verdict);
 			kernel->found->ignore_mask = theory->ignore_mask;
 			kernel->aspace = g_steal_pointer(&aspace);
@@ -168,7 +112,7 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 			kernel->score += linux_told_score(find, &theory->claim, theory->ignore_mask,
 							  kernel->evidence);
 			tell_how(kernel->found, theory, root_how);
-			keep_kernel(find, kernel);
+			linux_kernels_keep(find, kernel);
 			proved = TRUE;
 		}
 		*ret_fault = verdict.fault ? verdict.fault : "too little of it could be proved";
@@ -409,53 +353,6 @@ judge_images(LinuxFind *find)
 
 /* ---- results ---- */
 
-/* Of several that are complete, one runs and the others did: its clock is later. */
-static void
-prefer_running(LinuxFind *find)
-{
-	Kernel *running = NULL;
-	guint64 latest = 0;
-	guint n = 0;
-	int best = 0;
-
-	for (guint i = 0; i < find->kernels->len; i++) {
-		Kernel *kernel = g_ptr_array_index(find->kernels, i);
-		LinuxClaim claim = { .symbols = kernel->found->symbols };
-		guint64 clock;
-
-		if (kernel->score < VMIFS_SCORE_CERTAIN || !claim.symbols)
-			continue;
-		best = MAX(best, kernel->score);
-		n++;
-		clock = linux_claim_clock(&claim, kernel->aspace);
-		if (clock == latest)
-			running = NULL;
-		if (clock > latest) {
-			latest = clock;
-			running = kernel;
-		}
-	}
-	if (n < 2 || !running || best >= SCORE_TOLD)
-		return;
-	running->score = best + 1;
-	g_string_append_printf(running->evidence,
-			       "; of %u complete kernels, its clock is the latest", n);
-}
-
-static void
-add_candidates(LinuxFind *find)
-{
-	prefer_running(find);
-	while (find->kernels->len) {
-		Kernel *kernel = g_ptr_array_steal_index(find->kernels, 0);
-
-		vmifs_probe_add(find->probe, g_steal_pointer(&kernel->aspace), kernel->score,
-				g_string_free(g_steal_pointer(&kernel->evidence), FALSE),
-				g_steal_pointer(&kernel->found), linux_found_free);
-		linux_kernel_free(kernel);
-	}
-}
-
 static void
 note_losers(LinuxFind *find)
 {
@@ -478,14 +375,6 @@ note_losers(LinuxFind *find)
 	}
 }
 
-static gboolean
-is_certain(const LinuxFind *find)
-{
-	const Kernel *best = find->kernels->len ? g_ptr_array_index(find->kernels, 0) : NULL;
-
-	return best && best->score >= VMIFS_SCORE_CERTAIN;
-}
-
 /* If it is not certain, the next pass goes on with what these taught. */
 static void
 judge_notes(LinuxFind *find, gboolean told)
@@ -495,8 +384,8 @@ judge_notes(LinuxFind *find, gboolean told)
 		if (note->told == told)
 			judge_note(find, note);
 	}
-	if (is_certain(find))
-		add_candidates(find);
+	if (linux_kernels_are_certain(find))
+		linux_kernels_offer(find);
 }
 
 void
@@ -542,6 +431,6 @@ linux_conclude(VmifsProbe *probe, gboolean fast)
 	sort_hits(find->digits);
 	sort_hits(find->banners);
 	judge_images(find);
-	add_candidates(find);
+	linux_kernels_offer(find);
 	note_losers(find);
 }

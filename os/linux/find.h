@@ -3,6 +3,7 @@
  * find (private to discovery): what one discovery has collected.
  *
  *   hits (find.c) -> images with symbols (images.c) -> theories, proved or not (conclude.c)
+ *   -> kernels (kernels.c)
  */
 #pragma once
 
@@ -28,13 +29,24 @@ typedef struct {
 	const char *fault;     /* (static) (nullable) why the last theory about it failed */
 } LinuxImage;
 
+/* What the user said weighs more than all proofs of something else together. */
+#define LINUX_SCORE_TOLD 200
+
+/* A kernel that was proved. */
+typedef struct {
+	VmifsAspace *aspace;
+	LinuxFound *found;
+	int score;
+	GString *evidence;
+} LinuxKernel;
+
 typedef struct {
 	VmifsProbe *probe;
 	GArray *notes;      /* of LinuxNote */
 	GArray *digits;     /* of guint64: those of whole token tables, sorted */
 	GArray *banners;    /* of guint64: whole ones, sorted */
 	GPtrArray *images;  /* of LinuxImage */
-	GPtrArray *kernels; /* of what conclude.c proved */
+	GPtrArray *kernels; /* of LinuxKernel, the best first */
 } LinuxFind;
 
 /* Exactly len bytes of physical memory. */
@@ -97,7 +109,17 @@ linux_told_score(const LinuxFind *find, const LinuxClaim *claim, guint64 ignore_
 void
 linux_conclude_told(LinuxFind *find);
 
+/* ---- kernels.c ---- */
+
 void
 linux_kernel_free(gpointer kernel);
+/* kernel: (taken) kept if it is among the best. */
+void
+linux_kernels_keep(LinuxFind *find, LinuxKernel *kernel);
+gboolean
+linux_kernels_are_certain(const LinuxFind *find);
+/* Gives all of them to the engine as candidates. */
+void
+linux_kernels_offer(LinuxFind *find);
 
 G_END_DECLS
