@@ -59,7 +59,8 @@ qemu_gdb_packet(const guint8 *bytes, gsize len, gsize *ret_used, GError **error)
 	gsize at = 0;
 
 	for (;;) {
-		const guint8 *start = memchr(bytes + at, '$', len - at);
+		/* Of an array in which nothing ever was there are no bytes at all. */
+		const guint8 *start = at < len ? memchr(bytes + at, '$', len - at) : NULL;
 		if (!start) {
 			*ret_used = len;
 			return NULL;
