@@ -36,6 +36,7 @@
 #define LIBVIRT_PATIENCE (200 * G_TIME_SPAN_MILLISECOND)
 
 extern const VmifsBackend vmifs_backend_qemu;
+extern const VmifsBackend qemu_peek;
 
 /* One that was told. */
 typedef struct {
@@ -75,6 +76,15 @@ guest_clear(gpointer data)
 	close(guest->pidfd);
 }
 
+/* Where we may not read the process, whoever keeps it may. */
+static const VmifsBackend *
+backend_for(const QemuTarget *target)
+{
+	return target->monitor && target->monitor->ops->peeks && !qemu_target_is_readable(target)
+		       ? &qemu_peek
+		       : &vmifs_backend_qemu;
+}
+
 /* target: (taken) when TRUE. */
 static gboolean
 tell(Finder *self, QemuTarget *target, GError **error)
@@ -89,7 +99,7 @@ tell(Finder *self, QemuTarget *target, GError **error)
 		.name = target->name,
 		.source = target->source,
 		.started = target->started,
-		.backend = &vmifs_backend_qemu,
+		.backend = backend_for(target),
 		.target = target,
 		.free_target = (GDestroyNotify) qemu_target_free,
 	};

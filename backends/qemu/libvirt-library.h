@@ -27,6 +27,7 @@ G_BEGIN_DECLS
 	X(virDomainFree)                                                                           \
 	X(virDomainGetUUIDString)                                                                  \
 	X(virDomainLookupByUUIDString)                                                             \
+	X(virDomainMemoryPeek)                                                                     \
 	X(virDomainQemuMonitorCommandWithFiles)                                                    \
 	X(virEventRegisterDefaultImpl)                                                             \
 	X(virEventRunDefaultImpl)                                                                  \

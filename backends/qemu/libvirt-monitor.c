@@ -29,7 +29,10 @@ typedef struct {
 
 /* Copies of what is asked, as the asker may be gone. */
 typedef struct {
-	char *command; /* in JSON */
+	char *command; /* (nullable) in JSON */
+	guint8 *bytes; /* (nullable) instead: len bytes of memory at pa */
+	guint64 pa;
+	gsize len;
 	int fd;        /* -1 = none */
 	char *reply;   /* (nullable) in JSON */
 	GError *error; /* (nullable) of libvirt */
@@ -62,6 +65,7 @@ job_free(Job *job)
 	for (gsize i = 0; i < job->n; i++) {
 		Question *question = &job->questions[i];
 		g_free(question->command);
+		g_free(question->bytes);
 		if (question->fd >= 0)
 			close(question->fd);
 		free(question->reply);
@@ -107,6 +111,12 @@ pass_on(Question *question, virDomainPtr domain)
 {
 	int fds[] = { question->fd };
 
+	if (question->bytes) {
+		if (qemu_virt()->virDomainMemoryPeek(domain, question->pa, question->len,
+						     question->bytes, VIR_MEMORY_PHYSICAL) < 0)
+			question->error = problem_of("memory peek");
+		return;
+	}
 	if (qemu_virt()->virDomainQemuMonitorCommandWithFiles(
 		    domain, question->command, question->fd >= 0, question->fd >= 0 ? fds : NULL,
 		    NULL, NULL, &question->reply, 0) < 0) {
@@ -203,6 +213,27 @@ leave(Passage *self)
 	g_mutex_unlock(&self->lock);
 }
 
+static gboolean
+set_question(Question *question, const QemuAsk *ask)
+{
+	if (!ask->command) {
+		question->pa = ask->pa;
+		question->len = ask->len;
+		question->bytes = g_malloc0(ask->len);
+		return TRUE;
+	}
+	json_auto_t *message = json_pack("{s:s}", "execute", ask->command);
+	if (message && ask->arguments)
+		json_object_set(message, "arguments", ask->arguments);
+	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	if (text)
+		question->command = g_strdup(text);
+	free(text);
+	if (ask->fd)
+		question->fd = fcntl(*ask->fd, F_DUPFD_CLOEXEC, 0);
+	return question->command && (!ask->fd || question->fd >= 0);
+}
+
 /* (full) NULL when it cannot be said. */
 static Job *
 job_new(Passage *self, const QemuAsk *asks, gsize n, GError **error)
@@ -216,16 +247,7 @@ job_new(Passage *self, const QemuAsk *asks, gsize n, GError **error)
 	for (gsize i = 0; i < n; i++)
 		job->questions[i].fd = -1;
 	for (gsize i = 0; i < n; i++) {
-		json_auto_t *message = json_pack("{s:s}", "execute", asks[i].command);
-		if (message && asks[i].arguments)
-			json_object_set(message, "arguments", asks[i].arguments);
-		char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-		if (text)
-			job->questions[i].command = g_strdup(text);
-		free(text);
-		if (asks[i].fd)
-			job->questions[i].fd = fcntl(*asks[i].fd, F_DUPFD_CLOEXEC, 0);
-		if (job->questions[i].command && (!asks[i].fd || job->questions[i].fd >= 0))
+		if (set_question(&job->questions[i], &asks[i]))
 			continue;
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "%s cannot be asked",
 			    asks[i].command);
@@ -280,6 +302,8 @@ collect(Job *job, QemuAsk *asks, const VmifsCall *call, GError **error)
 		if (question->error) {
 			g_propagate_error(error, g_steal_pointer(&question->error));
 			good = FALSE;
+		} else if (question->bytes) {
+			memcpy(asks[taken].bytes, question->bytes, question->len);
 		} else {
 			good = read_reply(question->reply, &asks[taken], error);
 		}
@@ -360,6 +384,7 @@ passage_free(QemuMonitor *monitor)
 static const QemuMonitorOps passage_ops = {
 	.name = "libvirt",
 	.ask = passage_ask,
+	.peeks = TRUE,
 	.guard = passage_guard,
 	.free = passage_free,
 };

@@ -13,6 +13,7 @@
 
 /* Of one answer, as text. */
 #define QEMU_MAX_REPLY ((gsize) 16 << 20)
+#define QEMU_MAX_PEEK ((gsize) 1 << 20)
 /* How long any question may take where the call allows more. */
 #define QEMU_PATIENCE (2 * G_TIME_SPAN_SECOND)
 
@@ -21,9 +22,12 @@ struct QemuDuty;
 
 /* One question. All zero but for the command is fine. */
 typedef struct {
-	const char *command; /* (borrowed) */
+	const char *command; /* (borrowed) NULL, where the way can peek: for memory */
 	json_t *arguments;   /* (borrowed) (nullable) */
 	const int *fd;       /* (borrowed) (nullable) a descriptor that goes along: getfd, add-fd */
+	guint64 pa;          /* of a peek: guest memory, QEMU_MAX_PEEK bytes of it at most */
+	guint8 *bytes;       /* (borrowed) ... and where it goes; it has no other answer */
+	gsize len;
 	/* out: one of the two. */
 	json_t *answer; /* (full) */
 	GError *error;  /* (full) UNSUPPORTED: it knows no such command; IO: it refused */
@@ -38,6 +42,7 @@ typedef struct {
 	 * then unknown, and those with answers keep them. Thread-safe. */
 	gboolean (*ask)(QemuMonitor *self, QemuAsk *asks, gsize n, const VmifsCall *call,
 			GError **error);
+	gboolean peeks; /* it tells memory, too */
 	/* Optional: see qemu_guard_start(). */
 	int (*guard)(QemuMonitor *self, const struct QemuDuty *duty, GError **error);
 	void (*free)(QemuMonitor *self);

@@ -233,6 +233,16 @@ qemu_target_key(const QemuTarget *target)
 }
 
 gboolean
+qemu_target_is_readable(const QemuTarget *target)
+{
+	int fd = openat(target->proc, "mem", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || (errno != EACCES && errno != EPERM);
+}
+
+gboolean
 qemu_target_is_alive(const QemuTarget *target)
 {
 	struct pollfd end = { .fd = target->pidfd, .events = POLLIN };

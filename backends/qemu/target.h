@@ -52,6 +52,10 @@ qemu_target_is_alive(const QemuTarget *target);
 int
 qemu_target_open_path(const QemuTarget *target, const char *path, int flags, GError **error);
 
+/* May its memory be read from here? */
+gboolean
+qemu_target_is_readable(const QemuTarget *target);
+
 /* Fills in monitor, or no_monitor: a socket that its arguments name and on which it listens itself.
  * hold: as with qemu_qmp_new(). */
 void
