@@ -157,6 +157,7 @@ class Qmp:
         self.sock = sock
         self.sock.settimeout(120)
         self.lines = self.sock.makefile('r')
+        self.events = []  # those that came while something was asked
         self.lines.readline()
         self.call('qmp_capabilities')
 
@@ -168,6 +169,7 @@ class Qmp:
                 raise Failed(f'QEMU: {command}: {answer["error"]["desc"]}')
             if 'return' in answer:
                 return answer['return']
+            self.events.append(answer)
         raise Failed(f'QEMU went away during {command}')
 
     def human(self, line):

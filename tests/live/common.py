@@ -184,3 +184,18 @@ def leaves_as_it_is(guest, seen, names):
     for what, size in holds(guest.pid).items():
         # QEMU's own, when its monitor is asked
         check(abs(size - before[what]) <= (64 if what == 'VmRSS' else 0), f'{what}: {before[what]}, now {size}')
+
+
+def kill_taking(source, seconds):
+    """The server, so many seconds after it was told to take a snapshot of that guest."""
+    path = folder()
+    server = subprocess.Popen([programs['vmifs'], '-f', source, path], stdin=subprocess.DEVNULL)
+    names = lambda: [name for name in os.listdir(path) if name != '.vmifs'] if is_mounted(path) else []
+    wait_until(names, 'a guest is there', 10 * SLOW)
+    taker = subprocess.Popen(['mkdir', f'{path}/{names()[0]}/snapshots/vain'], stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    for one in (server, taker):
+        one.kill()
+        one.wait()
+    if is_mounted(path):
+        run('umount', '-l', path)

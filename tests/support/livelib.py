@@ -243,11 +243,15 @@ class Guest:
         """In the background; its pid in the guest."""
         return int(self.run(f'setsid {command} >/dev/null 2>&1 & echo $!'))
 
-    def tick(self):
-        """Starts the counting word once: (pid, virtual address, physical address)."""
-        told = self.run('[ -e /run/tick ] || { setsid restless tick & } \n'
-                        'until cat /run/tick 2>/dev/null; do sleep 0.05; done')
+    def counting(self, name):
+        """Starts that one of guests/guest/restless.c once: what it tells."""
+        told = self.run(f'[ -e /run/{name} ] || {{ setsid restless {name} & }} \n'
+                        f'until cat /run/{name} 2>/dev/null; do sleep 0.05; done')
         return tuple(int(word, 0) for word in told.split())
+
+    def tick(self):
+        """The counting word: (pid, virtual address, physical address)."""
+        return self.counting('tick')
 
     def reboot(self):
         """The word at `console` comes anew: call wait_console()."""

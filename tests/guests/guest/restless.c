@@ -3,6 +3,8 @@
  * What never stands still in a running guest.  `restless storm N`: N processes a second that begin
  * and end.  `restless tick`: a word in memory that counts milliseconds; where it is stands in
  * /run/tick as "pid virtual physical", and before the word stand 16 bytes that are nowhere else.
+ * `restless twins`: two words, 64 MB apart, that count as fast as they can, first the one, then the
+ * other: at any moment they are equal, or the first is one ahead.  /run/twins has the same of both.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -45,35 +47,79 @@ storm(long rate)
 	}
 }
 
+/* 0 = not known */
+static uint64_t
+physical(const volatile void *page)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry = 0;
+
+	if (pread(pagemap, &entry, 8, (uintptr_t) page / PAGE * 8) != 8)
+		entry = 0;
+	close(pagemap);
+	return (entry & ((1UL << 55) - 1)) * PAGE;
+}
+
+/* They are there, and stay. */
+static volatile uint64_t *
+make_pages(size_t len)
+{
+	volatile uint64_t *pages = mmap(NULL, len, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+static int
+tell(const char *path, const volatile void *const *pages, int n)
+{
+	char made[64];
+	FILE *told;
+
+	snprintf(made, sizeof made, "%s.new", path);
+	told = fopen(made, "w");
+	if (!told)
+		return 1;
+	fprintf(told, "%d", getpid());
+	for (int i = 0; i < n; i++)
+		fprintf(told, " %#lx %#lx", (uintptr_t) pages[i], physical(pages[i]));
+	fprintf(told, "\n");
+	fclose(told);
+	return rename(made, path);
+}
+
 static int
 tick(void)
 {
-	volatile uint64_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+	volatile uint64_t *page = make_pages(PAGE);
 	struct timespec when;
-	uint64_t entry = 0;
-	int pagemap;
-	FILE *told;
 
-	if (page == MAP_FAILED)
+	if (!page)
 		return 1;
 	/* put together here, so that the program's file does not hold it */
 	page[0] = 0x746b636974ULL << 24 | 0x234567;
 	page[1] = ~page[0];
-	pagemap = open("/proc/self/pagemap", O_RDONLY);
-	if (pread(pagemap, &entry, 8, (uintptr_t) page / PAGE * 8) != 8)
+	if (tell("/run/tick", (const volatile void *[]){ page }, 1))
 		return 1;
-	told = fopen("/run/tick.new", "w");
-	if (!told)
-		return 1;
-	fprintf(told, "%d %#lx %#lx\n", getpid(), (uintptr_t) page,
-		(entry & ((1UL << 55) - 1)) * PAGE);
-	fclose(told);
-	rename("/run/tick.new", "/run/tick");
 	clock_gettime(CLOCK_MONOTONIC, &when);
 	for (;;) {
 		until(&when, 1000000);
 		page[2]++;
+	}
+}
+
+static int
+twins(void)
+{
+	const size_t apart = 64 << 20;
+	volatile uint64_t *first = make_pages(apart + PAGE);
+	volatile uint64_t *second = first + apart / sizeof *first;
+
+	if (!first || tell("/run/twins", (const volatile void *[]){ first, second }, 2))
+		return 1;
+	for (;;) {
+		(*first)++;
+		(*second)++;
 	}
 }
 
@@ -84,5 +130,7 @@ main(int argc, char **argv)
 		return storm(atol(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "tick"))
 		return tick();
+	if (argc == 2 && !strcmp(argv[1], "twins"))
+		return twins();
 	return 2;
 }
