@@ -11,15 +11,17 @@ is_set(const guint8 *bits, guint32 i)
 void
 linux_bits_append_hex(GString *out, const guint8 *bits, guint32 n)
 {
-	/* The first word holds what is left over, with as many digits as that needs. */
-	guint32 width = n % 32 ? n % 32 : 32;
+	static const char digits[] = "0123456789abcdef";
+	guint32 n_digits = n / 4 + (n % 4 != 0);
 
-	for (guint32 left = n; left; left -= width, width = 32) {
-		guint32 word = 0;
-		for (guint32 i = 0; i < width; i++)
-			word |= (guint32) is_set(bits, left - width + i) << i;
-		g_string_append_printf(out, left == n ? "%0*x" : ",%0*x", (int) (width + 3) / 4,
-				       word);
+	/* Words of 32 bits, counted from the lowest: the first has what is left over. */
+	for (guint32 i = n_digits; i-- > 0;) {
+		guint digit = bits[i / 2] >> i % 2 * 4 & 15;
+		if (i == n / 4)
+			digit &= (1u << n % 4) - 1;
+		g_string_append_c(out, digits[digit]);
+		if (i && i % 8 == 0)
+			g_string_append_c(out, ',');
 	}
 }
 
@@ -30,6 +32,10 @@ linux_bits_append_list(GString *out, const guint8 *bits, guint32 n)
 
 	for (guint32 i = 0; i < n; i++) {
 		guint32 last = i;
+		if (i % 8 == 0 && !bits[i / 8]) {
+			i += 7;
+			continue;
+		}
 		if (!is_set(bits, i))
 			continue;
 		while (last + 1 < n && is_set(bits, last + 1))
