@@ -41,7 +41,8 @@ node_mode(VmifsFs *fs, const VmifsNode *node)
 	if (S_ISLNK(type))
 		return type | 0777;
 	if (S_ISDIR(type))
-		return type | fs->dir_mode;
+		return type | fs->dir_mode |
+		       (node->ops->make && !fs->options->engine.passive ? fs->write_mode : 0);
 	return type | fs->file_mode |
 	       (vmifs_node_check_writable(fs, node, NULL) ? fs->write_mode : 0);
 }

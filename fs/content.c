@@ -109,14 +109,26 @@ keep_locked(VmifsContents *contents, VmifsContent *content)
 	}
 }
 
+/* Those of one guest, or all. */
 static void
-forget(VmifsContents *contents)
+forget_locked(VmifsContents *contents, const VmifsFsGuest *guest)
+{
+	for (GList *link = contents->recent.head, *next; link; link = next) {
+		VmifsContent *content = link->data;
+		next = link->next;
+		if (guest && content->node->guest != guest)
+			continue;
+		g_queue_delete_link(&contents->recent, link);
+		contents->recent_len -= recent_size(content);
+		drop_locked(content);
+	}
+}
+
+void
+vmifs_contents_forget(VmifsContents *contents, const VmifsFsGuest *guest)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&contents->lock);
-	VmifsContent *content;
-	while ((content = g_queue_pop_head(&contents->recent)))
-		drop_locked(content);
-	contents->recent_len = 0;
+	forget_locked(contents, guest);
 }
 
 VmifsContents *
@@ -134,7 +146,7 @@ vmifs_contents_free(VmifsContents *contents)
 {
 	if (!contents)
 		return;
-	forget(contents);
+	vmifs_contents_forget(contents, NULL);
 	g_assert(g_hash_table_size(contents->by_node) == 0);
 	g_hash_table_unref(contents->by_node);
 	g_mutex_clear(&contents->lock);

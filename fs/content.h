@@ -29,6 +29,10 @@ vmifs_contents_free(VmifsContents *contents);
 VmifsContent *
 vmifs_contents_get(VmifsContents *contents, VmifsNode *node, VmifsNodeCall *call, GError **error);
 
+/* Drops what is kept of that guest (NULL: of all) though nobody has it open. */
+void
+vmifs_contents_forget(VmifsContents *contents, const VmifsFsGuest *guest);
+
 /* The same if it is at hand, else NULL. (full) */
 VmifsContent *
 vmifs_contents_find(VmifsContents *contents, const VmifsNode *node);

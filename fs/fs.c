@@ -49,28 +49,38 @@ discovered(gpointer vmifs_guest, gpointer user)
 }
 
 gboolean
-vmifs_fs_is_listed(VmifsFs *fs, VmifsGuest *guest)
+vmifs_fs_is_listed(VmifsFs *fs, const VmifsFsGuest *guest)
 {
-	g_autoptr(VmifsGuest) found = vmifs_host_find(fs->host, vmifs_guest_name(guest));
-	return found == guest;
+	const char *name = vmifs_guest_name(guest->guest);
+	if (guest->origin && g_atomic_int_get(&guest->origin->gone))
+		return FALSE;
+	g_autoptr(VmifsGuest) found = guest->origin
+					      ? vmifs_guest_snapshot(guest->origin->guest, name)
+					      : vmifs_host_find(fs->host, name);
+	return found == guest->guest;
 }
 
 VmifsFsGuest *
-vmifs_fs_guest(VmifsFs *fs, VmifsGuest *vmifs_guest)
+vmifs_fs_guest(VmifsFs *fs, VmifsGuest *vmifs_guest, VmifsFsGuest *origin)
 {
 	g_mutex_lock(&fs->lock);
 	VmifsFsGuest *guest = g_hash_table_lookup(fs->guests, vmifs_guest);
 	gboolean made = !guest;
 	if (made) {
-		guest = vmifs_fs_guest_new(vmifs_guest, fs->keeper, ++fs->last_serial);
+		guest = vmifs_fs_guest_new(vmifs_guest, origin, fs->keeper, ++fs->last_serial);
 		g_hash_table_insert(fs->guests, vmifs_guest, guest);
 	}
 	vmifs_fs_guest_ref(guest);
 	g_mutex_unlock(&fs->lock);
 	if (made)
 		vmifs_guest_when_discovered(vmifs_guest, discovered, vmifs_fs_guest_ref(guest));
-	if (made && !vmifs_fs_is_listed(fs, vmifs_guest))
-		mark_gone(guest); /* we were told too early */
+	if (made && !vmifs_fs_is_listed(fs, guest)) {
+		/* We were told too early. */
+		if (origin)
+			vmifs_keeper_wake(fs->keeper);
+		else
+			mark_gone(guest);
+	}
 	return guest;
 }
 
@@ -96,6 +106,23 @@ vmifs_fs_drop_guest(VmifsFs *fs, VmifsFsGuest *guest)
 	g_hash_table_steal_extended(fs->guests, guest->guest, NULL, &dropped);
 	g_mutex_unlock(&fs->lock);
 	vmifs_fs_guest_unref(dropped);
+}
+
+gboolean
+vmifs_fs_drop_unused(VmifsFs *fs, VmifsFsGuest *guest)
+{
+	gpointer dropped = NULL;
+	g_mutex_lock(&fs->lock);
+	/* The table's reference, and the caller's: others are taken under this lock, or by those
+	 * who have one. */
+	gboolean unused = g_atomic_ref_count_compare(&guest->refs, 2);
+	if (unused)
+		g_hash_table_steal_extended(fs->guests, guest->guest, NULL, &dropped);
+	g_mutex_unlock(&fs->lock);
+	if (unused)
+		vmifs_fs_guest_stop(guest);
+	vmifs_fs_guest_unref(dropped);
+	return unused;
 }
 
 /* ---- the mount ---- */

@@ -67,17 +67,22 @@ vmifs_fs_quiet(VmifsFs *fs);
 void
 vmifs_fs_free(VmifsFs *fs);
 
-/* What the file system keeps for that guest, made when first wanted. (full) */
+/* What the file system keeps for that guest, made when first wanted. origin: (borrowed) (nullable)
+ * of a snapshot: the guest that it was taken of. (full) */
 VmifsFsGuest *
-vmifs_fs_guest(VmifsFs *fs, VmifsGuest *guest);
+vmifs_fs_guest(VmifsFs *fs, VmifsGuest *guest, VmifsFsGuest *origin);
 /* Is the guest still there? It is not listed any more before anything is taken from it. */
 gboolean
-vmifs_fs_is_listed(VmifsFs *fs, VmifsGuest *guest);
+vmifs_fs_is_listed(VmifsFs *fs, const VmifsFsGuest *guest);
 /* Of all guests. (full) */
 GPtrArray *
 vmifs_fs_guests(VmifsFs *fs);
 /* Forgets a guest that has gone and runs nothing any more. */
 void
 vmifs_fs_drop_guest(VmifsFs *fs, VmifsFsGuest *guest);
+/* Forgets a guest of which there is no node any more; to be called with one reference to it. FALSE
+ * when there still is one. */
+gboolean
+vmifs_fs_drop_unused(VmifsFs *fs, VmifsFsGuest *guest);
 
 G_END_DECLS

@@ -6,6 +6,7 @@
  *   request -> parked --(discovery has ended)--> pool (VMIFS_QUEUE_THREADS) -> answered
  *                 `------ Ctrl-C: answered at once, dropped when its turn comes
  *           -> monitor (VMIFS_MONITOR_THREADS)
+ *           -> patience (VMIFS_PATIENCE_THREADS)
  */
 #include "guest.h"
 
@@ -33,11 +34,13 @@ work(gpointer data, gpointer user)
 }
 
 VmifsFsGuest *
-vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsKeeper *keeper, guint64 serial)
+vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsFsGuest *origin, VmifsKeeper *keeper,
+		   guint64 serial)
 {
 	VmifsFsGuest *guest = g_new0(VmifsFsGuest, 1);
 	g_atomic_ref_count_init(&guest->refs);
 	guest->guest = vmifs_guest_ref(vmifs_guest);
+	guest->origin = origin ? vmifs_fs_guest_ref(origin) : NULL;
 	guest->keeper = keeper;
 	guest->frozen = vmifs_guest_is_frozen(vmifs_guest);
 	clock_gettime(CLOCK_REALTIME, &guest->seen);
@@ -47,6 +50,7 @@ vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsKeeper *keeper, guint64 serial)
 	g_queue_init(&guest->running);
 	guest->pool = g_thread_pool_new(work, guest, VMIFS_QUEUE_THREADS, FALSE, NULL);
 	guest->monitor = g_thread_pool_new(work, guest, VMIFS_MONITOR_THREADS, FALSE, NULL);
+	guest->patience = g_thread_pool_new(work, guest, VMIFS_PATIENCE_THREADS, FALSE, NULL);
 	return guest;
 }
 
@@ -64,6 +68,7 @@ vmifs_fs_guest_unref(VmifsFsGuest *guest)
 		return;
 	g_assert(!guest->pool);
 	vmifs_guest_unref(guest->guest);
+	vmifs_fs_guest_unref(guest->origin);
 	g_mutex_clear(&guest->lock);
 	g_free(guest);
 }
@@ -71,12 +76,20 @@ vmifs_fs_guest_unref(VmifsFsGuest *guest)
 /* ---- queues ---- */
 
 static void
-run_locked(VmifsFsGuest *guest, VmifsRequest *request, gboolean monitor)
+run_locked(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
 {
-	request->deadline =
-		g_get_monotonic_time() + (monitor ? VMIFS_MONITOR_DEADLINE : VMIFS_QUEUE_DEADLINE);
+	gint64 deadline = VMIFS_QUEUE_DEADLINE;
+	GThreadPool *pool = guest->pool;
+	if (defer == VMIFS_DEFER_MONITOR) {
+		deadline = VMIFS_MONITOR_DEADLINE;
+		pool = guest->monitor;
+	} else if (defer == VMIFS_DEFER_PATIENCE) {
+		deadline = VMIFS_PATIENCE_DEADLINE;
+		pool = guest->patience;
+	}
+	request->deadline = g_get_monotonic_time() + deadline;
 	g_queue_push_tail_link(&guest->running, &request->link);
-	g_thread_pool_push(monitor ? guest->monitor : guest->pool, request, NULL);
+	g_thread_pool_push(pool, request, NULL);
 }
 
 void
@@ -88,7 +101,7 @@ vmifs_fs_guest_look(VmifsFsGuest *guest)
 	g_atomic_int_set(&guest->discovered, discovered);
 	GList *link;
 	while (discovered && !guest->closing && (link = g_queue_pop_head_link(&guest->parked)))
-		run_locked(guest, link->data, FALSE);
+		run_locked(guest, link->data, VMIFS_DEFER_DISCOVERY);
 }
 
 void
@@ -99,7 +112,7 @@ vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defe
 	    (defer == VMIFS_DEFER_DISCOVERY && !g_atomic_int_get(&guest->discovered)))
 		g_queue_push_tail_link(&guest->parked, &request->link);
 	else
-		run_locked(guest, request, defer == VMIFS_DEFER_MONITOR);
+		run_locked(guest, request, defer);
 	g_mutex_unlock(&guest->lock);
 	if (g_atomic_int_get(&guest->gone))
 		vmifs_fs_guest_abandon(guest); /* it may have been the last to look */
@@ -157,5 +170,6 @@ vmifs_fs_guest_stop(VmifsFsGuest *guest)
 		return;
 	g_thread_pool_free(g_steal_pointer(&guest->pool), FALSE, TRUE);
 	g_thread_pool_free(g_steal_pointer(&guest->monitor), FALSE, TRUE);
+	g_thread_pool_free(g_steal_pointer(&guest->patience), FALSE, TRUE);
 	vmifs_fs_guest_abandon(guest);
 }

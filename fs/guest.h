@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest: what one mount keeps of a guest: two bounded queues for whatever may take time, so that no
+ * guest: what one mount keeps of a guest: bounded queues for whatever may take time, so that no
  * guest can make another's files wait, nor its hypervisor the guest's own. It lives as long as a
  * node of the guest does.
  */
@@ -18,6 +18,10 @@ G_BEGIN_DECLS
 /* The same for what has to ask the hypervisor: that answers at once, or hangs. */
 #define VMIFS_MONITOR_THREADS 2
 #define VMIFS_MONITOR_DEADLINE (1700 * G_TIME_SPAN_MILLISECOND)
+/* And for what takes as long as there is memory to store: one at a time, until it is interrupted.
+ */
+#define VMIFS_PATIENCE_THREADS 1
+#define VMIFS_PATIENCE_DEADLINE (24 * G_TIME_SPAN_HOUR)
 
 typedef struct VmifsRequest VmifsRequest;
 typedef struct VmifsKeeper VmifsKeeper;
@@ -26,14 +30,18 @@ struct VmifsFsGuest {
 	gatomicrefcount refs;
 	VmifsGuest *guest;   /* (full) */
 	VmifsKeeper *keeper; /* (borrowed) */
+	/* (full) of a snapshot: the guest that it was taken of. NULL of others */
+	VmifsFsGuest *origin;
 	gboolean frozen;
 	struct timespec seen; /* when it was first looked up: times of what a running one shows */
 	guint64 serial;       /* tells guests of one name apart */
 	gint discovered;      /* atomic; what waits for it may be asked for */
 	gint gone;            /* atomic; whatever belongs to it is stale */
 	gboolean buried;      /* (keeper) the kernel was told of its end */
-	GThreadPool *pool;    /* of VmifsRequest */
+	guint n_turns;     /* (keeper) for which it has looked after a snapshot that was dropped */
+	GThreadPool *pool; /* of VmifsRequest */
 	GThreadPool *monitor;
+	GThreadPool *patience;
 
 	GMutex lock; /* guards what follows */
 	gboolean closing;
@@ -41,9 +49,10 @@ struct VmifsFsGuest {
 	GQueue running; /* of VmifsRequest: in a pool's queue or on its threads */
 };
 
-/* vmifs_guest, keeper: (borrowed). */
+/* vmifs_guest, origin, keeper: (borrowed). */
 VmifsFsGuest *
-vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsKeeper *keeper, guint64 serial);
+vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsFsGuest *origin, VmifsKeeper *keeper,
+		   guint64 serial);
 VmifsFsGuest *
 vmifs_fs_guest_ref(VmifsFsGuest *guest);
 void

@@ -13,6 +13,8 @@
 
 /* How much later than its deadline a request may be answered for. */
 #define TURN_US (100 * G_TIME_SPAN_MILLISECOND)
+/* How often the kernel is told again of names that it shall forget. */
+#define NAME_TURNS 10
 
 struct VmifsKeeper {
 	VmifsFs *fs;
@@ -61,11 +63,45 @@ bury(VmifsFs *fs, VmifsFsGuest *guest)
 	guest->buried = TRUE;
 }
 
+/* What was open of a snapshot when its folder went stays known to the kernel by its name, and so do
+ * all folders above it, until there is no memory for that: unless it forgets the name now. Of the
+ * snapshot itself it has, or will when somebody asks, unless its guest went first. (The folder of
+ * snapshots is locked as long as one is taken.) */
+static void
+take_names_away(VmifsFs *fs, VmifsFsGuest *snapshot)
+{
+	VmifsFsGuest *origin = snapshot->origin;
+	gboolean own_too = g_atomic_int_get(&origin->gone) && vmifs_fs_guest_is_idle(origin);
+	g_autoptr(GArray) ids = vmifs_inodes_select(fs->inodes, is_of_guest, snapshot);
+	for (guint i = 0; i < ids->len; i++) {
+		g_autoptr(VmifsNode) node =
+			vmifs_inodes_get(fs->inodes, g_array_index(ids, guint64, i));
+		if (node && (own_too || node->parent->guest == snapshot))
+			fuse_lowlevel_notify_inval_entry(fs->session, node->parent->id, node->name,
+							 strlen(node->name));
+	}
+}
+
+/* A snapshot that was dropped, or taken anew, stays what it is for those who have something of it
+ * open; then its room is wanted back. */
+static gboolean
+is_held(VmifsFs *fs, VmifsFsGuest *snapshot)
+{
+	vmifs_contents_forget(fs->contents, snapshot);
+	if (vmifs_fs_drop_unused(fs, snapshot))
+		return FALSE;
+	if (fs->session && snapshot->n_turns++ % NAME_TURNS == 0)
+		take_names_away(fs, snapshot);
+	return TRUE;
+}
+
 /* TRUE when there will be something to do soon. */
 static gboolean
 attend(VmifsFs *fs, VmifsFsGuest *guest)
 {
 	gboolean busy = vmifs_fs_guest_expire(guest, g_get_monotonic_time());
+	if (guest->origin && !vmifs_fs_is_listed(fs, guest))
+		return is_held(fs, guest);
 	if (!g_atomic_int_get(&guest->gone))
 		return busy;
 	if (!guest->buried)

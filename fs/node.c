@@ -27,6 +27,14 @@ vmifs_node_needs_monitor(VmifsNodeCall *call)
 }
 
 gboolean
+vmifs_node_needs_patience(VmifsNodeCall *call)
+{
+	if (!call->may_block)
+		call->defer = VMIFS_DEFER_PATIENCE;
+	return call->may_block;
+}
+
+gboolean
 vmifs_node_may_try(VmifsNode *node, VmifsNodeCall *call)
 {
 	if (call->may_block || !node->guest->frozen || !g_atomic_int_get(&node->guest->discovered))
@@ -237,10 +245,12 @@ vmifs_node_check_writable(VmifsFs *fs, const VmifsNode *node, GError **error)
 	const char *why = NULL;
 	if (!node->ops->write)
 		why = "nothing there can be changed";
-	else if (node->guest->frozen)
-		why = "memory images and what is derived from them are never written";
 	else if (fs->options->engine.passive)
 		why = "the mount is passive";
+	else if (node->flags & VMIFS_NODE_OURS)
+		return TRUE;
+	else if (node->guest->frozen)
+		why = "memory images and what is derived from them are never written";
 	else if (!fs->options->engine.guest_rw)
 		why = "the mount has no guest_rw: mount with -o guest_rw to change a guest";
 	if (!why)
@@ -294,7 +304,9 @@ vmifs_fixed_lookup(VmifsNode *dir, const VmifsFixed *table, gsize n, const char 
 		VmifsPresent present = table[i].present ? table[i].present(dir) : VMIFS_PRESENT_YES;
 		if (present == VMIFS_PRESENT_UNKNOWN)
 			call->defer = VMIFS_DEFER_DISCOVERY;
-		if (present != VMIFS_PRESENT_YES)
+		if (present == VMIFS_PRESENT_NO)
+			continue; /* there may be another of that name */
+		if (present == VMIFS_PRESENT_UNKNOWN)
 			return NULL;
 		return table[i].of_boot ? vmifs_node_new_of_boot(table[i].ops, dir, name)
 					: vmifs_node_new(table[i].ops, dir, name, 0);

@@ -30,6 +30,7 @@ typedef enum {
 	VMIFS_DEFER_NO,
 	VMIFS_DEFER_WORK,      /* call again on the guest's queue */
 	VMIFS_DEFER_MONITOR,   /* on its queue for what asks the hypervisor */
+	VMIFS_DEFER_PATIENCE,  /* on its queue for what may take minutes */
 	VMIFS_DEFER_DISCOVERY, /* on the first, once discovery has ended */
 } VmifsDefer;
 
@@ -49,6 +50,9 @@ vmifs_node_needs_work(VmifsNodeCall *call);
 /* The same for what may have to ask the guest's hypervisor. */
 gboolean
 vmifs_node_needs_monitor(VmifsNodeCall *call);
+/* The same for what may take minutes, until it is interrupted. */
+gboolean
+vmifs_node_needs_patience(VmifsNodeCall *call);
 /* The same for what commonly takes less than the way through the queue would: on the thread that
  * took the request it may decode for a moment, if the guest is frozen and known. */
 gboolean
@@ -106,6 +110,8 @@ typedef enum {
 	VMIFS_NODE_QUICK = 1 << 5,
 	/* Too many children to give the kernel an inode for each when they are only listed. */
 	VMIFS_NODE_CROWDED = 1 << 4,
+	/* What is written to it changes no guest, only what we keep: that needs no guest_rw. */
+	VMIFS_NODE_OURS = 1 << 6,
 } VmifsNodeFlags;
 
 typedef struct {
@@ -126,6 +132,9 @@ struct VmifsNodeOps {
 	/* The node of a list's entry where that costs nothing; NULL = look it up. (full) Optional.
 	 */
 	VmifsNode *(*child)(VmifsNode *self, const VmifsNodeList *list, guint index);
+	/* mkdir(2) and rmdir(2) in it; both or none. make: (full) */
+	VmifsNode *(*make)(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error);
+	gboolean (*drop)(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error);
 
 	/* Texts and links: the whole content. */
 	gboolean (*render)(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error);

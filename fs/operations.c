@@ -26,13 +26,12 @@ is_cheap(const VmifsNode *node)
 	return node->flags & VMIFS_NODE_QUICK && vmifs_content_is_constant(node);
 }
 
-gboolean
-vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+/* Tells the kernel of a node. found: (taken). *ret_taken: it has heard of it. */
+static gboolean
+reply_entry(VmifsRequest *request, VmifsNode *found, gboolean *ret_taken, VmifsNodeCall *call,
+	    GError **error)
 {
 	VmifsFs *fs = request->fs;
-	VmifsNode *found = request->node->ops->lookup(request->node, request->name, call, error);
-	if (!found)
-		return FALSE;
 	g_autoptr(VmifsNode) node = vmifs_inodes_enter(fs->inodes, found);
 	struct fuse_entry_param entry = {
 		.ino = node->id,
@@ -41,9 +40,55 @@ vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	gboolean filled = vmifs_node_check(node, error) &&
 			  vmifs_attr_fill(fs, node, is_cheap(node), &entry.attr,
 					  &entry.attr_timeout, call, error);
-	if (!filled || !vmifs_request_claim(request) || fuse_reply_entry(request->req, &entry) != 0)
+	*ret_taken = filled && vmifs_request_claim(request) &&
+		     fuse_reply_entry(request->req, &entry) == 0;
+	if (!*ret_taken)
 		vmifs_inodes_forget(fs->inodes, node->id, 1);
 	return filled;
+}
+
+gboolean
+vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	gboolean taken;
+	VmifsNode *found = request->node->ops->lookup(request->node, request->name, call, error);
+	return found && reply_entry(request, found, &taken, call, error);
+}
+
+static gboolean
+may_make(const VmifsNode *dir, GError **error)
+{
+	if (!dir->ops->make)
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_DENIED,
+				    "a change was refused: the tree is what the guest is");
+	return dir->ops->make != NULL;
+}
+
+/* Who was interrupted, or killed, shall not find it there. */
+gboolean
+vmifs_run_mkdir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *dir = request->node;
+	gboolean taken;
+	VmifsNode *made =
+		may_make(dir, error) ? dir->ops->make(dir, request->name, call, error) : NULL;
+	if (!made)
+		return FALSE;
+	gboolean filled = reply_entry(request, made, &taken, call, error);
+	if (!taken)
+		dir->ops->drop(dir, request->name, call, NULL);
+	return filled;
+}
+
+gboolean
+vmifs_run_rmdir(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsNode *dir = request->node;
+	if (!may_make(dir, error) || !dir->ops->drop(dir, request->name, call, error))
+		return FALSE;
+	if (vmifs_request_claim(request))
+		fuse_reply_err(request->req, 0);
+	return TRUE;
 }
 
 gboolean
@@ -91,7 +136,8 @@ open_backing(VmifsFs *fs, VmifsHandle *handle, gint32 *ret_id)
 	const char *why;
 	int fd = node->ops->backing(node, &why);
 	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	gboolean there = vmifs_fs_is_listed(fs, vmifs_node_guest(node));
+	/* What is frozen never lets go of them. */
+	gboolean there = vmifs_node_is_frozen(node) || vmifs_fs_is_listed(fs, node->guest);
 	if (there) {
 		handle->backed = TRUE;
 		*ret_id = vmifs_passthrough_open(fs->passthrough, node, copy);

@@ -10,6 +10,10 @@ G_BEGIN_DECLS
 gboolean
 vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 gboolean
+vmifs_run_mkdir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
+vmifs_run_rmdir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
+gboolean
 vmifs_run_getattr(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 gboolean
 vmifs_run_readlink(VmifsRequest *request, VmifsNodeCall *call, GError **error);

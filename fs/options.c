@@ -59,7 +59,7 @@ static const Word words[] = {
 	{ "monitor", WORD_CHOICE, AT(engine.monitor), 0, 0, 0, "brief|hold|never",
 	  "how a monitor that no libvirt owns is used [brief]" },
 	{ "snapdir", WORD_STRING, AT(snapdir), 0, 0, 0, "DIRECTORY",
-	  "where snapshots of running guests are stored" },
+	  "where snapshots of running guests are stored [$TMPDIR or /var/tmp]" },
 	{ "format", WORD_STRING, AT(format), 0, 0, 0, "elf|lime|raw|text",
 	  "what the image is, believed over its content" },
 	{ "base", WORD_ADDRESS, AT(engine.base), AT(engine.has_base), 0, 0, "ADDRESS",

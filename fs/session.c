@@ -90,6 +90,22 @@ op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 }
 
 static void
+op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	if (strlen(name) > NAME_MAX)
+		fuse_reply_err(req, ENAMETOOLONG);
+	else
+		start(req, get_node(req, parent),
+		      (VmifsRequest){ .run = vmifs_run_mkdir, .name = name });
+}
+
+static void
+op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	start(req, get_node(req, parent), (VmifsRequest){ .run = vmifs_run_rmdir, .name = name });
+}
+
+static void
 op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
 {
 	VmifsFs *fs = fuse_req_userdata(req);
@@ -250,13 +266,7 @@ op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t
 }
 
 static void
-op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-	refuse(req, parent);
-}
-
-static void
-op_remove(fuse_req_t req, fuse_ino_t parent, const char *name)
+op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	refuse(req, parent);
 }
@@ -307,8 +317,8 @@ static const struct fuse_lowlevel_ops session_ops = {
 	.setattr = op_setattr,
 	.mknod = op_mknod,
 	.mkdir = op_mkdir,
-	.unlink = op_remove,
-	.rmdir = op_remove,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
 	.symlink = op_symlink,
 	.rename = op_rename,
 	.link = op_link,

@@ -15,10 +15,30 @@ with_image(VmifsNode *dir)
 	return dir->guest->frozen ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
 }
 
+static VmifsPresent
+with_life(VmifsNode *dir)
+{
+	return dir->guest->frozen ? VMIFS_PRESENT_NO : VMIFS_PRESENT_YES;
+}
+
+static VmifsPresent
+of_snapshot(VmifsNode *dir)
+{
+	return dir->guest->origin ? VMIFS_PRESENT_YES : VMIFS_PRESENT_NO;
+}
+
+static VmifsPresent
+of_others(VmifsNode *dir)
+{
+	return dir->guest->origin ? VMIFS_PRESENT_NO : VMIFS_PRESENT_YES;
+}
+
 static const VmifsFixed table[] = {
 	{ "info", &vmifs_node_info },
 	{ "log", &vmifs_node_log },
-	{ "state", &vmifs_node_state },
+	{ "state", &vmifs_node_state, of_others },
+	{ "state", &vmifs_node_snapshot_state, of_snapshot },
+	{ "snapshots", &vmifs_node_snapshots, with_life },
 	{ "memmap", &vmifs_node_memmap },
 	{ "pmem", &vmifs_node_pmem },
 	{ "ram", &vmifs_node_ram },

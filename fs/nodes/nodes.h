@@ -13,6 +13,8 @@ extern const VmifsNodeOps vmifs_node_guest_dir; /* <guest> */
 extern const VmifsNodeOps vmifs_node_info;
 extern const VmifsNodeOps vmifs_node_log;
 extern const VmifsNodeOps vmifs_node_state;
+extern const VmifsNodeOps vmifs_node_snapshot_state; /* of a snapshot */
+extern const VmifsNodeOps vmifs_node_snapshots;      /* snapshots */
 extern const VmifsNodeOps vmifs_node_memmap;
 extern const VmifsNodeOps vmifs_node_pmem;
 extern const VmifsNodeOps vmifs_node_ram; /* ram */

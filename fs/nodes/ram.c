@@ -56,14 +56,29 @@ block_now(VmifsNode *self, const RamFile *file, Block *ret, GError **error)
 	return FALSE;
 }
 
+/* Bytes that are no holes, as far as looking at it moves nothing. */
+static guint64
+block_data(const Block *block)
+{
+	guint64 sum = 0, from, to = 0;
+	while (vmifs_physmem_seek_block(block->mem, block->index, to, TRUE, &from)) {
+		vmifs_physmem_seek_block(block->mem, block->index, from, FALSE, &to);
+		sum += to - from;
+	}
+	return sum;
+}
+
 /* Bytes that the file behind it has allocated; all of it where that is not known. */
 static guint64
-block_allocated(const VmifsBlock *block)
+block_allocated(const VmifsNode *self, const Block *block)
 {
+	const VmifsBlock *it = block_at(block);
 	struct stat st;
-	if (!block->sparse || block->fd < 0 || fstat(block->fd, &st) < 0)
-		return block->len;
-	return MIN((guint64) st.st_blocks * 512, block->len);
+	if (it->sparse && it->fd < 0 && self->guest->origin)
+		return block_data(block);
+	if (!it->sparse || it->fd < 0 || fstat(it->fd, &st) < 0)
+		return it->len;
+	return MIN((guint64) st.st_blocks * 512, it->len);
 }
 
 static gboolean
@@ -73,7 +88,7 @@ size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 	if (!block_now(self, NULL, &block, error))
 		return FALSE;
 	ret->size = block_at(&block)->len;
-	ret->allocated = block_allocated(block_at(&block));
+	ret->allocated = block_allocated(self, &block);
 	return TRUE;
 }
 

@@ -29,7 +29,7 @@ lookup(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 			    name);
 		return NULL;
 	}
-	VmifsFsGuest *kept = vmifs_fs_guest(call->fs, guest);
+	VmifsFsGuest *kept = vmifs_fs_guest(call->fs, guest, NULL);
 	VmifsNode *node = vmifs_node_new(&vmifs_node_guest_dir, self, name, kept->serial);
 	node->guest = kept; /* (taken) given back by its clear() */
 	return node;

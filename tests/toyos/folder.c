@@ -5,8 +5,11 @@
  *
  *   NAME.ram     its memory, written to at any time. The guest runs while the file is there
  *   NAME.state   (nullable) "paused", "running"; "hung": its hypervisor does not answer; "deaf":
- * nor does the backend, whatever time it is given NAME.regs    (nullable) "vcpu0 rip 0x1", ...: it
- * has registers NAME.event   a word that is told once, and the file removed: "content"
+ *                nor does the backend, whatever time it is given
+ *   NAME.regs    (nullable) "vcpu0 rip 0x1", ...: it has registers
+ *   NAME.event   a word that is told once, and the file removed: "content"
+ *   NAME.hold    while it is there, no snapshot comes to its end
+ *   NAME.broken  when it is there, a snapshot fails when most of it is told
  */
 #include <spi/finder.h>
 
@@ -231,6 +234,50 @@ live_set_reg(gpointer self, guint vcpu, const char *name, guint64 value, const V
 	return g_file_set_contents(path, text->str, -1, error);
 }
 
+static gboolean
+has_file(const Target *target, const char *what)
+{
+	g_autofree char *path = path_of(target, what);
+	return access(path, F_OK) == 0;
+}
+
+static gboolean
+tell_memory(Live *live, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
+{
+	guint8 page[VMIFS_PICTURE_PAGE];
+	for (gsize at = 0; at < live->len; at += sizeof page) {
+		gssize got = pread(live->fd, page, sizeof page, (off_t) at);
+		if (!vmifs_call_check(call, error) || got <= 0 ||
+		    !vmifs_picture_write(out, 0, at, page, (gsize) got, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+live_snapshot(gpointer self, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
+{
+	Live *live = self;
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	VmifsPictureTaken taken = { .how = "by reading its file", .moment = g_get_real_time() };
+	if (!live_regs(self, 0, regs, call, error) || !tell_memory(live, out, call, error))
+		return FALSE;
+	while (has_file(live->target, "hold")) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		g_usleep(1000);
+	}
+	if (has_file(live->target, "broken")) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO,
+			    "the hypervisor has changed its mind");
+		return FALSE;
+	}
+	vmifs_picture_set_taken(out, &taken);
+	gsize n;
+	vmifs_regs_all(regs, &n);
+	return !n || vmifs_picture_add_regs(out, 0, regs, error);
+}
+
 static const VmifsBackend folder_backend = {
 	.name = "folder",
 	.probe = live_probe,
@@ -244,6 +291,7 @@ static const VmifsBackend folder_backend = {
 	.state = live_state,
 	.set_state = live_set_state,
 	.set_reg = live_set_reg,
+	.snapshot = live_snapshot,
 };
 
 /* ---- the finder ---- */

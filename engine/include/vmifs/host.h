@@ -25,7 +25,7 @@ typedef struct {
 	gboolean passive;     /* refuse what touches a running guest; guest_rw is void then */
 	gboolean holes_error; /* holes of sized memory are EIO instead of zeros */
 	VmifsMonitorUse monitor;
-	const char *snapdir; /* where snapshots are stored; NULL = where the backend likes */
+	const char *snapdir; /* where snapshots are stored; NULL = $TMPDIR, or /var/tmp */
 	guint32 cache_ms;    /* how old translations and lists of a live guest may be */
 	const char *format;  /* believed over content; NULL = by content */
 	const char *arch;    /* NULL = any */
