@@ -61,9 +61,11 @@ qemu_guard_disarm(int guard, GError **error)
 }
 
 void
-qemu_guard_leave(int guard)
+qemu_guard_leave(QemuMonitor *monitor, int guard)
 {
 	close(guard);
+	if (monitor->ops->give_way)
+		monitor->ops->give_way(monitor);
 }
 
 /* ---- a stop ---- */
@@ -99,7 +101,7 @@ qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error)
 	if (guard < 0 || command(monitor, "stop", call, error))
 		return stop;
 	/* It may have been heard. */
-	qemu_guard_leave(guard);
+	qemu_guard_leave(monitor, guard);
 	g_free(stop);
 	return NULL;
 }
@@ -116,7 +118,7 @@ qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **er
 		if (good)
 			good = qemu_guard_disarm(stop->guard, error);
 		else
-			qemu_guard_leave(stop->guard);
+			qemu_guard_leave(stop->monitor, stop->guard);
 	}
 	g_free(stop);
 	if (good && ret_us)

@@ -32,7 +32,7 @@ gboolean
 qemu_guard_disarm(int guard, GError **error);
 /* It acts now. guard: (taken) */
 void
-qemu_guard_leave(int guard);
+qemu_guard_leave(QemuMonitor *monitor, int guard);
 
 typedef struct QemuStop QemuStop;
 

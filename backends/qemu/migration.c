@@ -184,7 +184,7 @@ static void
 finish(QemuMigration *migration)
 {
 	if (migration->is_set && !set_switches(migration->monitor, migration->before, NULL, NULL))
-		qemu_guard_leave(migration->guard);
+		qemu_guard_leave(migration->monitor, migration->guard);
 	else
 		qemu_guard_disarm(migration->guard, NULL);
 	migration_free(migration);
@@ -193,7 +193,7 @@ finish(QemuMigration *migration)
 void
 qemu_migration_leave(QemuMigration *migration)
 {
-	qemu_guard_leave(migration->guard);
+	qemu_guard_leave(migration->monitor, migration->guard);
 	migration_free(migration);
 }
 

@@ -45,6 +45,8 @@ typedef struct {
 	gboolean peeks; /* it tells memory, too */
 	/* Optional: see qemu_guard_start(). */
 	int (*guard)(QemuMonitor *self, const struct QemuDuty *duty, GError **error);
+	/* Optional: a guardian has to get in; it is not kept out from now on. */
+	void (*give_way)(QemuMonitor *self);
 	void (*free)(QemuMonitor *self);
 } QemuMonitorOps;
 

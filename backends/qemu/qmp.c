@@ -41,7 +41,7 @@ typedef struct {
 	char *address;
 	int pin;     /* the socket's inode; -1: none */
 	pid_t owner; /* who must listen there; 0 = anybody */
-	gboolean hold;
+	gint hold;   /* atomic */
 	QemuAddress name;
 	GMutex lock;
 	GCond left;
@@ -216,7 +216,8 @@ enter(Errand *errand, GError **error)
 	qemu_socket_disconnect(&self->socket);
 	for (gint64 rest = 10 * MS;; rest = MIN(2 * rest, MAX_PAUSE)) {
 		g_autoptr(GError) problem = NULL;
-		gint64 limit = self->hold ? G_MAXINT64 : g_get_monotonic_time() + TRY;
+		gint64 limit =
+			g_atomic_int_get(&self->hold) ? G_MAXINT64 : g_get_monotonic_time() + TRY;
 		if (!vmifs_call_check(errand->call, error))
 			return FALSE;
 		if (qemu_socket_connect(&self->socket, &self->name, until(errand, limit),
@@ -262,7 +263,7 @@ ask_some(Errand *errand, GError **error)
 	errand->first_id = errand->self->last_id + 1;
 	for (;;) {
 		gint64 now = g_get_monotonic_time();
-		gboolean more = errand->self->hold || now - start < STAY;
+		gboolean more = g_atomic_int_get(&errand->self->hold) || now - start < STAY;
 		while (more && may_send(errand, window)) {
 			if (!send_command(errand, &errand->asks[errand->sent],
 					  ++errand->self->last_id, error))
@@ -291,7 +292,7 @@ run_errand(Errand *errand, GError **error)
 
 	while (errand->answered < errand->n) {
 		gboolean good = enter(errand, error) && ask_some(errand, error);
-		if (!good || !self->hold)
+		if (!good || !g_atomic_int_get(&self->hold))
 			qemu_socket_disconnect(&self->socket);
 		if (!good)
 			return FALSE;
@@ -435,10 +436,24 @@ qmp_guard(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
 	return qemu_guard_start(&way, duty, error);
 }
 
+/* Who is inside leaves in the end. */
+static void
+qmp_give_way(QemuMonitor *monitor)
+{
+	Qmp *self = (Qmp *) monitor;
+
+	g_mutex_lock(&self->lock);
+	g_atomic_int_set(&self->hold, 0);
+	if (!self->inside)
+		qemu_socket_disconnect(&self->socket);
+	g_mutex_unlock(&self->lock);
+}
+
 static const QemuMonitorOps qmp_ops = {
 	.name = "qmp",
 	.ask = qmp_ask,
 	.guard = qmp_guard,
+	.give_way = qmp_give_way,
 	.free = qmp_free,
 };
 

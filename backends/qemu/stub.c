@@ -163,7 +163,7 @@ detach(Stub *stub, GError **error)
 		return good;
 	if (good)
 		return qemu_guard_disarm(stub->guard, error);
-	qemu_guard_leave(stub->guard);
+	qemu_guard_leave(stub->monitor, stub->guard);
 	return FALSE;
 }
 

@@ -144,6 +144,20 @@ START_TEST(what_vmifs_could_not_do_the_guardian_does)
 }
 END_TEST
 
+/* A monitor that is held would keep the guardian out. */
+START_TEST(the_guardian_is_let_in)
+{
+	const FakeQemu how = { .session = RUNS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
+					       "qmp cont\n\t{}\n" };
+	Guest guest;
+	setup(&guest, &how, TRUE);
+	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
+	ck_assert(!qemu_stop_end(stop, NULL, NULL, NULL));
+	hears(&guest, "query-status stop cont cont ");
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(what_is_refused_is_said_again)
 {
 	const FakeQemu how = { .session = RUNS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
@@ -185,7 +199,7 @@ START_TEST(a_guardian_can_run_a_program)
 	ck_assert_int_ge(guard, 0);
 	ck_assert_int_eq(write(guard, &(char){ QEMU_GUARD_ARM }, 1), 1);
 	ck_assert(!g_file_test(notes, G_FILE_TEST_EXISTS));
-	qemu_guard_leave(guard);
+	close(guard);
 	for (int i = 0; i < 300 && g_strcmp0(told, wanted) != 0; i++) {
 		g_usleep(20 * 1000);
 		g_clear_pointer(&told, g_free);
@@ -221,7 +235,7 @@ START_TEST(what_is_left_of_a_stream_is_read_before_anything_is_said)
 	Guest guest;
 	int end;
 	setup(&guest, &how, FALSE);
-	qemu_guard_leave(leave_stream(&guest, &end));
+	close(leave_stream(&guest, &end));
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(write(end, much, 1 << 20), 1 << 20);
 	has_heard(&guest, "");
@@ -237,7 +251,7 @@ START_TEST(a_stream_that_is_silent_is_asked_after)
 	Guest guest;
 	int end;
 	setup(&guest, &how, FALSE);
-	qemu_guard_leave(leave_stream(&guest, &end));
+	close(leave_stream(&guest, &end));
 	g_usleep(5 * G_USEC_PER_SEC);
 	hears(&guest, "closefd ");
 	has_heard(&guest, "closefd ");
@@ -284,6 +298,7 @@ control_suite(void)
 	tcase_add_loop_test(tcase, it_runs_again_when_vmifs_is_killed, 0, 2);
 	tcase_add_test(tcase, signals_to_all_do_not_end_the_guardian);
 	tcase_add_test(tcase, what_vmifs_could_not_do_the_guardian_does);
+	tcase_add_test(tcase, the_guardian_is_let_in);
 	tcase_add_test(tcase, what_is_refused_is_said_again);
 	tcase_add_test(tcase, a_guardian_can_run_a_program);
 	tcase_add_test(tcase, what_is_left_of_a_stream_is_read_before_anything_is_said);
