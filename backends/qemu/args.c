@@ -12,7 +12,7 @@
 /* Of things with an id: each is looked up among all. No machine has as many. */
 #define MAX_IDS 4096
 /* Sockets to try: each may take its time to say nothing. */
-#define MAX_MONITORS 16
+#define MAX_MONITORS 8
 #define MAX_UNUSABLE 1024 /* bytes of what is said of others */
 #define MAX_CPUS 8192
 

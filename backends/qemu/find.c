@@ -292,7 +292,8 @@ finder_close(gpointer instance)
 	qemu_keepers_free(self->keepers);
 	g_array_unref(self->guests);
 	qemu_watch_free(self->watch);
-	close(self->wake);
+	if (self->wake >= 0)
+		close(self->wake);
 	g_mutex_clear(&self->lock);
 	g_cond_clear(&self->looked);
 	g_free(self->failure);
@@ -460,7 +461,10 @@ finder_open(const char *spec, const VmifsOptions *options, const VmifsFinderSink
 	g_array_set_clear_func(self->guests, guest_clear);
 	g_mutex_init(&self->lock);
 	g_cond_init(&self->looked);
-	if (!add(self, spec, error)) {
+	if (self->wake < 0)
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "eventfd: %s",
+			    g_strerror(errno));
+	if (self->wake < 0 || !add(self, spec, error)) {
 		finder_close(self);
 		return NULL;
 	}

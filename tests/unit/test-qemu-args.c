@@ -328,8 +328,8 @@ START_TEST(of_arguments_without_end_some_are_taken)
 	}
 	g_string_append_printf(bytes, "-machine%c%s,memory-backend=late%c", 0, keys->str, 0);
 	g_autoptr(QemuArgs) args = qemu_args_parse(bytes->str, bytes->len);
-	ck_assert_uint_eq(args->monitors->len, 16);
-	ck_assert_str_eq(monitor(args, 15), "/run/15");
+	ck_assert_uint_eq(args->monitors->len, 8);
+	ck_assert_str_eq(monitor(args, 7), "/run/7");
 	ck_assert_uint_lt(args->unusable->len, 2048);
 	ck_assert_str_eq(args->machine, "q35");
 	ck_assert_ptr_null(args->memdev);
