@@ -165,12 +165,23 @@ reach(Finder *self, QemuTarget *target)
 
 /* ---- looking for them ---- */
 
+static gboolean
+is_closing(Finder *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->is_over;
+}
+
 static QemuWatchVerdict
 take(gpointer user, QemuTarget *target)
 {
 	Finder *self = user;
 	const QemuArgs *args = target->args;
 
+	/* Each of many may take its time to say nothing, and somebody waits for us. */
+	if (is_closing(self))
+		return QEMU_WATCH_LATER;
 	/* What only tells of itself (-machine none) runs no guest. */
 	if (g_strcmp0(args->machine, "none") == 0)
 		return QEMU_WATCH_OTHER;
