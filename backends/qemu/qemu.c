@@ -36,7 +36,8 @@ typedef struct {
 	QemuRam *ram;
 	QemuRegisters *registers; /* (nullable) there is no monitor */
 	QemuFollow *follow;
-	gint cancelled; /* atomic; what the follower asks for is of no use any more */
+	gint cancelled;       /* atomic; what the follower asks for is of no use any more */
+	const gint *given_up; /* that, or until it is open what says so of opening it */
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine;
 	GMutex lock;
@@ -81,7 +82,7 @@ static GArray *
 ask_monitor(Qemu *self, gint64 patience, GError **error)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
-			   .cancelled = &self->cancelled };
+			   .cancelled = self->given_up };
 
 	return may_answer(self, error) ? qemu_mtree_ask(self->target->monitor, &call, error) : NULL;
 }
@@ -99,7 +100,7 @@ static GArray *
 guess_pieces(Qemu *self, const GError *silent, char **ret_how, GError **error)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + GUESS_PATIENCE,
-			   .cancelled = &self->cancelled };
+			   .cancelled = self->given_up };
 	g_autoptr(GArray) maps = read_maps(self, error);
 	g_autofree char *how = NULL;
 	GArray *pieces;
@@ -147,7 +148,7 @@ static gboolean
 learn_about(Qemu *self, gint64 patience)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
-			   .cancelled = &self->cancelled };
+			   .cancelled = self->given_up };
 	g_auto(QemuAbout) about = { 0 };
 
 	if (!qemu_about_ask(self->target->monitor, &about, &call, NULL))
@@ -304,6 +305,7 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 		self->registers = qemu_registers_new(self->target->monitor, count_vcpus(self));
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
+	self->given_up = &self->cancelled;
 	return qemu_follow_start(qemu_process_pidfd(self->process), &follower, &self->follow,
 				 error);
 }
@@ -316,6 +318,7 @@ qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	self->target = src->target;
 	self->changed = src->changed;
 	self->engine = src->engine;
+	self->given_up = call ? call->cancelled : NULL;
 	g_mutex_init(&self->lock);
 	if (start(self, src, error))
 		return self;
