@@ -21,7 +21,7 @@
 #define MAX_ARGUMENTS (1 << 20)
 /* Of a program: what it says is in front of what only debuggers want. */
 #define MAX_PROGRAM ((gsize) 128 << 20)
-#define PIECE ((gsize) 256 << 10)
+#define PIECE ((gsize) 32 << 10)
 
 /* ---- /proc/PID ---- */
 
@@ -66,7 +66,7 @@ program_is_qemu(int proc)
 	static const char words[] = "QEMU emulator version ";
 	const gsize keep = sizeof words - 2; /* of one piece for the next */
 	int fd = openat(proc, "exe", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	g_autofree char *piece = g_malloc(keep + PIECE);
+	char piece[sizeof words + PIECE];
 	gsize kept = 0, total = 0;
 	gboolean is = FALSE;
 	gssize n;
