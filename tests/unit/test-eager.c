@@ -47,7 +47,7 @@ note(VmifsEager *eager, guint32 opcode)
 
 START_TEST(looks_for_a_moment_and_no_longer)
 {
-	VmifsEager eager = { 0 };
+	VmifsEager eager = { .next_check = G_MAXUINT64 };
 	open_pipe();
 	gint64 took = shortest_look(&eager);
 	ck_assert_int_ge(took, 30);
@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(returns_at_once_when_there_is_a_request)
 {
-	VmifsEager eager = { 0 };
+	VmifsEager eager = { .next_check = G_MAXUINT64 };
 	open_pipe();
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	ck_assert_int_lt(shortest_look(&eager), 30);
@@ -66,7 +66,7 @@ END_TEST
 
 START_TEST(one_looks_at_a_time)
 {
-	VmifsEager eager = { .looking = 1 };
+	VmifsEager eager = { .looking = 1, .next_check = G_MAXUINT64 };
 	open_pipe();
 	gint64 shortest = G_MAXINT64;
 	for (guint i = 0; i < 100; i++) {
@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(sleeps_after_a_read_and_looks_after_anything_else)
 {
-	VmifsEager eager = { 0 };
+	VmifsEager eager = { .next_check = G_MAXUINT64 };
 	open_pipe();
 	note(&eager, FUSE_READ);
 	ck_assert_int_lt(shortest_look(&eager), 30);
@@ -105,7 +105,7 @@ burn(gpointer data)
 
 START_TEST(notices_that_others_want_the_processor)
 {
-	VmifsEager eager = { 0 };
+	VmifsEager eager = { .next_check = G_MAXUINT64 };
 	cpu_set_t before, one;
 	gint ended = 0;
 	open_pipe();
@@ -126,9 +126,29 @@ START_TEST(notices_that_others_want_the_processor)
 }
 END_TEST
 
+START_TEST(notices_that_more_want_to_run_than_can)
+{
+	VmifsEager eager = { 0 };
+	guint n = g_get_num_processors() + 1;
+	g_autofree GThread **threads = g_new(GThread *, n);
+	gint ended = 0;
+	open_pipe();
+	for (guint i = 0; i < n; i++)
+		threads[i] = g_thread_new("burn", burn, &ended);
+	for (guint i = 0; i < 10000 && !eager.crowded_until; i++) {
+		eager.next_check = 0;
+		look(&eager);
+	}
+	g_atomic_int_set(&ended, 1);
+	for (guint i = 0; i < n; i++)
+		g_thread_join(threads[i]);
+	ck_assert_uint_ne(eager.crowded_until, 0);
+}
+END_TEST
+
 START_TEST(looks_at_nothing_while_others_want_the_processors)
 {
-	VmifsEager eager = { .crowded_until = G_MAXUINT64 };
+	VmifsEager eager = { .crowded_until = G_MAXUINT64, .next_check = G_MAXUINT64 };
 	open_pipe();
 	gint64 shortest = G_MAXINT64;
 	for (guint i = 0; i < 100; i++) {
@@ -151,6 +171,7 @@ make_suite(void)
 	tcase_add_test(tests, one_looks_at_a_time);
 	tcase_add_test(tests, sleeps_after_a_read_and_looks_after_anything_else);
 	tcase_add_test(tests, notices_that_others_want_the_processor);
+	tcase_add_test(tests, notices_that_more_want_to_run_than_can);
 	tcase_add_test(tests, looks_at_nothing_while_others_want_the_processors);
 	suite_add_tcase(suite, tests);
 	return suite;
