@@ -5,7 +5,7 @@
  *
  *   pid:PID       that one; a monitor that its arguments tell of
  *   qmp:SOCKET    whoever listens there; that monitor
- *   URI           those that libvirt has; its passthrough
+ *   URI           those that libvirt has; its passthrough; of another host, all goes by that
  *   auto          all of them; libvirt's through libvirt, others as with pid:
  *
  * One thread for each word: it sleeps until a process ends, libvirt tells of a change, or, where
@@ -49,9 +49,10 @@ typedef struct {
 typedef struct {
 	VmifsFinderSink sink;
 	VmifsMonitorUse use;
-	gboolean is_libvirts; /* only what that daemon has */
-	int wake;             /* eventfd */
-	gint64 patience;      /* until when open() may wait */
+	gboolean is_libvirts;  /* only what that daemon has */
+	gboolean is_elsewhere; /* on another host */
+	int wake;              /* eventfd */
+	gint64 patience;       /* until when open() may wait */
 	GThread *thread;
 	/* Of the thread alone, but before it begins. */
 	GArray *guests;   /* of Guest */
@@ -73,7 +74,8 @@ guest_clear(gpointer data)
 
 	g_free(guest->key);
 	g_free(guest->uuid);
-	close(guest->pidfd);
+	if (guest->pidfd >= 0)
+		close(guest->pidfd);
 }
 
 /* Where we may not read the process, whoever keeps it may. */
@@ -92,7 +94,7 @@ tell(Finder *self, QemuTarget *target, GError **error)
 	g_autofree char *key = qemu_target_key(target);
 	Guest guest = {
 		.pid = target->pid,
-		.pidfd = fcntl(target->pidfd, F_DUPFD_CLOEXEC, 0),
+		.pidfd = target->pid ? fcntl(target->pidfd, F_DUPFD_CLOEXEC, 0) : -1,
 	};
 	VmifsFound found = {
 		.key = key,
@@ -104,7 +106,7 @@ tell(Finder *self, QemuTarget *target, GError **error)
 		.free_target = (GDestroyNotify) qemu_target_free,
 	};
 
-	if (guest.pidfd < 0) {
+	if (target->pid && guest.pidfd < 0) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s", target->source,
 			    g_strerror(errno));
 		return FALSE;
@@ -228,6 +230,36 @@ look(Finder *self, gboolean all)
 	qemu_watch_look(self->watch, all, take, self);
 }
 
+static gboolean
+steal_target(GPtrArray *targets, const char *key, QemuTarget **ret)
+{
+	for (guint i = 0; i < targets->len; i++) {
+		g_autofree char *own = qemu_target_key(g_ptr_array_index(targets, i));
+		if (!g_str_equal(own, key))
+			continue;
+		*ret = g_ptr_array_steal_index_fast(targets, i);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+/* Of another host: what its daemon has told. */
+static void
+look_elsewhere(Finder *self)
+{
+	g_autoptr(GPtrArray) targets = qemu_keepers_targets(self->keepers);
+
+	for (guint i = self->guests->len; i-- > 0;) {
+		QemuTarget *known;
+		if (steal_target(targets, g_array_index(self->guests, Guest, i).key, &known))
+			qemu_target_free(known);
+		else
+			tell_gone(self, i);
+	}
+	while (targets->len)
+		tell(self, g_ptr_array_steal_index_fast(targets, targets->len - 1), NULL);
+}
+
 /* ---- the thread ---- */
 
 /* Until one ends, or it is woken; told of are those that ended. */
@@ -282,6 +314,8 @@ run(gpointer user)
 		tell_state(self);
 		if (self->watch)
 			look(self, anew);
+		else if (self->is_elsewhere)
+			look_elsewhere(self);
 		say_looked(self);
 		sleep_a_while(self);
 	}
@@ -424,14 +458,27 @@ add_uri(Finder *self, const char *uri, GError **error)
 		return FALSE;
 	QemuLibvirtState state =
 		qemu_keepers_wait(self->keepers, g_get_monotonic_time() + LIBVIRT_PATIENCE, &why);
-	self->watch = qemu_watch_new();
+	g_autoptr(GPtrArray) elsewhere = qemu_keepers_targets(self->keepers);
+	self->is_elsewhere = elsewhere != NULL;
+	if (self->is_elsewhere && self->use == VMIFS_MONITOR_NEVER) {
+		g_set_error(
+			error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+			"%s: its guests run on another host: with monitor=never there is no way "
+			"to them; run vmifs there",
+			uri);
+		return FALSE;
+	}
+	if (!self->is_elsewhere)
+		self->watch = qemu_watch_new();
 	if (state != QEMU_LIBVIRT_FAILED)
 		return TRUE;
 	/* Its guests live on without it. */
-	qemu_watch_look(self->watch, TRUE, note_any, &any);
+	if (self->watch)
+		qemu_watch_look(self->watch, TRUE, note_any, &any);
 	if (any)
 		return TRUE;
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s", uri, why);
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s%s", uri, why,
+		    self->is_elsewhere ? "; vmifs run on that host needs no way to it" : "");
 	return FALSE;
 }
 

@@ -92,6 +92,25 @@ fault_of(const QemuTarget *target)
 		       : NULL;
 }
 
+GPtrArray *
+qemu_keepers_targets(QemuKeepers *self)
+{
+	if (!qemu_libvirt_is_elsewhere(self->chosen))
+		return NULL;
+	g_autoptr(GPtrArray) domains = qemu_libvirt_domains(self->chosen);
+	GPtrArray *targets = g_ptr_array_new_with_free_func((GDestroyNotify) qemu_target_free);
+	for (guint i = 0; i < domains->len; i++) {
+		const QemuLibvirtDomain *domain = g_ptr_array_index(domains, i);
+		g_autofree char *life =
+			g_strdup_printf("%s %s:%d", self->uri, domain->uuid, domain->id);
+		QemuTarget *target = qemu_target_new_elsewhere(
+			life, domain->name, qemu_libvirt_monitor(self->chosen, domain->uuid));
+		target->source = g_strdup_printf("%s domain %s", self->uri, domain->name);
+		g_ptr_array_add(targets, target);
+	}
+	return targets;
+}
+
 gboolean
 qemu_keepers_may_have(QemuKeepers *self, const char *uuid)
 {

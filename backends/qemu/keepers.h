@@ -24,6 +24,10 @@ qemu_keepers_choose(QemuKeepers *keepers, const char *uri, GError **error);
 /* Of that one: as qemu_libvirt_wait(). */
 QemuLibvirtState
 qemu_keepers_wait(QemuKeepers *keepers, gint64 until, char **ret_why);
+/* (full) of QemuTarget: those that run, of one that keeps guests of another host; NULL when it does
+ * not. */
+GPtrArray *
+qemu_keepers_targets(QemuKeepers *keepers);
 /* As qemu_libvirt_may_have(). */
 gboolean
 qemu_keepers_may_have(QemuKeepers *keepers, const char *uuid);

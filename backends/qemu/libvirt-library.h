@@ -25,6 +25,8 @@ G_BEGIN_DECLS
 	X(virConnectSetKeepAlive)                                                                  \
 	X(virConnectUnregisterCloseCallback)                                                       \
 	X(virDomainFree)                                                                           \
+	X(virDomainGetID)                                                                          \
+	X(virDomainGetName)                                                                        \
 	X(virDomainGetUUIDString)                                                                  \
 	X(virDomainLookupByUUIDString)                                                             \
 	X(virDomainMemoryPeek)                                                                     \

@@ -37,3 +37,15 @@ qemu_libvirt_monitor(QemuLibvirt *libvirt, const char *uuid)
 {
 	g_assert_not_reached();
 }
+
+gboolean
+qemu_libvirt_is_elsewhere(const QemuLibvirt *libvirt)
+{
+	g_assert_not_reached();
+}
+
+GPtrArray *
+qemu_libvirt_domains(QemuLibvirt *libvirt)
+{
+	g_assert_not_reached();
+}

@@ -33,7 +33,7 @@ struct QemuLibvirt {
 	char *why;           /* (nullable) of the last failure */
 	gint64 since;        /* of WAITING: the time */
 	virConnectPtr conn;  /* (nullable) of READY */
-	GHashTable *running; /* UUIDs; NULL before the first answer */
+	GHashTable *running; /* QemuLibvirtDomain by UUID; NULL before the first answer */
 	GHashTable *listing; /* (nullable) those of a list that is on its way */
 	gboolean lost;       /* conn is of no use any more */
 	gboolean closed;
@@ -135,6 +135,36 @@ start_events(gpointer none)
 /* ---- what it tells ---- */
 
 static void
+domain_free(gpointer data)
+{
+	QemuLibvirtDomain *domain = data;
+
+	g_free(domain->uuid);
+	g_free(domain->name);
+	g_free(domain);
+}
+
+static QemuLibvirtDomain *
+domain_new(const char *uuid, const char *name, int id)
+{
+	QemuLibvirtDomain *domain = g_new0(QemuLibvirtDomain, 1);
+
+	domain->uuid = g_strdup(uuid);
+	domain->name = g_strdup(name ? name : uuid);
+	domain->id = id;
+	return domain;
+}
+
+static void
+add_domain(GHashTable *set, virDomainPtr domain, const char *uuid)
+{
+	QemuLibvirtDomain *own = domain_new(uuid, qemu_virt()->virDomainGetName(domain),
+					    (int) qemu_virt()->virDomainGetID(domain));
+
+	g_hash_table_replace(set, own->uuid, own);
+}
+
+static void
 on_domain(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *user)
 {
 	QemuLibvirt *self = user;
@@ -148,7 +178,7 @@ on_domain(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *
 		if (!sets[i])
 			continue;
 		if (event == VIR_DOMAIN_EVENT_STARTED || event == VIR_DOMAIN_EVENT_RESUMED)
-			g_hash_table_add(sets[i], g_strdup(uuid));
+			add_domain(sets[i], domain, uuid);
 		else if (event == VIR_DOMAIN_EVENT_STOPPED)
 			g_hash_table_remove(sets[i], uuid);
 	}
@@ -176,7 +206,7 @@ unref(void *user)
 static GHashTable *
 new_set(void)
 {
-	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, domain_free);
 }
 
 /* What events tell meanwhile counts too. */
@@ -194,7 +224,7 @@ list_running(QemuLibvirt *self, virConnectPtr conn)
 	for (int i = 0; i < n; i++) {
 		char uuid[VIR_UUID_STRING_BUFLEN];
 		if (qemu_virt()->virDomainGetUUIDString(domains[i], uuid) == 0)
-			g_hash_table_add(self->listing, g_strdup(uuid));
+			add_domain(self->listing, domains[i], uuid);
 	}
 	if (n >= 0) {
 		g_clear_pointer(&self->running, g_hash_table_unref);
@@ -357,10 +387,10 @@ run(gpointer user)
 /* ---- the outside ---- */
 
 /* qemu+ssh://host/system, and not qemu+unix:///system?socket=... */
-static gboolean
-is_elsewhere(const char *uri)
+gboolean
+qemu_libvirt_is_elsewhere(const QemuLibvirt *self)
 {
-	const char *host = strstr(uri, "://");
+	const char *host = strstr(self->uri, "://");
 
 	return host && host[3] && host[3] != '/' && host[3] != '?';
 }
@@ -370,13 +400,6 @@ qemu_libvirt_open(const char *uri, void (*changed)(gpointer user), gpointer user
 {
 	static GOnce once = G_ONCE_INIT;
 
-	if (is_elsewhere(uri)) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
-			    "%s: its guests run on another host, whose memory cannot be read from "
-			    "here; run vmifs there",
-			    uri);
-		return NULL;
-	}
 	if (!g_once(&once, start_events, NULL)) {
 		const char *why = qemu_virt()->why;
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
@@ -457,4 +480,22 @@ qemu_libvirt_connection(QemuLibvirt *self, gint64 until, const VmifsCall *call, 
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO,
 				    self->why ? self->why : "libvirt: the connection is closed");
 	return NULL;
+}
+
+GPtrArray *
+qemu_libvirt_domains(QemuLibvirt *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+	GPtrArray *all = g_ptr_array_new_with_free_func(domain_free);
+	GHashTableIter iter;
+	gpointer value;
+
+	if (!self->running)
+		return all;
+	g_hash_table_iter_init(&iter, self->running);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const QemuLibvirtDomain *domain = value;
+		g_ptr_array_add(all, domain_new(domain->uuid, domain->name, domain->id));
+	}
+	return all;
 }

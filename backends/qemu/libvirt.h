@@ -37,6 +37,18 @@ qemu_libvirt_wait(QemuLibvirt *libvirt, gint64 until, char **ret_why);
 gboolean
 qemu_libvirt_may_have(QemuLibvirt *libvirt, const char *uuid);
 
+/* Does it keep guests of another host, by its URI? */
+gboolean
+qemu_libvirt_is_elsewhere(const QemuLibvirt *libvirt);
+/* A domain that runs. id: another one in each of its lives. */
+typedef struct {
+	char *uuid, *name;
+	int id;
+} QemuLibvirtDomain;
+/* As far as was told. (full) of QemuLibvirtDomain */
+GPtrArray *
+qemu_libvirt_domains(QemuLibvirt *libvirt);
+
 /* The monitor of that domain, whether the daemon answers now or not. */
 QemuMonitor *
 qemu_libvirt_monitor(QemuLibvirt *libvirt, const char *uuid);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * peek: a guest whose QEMU may not be read from here, through those who keep it: libvirt's memory
- * peek. That is slow (QEMU writes what is asked for to a file, which libvirt sends), needs QEMU to
- * answer, and cannot tell holes from zeros: reading may let QEMU allocate what the guest never
- * touched. It is laid out as it was when it was found.
+ * peek: a guest whose QEMU may not be read from here, or is not here, through those who keep it:
+ * libvirt's memory peek. That is slow (QEMU writes what is asked for to a file, which libvirt
+ * sends), needs QEMU to answer, and cannot tell holes from zeros: reading may let QEMU allocate
+ * what the guest never touched. It is laid out as it was when it was found.
  *
  * Each piece of memory is a block of its own, as what is asked for are physical addresses.
  */
@@ -57,7 +57,8 @@ peek_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	self->pieces = qemu_mtree_ask(monitor, call, error);
 	if (!self->pieces || !qemu_about_ask(monitor, &self->about, call, error)) {
 		g_prefix_error(error, "its process may not be read from here (root may, or its "
-				      "user), and libvirt does not tell either: ");
+				      "user), or is on another host, and libvirt does not tell "
+				      "either: ");
 		peek_close(self);
 		return NULL;
 	}
@@ -178,8 +179,9 @@ peek_info(gpointer data, GString *out)
 {
 	const Peek *self = data;
 
-	g_string_append_printf(out, "pid: %d\nmonitor: %s\n", (int) self->target->pid,
-			       self->target->monitor->ops->name);
+	if (self->target->pid)
+		g_string_append_printf(out, "pid: %d\n", (int) self->target->pid);
+	g_string_append_printf(out, "monitor: %s\n", self->target->monitor->ops->name);
 	if (self->about.driver)
 		g_string_append_printf(out, "accelerator: %s\n", self->about.driver);
 	if (self->about.encryption) {
@@ -187,10 +189,11 @@ peek_info(gpointer data, GString *out)
 		vmifs_text_append_octal(out, self->about.encryption, -1, NULL);
 		g_string_append_c(out, '\n');
 	}
-	g_string_append(out,
-			"layout: told by the monitor when the guest was found\n"
-			"access: libvirt memory peek, as its process may not be read from here; "
-			"holes are not known\n");
+	g_string_append_printf(out,
+			       "layout: told by the monitor when the guest was found\n"
+			       "access: libvirt memory peek, as %s; holes are not known\n",
+			       self->target->pid ? "its process may not be read from here"
+						 : "it runs on another host");
 }
 
 const VmifsBackend qemu_peek = {

@@ -190,6 +190,19 @@ qemu_target_new(pid_t pid, GError **error)
 	return g_steal_pointer(&target);
 }
 
+QemuTarget *
+qemu_target_new_elsewhere(const char *life, const char *name, QemuMonitor *monitor)
+{
+	QemuTarget *target = g_new0(QemuTarget, 1);
+
+	target->pidfd = target->proc = target->root = -1;
+	target->args = qemu_args_parse("", 0);
+	target->life = g_strdup(life);
+	target->name = g_strdup(name);
+	target->monitor = monitor;
+	return target;
+}
+
 void
 qemu_target_free(QemuTarget *target)
 {
@@ -208,6 +221,7 @@ qemu_target_free(QemuTarget *target)
 	g_free(target->name);
 	g_free(target->source);
 	g_free(target->no_monitor);
+	g_free(target->life);
 	g_free(target);
 }
 
@@ -229,14 +243,18 @@ qemu_target_is_likely(pid_t pid)
 char *
 qemu_target_key(const QemuTarget *target)
 {
+	if (target->life)
+		return g_strdup(target->life);
 	return g_strdup_printf("%d:%" G_GUINT64_FORMAT, (int) target->pid, target->start_time);
 }
 
 gboolean
 qemu_target_is_readable(const QemuTarget *target)
 {
-	int fd = openat(target->proc, "mem", O_RDONLY | O_CLOEXEC);
+	int fd = target->pid ? openat(target->proc, "mem", O_RDONLY | O_CLOEXEC) : -1;
 
+	if (!target->pid)
+		return FALSE;
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0 || (errno != EACCES && errno != EPERM);

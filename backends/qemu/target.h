@@ -29,12 +29,16 @@ typedef struct {
 	QemuArgs *args;
 	QemuMonitor *monitor; /* (nullable) freed with the target */
 	char *no_monitor;     /* (nullable) why there is none */
+	char *life; /* (nullable) what names it instead, where it has no process here: pid is 0 */
 } QemuTarget;
 
 /* Holds process pid, if that is a QEMU; finding its monitor is left to the caller. Else NULL:
  * NOT_FOUND when there is no such process, or it is no QEMU; SOURCE when that cannot be told. */
 QemuTarget *
 qemu_target_new(pid_t pid, GError **error);
+/* A guest without a process here. monitor: (taken) */
+QemuTarget *
+qemu_target_new_elsewhere(const char *life, const char *name, QemuMonitor *monitor);
 void
 qemu_target_free(QemuTarget *target);
 

@@ -25,6 +25,8 @@ from mountlib import output, run, wait_until
 
 FOLDERS = ('/etc/libvirt', '/run', '/var/lib/libvirt', '/var/cache/libvirt', '/var/log/libvirt')
 URI = 'qemu:///system'
+PORT = 16599
+FAR = f'qemu+tcp://localhost:{PORT}/system'
 USER = 'libvirt-qemu'
 ID = 64055  # what Debian gives to it
 BACKING = {None: '', 'memfd': "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"}
@@ -56,10 +58,11 @@ def bury():
 
 
 class Daemon:
-    def __init__(self, production=False):
+    def __init__(self, production=False, listens=False):
         livelib.need('libvirtd')
         livelib.need('virsh')
         self.production = production
+        self.words = ['--listen'] if listens else []
         self.covered = []
         self.process = self.initrd = None
         self.consoles = {}
@@ -78,12 +81,15 @@ class Daemon:
                        f'namespaces = [ {namespaces} ]\nstdio_handler = "file"\n')
         with open('/etc/libvirt/libvirtd.conf', 'w', encoding='ascii') as file:
             file.write('auth_unix_ro = "none"\nauth_unix_rw = "none"\n')
+            if listens:
+                file.write(f'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "none"\nlisten_addr = "127.0.0.1"\n'
+                           f'tcp_port = "{PORT}"\n')
         threading.Thread(target=bury, daemon=True).start()
         self.start()
 
     def start(self):
         with open(mountlib.in_work('libvirtd.log'), 'ab') as log:
-            self.process = subprocess.Popen(['libvirtd'], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(['libvirtd', *self.words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: run('virsh', '-c', URI, 'version').returncode == 0, 'libvirtd answers', 30)
 
     def virsh(self, *words, **kw):

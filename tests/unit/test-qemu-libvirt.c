@@ -84,15 +84,22 @@ ask(QemuMonitor *monitor, gint64 patience, gint64 *ret_took)
 	return (VmifsError) error->code;
 }
 
-START_TEST(guests_of_another_host_are_out_of_reach)
+START_TEST(guests_of_another_host_are_known_by_the_uri)
 {
-	static const char *const uris[] = { "qemu+ssh://host/system", "qemu://host/system",
-					    "qemu+tls://user@host:1/system?x=/y" };
+	static const struct {
+		const char *uri;
+		gboolean is_elsewhere;
+	} uris[] = { { "qemu+tcp://localhost:1/system", TRUE },
+		     { "qemu+tcp://user@localhost:1/system?x=/y", TRUE },
+		     { "qemu:///system", FALSE },
+		     { "qemu+unix:///system?socket=/nowhere", FALSE } };
 	for (gsize i = 0; i < G_N_ELEMENTS(uris); i++) {
-		g_autoptr(GError) error = NULL;
-		ck_assert_ptr_null(qemu_libvirt_open(uris[i], count, &n_changes, &error));
-		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE));
-		ck_assert_ptr_nonnull(strstr(error->message, "run vmifs there"));
+		QemuLibvirt *libvirt = open_uri(uris[i].uri);
+		ck_assert_int_eq(qemu_libvirt_is_elsewhere(libvirt), uris[i].is_elsewhere);
+		/* It has told nothing yet. */
+		g_autoptr(GPtrArray) domains = qemu_libvirt_domains(libvirt);
+		ck_assert_uint_eq(domains->len, 0);
+		qemu_libvirt_close(libvirt);
 	}
 }
 END_TEST
@@ -177,7 +184,7 @@ make_suite(void)
 	TCase *tests = tcase_create("qemu-libvirt");
 
 	tcase_add_checked_fixture(tests, enter, leave);
-	tcase_add_test(tests, guests_of_another_host_are_out_of_reach);
+	tcase_add_test(tests, guests_of_another_host_are_known_by_the_uri);
 	tcase_add_test(tests, driver_without_processes_is_refused);
 	tcase_add_test(tests, daemon_that_is_not_there_is_said_to_be_so);
 	tcase_add_test(tests, nobody_waits_for_a_daemon_that_hangs);
