@@ -13,10 +13,15 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE + '/../support', HERE + '/../guests']
 from mountlib import *  # pylint: disable=wrong-import-position,wildcard-import,unused-wildcard-import
 import livelib  # pylint: disable=wrong-import-position
+import mountlib  # pylint: disable=wrong-import-position
 from livelib import HOURS, asking, dice  # pylint: disable=wrong-import-position,unused-import
 import parts  # pylint: disable=wrong-import-position
 
 SLOW = float(os.environ.get('VMIFS_TEST_SLOWNESS', '1'))  # what times are multiplied with
+
+
+def wait_until(condition, what, seconds=10):
+    mountlib.wait_until(condition, what, seconds * SLOW)
 
 
 @contextlib.contextmanager
@@ -191,7 +196,7 @@ def kill_taking(source, seconds):
     path = folder()
     server = subprocess.Popen([programs['vmifs'], '-f', source, path], stdin=subprocess.DEVNULL)
     names = lambda: [name for name in os.listdir(path) if name != '.vmifs'] if is_mounted(path) else []
-    wait_until(names, 'a guest is there', 10 * SLOW)
+    wait_until(names, 'a guest is there', 10)
     taker = subprocess.Popen(['mkdir', f'{path}/{names()[0]}/snapshots/vain'], stderr=subprocess.DEVNULL)
     time.sleep(seconds)
     for one in (server, taker):
