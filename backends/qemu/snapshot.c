@@ -155,17 +155,19 @@ take_standing(const QemuSubject *subject, const char *why, VmifsPictureWriter *o
 				   : g_strdup("copied while paused");
 	VmifsPictureTaken taken = { .how = how };
 	GError *failure = NULL;
+	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out, why != NULL);
 	QemuStop *stop = qemu_stop_begin(subject->monitor, call, error);
 
 	if (!stop)
 		return FALSE;
 	taken.moment = g_get_real_time();
 	gboolean good = ask_regs(subject, out, call, &failure) &&
-			qemu_copy_ram(subject->ram, subject->process, out, call, &failure) &&
+			qemu_copy_ram(copy, call, &failure) &&
 			still_stands(subject, call, &failure);
 	/* Even for a caller who has given up. */
 	if (!qemu_stop_end(stop, &taken.still_us, NULL, failure ? NULL : &failure))
 		good = FALSE;
+	good = good && qemu_copy_tell(copy, call, &failure);
 	if (good)
 		vmifs_picture_set_taken(out, &taken);
 	else
@@ -180,8 +182,9 @@ take_hung(const QemuSubject *subject, VmifsPictureWriter *out, const VmifsCall *
 {
 	const VmifsPictureTaken taken = { .how = "copied while QEMU was stopped by a signal",
 					  .moment = g_get_real_time() };
+	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out, FALSE);
 
-	if (!qemu_copy_ram(subject->ram, subject->process, out, call, error))
+	if (!qemu_copy_ram(copy, call, error))
 		return FALSE;
 	if (!qemu_process_is_stopped(subject->process)) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO,

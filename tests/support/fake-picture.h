@@ -19,6 +19,7 @@ struct VmifsPictureWriter {
 	VmifsPictureTaken taken;
 	guint n_writes, most_writes; /* 0 = no bound; then there is no room */
 	void (*written)(gpointer user);
+	void (*added_regs)(gpointer user);
 	gpointer user;
 };
 
@@ -72,6 +73,8 @@ vmifs_picture_add_regs(VmifsPictureWriter *writer, guint vcpu, const VmifsRegs *
 {
 	g_assert(vcpu == writer->regs->len);
 	g_ptr_array_add(writer->regs, vmifs_regs_ref((VmifsRegs *) regs));
+	if (writer->added_regs)
+		writer->added_regs(writer->user);
 	return TRUE;
 }
 
