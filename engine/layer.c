@@ -100,7 +100,11 @@ vmifs_layer_unref(VmifsLayer *layer)
 {
 	if (!layer || !g_atomic_ref_count_dec(&layer->refs))
 		return;
-	g_thread_unref(g_thread_new("close", close_file, GINT_TO_POINTER(layer->fd)));
+	GThread *thread = g_thread_try_new("close", close_file, GINT_TO_POINTER(layer->fd), NULL);
+	if (thread)
+		g_thread_unref(thread);
+	else
+		close(layer->fd);
 	g_free(layer);
 }
 
