@@ -2,6 +2,12 @@
 /*
  * options: one table says every -o word: how its value is read, where it goes, and its line of
  * --help. Words without such a line are mount(8)'s own, or belong to a later version.
+ *
+ * How to add one: a member of VmifsFsOptions (options.h), or of VmifsOptions (vmifs/host.h) for
+ * what the engine is to know; a line of `words`; docs/man/vmifs.1, completions/vmifs (a test
+ * compares them with --help), tests/unit/test-options.c. A string is freed in
+ * vmifs_fs_options_clear(); one for the engine is handed over at the end of
+ * vmifs_fs_options_parse(), and engine/host.c copies it.
  */
 #include "options.h"
 
@@ -448,11 +454,13 @@ vmifs_fs_options_help(void)
 		"SOURCE is\n"
 		"\n"
 		"  FILE           a memory image; NAME=FILE gives it another name\n"
-		"  qemu:///system any libvirt URI: its domains, as they come and go\n"
+		"  qemu:///system any libvirt URI: its domains of QEMU, as they come and go\n"
 		"  qmp:SOCKET     the QEMU behind that monitor\n"
 		"  pid:PID        that QEMU process\n"
 		"\n"
-		"or the word auto: every guest that runs on this host.\n"
+		"or the word auto: every guest of QEMU that runs on this host. Running guests take "
+		"root,\n"
+		"or QEMU's own user where ptrace(2) is permitted to him.\n"
 		"\n"
 		"  -f             stay in the foreground\n"
 		"  -d             the same, and print every request\n"
