@@ -4,7 +4,19 @@
  * state but the caller's walk.
  *
  * How to add one: arch/X.c with a const VmifsArch named vmifs_arch_X at its bottom, its name in
- * arch/meson.build, tests/pagetables/X-*.pt with an -invalid twin for each mode.
+ * arch/meson.build, tests/pagetables/X-*.pt with an -invalid twin for each mode, its word in
+ * docs/man/vmifs.1 (arch=) and completions/vmifs.
+ *
+ * With it tables are walked, and no more. What else is of x86-64 alone, without a seam of its own:
+ *
+ *   os/linux/  where an image is linked: found, search
+ *   os/linux/  registers and CR3: told, alive, vcpus
+ *   os/linux/  bits of a page-table entry: pte, smaps
+ *   os/linux/  frames of a stack: unwind, orc
+ *   os/linux/  cpuinfo, meminfo
+ *   backends/  names of registers: snapshot/notes; qemu/registers, devices, stub
+ *   backends/  where QEMU puts memory: qemu/rules
+ *   tests/     the guests that are booted
  */
 #pragma once
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * backend: where the bytes come from. The engine calls these ops only through
- * engine/backend-call.c, which checks ranges before and statuses after. Once a backend has told
- * that its guest is gone, close() is called as soon as no op runs any more, whoever still holds
- * the guest: it gives back all that keeps the guest's memory.
+ * engine/backend-call.c, which checks ranges before and statuses after. When a backend has told
+ * that its guest is gone, close() is called as soon as the last op has returned, even if somebody
+ * still holds the guest; it must release whatever keeps the guest's memory allocated.
  *
- * How to add one: a folder backends/X with X.c and meson.build, the folder's name in
- * backends/meson.build, a const VmifsBackend at the bottom of X.c named vmifs_backend_X, a line in
- * docs/architecture.md, tests/unit/test-X.c. Required: name, probe, open, close, layout, read.
+ * How to add one: a folder backends/X with X.c and a meson.build that adds X to `backends` and its
+ * files to `core_sources`; the folder's name in backends/meson.build; a const VmifsBackend at the
+ * bottom of X.c named vmifs_backend_X; a line in docs/architecture.md, tests/unit/test-X.c.
+ * Required: name, probe, open, close, layout, read. backends/text is a small whole one.
  */
 #pragma once
 
@@ -39,8 +40,8 @@ typedef struct {
 	gsize head_len;     /* up to 64 KiB */
 	const VmifsOptions *options;
 	gpointer target; /* of a finder: NULL for files. (borrowed) until close() has returned */
-	/* To be told, from any thread, until close() has returned. Returns at once. what: bits of
-	 * VmifsChange. (nullable) */
+	/* (nullable) For the backend to call, from any thread until close() has returned, when
+	 * something changed. what: bits of VmifsChange. Returns at once. */
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine; /* of changed() */
 } VmifsSource;
@@ -58,11 +59,12 @@ typedef struct {
  * are sorted and disjoint, lie in their blocks, and do not wrap: the engine refuses others with
  * CORRUPT. */
 typedef struct {
-	GArray *regions;       /* of VmifsRegion */
-	GArray *blocks;        /* of VmifsBlock; names (full), freed by the engine */
-	guint n_vcpus;         /* of which regs() can tell; 0 = of none. At most VMIFS_MAX_VCPUS */
-	gboolean is_silent;    /* who tells them does not answer: only who needs them waits */
-	gboolean is_encrypted; /* bytes tell nobody anything: nothing is looked for in them */
+	GArray *regions; /* of VmifsRegion */
+	GArray *blocks;  /* of VmifsBlock; names (full), freed by the engine */
+	guint n_vcpus;   /* of which regs() can tell; 0 = of none. At most VMIFS_MAX_VCPUS */
+	gboolean
+		is_silent; /* the monitor that tells them does not answer: discovery does without */
+	gboolean is_encrypted; /* memory is: discovery does not search it */
 } VmifsLayout;
 
 /* A block that is mapped. */
@@ -105,16 +107,16 @@ typedef struct VmifsBackend {
 	/* The registers of a vCPU that layout() counted; regs comes empty. Thread-safe. */
 	gboolean (*regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
 			 GError **error);
-	/* What stands beside memory for who reads dumps of that guest: the ELF note of that
-	 * owner ("VMCOREINFO"), from its header on. (full) NULL when there is none. */
+	/* An ELF note that the source has beside memory, by its owner ("VMCOREINFO"), from the
+	 * note's header on. (full) NULL when there is none. */
 	GBytes *(*note)(gpointer self, const char *owner);
 	/* More `key: value` lines for info. */
 	void (*info)(gpointer self, GString *out);
 
 	/* Of running guests; may ask a monitor. Thread-safe. */
 	gboolean (*state)(gpointer self, VmifsState *ret, const VmifsCall *call, GError **error);
-	/* RUNNING or PAUSED; what it is already is no error. The engine has checked guest_rw, as
-	 * for the two below. */
+	/* wanted: RUNNING or PAUSED; no error if that is its state already. This op and the two
+	 * below are called only under guest_rw. */
 	gboolean (*set_state)(gpointer self, VmifsState wanted, const VmifsCall *call,
 			      GError **error);
 	/* As read(): every element, which holds what is to be written. */

@@ -4,8 +4,9 @@
  * for all of them and hands the hits, in address order, to the driver, which proves or drops them
  * and adds candidates. The best candidate is attached: an instance that answers for that boot.
  *
- * How to add one: a folder os/X with a const VmifsOs named vmifs_os_X and a meson.build, the
- * folder's name in os/meson.build, tests. Required: name, hit, attach, detach.
+ * How to add one: a folder os/X with a const VmifsOs named vmifs_os_X and a meson.build that adds X
+ * to `oses` and its files to `core_sources`; the folder's name in os/meson.build; tests. Required:
+ * name, hit, attach, detach. tests/toyos/toy.c is a whole one of 200 lines.
  */
 #pragma once
 
