@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* error: the error domain and its errno table (tree.md, "Errors"). */
+/* error: the error domain and its errno table (docs/man/vmifs.1, "Errors"). */
 #include <vmifs/error.h>
 
 #include <errno.h>

@@ -62,8 +62,8 @@ typedef struct {
 	GArray *regions; /* of VmifsRegion */
 	GArray *blocks;  /* of VmifsBlock; names (full), freed by the engine */
 	guint n_vcpus;   /* of which regs() can tell; 0 = of none. At most VMIFS_MAX_VCPUS */
-	gboolean
-		is_silent; /* the monitor that tells them does not answer: discovery does without */
+	/* The monitor that tells registers does not answer: discovery does without. */
+	gboolean is_silent;
 	gboolean is_encrypted; /* memory is: discovery does not search it */
 } VmifsLayout;
 

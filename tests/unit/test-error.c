@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* error: the errno table of tree.md; call: deadlines. */
+/* error: the errno table of the man page; call: deadlines. */
 #include <unit.h>
 
 #include <errno.h>

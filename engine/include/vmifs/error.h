@@ -33,7 +33,7 @@ typedef enum {
 GQuark
 vmifs_error_quark(void);
 
-/* The errno of tree.md's table; EIO for errors of other domains. */
+/* As docs/man/vmifs.1 says under Errors; EIO for errors of other domains. */
 int
 vmifs_error_to_errno(const GError *error);
 
