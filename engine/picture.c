@@ -5,8 +5,8 @@
  */
 #include "picture.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <spi/bytes.h>
 
 #define PAGE VMIFS_PICTURE_PAGE
@@ -45,7 +45,8 @@ vmifs_picture_unref(VmifsPicture *picture)
 		return;
 	for (gsize i = 0; i < picture->n_blocks; i++) {
 		g_free(picture->blocks[i].name);
-		free(picture->blocks[i].pages);
+		if (picture->blocks[i].pages)
+			munmap(picture->blocks[i].pages, n_pages(picture->blocks[i].len) + 1);
 	}
 	for (guint i = 0; i < VMIFS_PICTURE_LAYERS; i++)
 		vmifs_layer_unref(picture->layers[i]);
@@ -88,6 +89,17 @@ vmifs_picture_only_layer(const VmifsPicture *picture)
 
 /* ---- a new one ---- */
 
+/* A byte for each page, 0. What is never touched of them costs nothing, as most of what is not
+ * there is not. NULL: there is no memory for them. */
+static guint8 *
+pages_new(guint64 len)
+{
+	gpointer pages = mmap(NULL, n_pages(len) + 1, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
 /* An empty one of the same regions and blocks. */
 static VmifsPicture *
 picture_new(VmifsPhysmem *mem, GError **error)
@@ -111,10 +123,8 @@ picture_new(VmifsPhysmem *mem, GError **error)
 		block->name = g_strdup(blocks[i].name);
 		block->len = blocks[i].len;
 		block->at = picture->len;
-		/* Untouched until there is something to tell: most of what is not there costs
-		 * nothing. */
 		if (block->len <= room)
-			block->pages = calloc(n_pages(block->len) + 1, 1);
+			block->pages = pages_new(block->len);
 		if (!block->pages) {
 			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE,
 				    "block %s has %" G_GUINT64_FORMAT
