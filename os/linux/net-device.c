@@ -11,7 +11,7 @@
 #define MAX_NAME 16
 #define MAX_ADDRESS 32
 #define MAX_DEVICES (32 * 1024)
-#define MAX_ADDRESSES (64 * 1024)  /* of one device */
+#define MAX_ADDRESSES (64 * 1024)  /* of all devices */
 #define MAX_TEXT (8 * 1024 * 1024) /* the counters of MAX_DEVICES are shorter */
 
 /* ---- the devices ---- */
@@ -83,14 +83,15 @@ linux_net_device_name(const Linux *os, guint64 dev, GError **error)
 	return g_string_free(text, FALSE);
 }
 
-/* A text with what `append` makes of each device; one that cannot be read is logged. */
+/* A text with what `append` makes of each device; one that cannot be read is logged. Lists of
+ * devices take from `left`, which is for all of them: they may all be the same long one. */
 static gboolean
 append_devices(const Linux *os, const VmifsTask *task, GString *out,
-	       gboolean (*append)(const Linux *os, guint64 dev, GString *out, const VmifsCall *call,
-				  GError **error),
+	       gboolean (*append)(const Linux *os, guint64 dev, guint64 *left, GString *out,
+				  const VmifsCall *call, GError **error),
 	       const VmifsCall *call, GError **error)
 {
-	guint64 net;
+	guint64 net, left = MAX_ADDRESSES;
 
 	if (!linux_net(os, task, &net, error))
 		return FALSE;
@@ -103,9 +104,9 @@ append_devices(const Linux *os, const VmifsTask *task, GString *out,
 		g_autoptr(GError) failed = NULL;
 		if (!vmifs_call_check(call, error))
 			return FALSE;
-		if (append(os, dev, out, call, &failed)) {
-			if (out->len <= MAX_TEXT)
-				continue;
+		if (append(os, dev, &left, out, call, &failed) && out->len <= MAX_TEXT)
+			continue;
+		if (out->len > MAX_TEXT || left == 0) {
 			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 					    "network devices: more text than there can be");
 			return FALSE;
@@ -123,7 +124,8 @@ append_devices(const Linux *os, const VmifsTask *task, GString *out,
 /* ---- net/dev ---- */
 
 static gboolean
-append_counters(const Linux *os, guint64 dev, GString *out, const VmifsCall *call, GError **error)
+append_counters(const Linux *os, guint64 dev, guint64 *left, GString *out, const VmifsCall *call,
+		GError **error)
 {
 	guint64 n[LINUX_NET_N_COUNTERS];
 	g_autofree char *name = linux_net_device_name(os, dev, error);
@@ -167,6 +169,7 @@ typedef struct {
 	guint64 list_at;
 	const char *name;
 	guint64 index, len;
+	guint64 *left;
 } Addresses;
 
 static gboolean
@@ -181,6 +184,7 @@ visit_address(guint64 node, gpointer user)
 
 	g_autoptr(GError) problem = NULL;
 
+	*a->left -= 1;
 	if (!c.error)
 		linux_get_bytes(a->os, entry, LINUX_FIELD_HW_ADDR_ADDR, bytes, sizeof bytes,
 				&c.error);
@@ -194,22 +198,22 @@ visit_address(guint64 node, gpointer user)
 	for (guint i = 0; i < MIN(a->len, MAX_ADDRESS); i++)
 		g_string_append_printf(a->out, "%02x", bytes[i]);
 	g_string_append_c(a->out, '\n');
-	return a->out->len <= MAX_TEXT;
+	return TRUE;
 }
 
 static gboolean
-append_addresses(const Linux *os, guint64 dev, GString *out, const VmifsCall *call, GError **error)
+append_addresses(const Linux *os, guint64 dev, guint64 *left, GString *out, const VmifsCall *call,
+		 GError **error)
 {
 	g_autofree char *name = linux_net_device_name(os, dev, error);
-	Addresses a = { .os = os, .out = out, .name = name };
+	Addresses a = { .os = os, .out = out, .name = name, .left = left };
 	guint64 head_at;
 
 	return name && linux_get(os, dev, LINUX_FIELD_NETDEV_IFINDEX, &a.index, error) &&
 	       linux_get(os, dev, LINUX_FIELD_NETDEV_ADDR_LEN, &a.len, error) &&
 	       linux_offset(os, LINUX_FIELD_NETDEV_MULTICAST, &head_at, error) &&
 	       linux_offset(os, LINUX_FIELD_HW_ADDR_LIST, &a.list_at, error) &&
-	       linux_list_each(os->aspace, dev + head_at, MAX_ADDRESSES, visit_address, &a, call,
-			       error);
+	       linux_list_each(os->aspace, dev + head_at, *left, visit_address, &a, call, error);
 }
 
 LINUX_VIEW(linux_render_net_dev_mcast)
