@@ -51,6 +51,14 @@ read_table(const Linux *os, const VmifsTask *task, Table *ret, GError **error)
 	return TRUE;
 }
 
+/* Aligned, and in the kernel's half, as the table is: where memory is taken for a table that is
+ * none, a million names are not made of it. */
+static gboolean
+may_be_file(const Table *table, guint64 file)
+{
+	return file % 8 == 0 && (file ^ table->slots) >> 63 == 0;
+}
+
 LINUX_LIST(linux_list_fd)
 {
 	const Linux *self = os;
@@ -68,8 +76,17 @@ LINUX_LIST(linux_list_fd)
 			return FALSE;
 		}
 		for (guint32 i = 0; i < n; i++) {
-			if (vmifs_load_u64(chunk + i * 8ULL))
-				g_ptr_array_add(names, g_strdup_printf("%u", at + i));
+			guint64 file = vmifs_load_u64(chunk + i * 8ULL);
+			if (!file)
+				continue;
+			if (!may_be_file(&table, file)) {
+				g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+					    "files of task %u: %#" G_GINT64_MODIFIER
+					    "x in slot %u is no file",
+					    task->pid, file, at + i);
+				return FALSE;
+			}
+			g_ptr_array_add(names, g_strdup_printf("%u", at + i));
 		}
 	}
 	if (names->len >= MAX_LISTED)

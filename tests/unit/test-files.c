@@ -145,6 +145,20 @@ START_TEST(enormous_table_is_refused)
 }
 END_TEST
 
+START_TEST(memory_that_is_no_table_of_files_is_not_listed)
+{
+	static const guint64 no_files[] = { 0x6f662f6574617473, 0x7f0000001000 };
+	Fixture f;
+	g_autoptr(GError) error = NULL;
+	setup(&f);
+	linux_guest_u64(&f.g, f.slots, add_file(&f, "x"));
+	linux_guest_u64(&f.g, f.slots + 8, no_files[_i]);
+	ck_assert_ptr_null(list(&f, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	linux_guest_clear(&f.g);
+}
+END_TEST
+
 START_TEST(table_that_is_not_in_memory_is_a_hole)
 {
 	Fixture f;
@@ -224,6 +238,7 @@ make_suite(void)
 	tcase_add_test(t, open_descriptors_are_listed);
 	tcase_add_test(t, task_that_gave_up_its_files_has_none);
 	tcase_add_test(t, enormous_table_is_refused);
+	tcase_add_loop_test(t, memory_that_is_no_table_of_files_is_not_listed, 0, 2);
 	tcase_add_test(t, table_that_is_not_in_memory_is_a_hole);
 	tcase_add_test(t, links_are_seen_from_pid_1);
 	tcase_add_loop_test(t, other_names_are_not_found, 0, G_N_ELEMENTS(no_names));
