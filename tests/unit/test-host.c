@@ -4,6 +4,7 @@
 
 #include <glib/gstdio.h>
 #include <vmifs/vmifs.h>
+#include <spi/finder.h>
 
 static const char text[] = "vmifs-text-guest 1\nram 0 0x1000\n";
 
@@ -116,7 +117,8 @@ START_TEST(file_of_that_name_goes_before_a_word)
 	const char *const files[] = { "auto", NULL };
 	char *dir = make_dir(files);
 	g_autofree char *before = g_get_current_dir();
-	ck_assert(vmifs_host_is_word("auto"));
+	/* A build without running guests knows no such word. */
+	ck_assert_int_eq(vmifs_host_is_word("auto"), vmifs_n_finders > 0);
 	ck_assert_int_eq(chdir(dir), 0);
 	ck_assert(!vmifs_host_is_word("auto"));
 	ck_assert_int_eq(chdir(before), 0);

@@ -125,8 +125,8 @@ static const char *const bad[] = {
 	"<reg name=\"rax\" bitsize=\"99999\"/>",
 	"<reg name=\"a_name_that_is_far_too_long_for_a_register\" bitsize=\"64\"/>",
 	"<reg name=\"rax\" bitsize=\"64\" regnum=\"-1\"/>",
-	"<f><reg name=\"rax\" bitsize=\"64\" regnum=\"2147483647\"/><reg name=\"rbx\" "
-	"bitsize=\"64\"/></f>",
+	("<f><reg name=\"rax\" bitsize=\"64\" regnum=\"2147483647\"/><reg name=\"rbx\" "
+	 "bitsize=\"64\"/></f>"),
 	"<xi:include href=\"a#b\"/>",
 };
 
