@@ -7,11 +7,6 @@
  * machine, where waking a halted processor takes tens of us. One thread at a time looks for that
  * long before it sleeps, so the cost of the last request of all is the length of one look.
  *
- * Where others have work for the processors, a look would take them from the very reader it waits
- * for. So it gives way first, and sees from time to time how many threads want to run: the kernel
- * may keep a server's share of a processor apart from that of others, who then do not get it by
- * our giving way. Nobody looks for a while then; a machine that is busy is awake anyway.
- *
  * Not after READ: who reads a large file in small pieces waits for each, and is best served on the
  * processor where it sleeps; a thread that is awake elsewhere would have it woken from there.
  */
@@ -22,10 +17,8 @@
 G_BEGIN_DECLS
 
 typedef struct {
-	gint looking;          /* atomic; threads that want to look */
-	gint reads;            /* atomic; the last request was a READ */
-	guint64 crowded_until; /* atomic; ns: others have work for the processors */
-	guint64 next_check;    /* ns; of whoever looks: when to see whether they have */
+	gint looking; /* atomic; threads that want to look */
+	gint reads;   /* atomic; the last request was a READ */
 } VmifsEager;
 
 /* Returns when fd (of the FUSE device) has a request, or a moment has passed. */
