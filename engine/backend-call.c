@@ -338,6 +338,61 @@ vmifs_backend_take_snapshot(VmifsConnection *connection, VmifsPictureWriter *out
 	return taken;
 }
 
+/* ---- stops ---- */
+
+static gboolean
+may_stop(VmifsConnection *connection, GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
+
+	if (connection->passive) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_DENIED,
+				    "not on a passive mount");
+		return FALSE;
+	}
+	return (!backend->frozen && backend->arm) ||
+	       unsupported(connection, "stops no guest at what happens in it", error);
+}
+
+gboolean
+vmifs_backend_stop_caps(VmifsConnection *connection, VmifsStopCaps *ret, const VmifsCall *call,
+			GError **error)
+{
+	VmifsStopCaps caps = { 0 };
+
+	if (!may_stop(connection, error) || !enter(connection, error))
+		return FALSE;
+	gboolean told = connection->backend->stop_caps(connection->instance, &caps, call, error);
+	vmifs_connection_leave(connection);
+	if (told)
+		*ret = caps;
+	return told;
+}
+
+gboolean
+vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint *point,
+		  const VmifsCall *call, GError **error)
+{
+	if (!may_stop(connection, error))
+		return FALSE;
+	if (point->patch && !may_change(connection, TRUE, NULL, error))
+		return FALSE;
+	if (!enter(connection, error))
+		return FALSE;
+	gboolean armed = connection->backend->arm(connection->instance, id, point, call, error);
+	vmifs_connection_leave(connection);
+	return armed;
+}
+
+void
+vmifs_backend_disarm(VmifsConnection *connection, guint64 id)
+{
+	if (!vmifs_connection_enter(connection))
+		return;
+	connection->backend->disarm(connection->instance, id);
+	vmifs_connection_leave(connection);
+}
+
 /* ---- about it ---- */
 
 GBytes *

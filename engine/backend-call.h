@@ -74,6 +74,18 @@ gboolean
 vmifs_backend_take_snapshot(VmifsConnection *connection, VmifsPictureWriter *out,
 			    const VmifsCall *call, GError **error);
 
+/* DENIED under `passive`; without those ops UNSUPPORTED. */
+gboolean
+vmifs_backend_stop_caps(VmifsConnection *connection, VmifsStopCaps *ret, const VmifsCall *call,
+			GError **error);
+/* The same, and DENIED when it is to patch without guest_rw. */
+gboolean
+vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint *point,
+		  const VmifsCall *call, GError **error);
+/* Of an id that was armed. */
+void
+vmifs_backend_disarm(VmifsConnection *connection, guint64 id);
+
 /* (full) NULL: there is none. */
 GBytes *
 vmifs_backend_note(VmifsConnection *connection, const char *owner);

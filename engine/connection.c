@@ -33,6 +33,36 @@ vmifs_connection_listen(VmifsConnection *connection, void (*told)(gpointer user,
 	}
 }
 
+static gboolean
+stopped(gpointer engine, const VmifsStop *stop)
+{
+	VmifsConnection *connection = engine;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->stops);
+
+	return connection->stopped && connection->stopped(connection->stops_user, stop);
+}
+
+static void
+unarmed(gpointer engine, guint64 id, const char *why)
+{
+	VmifsConnection *connection = engine;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->stops);
+
+	if (connection->unarmed)
+		connection->unarmed(connection->stops_user, id, why);
+}
+
+void
+vmifs_connection_listen_stops(VmifsConnection *connection, VmifsStopped stopped_told,
+			      VmifsUnarmed unarmed_told, gpointer user)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->stops);
+
+	connection->stopped = stopped_told;
+	connection->unarmed = unarmed_told;
+	connection->stops_user = user;
+}
+
 /* ---- life ---- */
 
 static VmifsConnection *
@@ -46,6 +76,7 @@ connection_alloc(const VmifsBackend *backend)
 	connection->epoch.is_live = !backend->frozen;
 	connection->mems = g_ptr_array_new();
 	g_mutex_init(&connection->lock);
+	g_mutex_init(&connection->stops);
 	return connection;
 }
 
@@ -53,6 +84,7 @@ static void
 connection_free(VmifsConnection *connection)
 {
 	g_ptr_array_unref(connection->mems);
+	g_mutex_clear(&connection->stops);
 	g_mutex_clear(&connection->lock);
 	g_free(connection);
 }
@@ -74,9 +106,12 @@ vmifs_connection_open(const VmifsBackend *backend, const VmifsSource *src, const
 	VmifsSource source = *src;
 
 	source.changed = changed;
+	source.stopped = stopped;
+	source.unarmed = unarmed;
 	source.engine = connection;
 	if (src->options) {
 		connection->guest_rw = src->options->guest_rw;
+		connection->passive = src->options->passive;
 		connection->epoch.max_age_us =
 			(gint64) src->options->cache_ms * G_TIME_SPAN_MILLISECOND;
 	}

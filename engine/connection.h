@@ -20,6 +20,7 @@ struct VmifsConnection {
 	const VmifsBackend *backend;
 	gpointer instance;
 	gboolean guest_rw;
+	gboolean passive;
 	gint users; /* atomic; of what is not frozen */
 	gint gone;  /* atomic */
 	VmifsEpoch epoch;
@@ -29,6 +30,11 @@ struct VmifsConnection {
 	void (*told)(gpointer user, guint what);
 	gpointer told_user;
 	GPtrArray *mems; /* every VmifsPhysmem over it that lives; (borrowed) */
+
+	GMutex stops; /* guards what follows, and is held while it is called */
+	VmifsStopped stopped;
+	VmifsUnarmed unarmed;
+	gpointer stops_user;
 };
 
 /* Opens src, whose changed() and engine are set here. */
@@ -48,6 +54,12 @@ vmifs_connection_unref(VmifsConnection *connection);
 void
 vmifs_connection_listen(VmifsConnection *connection, void (*told)(gpointer user, guint what),
 			gpointer user);
+
+/* Who is told of stops, with user for the engine; see spi/stops.h. Nobody by default: a point that
+ * stops is disarmed. stopped: NULL = nobody, and no call runs when this returns. */
+void
+vmifs_connection_listen_stops(VmifsConnection *connection, VmifsStopped stopped_told,
+			      VmifsUnarmed unarmed_told, gpointer user);
 
 /* Every memory over the connection is known to it, to be dropped with it: at once when it has gone
  * already. */

@@ -193,6 +193,161 @@ START_TEST(backend_is_chosen_by_content_or_word)
 }
 END_TEST
 
+/* ---- stops ---- */
+
+/* A source whose instance is itself: it remembers what it was opened with and what is armed. */
+typedef struct {
+	VmifsSource source;
+	guint64 armed; /* an id; 0 = none */
+	VmifsStopPoint point;
+} Stopper;
+
+static gpointer
+stopper_open(const VmifsSource *src, const VmifsCall *call, GError **error)
+{
+	Stopper *self = src->target;
+	self->source = *src;
+	return self;
+}
+
+static void
+stopper_close(gpointer self)
+{
+}
+
+static gboolean
+stopper_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **error)
+{
+	ret->slots = 1;
+	return TRUE;
+}
+
+static gboolean
+stopper_arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsCall *call,
+	    GError **error)
+{
+	Stopper *stopper = self;
+	if (stopper->armed) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "one is armed");
+		return FALSE;
+	}
+	stopper->armed = id;
+	stopper->point = *point;
+	return TRUE;
+}
+
+static void
+stopper_disarm(gpointer self, guint64 id)
+{
+	Stopper *stopper = self;
+	if (stopper->armed == id)
+		stopper->armed = 0;
+}
+
+static VmifsConnection *
+open_stopper(VmifsBackend *backend, Stopper *stopper, const VmifsOptions *options)
+{
+	VmifsSource src = { .spec = "x", .fd = -1, .target = stopper, .options = options };
+	*backend = fake_backend;
+	backend->open = stopper_open;
+	backend->close = stopper_close;
+	backend->stop_caps = stopper_caps;
+	backend->arm = stopper_arm;
+	backend->disarm = stopper_disarm;
+	return vmifs_connection_open(backend, &src, NULL, NULL);
+}
+
+static gboolean
+note_stop(gpointer user, const VmifsStop *stop)
+{
+	guint64 *last = user;
+	*last = stop->id;
+	return stop->id == 7;
+}
+
+static void
+note_unarmed(gpointer user, guint64 id, const char *why)
+{
+	guint64 *last = user;
+	*last = id + 100;
+}
+
+START_TEST(stops_reach_who_listens)
+{
+	VmifsOptions options = { .size = sizeof options };
+	VmifsBackend backend;
+	Stopper stopper = { 0 };
+	guint64 last = 0;
+	VmifsStopPoint point = { .kind = VMIFS_STOP_WRITE, .address = 0x1000, .len = 8 };
+	VmifsStopCaps caps;
+	VmifsStop stop = { .id = 7 };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(VmifsConnection) connection = open_stopper(&backend, &stopper, &options);
+
+	ck_assert(vmifs_backend_stop_caps(connection, &caps, NULL, NULL));
+	ck_assert_uint_eq(caps.slots, 1);
+	ck_assert(vmifs_backend_arm(connection, 7, &point, NULL, NULL));
+	ck_assert_uint_eq(stopper.armed, 7);
+	ck_assert_uint_eq(stopper.point.address, 0x1000);
+	ck_assert(!vmifs_backend_arm(connection, 8, &point, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+
+	/* Nobody listens: it is to be disarmed. */
+	ck_assert(!stopper.source.stopped(stopper.source.engine, &stop));
+	stopper.source.unarmed(stopper.source.engine, 7, "lost");
+	vmifs_connection_listen_stops(connection, note_stop, note_unarmed, &last);
+	ck_assert(stopper.source.stopped(stopper.source.engine, &stop));
+	ck_assert_uint_eq(last, 7);
+	stop.id = 8;
+	ck_assert(!stopper.source.stopped(stopper.source.engine, &stop));
+	stopper.source.unarmed(stopper.source.engine, 7, "lost");
+	ck_assert_uint_eq(last, 107);
+	vmifs_connection_listen_stops(connection, NULL, NULL, NULL);
+	ck_assert(!stopper.source.stopped(stopper.source.engine, &stop));
+	ck_assert_uint_eq(last, 107);
+
+	vmifs_backend_disarm(connection, 7);
+	ck_assert_uint_eq(stopper.armed, 0);
+	vmifs_connection_drop(connection);
+	ck_assert(!vmifs_backend_arm(connection, 9, &point, NULL, NULL));
+	ck_assert_uint_eq(stopper.armed, 0);
+	vmifs_backend_disarm(connection, 7);
+}
+END_TEST
+
+static const struct {
+	gboolean passive, guest_rw, no_ops, frozen, patch;
+	VmifsError code;
+} refused[] = {
+	{ .passive = TRUE, .code = VMIFS_ERROR_DENIED },
+	{ .patch = TRUE, .code = VMIFS_ERROR_DENIED },
+	{ .no_ops = TRUE, .guest_rw = TRUE, .code = VMIFS_ERROR_UNSUPPORTED },
+	{ .frozen = TRUE, .guest_rw = TRUE, .code = VMIFS_ERROR_UNSUPPORTED },
+};
+
+START_TEST(what_may_not_stop_is_not_armed)
+{
+	VmifsOptions options = { .size = sizeof options,
+				 .passive = refused[_i].passive,
+				 .guest_rw = refused[_i].guest_rw };
+	VmifsBackend backend;
+	Stopper stopper = { 0 };
+	VmifsStopPoint point = { .address = 0x1000, .patch = refused[_i].patch };
+	VmifsStopCaps caps = { 0 };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(VmifsConnection) connection = open_stopper(&backend, &stopper, &options);
+
+	backend.frozen = refused[_i].frozen;
+	if (refused[_i].no_ops)
+		backend.arm = NULL;
+	ck_assert(!vmifs_backend_arm(connection, 1, &point, NULL, &error));
+	ck_assert_int_eq(error->code, (int) refused[_i].code);
+	ck_assert_uint_eq(stopper.armed, 0);
+	ck_assert_int_eq(vmifs_backend_stop_caps(connection, &caps, NULL, NULL), refused[_i].patch);
+	backend.frozen = FALSE;
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -205,6 +360,8 @@ make_suite(void)
 	tcase_add_test(t, a_block_that_is_gone_leaves_its_number);
 	tcase_add_test(t, passthrough_is_for_one_piece_at_zero);
 	tcase_add_test(t, backend_is_chosen_by_content_or_word);
+	tcase_add_test(t, stops_reach_who_listens);
+	tcase_add_loop_test(t, what_may_not_stop_is_not_armed, 0, G_N_ELEMENTS(refused));
 	suite_add_tcase(s, t);
 	return s;
 }
