@@ -33,6 +33,9 @@ vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backen
 	guest->generation = 1;
 	guest->options = *options;
 	guest->log = vmifs_log_new();
+	guest->events = vmifs_events_new();
+	if (backend->frozen)
+		vmifs_events_end(guest->events);
 	guest->waiters = g_array_new(FALSE, FALSE, sizeof(VmifsGuestWaiter));
 	guest->snapshots = g_ptr_array_new();
 	g_mutex_init(&guest->lock);
@@ -58,6 +61,7 @@ vmifs_guest_unref(VmifsGuest *guest)
 	vmifs_physmem_unref(guest->mem);
 	vmifs_connection_unref(guest->connection);
 	vmifs_log_free(guest->log);
+	vmifs_events_unref(guest->events);
 	g_array_unref(guest->waiters);
 	g_mutex_clear(&guest->lock);
 	g_cond_clear(&guest->changed);
@@ -118,6 +122,7 @@ vmifs_guest_drop(VmifsGuest *guest)
 	/* A pass over its memory may be under way. */
 	g_atomic_int_set(&guest->cancelled, 1);
 	vmifs_connection_drop(guest->connection);
+	vmifs_events_end(guest->events);
 	g_mutex_lock(&guest->lock);
 	g_cond_broadcast(&guest->changed);
 	g_mutex_unlock(&guest->lock);

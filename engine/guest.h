@@ -8,6 +8,7 @@
 
 #include "attached.h"
 #include "connection.h"
+#include "events.h"
 #include "log.h"
 
 #include <spi/backend.h>
@@ -32,6 +33,7 @@ struct VmifsGuest {
 	gint64 acquired;
 	VmifsOptions options;
 	VmifsLog *log;
+	VmifsEvents *events;
 	guint generation; /* atomic */
 	gint cancelled;   /* atomic; ends discovery */
 	gint progress;    /* atomic; percent */

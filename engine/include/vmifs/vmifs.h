@@ -5,6 +5,7 @@
 #include <vmifs/aspace.h>
 #include <vmifs/call.h>
 #include <vmifs/error.h>
+#include <vmifs/events.h>
 #include <vmifs/guest.h>
 #include <vmifs/host.h>
 #include <vmifs/physmem.h>

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * event: one event as a line of JSON. Texts come from a guest and may be any bytes. UTF-8 stays as
+ * it is; in a text that is not, each byte above 0x7f becomes \u00XX, and the line has "raw":true,
+ * so that the bytes can be had back.
+ */
+#include "events.h"
+
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_SEC G_GINT64_CONSTANT(1000000000)
+
+void
+vmifs_event_clear(VmifsEvent *event)
+{
+	g_clear_pointer(&event->comm, g_free);
+	if (event->more)
+		g_string_free(g_steal_pointer(&event->more), TRUE);
+}
+
+/* ---- texts ---- */
+
+/* A control character, as which a terminal might take it. Of one of two bytes *ret_code is the
+ * character's own. */
+static gboolean
+is_control(const guchar *at, const guchar *end, gboolean is_utf8, guint *ret_code)
+{
+	*ret_code = *at;
+	if (is_utf8 && *at == 0xc2 && at + 1 < end && at[1] < 0xa0)
+		*ret_code = at[1];
+	return *ret_code < 0x20 || *ret_code == 0x7f || *ret_code != *at;
+}
+
+/* Returns FALSE when the text is not UTF-8. */
+static gboolean
+append_text(GString *out, const char *bytes, gsize len)
+{
+	gboolean is_utf8 = g_utf8_validate_len(bytes, len, NULL);
+
+	g_string_append_c(out, '"');
+	for (const guchar *at = (const guchar *) bytes, *end = at + len; at < end; at++) {
+		guint code;
+		if (is_control(at, end, is_utf8, &code) || (code > 0x7f && !is_utf8)) {
+			g_string_append_printf(out, "\\u%04x", code);
+			at += code != *at;
+			continue;
+		}
+		if (*at == '"' || *at == '\\')
+			g_string_append_c(out, '\\');
+		g_string_append_c(out, (char) *at);
+	}
+	g_string_append_c(out, '"');
+	return is_utf8;
+}
+
+/* How many of the bytes are shown: a character of UTF-8 is not cut in two. */
+static gsize
+shown_len(const char *bytes, gsize len)
+{
+	const char *end;
+
+	if (len <= VMIFS_EVENT_TEXT_LEN)
+		return len;
+	if (!g_utf8_validate_len(bytes, VMIFS_EVENT_TEXT_LEN, &end) &&
+	    end > bytes + VMIFS_EVENT_TEXT_LEN - 4)
+		return (gsize) (end - bytes);
+	return VMIFS_EVENT_TEXT_LEN;
+}
+
+/* ---- members of its own ---- */
+
+static GString *
+begin_member(VmifsEvent *event, const char *key)
+{
+	if (!event->more)
+		event->more = g_string_new(NULL);
+	if (key)
+		g_string_append_printf(event->more, ",\"%s\":", key);
+	else if (event->more->str[event->more->len - 1] != '[')
+		g_string_append_c(event->more, ',');
+	return event->more;
+}
+
+void
+vmifs_event_add_text(VmifsEvent *event, const char *key, const char *bytes, gssize len)
+{
+	gsize n = len < 0 ? strlen(bytes) : (gsize) len;
+	gsize shown = shown_len(bytes, n);
+
+	event->cut |= shown < n;
+	event->raw |= !append_text(begin_member(event, key), bytes, shown);
+}
+
+void
+vmifs_event_add_number(VmifsEvent *event, const char *key, guint64 value)
+{
+	g_string_append_printf(begin_member(event, key), "%" G_GUINT64_FORMAT, value);
+}
+
+void
+vmifs_event_add_hex(VmifsEvent *event, const char *key, guint64 value)
+{
+	g_string_append_printf(begin_member(event, key), "\"0x%" G_GINT64_MODIFIER "x\"", value);
+}
+
+void
+vmifs_event_add_flag(VmifsEvent *event, const char *key, gboolean value)
+{
+	g_string_append(begin_member(event, key), value ? "true" : "false");
+}
+
+void
+vmifs_event_begin_list(VmifsEvent *event, const char *key)
+{
+	g_string_append_c(begin_member(event, key), '[');
+}
+
+void
+vmifs_event_end_list(VmifsEvent *event)
+{
+	g_string_append_c(event->more, ']');
+}
+
+/* ---- the line ---- */
+
+void
+vmifs_event_append_time(GString *out, gint64 time_ns)
+{
+	time_t seconds = (time_t) (time_ns / NS_PER_SEC);
+	gint64 ns = time_ns % NS_PER_SEC;
+	struct tm tm;
+
+	if (ns < 0) {
+		ns += NS_PER_SEC;
+		seconds--;
+	}
+	gmtime_r(&seconds, &tm);
+	g_string_append_printf(
+		out, ",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09" G_GINT64_FORMAT "Z\"",
+		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ns);
+}
+
+void
+vmifs_event_to_json(const VmifsEvent *event, gint64 now_ns, GString *out)
+{
+	gboolean raw = event->raw, cut = event->cut;
+
+	vmifs_event_append_time(out, event->time_ns ? event->time_ns : now_ns);
+	g_string_append_printf(out, ",\"type\":\"%s\"", event->type);
+	if (event->vcpu >= 0)
+		g_string_append_printf(out, ",\"vcpu\":%d", event->vcpu);
+	if (event->has_pc)
+		g_string_append_printf(out, ",\"pc\":\"0x%" G_GINT64_MODIFIER "x\"", event->pc);
+	if (event->pid >= 0)
+		g_string_append_printf(out, ",\"pid\":%" G_GINT64_FORMAT, event->pid);
+	if (event->comm) {
+		gsize len = strlen(event->comm), shown = shown_len(event->comm, len);
+		g_string_append(out, ",\"comm\":");
+		raw |= !append_text(out, event->comm, shown);
+		cut |= shown < len;
+	}
+	if (event->more && event->more->len <= VMIFS_EVENT_LINE_LEN)
+		g_string_append_len(out, event->more->str, (gssize) event->more->len);
+	else if (event->more)
+		cut = TRUE;
+	if (raw)
+		g_string_append(out, ",\"raw\":true");
+	if (cut)
+		g_string_append(out, ",\"cut\":true");
+	g_string_append(out, "}\n");
+}
