@@ -12,6 +12,8 @@
 
 /* Lists of a running guest are made again, until they hang together, for so long. */
 #define RETRY_US (50 * G_TIME_SPAN_MILLISECOND)
+/* A text made faster than that is not worth the memory. */
+#define WORTH_US (1 * G_TIME_SPAN_MILLISECOND)
 
 /* ---- life ---- */
 
@@ -90,6 +92,7 @@ vmifs_attached_new(guint generation, VmifsInstance *instance, VmifsAspace *aspac
 			(GDestroyNotify) vmifs_symbols_unref);
 	vmifs_lazy_init(&attached->tasks, (gpointer(*)(gpointer)) vmifs_task_list_ref,
 			(GDestroyNotify) vmifs_task_list_unref);
+	attached->memo = vmifs_memo_new();
 	return attached;
 }
 
@@ -107,6 +110,7 @@ vmifs_attached_unref(VmifsAttached *attached)
 		return;
 	vmifs_lazy_clear(&attached->symbols);
 	vmifs_lazy_clear(&attached->tasks);
+	vmifs_memo_free(attached->memo);
 	vmifs_instance_free(attached->instance);
 	g_clear_pointer(&attached->aspace, vmifs_aspace_unref);
 	g_free(attached->report);
@@ -321,13 +325,43 @@ vmifs_guest_has_view(VmifsGuest *guest, const VmifsView *view)
 	       view < instance->os->views + instance->os->n_views && view->present(instance->self);
 }
 
+/* A text that other tasks have, too: what took long stays for them. */
+static gboolean
+render_shared(VmifsGuest *guest, VmifsAttached *attached, const VmifsMemoKey *key,
+	      const VmifsTask *task, const char *entry, GString *out, const VmifsCall *call,
+	      GError **error)
+{
+	guint epoch = vmifs_epoch_now(&guest->connection->epoch);
+	gsize before = out->len;
+	gboolean made;
+
+	if (vmifs_memo_find(attached->memo, key, epoch, out, &made, error))
+		return made;
+	gint64 start = g_get_monotonic_time();
+	g_autoptr(GError) failure = NULL;
+	made = key->view->render(attached->instance->self, task, entry, out, call, &failure);
+	if (g_get_monotonic_time() - start >= WORTH_US)
+		vmifs_memo_keep(attached->memo, key, epoch, out->str + before, out->len - before,
+				failure);
+	if (!made)
+		g_propagate_error(error, g_steal_pointer(&failure));
+	return made;
+}
+
 gboolean
 vmifs_guest_render(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task,
 		   const char *entry, GString *out, const VmifsCall *call, GError **error)
 {
 	g_autoptr(VmifsAttached) attached = wait_view(guest, view, task, call, error);
+	gpointer self = attached ? attached->instance->self : NULL;
+	VmifsMemoKey key = { .view = view };
 	gsize before = out->len;
-	if (attached && view->render(attached->instance->self, task, entry, out, call, error))
+
+	if (!attached)
+		return FALSE;
+	if (view->about && view->about(self, task, entry, key.about)
+		    ? render_shared(guest, attached, &key, task, entry, out, call, error)
+		    : view->render(self, task, entry, out, call, error))
 		return TRUE;
 	g_string_truncate(out, before);
 	return FALSE;

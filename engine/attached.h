@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lazy.h"
+#include "memo.h"
 
 #include <spi/os.h>
 
@@ -44,6 +45,7 @@ typedef struct {
 
 	VmifsLazy symbols; /* locked by itself */
 	VmifsLazy tasks;
+	VmifsMemo *memo; /* (full) texts that tasks share */
 } VmifsAttached;
 
 /* instance, aspace: (taken) (nullable). report: (taken) */

@@ -235,9 +235,19 @@ linux_super_path(const Linux *os, guint64 sb, guint64 root, GString *out, guint6
 #define LINUX_VIEW(name)                                                                           \
 	gboolean name(gpointer os, const VmifsTask *task, const char *entry, GString *out,         \
 		      const VmifsCall *call, GError **error)
+#define LINUX_ABOUT(name)                                                                          \
+	gboolean name(gpointer os, const VmifsTask *task, const char *entry,                       \
+		      guint64 ret[VMIFS_VIEW_WORDS])
 #define LINUX_LIST(name)                                                                           \
 	gboolean name(gpointer os, const VmifsTask *task, GPtrArray *names, const VmifsCall *call, \
 		      GError **error)
+
+/* about.c: what several tasks have in common. */
+LINUX_ABOUT(linux_about_net);
+LINUX_ABOUT(linux_about_memory);
+LINUX_ABOUT(linux_about_mounts);
+LINUX_ABOUT(linux_about_cgroup);
+LINUX_ABOUT(linux_about_open_file);
 
 LINUX_VIEW(linux_render_maps);
 LINUX_VIEW(linux_render_task_modules);

@@ -94,7 +94,7 @@ START_TEST(processes_are_found_and_read)
 	gsize n;
 	const VmifsView *views = vmifs_guest_views(guest, &n);
 	g_autoptr(GString) shadow = g_string_new(NULL);
-	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(n, 2);
 	ck_assert(vmifs_guest_render(guest, views, task, NULL, shadow, NULL, NULL));
 	ck_assert_str_eq(shadow->str, "of 7: shadow memory");
 }
@@ -125,6 +125,49 @@ START_TEST(view_that_fails_adds_nothing)
 				      &error));
 	ck_assert_ptr_nonnull(error);
 	ck_assert_str_eq(text->str, "before");
+}
+END_TEST
+
+/* 7: with memory, 1: without, for which there is no such text. */
+START_TEST(slow_text_that_tasks_share_is_made_once)
+{
+	g_autoptr(VmifsHost) host = make_host(tables, true_header, "", NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autofree char *first = NULL;
+	guint32 pid = _i ? 1 : 7;
+	VmifsTask task = *vmifs_task_list_find(list, pid);
+	gsize n;
+	const VmifsView *views = vmifs_guest_views(guest, &n);
+	for (guint i = 0; i < 3; i++) {
+		g_autoptr(GString) text = g_string_new(NULL);
+		g_autoptr(GError) error = NULL;
+		task.pid += 1;
+		gboolean made =
+			vmifs_guest_render(guest, &views[1], &task, NULL, text, NULL, &error);
+		ck_assert_int_eq(made, task.mm != 0);
+		const char *said = made ? text->str : error->message;
+		if (first)
+			ck_assert_str_eq(said, first);
+		else
+			first = g_strdup(said);
+	}
+}
+END_TEST
+
+START_TEST(text_of_other_memory_is_not_taken_for_it)
+{
+	g_autoptr(VmifsHost) host = make_host(tables, true_header, "", NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autoptr(GString) one = g_string_new(NULL), other = g_string_new(NULL);
+	VmifsTask task = *vmifs_task_list_find(list, 7);
+	gsize n;
+	const VmifsView *views = vmifs_guest_views(guest, &n);
+	ck_assert(vmifs_guest_render(guest, &views[1], &task, NULL, one, NULL, NULL));
+	task.mm += 4096;
+	ck_assert(vmifs_guest_render(guest, &views[1], &task, NULL, other, NULL, NULL));
+	ck_assert_str_ne(one->str, other->str);
 }
 END_TEST
 
@@ -247,6 +290,8 @@ make_suite(void)
 	tcase_add_test(t, processes_are_found_and_read);
 	tcase_add_test(t, kernel_task_has_no_memory);
 	tcase_add_test(t, view_that_fails_adds_nothing);
+	tcase_add_loop_test(t, slow_text_that_tasks_share_is_made_once, 0, 2);
+	tcase_add_test(t, text_of_other_memory_is_not_taken_for_it);
 	tcase_add_test(t, stale_and_lying_candidates_lose_and_are_listed);
 	tcase_add_test(t,
 		       certain_candidate_that_does_not_attach_leaves_the_full_pass_to_find_another);

@@ -320,7 +320,7 @@ START_TEST(what_was_made_under_an_earlier_boot_is_stale)
 	ck_assert_int_eq(error->code, VMIFS_ERROR_STALE);
 	g_clear_error(&error);
 	const VmifsView *views = vmifs_guest_views(guest, &n);
-	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(n, 2);
 	ck_assert(!vmifs_guest_render(guest, views, task, NULL, text, NULL, &error));
 	ck_assert_int_eq(error->code, VMIFS_ERROR_STALE);
 	g_clear_error(&error);

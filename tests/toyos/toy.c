@@ -151,6 +151,29 @@ render_shadow(gpointer self, const VmifsTask *task, const char *entry, GString *
 	return TRUE;
 }
 
+/* `tables`: of what tasks with the same memory have in common, made slowly: how often it was made.
+ */
+static gint n_made;
+
+static gboolean
+render_tables(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	      const VmifsCall *call, GError **error)
+{
+	g_usleep(5000);
+	g_string_append_printf(out, "%d", g_atomic_int_add(&n_made, 1) + 1);
+	if (task->mm)
+		return TRUE;
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "failure %s", out->str);
+	return FALSE;
+}
+
+static gboolean
+about_tables(gpointer self, const VmifsTask *task, const char *entry, guint64 ret[VMIFS_VIEW_WORDS])
+{
+	ret[0] = task->mm;
+	return TRUE;
+}
+
 static const guint8 magic_bytes[] = "TOY-OS!";
 static const guint8 slow_magic_bytes[] = "TOY-OS?";
 
@@ -171,6 +194,11 @@ static const VmifsView views[] = {
 	  .scopes = VMIFS_SCOPE_PROCESS,
 	  .kind = VMIFS_VIEW_TEXT,
 	  .render = render_shadow },
+	{ .name = "tables",
+	  .scopes = VMIFS_SCOPE_PROCESS,
+	  .kind = VMIFS_VIEW_TEXT,
+	  .render = render_tables,
+	  .about = about_tables },
 };
 
 extern const VmifsOs vmifs_os_toy;

@@ -156,6 +156,23 @@ START_TEST(close_on_exec_is_of_the_descriptor)
 }
 END_TEST
 
+START_TEST(descriptors_of_a_file_are_about_the_same_when_opened_alike)
+{
+	Fixture f;
+	guint64 one[VMIFS_VIEW_WORDS] = { 0 }, other[VMIFS_VIEW_WORDS] = { 0 };
+	VmifsTask *task = &f.task;
+	setup(&f);
+	Linux *os = linux_guest_start(&f.g);
+	ck_assert(linux_about_open_file(os, task, "70", one));
+	ck_assert(linux_about_open_file(os, task, "71", other));
+	ck_assert_mem_ne(one, other, sizeof one);
+	ck_assert(linux_about_open_file(os, task, "70", other));
+	ck_assert_mem_eq(one, other, sizeof one);
+	ck_assert(!linux_about_open_file(os, task, "72", other));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(closed_descriptor_is_not_found)
 {
 	Fixture f;
@@ -500,6 +517,7 @@ make_suite(void)
 
 	tcase_add_test(t, every_file_has_its_place);
 	tcase_add_test(t, close_on_exec_is_of_the_descriptor);
+	tcase_add_test(t, descriptors_of_a_file_are_about_the_same_when_opened_alike);
 	tcase_add_test(t, closed_descriptor_is_not_found);
 	tcase_add_test(t, kind_that_is_not_known_adds_nothing);
 	tcase_add_test(t, kind_whose_data_cannot_be_read_is_an_error);

@@ -24,6 +24,9 @@ typedef enum {
 	VMIFS_VIEW_LIST, /* a folder of files or links */
 } VmifsViewKind;
 
+/* Words that tell what a text is about; see VmifsView.about. */
+#define VMIFS_VIEW_WORDS 3
+
 typedef struct VmifsView VmifsView;
 struct VmifsView {
 	const char *name;
@@ -48,6 +51,12 @@ struct VmifsView {
 	/* Has this guest such a file at all? NULL = always. Asked whenever it is listed or looked
 	 * up: reads nothing of the guest. */
 	gboolean (*present)(gpointer os);
+	/* Optional. Of what objects of the kernel is that text made, when it is of nothing else of
+	 * the task: tasks and entries for which it gives the same words have the same text, or the
+	 * same failure, and what takes long is made once for all of them. Cheap; ret comes zeroed.
+	 * FALSE: it cannot be told. */
+	gboolean (*about)(gpointer os, const VmifsTask *task, const char *entry,
+			  guint64 ret[VMIFS_VIEW_WORDS]);
 };
 
 G_END_DECLS
