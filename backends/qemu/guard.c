@@ -131,6 +131,9 @@ run_program(char **arguments)
 	close(ends[1]);
 	while (next_line(ends[0], line, sizeof line))
 		good &= !strstr(line, "\"error\"");
+	struct pollfd rest = { .fd = ends[0], .events = POLLIN };
+	if (child > 0 && !poll(&rest, 1, 0))
+		kill(child, SIGKILL); /* it hangs, as does whoever it asks */
 	close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
@@ -162,6 +165,18 @@ limit_time(guint seconds)
 	alarm(seconds);
 }
 
+/* By a child: whoever lets nobody into the monitor must not keep us from the stream. */
+static void
+say_aside(const Plan *plan, const Speech *speech)
+{
+	if (fork())
+		return;
+	close(STREAM);
+	limit_time(PATIENCE_S);
+	say(plan, speech);
+	_exit(0);
+}
+
 /* QEMU writes to it while the guest waits. */
 static void
 drain(const Plan *plan)
@@ -173,7 +188,7 @@ drain(const Plan *plan)
 	for (;;) {
 		int n = poll(&poller, 1, SILENCE_MS);
 		if (!n && !is_asked)
-			say(plan, &plan->silent);
+			say_aside(plan, &plan->silent);
 		is_asked |= !n;
 		if (n > 0 && read(STREAM, part, sizeof part) == 0)
 			return;
@@ -234,7 +249,7 @@ become_guardian(const Plan *plan, int pipe_end, int pin, int stream)
 	int high_pin = fcntl(pin, F_DUPFD, 10);
 	int high_stream = fcntl(stream, F_DUPFD, 10);
 
-	if (high_pipe < 0 || (stream >= 0 && high_stream < 0))
+	if (high_pipe < 0 || (pin >= 0 && high_pin < 0) || (stream >= 0 && high_stream < 0))
 		_exit(1);
 	place(high_pipe, PIPE);
 	place(high_pin, PIN);

@@ -6,6 +6,7 @@
 #include <backends/qemu/qmp.h>
 
 #include <fake-qemu.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -261,6 +262,30 @@ START_TEST(a_stream_that_is_silent_is_asked_after)
 }
 END_TEST
 
+/* QEMU, which writes to it, may be the one that keeps everybody out of its monitor. */
+START_TEST(a_stream_is_read_while_nobody_is_let_in)
+{
+	const FakeQemu how = { .silent = TRUE };
+	g_autofree char *much = g_malloc0(1 << 20);
+	Guest guest;
+	gsize written = 0;
+	int end;
+	setup(&guest, &how, FALSE);
+	close(leave_stream(&guest, &end));
+	g_usleep(6 * G_USEC_PER_SEC);
+	fcntl(end, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 1000 && written < 1 << 20; i++) {
+		gssize n = write(end, much, (1 << 20) - written);
+		written += (gsize) MAX(n, 0);
+		if (n < 0)
+			g_usleep(10 * 1000);
+	}
+	ck_assert_uint_eq(written, 1 << 20);
+	close(end);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(by_tcp_as_well)
 {
 	const FakeQemu how = { .session = RUNS OBEYS, .tcp = TRUE };
@@ -303,6 +328,7 @@ control_suite(void)
 	tcase_add_test(tcase, a_guardian_can_run_a_program);
 	tcase_add_test(tcase, what_is_left_of_a_stream_is_read_before_anything_is_said);
 	tcase_add_test(tcase, a_stream_that_is_silent_is_asked_after);
+	tcase_add_test(tcase, a_stream_is_read_while_nobody_is_let_in);
 	tcase_add_test(tcase, by_tcp_as_well);
 	tcase_add_test(tcase, without_a_guardian_nothing_is_stopped);
 	suite_add_tcase(s, tcase);
