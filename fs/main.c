@@ -29,7 +29,9 @@
 int
 vmifs_complain(VmifsExit status, const GError *error)
 {
-	fprintf(stderr, "vmifs: %s\n", error->message);
+	g_autoptr(GString) safe = g_string_new(NULL);
+	vmifs_text_append_octal(safe, error->message, -1, NULL);
+	fprintf(stderr, "vmifs: %s\n", safe->str);
 	return status;
 }
 

@@ -13,7 +13,8 @@ typedef enum {
 	VMIFS_EXIT_MOUNT = 3,
 } VmifsExit;
 
-/* Prints "vmifs: " and the message on stderr. Returns: status. */
+/* Prints "vmifs: " and the message on stderr, without what a terminal would obey: names in it may
+ * be whatever somebody has called a program. Returns: status. */
 int
 vmifs_complain(VmifsExit status, const GError *error);
 /* Of a source that was not added: INVALID is an option's fault, not the source's. */
