@@ -153,10 +153,10 @@ pass_field(Walk *walk, const json_t *field, const char *parent, guint64 parent_i
 		if (walk->n_fields++ >= MAX_FIELDS)
 			walk->why = "more fields than any machine has";
 		if (within)
-			pass_struct(walk, within, parent ? "" : name, (guint64) (first + i),
+			pass_struct(walk, within, parent ? "" : name, (guint64) first + (guint64) i,
 				    depth + 1);
 		else
-			take_reg(walk, parent, parent_index, name, (guint64) (first + i),
+			take_reg(walk, parent, parent_index, name, (guint64) first + (guint64) i,
 				 (guint64) size);
 		if (walk->at.at == before)
 			break; /* no bytes: a thousand million of it are none either */

@@ -130,6 +130,21 @@ START_TEST(registers_of_32_bits_have_their_own_names)
 }
 END_TEST
 
+START_TEST(an_index_may_be_any_number)
+{
+	begin_device(3, "cpu");
+	put_number(1, 8);
+	put_number(2, 8);
+	put_number(0x1234, 8);
+	end_device(3);
+	describe(CPU("{\"name\": \"env.regs\", \"index\": 9223372036854775807, \"array_len\": 2, "
+		     "\"type\": \"uint64\", \"size\": 8}, " UINT("env.eip", 8)));
+	g_autoptr(GPtrArray) vcpus = find_regs(NULL);
+	ck_assert_ptr_nonnull(vcpus);
+	assert_regs(vcpus, 0, "vcpu0 rip 0x1234\n");
+}
+END_TEST
+
 #define SEGMENT                                                                                    \
 	"\"type\": \"struct\", \"struct\": {\"fields\": [" UINT("selector", 4) ", " UINT(          \
 		"base", 8) ", " UINT("limit", 4) ", " UINT("flags", 4) "]}}"
@@ -271,6 +286,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, registers_come_by_the_names_of_fields);
 	tcase_add_test(tests, registers_of_32_bits_have_their_own_names);
+	tcase_add_test(tests, an_index_may_be_any_number);
 	tcase_add_test(tests, segments_are_structs_in_an_array);
 	tcase_add_test(tests, vcpus_are_found_behind_other_devices);
 	tcase_add_test(tests, states_without_a_description_are_refused);
