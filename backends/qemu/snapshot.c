@@ -155,9 +155,12 @@ take_standing(const QemuSubject *subject, const char *why, VmifsPictureWriter *o
 				   : g_strdup("copied while paused");
 	VmifsPictureTaken taken = { .how = how };
 	GError *failure = NULL;
-	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out, why != NULL);
-	QemuStop *stop = qemu_stop_begin(subject->monitor, call, error);
+	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out);
+	QemuStop *stop;
 
+	if (why && !qemu_copy_ahead(copy, call, error))
+		return FALSE;
+	stop = qemu_stop_begin(subject->monitor, call, error);
 	if (!stop)
 		return FALSE;
 	taken.moment = g_get_real_time();
@@ -182,7 +185,7 @@ take_hung(const QemuSubject *subject, VmifsPictureWriter *out, const VmifsCall *
 {
 	const VmifsPictureTaken taken = { .how = "copied while QEMU was stopped by a signal",
 					  .moment = g_get_real_time() };
-	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out, FALSE);
+	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out);
 
 	if (!qemu_copy_ram(copy, call, error))
 		return FALSE;

@@ -555,6 +555,46 @@ START_TEST(shared_memory_is_copied_while_the_guest_stands)
 }
 END_TEST
 
+static void
+live_on(gpointer user)
+{
+	const Guest *guest = user;
+	g_autofree char *heard = fake_qemu_heard(guest->server);
+	/* What comes now is of the moment that the picture is of. */
+	ck_assert(strstr(heard, "stop ") && !strstr(heard, "cont "));
+	other_process_fill(guest->other, 0, PAGE, 0x51);
+	other_process_fill(guest->other, 3 * MIB, MIB, 0x52);
+	other_process_fill(guest->other, 6 * MIB + 7 * PAGE + 100, 1, 0x53);
+	other_process_discard(guest->other, MIB, PAGE);
+}
+
+START_TEST(what_changes_until_the_guest_stands_is_in_the_copy)
+{
+	static const OtherKind all[] = { OTHER_MEMFD, OTHER_FILE_SHARED, OTHER_ANONYMOUS };
+	/* By which there is no other way. */
+	const FakeQemu how = { .session = FREE STANDS SWITCHES STOPS, .tcp = TRUE };
+	Guest guest;
+	setup(&guest, all[_i], &how, NULL);
+	other_process_fill(guest.other, 0, 2 * MIB, 0x41);
+	other_process_fill(guest.other, 6 * MIB, MIB, 0x42);
+	guest.picture.added_regs = live_on;
+	guest.picture.user = &guest;
+	ck_assert_msg(take(&guest, NULL), "%s", guest.error ? guest.error->message : "");
+	const guint8 *bytes = guest.picture.bytes[0];
+	for (gsize i = 0; i < LEN; i++) {
+		guint8 wanted = i < PAGE                                      ? 0x51
+				: i < MIB || (i >= MIB + PAGE && i < 2 * MIB) ? 0x41
+				: i >= 3 * MIB && i < 4 * MIB                 ? 0x52
+				: i == 6 * MIB + 7 * PAGE + 100               ? 0x53
+				: i >= 6 * MIB && i < 7 * MIB                 ? 0x42
+									      : 0;
+		if (bytes[i] != wanted)
+			ck_abort_msg("%#zx: %#x, not %#x", i, bytes[i], wanted);
+	}
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(paused_guest_is_copied_and_stays_so)
 {
 	const FakeQemu how = { .session = FREE RESTS STOPS };
@@ -628,7 +668,8 @@ START_TEST(without_room_there_is_no_picture_of_a_copy)
 	const FakeQemu how = { .session = FREE STANDS STOPS };
 	Guest guest;
 	setup(&guest, OTHER_MEMFD, &how, NULL);
-	other_process_fill(guest.other, 0, LEN, 0x31);
+	other_process_fill(guest.other, 0, MIB, 0x31);
+	other_process_fill(guest.other, 2 * MIB, MIB, 0x31);
 	guest.picture.most_writes = 1;
 	ck_assert(!take(&guest, NULL));
 	ck_assert(g_error_matches(guest.error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE));
@@ -701,6 +742,7 @@ snapshot_suite(void)
 	tcase_add_test(background, stream_that_never_comes_is_asked_after);
 	tcase_add_loop_test(standing, shared_memory_is_copied_while_the_guest_stands, 0,
 			    G_N_ELEMENTS(kinds));
+	tcase_add_loop_test(standing, what_changes_until_the_guest_stands_is_in_the_copy, 0, 3);
 	tcase_add_test(standing, paused_guest_is_copied_and_stays_so);
 	tcase_add_test(standing, guest_that_is_let_run_meanwhile_makes_no_picture);
 	tcase_add_test(standing, guest_runs_on_after_a_copy_that_was_given_up);
