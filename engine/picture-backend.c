@@ -2,7 +2,7 @@
 /*
  * picture-backend: a picture as a source of bytes like any other, so that the frozen guest is an
  * ordinary one. It opens no SOURCE of the command line, and stands in no table: who has taken a
- * picture names it. Pages in one layer are mapped; those of several are read.
+ * picture names it. Pages in one layer are mapped; those of several, and what cannot be, are read.
  */
 #include "picture.h"
 
@@ -95,8 +95,9 @@ map(gpointer self, guint32 block, VmifsDirect *ret, GError **error)
 
 	if (!layer || !picture->blocks[block].len)
 		return FALSE;
+	/* Of mappings there is a number for all guests together, which one of them may use up. */
 	ret->mapping = vmifs_mapping_new(layer->fd, picture->blocks[block].at,
-					 (gsize) picture->blocks[block].len, error);
+					 (gsize) picture->blocks[block].len, NULL);
 	ret->to_kernel = TRUE;
 	return ret->mapping != NULL;
 }

@@ -7,6 +7,7 @@
 
 #include <picture.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -213,6 +214,25 @@ START_TEST(what_is_told_twice_is_what_was_told_last)
 	g_autoptr(VmifsPicture) second = finish(writer);
 	assert_letters(second, "yB.DE...");
 	ck_assert_uint_eq(second->shared, 2 * PAGE);
+}
+END_TEST
+
+/* Some guest has all the mappings that there may be. */
+START_TEST(what_cannot_be_mapped_is_read)
+{
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
+	g_autoptr(VmifsPicture) picture = picture_of(mem, NULL, "AB.C  DE");
+	g_autoptr(GPtrArray) taken =
+		g_ptr_array_new_with_free_func((GDestroyNotify) vmifs_mapping_unref);
+	VmifsMapping *mapping;
+	int fd = g_open(folder, O_TMPFILE | O_RDWR, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	while ((mapping = vmifs_mapping_new(fd, 0, PAGE, NULL)))
+		g_ptr_array_add(taken, mapping);
+	ck_assert_uint_ge(taken->len, 500);
+	close(fd);
+	assert_letters(picture, "AB.C..DE");
 }
 END_TEST
 
@@ -555,6 +575,7 @@ make_suite(void)
 	tcase_add_test(tests, data_and_holes_are_told_apart);
 	tcase_add_test(tests, a_later_picture_stores_what_differs);
 	tcase_add_test(tests, what_is_told_twice_is_what_was_told_last);
+	tcase_add_test(tests, what_cannot_be_mapped_is_read);
 	tcase_add_test(tests, many_pages_are_told_at_once);
 	tcase_add_test(tests, it_is_spread_over_few_files);
 	tcase_add_test(tests, what_no_picture_needs_any_more_is_given_back);
