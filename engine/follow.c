@@ -340,3 +340,13 @@ vmifs_guest_follow(gpointer data)
 	}
 	return NULL;
 }
+
+void
+vmifs_guest_follow_not(VmifsGuest *guest)
+{
+	vmifs_guest_log(guest, "what runs in it is not looked for: there is no thread to be had");
+	publish(guest,
+		vmifs_attached_new(vmifs_guest_generation(guest), NULL, NULL,
+				   g_strdup("discovery: none: there was no thread to be had\n")),
+		FALSE);
+}

@@ -97,21 +97,20 @@ void
 vmifs_guest_start(VmifsGuest *guest)
 {
 	vmifs_connection_listen(guest->connection, source_changed, guest);
-	guest->thread = g_thread_new("guest", vmifs_guest_follow, guest);
+	guest->thread = g_thread_try_new("guest", vmifs_guest_follow, guest, NULL);
+	if (!guest->thread)
+		vmifs_guest_follow_not(guest);
 }
 
 void
 vmifs_guest_stop(VmifsGuest *guest)
 {
-	if (!guest->thread)
-		return;
 	vmifs_connection_listen(guest->connection, NULL, NULL);
 	g_atomic_int_set(&guest->cancelled, 1);
 	g_mutex_lock(&guest->lock);
 	g_cond_broadcast(&guest->changed);
 	g_mutex_unlock(&guest->lock);
-	g_thread_join(guest->thread);
-	guest->thread = NULL;
+	g_clear_pointer(&guest->thread, g_thread_join);
 	vmifs_guest_end_snapshots(guest);
 }
 

@@ -61,7 +61,8 @@ vmifs_guest_new(const char *name, const char *source, const VmifsBackend *backen
 /* Before start(). */
 void
 vmifs_guest_listen(VmifsGuest *guest, VmifsGuestTold told, gpointer user);
-/* Starts discovery, and the following of a running guest, in a thread of its own. */
+/* Starts discovery, and the following of a running guest, in a thread of its own. Where there is
+ * none to be had, its memory is shown all the same. */
 void
 vmifs_guest_start(VmifsGuest *guest);
 /* Ends that thread and waits for it. Nobody may call start again. */
@@ -88,6 +89,9 @@ vmifs_guest_attached(VmifsGuest *guest);
 /* The guest's thread. */
 gpointer
 vmifs_guest_follow(gpointer guest);
+/* Instead of it: nothing is found. */
+void
+vmifs_guest_follow_not(VmifsGuest *guest);
 
 /* ---- snapshots.c ---- */
 

@@ -282,7 +282,7 @@ vmifs_scan(VmifsPhysmem *mem, const VmifsScanPart *part, const VmifsPattern *con
 {
 	g_autoptr(VmifsMatcher) matcher = vmifs_matcher_new(patterns, n, heads);
 	GThread *threads[MAX_THREADS];
-	guint n_threads = CLAMP(g_get_num_processors(), 1, MAX_THREADS);
+	guint most = CLAMP(g_get_num_processors(), 1, MAX_THREADS), n_threads = 1;
 	gsize n_regions;
 	Scan scan = { .mem = mem,
 		      .matcher = matcher,
@@ -300,9 +300,10 @@ vmifs_scan(VmifsPhysmem *mem, const VmifsScanPart *part, const VmifsPattern *con
 	set_part(&scan, part, regions, n_regions);
 	scan.keep = scan.total <= KEEP;
 	g_mutex_init(&scan.lock);
-	/* This thread is one of them. */
-	for (guint i = 1; i < n_threads; i++)
-		threads[i] = g_thread_new("vmifs-scan", work, &scan);
+	/* This thread is one of them, and the only one where others are not to be had. */
+	while (n_threads < most &&
+	       (threads[n_threads] = g_thread_try_new("vmifs-scan", work, &scan, NULL)))
+		n_threads++;
 	work(&scan);
 	for (guint i = 1; i < n_threads; i++)
 		g_thread_join(threads[i]);

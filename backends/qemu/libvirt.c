@@ -129,7 +129,7 @@ start_events(gpointer none)
 	qemu_virt()->virSetErrorFunc(NULL, say_nothing);
 	if (qemu_virt()->virInitialize() < 0 || qemu_virt()->virEventRegisterDefaultImpl() < 0)
 		return NULL;
-	return g_thread_new("libvirt events", run_events, NULL);
+	return g_thread_try_new("libvirt events", run_events, NULL, NULL);
 }
 
 /* ---- what it tells ---- */
@@ -417,8 +417,15 @@ qemu_libvirt_open(const char *uri, void (*changed)(gpointer user), gpointer user
 	g_mutex_init(&self->told_lock);
 	self->changed = changed;
 	self->user = user;
-	g_thread_unref(g_thread_new("libvirt", run, qemu_libvirt_ref(self)));
-	return self;
+	GThread *thread = g_thread_try_new("libvirt", run, qemu_libvirt_ref(self), NULL);
+	if (thread) {
+		g_thread_unref(thread);
+		return self;
+	}
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: no thread can be started", uri);
+	qemu_libvirt_unref(self);
+	qemu_libvirt_close(self);
+	return NULL;
 }
 
 void
