@@ -78,3 +78,36 @@ first_pid(VmifsGuest *guest)
 	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
 	return list ? vmifs_task_list_get(list, 0)->pid : 0;
 }
+
+/* A guest by itself: prepared by its test, then run. */
+typedef struct {
+	LiveGuest *live;
+	VmifsHost *host;
+	VmifsGuest *guest; /* as the host has it */
+} Running;
+
+static inline Running
+prepare(void)
+{
+	return (Running){ .live = live_guest_new("web", 1) };
+}
+
+/* options: (nullable) */
+static inline void
+run(Running *it, VmifsOptions *options)
+{
+	live_start(it->live);
+	it->host = make_host(options);
+	await(is_listed(it->host, "web"));
+	it->guest = vmifs_host_find(it->host, "web");
+}
+
+static inline void
+running_clear(Running *it)
+{
+	g_clear_pointer(&it->guest, vmifs_guest_unref);
+	vmifs_host_free(it->host);
+	live_guest_free(it->live);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Running, running_clear)

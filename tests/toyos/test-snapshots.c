@@ -8,13 +8,6 @@
 #include <unistd.h>
 
 static VmifsGuest *
-the_guest(VmifsHost *host)
-{
-	await(is_listed(host, "one"));
-	return vmifs_host_find(host, "one");
-}
-
-static VmifsGuest *
 take(VmifsGuest *guest, const char *name)
 {
 	g_autoptr(GError) error = NULL;
@@ -52,128 +45,114 @@ n_files(void)
 
 START_TEST(a_snapshot_stays_as_it_was)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	boot(guest, 0x6000, 7);
-	guest->ram[0x30000] = 'a';
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	g_autoptr(VmifsGuest) snapshot = take(live, "S");
+	g_auto(Running) it = prepare();
+	boot(it.live, 0x6000, 7);
+	it.live->ram[0x30000] = 'a';
+	run(&it, NULL);
+	g_autoptr(VmifsGuest) snapshot = take(it.guest, "S");
 
-	guest->ram[0x30000] = 'b';
-	boot(guest, 0x7000, 8);
-	await(first_pid(live) == 8);
+	it.live->ram[0x30000] = 'b';
+	boot(it.live, 0x7000, 8);
+	await(first_pid(it.guest) == 8);
 	ck_assert_uint_eq(first_pid(snapshot), 7);
 	ck_assert_uint_eq(byte_at(snapshot, 0x30000), 'a');
-	ck_assert_uint_eq(byte_at(live, 0x30000), 'b');
+	ck_assert_uint_eq(byte_at(it.guest, 0x30000), 'b');
 	ck_assert(vmifs_guest_is_frozen(snapshot));
 	ck_assert_int_eq(vmifs_guest_state(snapshot, NULL), VMIFS_STATE_SNAPSHOT);
 	ck_assert_int_eq(vmifs_guest_acquired(snapshot), 1000000);
 	g_autoptr(GString) info = g_string_new(NULL);
 	vmifs_guest_info(snapshot, info);
-	ck_assert_ptr_nonnull(strstr(info->str, "name: S\nsource: snapshot of one, live:one\n"));
+	ck_assert_ptr_nonnull(strstr(info->str, "name: S\nsource: snapshot of web, live:web\n"));
 	ck_assert_ptr_nonnull(strstr(info->str, "taken: by copying it\nstood still: 2.0 ms\n"));
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(snapshots_are_listed_by_their_names)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	g_autoptr(VmifsGuest) b = take(live, "b");
-	g_autoptr(VmifsGuest) a = take(live, "a\n");
-	g_autoptr(VmifsGuest) found = vmifs_guest_snapshot(live, "a\n");
-	g_autoptr(GPtrArray) all = vmifs_guest_snapshots(live);
+	g_auto(Running) it = prepare();
+	run(&it, NULL);
+	g_autoptr(VmifsGuest) b = take(it.guest, "b");
+	g_autoptr(VmifsGuest) a = take(it.guest, "a\n");
+	g_autoptr(VmifsGuest) found = vmifs_guest_snapshot(it.guest, "a\n");
+	g_autoptr(GPtrArray) all = vmifs_guest_snapshots(it.guest);
 	g_autoptr(GString) info = g_string_new(NULL);
 
 	ck_assert_uint_eq(all->len, 2);
 	ck_assert(all->pdata[0] == b && all->pdata[1] == a && found == a);
 	vmifs_guest_info(a, info);
 	ck_assert(g_str_has_prefix(info->str, "name: a\\012\n"));
-	ck_assert_ptr_null(vmifs_guest_snapshot(live, "c"));
-	ck_assert_ptr_null(vmifs_host_find(host, "b"));
-	live_end(guest);
+	ck_assert_ptr_null(vmifs_guest_snapshot(it.guest, "c"));
+	ck_assert_ptr_null(vmifs_host_find(it.host, "b"));
 }
 END_TEST
 
 START_TEST(names_are_used_once)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	g_autoptr(VmifsGuest) snapshot = take(live, "S");
+	g_auto(Running) it = prepare();
+	run(&it, NULL);
+	g_autoptr(VmifsGuest) snapshot = take(it.guest, "S");
 	g_autoptr(GError) error = NULL;
 	static const char *const wrong[] = { "", ".", "..", "a/b" };
 
-	ck_assert_ptr_null(vmifs_guest_take_snapshot(live, "S", NULL, &error));
+	ck_assert_ptr_null(vmifs_guest_take_snapshot(it.guest, "S", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_EXISTS));
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		g_clear_error(&error);
-		ck_assert_ptr_null(vmifs_guest_take_snapshot(live, wrong[i], NULL, &error));
+		ck_assert_ptr_null(vmifs_guest_take_snapshot(it.guest, wrong[i], NULL, &error));
 		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_INVALID));
 	}
-	ck_assert_int_eq(guest->n_taken, 1);
-	ck_assert(vmifs_guest_drop_snapshot(live, "S", NULL));
+	ck_assert_int_eq(it.live->n_taken, 1);
+	ck_assert(vmifs_guest_drop_snapshot(it.guest, "S", NULL));
 	g_clear_error(&error);
-	ck_assert(!vmifs_guest_drop_snapshot(live, "S", &error));
+	ck_assert(!vmifs_guest_drop_snapshot(it.guest, "S", &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND));
-	g_autoptr(VmifsGuest) again = take(live, "S");
+	g_autoptr(VmifsGuest) again = take(it.guest, "S");
 	ck_assert(again != snapshot);
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(a_snapshot_taken_anew_is_another)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	boot(guest, 0x6000, 7);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	g_autoptr(VmifsGuest) first = take(live, "S");
+	g_auto(Running) it = prepare();
+	boot(it.live, 0x6000, 7);
+	run(&it, NULL);
+	g_autoptr(VmifsGuest) first = take(it.guest, "S");
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GString) info = g_string_new(NULL);
 
-	boot(guest, 0x7000, 8);
-	ck_assert(vmifs_guest_refresh_snapshot(live, "S", NULL, NULL));
-	g_autoptr(VmifsGuest) second = vmifs_guest_snapshot(live, "S");
+	boot(it.live, 0x7000, 8);
+	ck_assert(vmifs_guest_refresh_snapshot(it.guest, "S", NULL, NULL));
+	g_autoptr(VmifsGuest) second = vmifs_guest_snapshot(it.guest, "S");
 	ck_assert(second && second != first);
 	ck_assert_uint_eq(first_pid(second), 8);
 	ck_assert_uint_eq(byte_at(first, 0x6000), 7);
 	/* The table, the header, and the tasks. */
 	vmifs_guest_info(second, info);
 	ck_assert_ptr_nonnull(strstr(info->str, "stored: 12288 bytes, 36864 more shared"));
-	ck_assert(!vmifs_guest_refresh_snapshot(live, "T", NULL, &error));
+	ck_assert(!vmifs_guest_refresh_snapshot(it.guest, "T", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND));
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(room_is_given_back_with_the_last_who_holds_it)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	guest->ram[0] = 1;
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
+	g_auto(Running) it = prepare();
+	it.live->ram[0] = 1;
+	run(&it, NULL);
 	guint before = n_files();
-	VmifsGuest *held = take(live, "S");
+	VmifsGuest *held = take(it.guest, "S");
 
 	ck_assert_uint_gt(n_files(), before);
-	ck_assert(vmifs_guest_drop_snapshot(live, "S", NULL));
+	ck_assert(vmifs_guest_drop_snapshot(it.guest, "S", NULL));
 	ck_assert_uint_eq(byte_at(held, 0), 1);
 	vmifs_guest_unref(held);
 	await(n_files() == before);
 	/* And when its guest goes. */
-	held = take(live, "S");
-	live_end(guest);
-	await(!is_listed(host, "one"));
+	held = take(it.guest, "S");
+	live_end(it.live);
+	await(!is_listed(it.host, "web"));
 	g_autoptr(GError) error = NULL;
-	ck_assert_ptr_null(vmifs_guest_take_snapshot(live, "T", NULL, &error));
+	ck_assert_ptr_null(vmifs_guest_take_snapshot(it.guest, "T", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_STALE));
 	ck_assert_uint_eq(byte_at(held, 0), 1);
 	vmifs_guest_unref(held);
@@ -186,50 +165,41 @@ END_TEST
 START_TEST(what_is_not_permitted_is_refused)
 {
 	VmifsOptions passive = { .size = sizeof passive, .passive = TRUE };
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(&passive);
-	g_autoptr(VmifsGuest) live = the_guest(host);
+	g_auto(Running) it = prepare();
+	run(&it, &passive);
 	g_autoptr(GError) error = NULL;
 
-	ck_assert_ptr_null(vmifs_guest_take_snapshot(live, "S", NULL, &error));
+	ck_assert_ptr_null(vmifs_guest_take_snapshot(it.guest, "S", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_DENIED));
 	g_clear_error(&error);
-	ck_assert(!vmifs_guest_refresh_snapshot(live, "S", NULL, &error));
+	ck_assert(!vmifs_guest_refresh_snapshot(it.guest, "S", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_DENIED));
-	ck_assert_int_eq(guest->n_taken, 0);
-	live_end(guest);
+	ck_assert_int_eq(it.live->n_taken, 0);
 }
 END_TEST
 
 START_TEST(a_snapshot_has_no_snapshots)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	g_autoptr(VmifsGuest) snapshot = take(live, "S");
+	g_auto(Running) it = prepare();
+	run(&it, NULL);
+	g_autoptr(VmifsGuest) snapshot = take(it.guest, "S");
 	g_autoptr(GError) error = NULL;
 
 	ck_assert_ptr_null(vmifs_guest_take_snapshot(snapshot, "T", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(a_folder_that_cannot_be_used_is_an_error)
 {
 	VmifsOptions nowhere = { .size = sizeof nowhere, .snapdir = "/nowhere" };
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(&nowhere);
-	g_autoptr(VmifsGuest) live = the_guest(host);
+	g_auto(Running) it = prepare();
+	run(&it, &nowhere);
 	g_autoptr(GError) error = NULL;
 
-	ck_assert_ptr_null(vmifs_guest_take_snapshot(live, "S", NULL, &error));
+	ck_assert_ptr_null(vmifs_guest_take_snapshot(it.guest, "S", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
-	ck_assert_int_eq(guest->n_taken, 0);
-	live_end(guest);
+	ck_assert_int_eq(it.live->n_taken, 0);
 }
 END_TEST
 
@@ -261,25 +231,23 @@ run_taker(gpointer data)
 
 START_TEST(who_gives_up_leaves_nothing)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	guest->ram[0] = 'a';
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	g_autoptr(VmifsGuest) old = take(live, "old");
+	g_auto(Running) it = prepare();
+	it.live->ram[0] = 'a';
+	run(&it, NULL);
+	g_autoptr(VmifsGuest) old = take(it.guest, "old");
 	guint before = n_files();
 
-	g_atomic_int_set(&guest->holds, 1);
-	guest->ram[0] = 'b';
+	g_atomic_int_set(&it.live->holds, 1);
+	it.live->ram[0] = 'b';
 	for (guint i = 0; i < 2; i++) {
-		Taker first = { .guest = live, .name = i ? "old" : "S", .anew = i == 1 };
-		Taker waiting = { .guest = live, .name = "T" };
+		Taker first = { .guest = it.guest, .name = i ? "old" : "S", .anew = i == 1 };
+		Taker waiting = { .guest = it.guest, .name = "T" };
 		GThread *one = g_thread_new("taker", run_taker, &first);
-		await(g_atomic_int_get(&guest->n_taking) == 1);
+		await(g_atomic_int_get(&it.live->n_taking) == 1);
 		GThread *two = g_thread_new("taker", run_taker, &waiting);
 		g_usleep(50000);
 		/* One at a time; and who waits need not. */
-		ck_assert_int_eq(g_atomic_int_get(&guest->n_taking), 1);
+		ck_assert_int_eq(g_atomic_int_get(&it.live->n_taking), 1);
 		g_atomic_int_set(&waiting.cancelled, 1);
 		g_thread_join(two);
 		g_atomic_int_set(&first.cancelled, 1);
@@ -291,90 +259,81 @@ START_TEST(who_gives_up_leaves_nothing)
 		g_clear_error(&waiting.error);
 	}
 	await(n_files() == before);
-	g_autoptr(GPtrArray) all = vmifs_guest_snapshots(live);
+	g_autoptr(GPtrArray) all = vmifs_guest_snapshots(it.guest);
 	ck_assert(all->len == 1 && all->pdata[0] == old);
 	ck_assert_uint_eq(byte_at(old, 0), 'a');
-	g_atomic_int_set(&guest->holds, 0);
-	g_autoptr(VmifsGuest) now = take(live, "S");
+	g_atomic_int_set(&it.live->holds, 0);
+	g_autoptr(VmifsGuest) now = take(it.guest, "S");
 	ck_assert_uint_eq(byte_at(now, 0), 'b');
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(a_snapshot_that_is_dropped_meanwhile_does_not_come_back)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	guest->ram[0] = 'a';
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
+	g_auto(Running) it = prepare();
+	it.live->ram[0] = 'a';
+	run(&it, NULL);
 	guint before = n_files();
-	vmifs_guest_unref(take(live, "S"));
+	vmifs_guest_unref(take(it.guest, "S"));
 
-	g_atomic_int_set(&guest->holds, 1);
-	Taker taker = { .guest = live, .name = "S", .anew = TRUE };
+	g_atomic_int_set(&it.live->holds, 1);
+	Taker taker = { .guest = it.guest, .name = "S", .anew = TRUE };
 	GThread *thread = g_thread_new("taker", run_taker, &taker);
-	await(g_atomic_int_get(&guest->n_taking) == 1);
-	ck_assert(vmifs_guest_drop_snapshot(live, "S", NULL));
-	g_atomic_int_set(&guest->holds, 0);
+	await(g_atomic_int_get(&it.live->n_taking) == 1);
+	ck_assert(vmifs_guest_drop_snapshot(it.guest, "S", NULL));
+	g_atomic_int_set(&it.live->holds, 0);
 	g_thread_join(thread);
 	ck_assert(!taker.taken);
 	ck_assert(g_error_matches(taker.error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND));
 	g_clear_error(&taker.error);
-	ck_assert_ptr_null(vmifs_guest_snapshot(live, "S"));
+	ck_assert_ptr_null(vmifs_guest_snapshot(it.guest, "S"));
 	await(n_files() == before);
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(memory_that_becomes_more_meanwhile_fits_no_snapshot)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
-	Taker taker = { .guest = live, .name = "S" };
+	g_auto(Running) it = prepare();
+	run(&it, NULL);
+	Taker taker = { .guest = it.guest, .name = "S" };
 
-	g_atomic_int_set(&guest->holds, 1);
+	g_atomic_int_set(&it.live->holds, 1);
 	GThread *thread = g_thread_new("taker", run_taker, &taker);
-	await(g_atomic_int_get(&guest->n_taking) == 1);
-	g_atomic_int_set((gint *) &guest->more, 2);
-	live_changed(guest, VMIFS_CHANGE_LAYOUT);
+	await(g_atomic_int_get(&it.live->n_taking) == 1);
+	g_atomic_int_set((gint *) &it.live->more, 2);
+	live_changed(it.live, VMIFS_CHANGE_LAYOUT);
 	gsize n = 0;
 	for (guint i = 0; i < 5000 && n < 2; i++) {
-		g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(live);
+		g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(it.guest);
 		vmifs_physmem_regions(mem, &n);
 		g_usleep(2000);
 	}
 	ck_assert_uint_eq(n, 2);
-	g_atomic_int_set(&guest->holds, 0);
+	g_atomic_int_set(&it.live->holds, 0);
 	g_thread_join(thread);
 	ck_assert(g_error_matches(taker.error, VMIFS_ERROR, VMIFS_ERROR_STALE));
 	g_clear_error(&taker.error);
-	live_end(guest);
 }
 END_TEST
 
 START_TEST(a_guest_that_goes_meanwhile_leaves_nothing)
 {
-	g_autoptr(LiveGuest) guest = live_guest_new("one", 1);
-	guest->ram[0] = 'a';
-	live_start(guest);
-	g_autoptr(VmifsHost) host = make_host(NULL);
-	g_autoptr(VmifsGuest) live = the_guest(host);
+	g_auto(Running) it = prepare();
+	it.live->ram[0] = 'a';
+	run(&it, NULL);
 	guint before = n_files();
-	Taker taker = { .guest = live, .name = "S" };
+	Taker taker = { .guest = it.guest, .name = "S" };
 
-	g_atomic_int_set(&guest->holds, 1);
+	g_atomic_int_set(&it.live->holds, 1);
 	GThread *thread = g_thread_new("taker", run_taker, &taker);
-	await(g_atomic_int_get(&guest->n_taking) == 1);
-	live_end(guest);
-	await(!is_listed(host, "one"));
-	g_atomic_int_set(&guest->holds, 0);
+	await(g_atomic_int_get(&it.live->n_taking) == 1);
+	live_end(it.live);
+	await(!is_listed(it.host, "web"));
+	g_atomic_int_set(&it.live->holds, 0);
 	g_thread_join(thread);
 	ck_assert(g_error_matches(taker.error, VMIFS_ERROR, VMIFS_ERROR_STALE));
 	g_clear_error(&taker.error);
-	await(n_files() == before && !g_atomic_int_get(&guest->n_open));
+	await(n_files() == before && !g_atomic_int_get(&it.live->n_open));
 }
 END_TEST
 
