@@ -17,12 +17,8 @@
 
 #include <vmifs/text.h>
 
-/* How long adding a source waits for the guests that its finder has found at once. */
-#define FIRST_WAIT_US G_USEC_PER_SEC
 #define RETRY_FIRST_US (100 * G_TIME_SPAN_MILLISECOND)
 #define RETRY_LAST_US (5 * G_USEC_PER_SEC)
-/* Guests at a time: each has threads of its own. */
-#define MAX_LIVES 4096
 
 typedef struct {
 	VmifsHost *host;
@@ -35,10 +31,12 @@ typedef struct {
 	GDestroyNotify free_target;
 	gint cancelled; /* atomic; ends opening */
 	/* Under the host's lock: */
-	GPtrArray *searches; /* that tell of it; (borrowed) */
-	char *name;          /* NULL until it has one */
-	gboolean settled;    /* opened once, or failed to */
-	gboolean ended;      /* the guest has gone */
+	VmifsHostSource *source; /* whose word counts: the first that was given; (borrowed) */
+	gboolean is_waiting;     /* for its name, and to be opened, until its source is done */
+	GPtrArray *searches;     /* that tell of it; (borrowed) */
+	char *name;              /* NULL until it has one */
+	gboolean settled;        /* opened once, or failed to */
+	gboolean ended;          /* the guest has gone */
 } Life;
 
 /* ---- one life ---- */
@@ -198,8 +196,9 @@ start_locked(Life *life)
 	VmifsHost *host = life->host;
 	GThread *thread = NULL;
 
+	life->is_waiting = FALSE;
 	life->name = vmifs_host_unique_name(host, life->wanted);
-	if (host->n_threads < MAX_LIVES)
+	if (host->n_threads < host->max_threads)
 		thread = g_thread_try_new("guest", life_thread, life, NULL);
 	if (thread) {
 		host->n_threads++;
@@ -228,42 +227,69 @@ vmifs_found_has_name(VmifsHost *host, const char *name)
 
 /* ---- what a finder tells ---- */
 
+/* What it is, as that source has it. */
 static void
-on_found(gpointer engine, const VmifsFound *found)
+fill_locked(Life *life, const VmifsHostSearch *search, const VmifsFound *found)
 {
-	VmifsHostSearch *search = engine;
 	VmifsHostSource *source = search->source;
-	VmifsHost *host = source->host;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
-	Life *life = g_hash_table_lookup(host->lives, found->key);
 
-	if (host->ending || (life && life->searches->len)) {
-		if (life && !g_ptr_array_find(life->searches, search, NULL))
-			g_ptr_array_add(life->searches, search);
-		if (found->free_target)
-			found->free_target(found->target);
-		return;
-	}
-	life = g_new0(Life, 1);
-	life->host = host;
-	life->key = g_strdup(found->key);
+	if (life->free_target)
+		life->free_target(life->target);
+	g_free(life->wanted);
+	g_free(life->spec);
+	life->source = source;
 	life->wanted = vmifs_host_safe_name(source->name ? source->name : found->name);
 	life->spec = g_strdup(found->source);
 	life->started = found->started;
 	life->backend = found->backend;
 	life->target = found->target;
 	life->free_target = found->free_target;
+}
+
+static Life *
+life_new_locked(const VmifsHostSearch *search, const VmifsFound *found)
+{
+	VmifsHost *host = search->source->host;
+	Life *life = g_new0(Life, 1);
+
+	life->host = host;
+	life->key = g_strdup(found->key);
 	life->searches = g_ptr_array_new();
-	g_ptr_array_add(life->searches, search);
+	life->is_waiting = TRUE;
+	fill_locked(life, search, found);
 	g_hash_table_replace(host->lives, life->key, life);
-	if (!source->opening)
+	return life;
+}
+
+void
+vmifs_found_tell(VmifsHostSearch *search, const VmifsFound *found)
+{
+	VmifsHostSource *source = search->source;
+	VmifsHost *host = source->host;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
+	Life *life = g_hash_table_lookup(host->lives, found->key);
+	gboolean is_new = !life || (!life->is_waiting && !life->searches->len);
+
+	if (host->ending ||
+	    (!is_new && (!life->is_waiting || life->source->number <= source->number))) {
+		if (found->free_target)
+			found->free_target(found->target);
+	} else if (is_new) {
+		life = life_new_locked(search, found);
+	} else {
+		fill_locked(life, search, found);
+	}
+	if (host->ending)
+		return;
+	if (!g_ptr_array_find(life->searches, search, NULL))
+		g_ptr_array_add(life->searches, search);
+	if (!source->opening && life->source == source && life->is_waiting)
 		start_locked(life);
 }
 
-static void
-on_gone(gpointer engine, const char *key)
+void
+vmifs_found_tell_gone(VmifsHostSearch *search, const char *key)
 {
-	VmifsHostSearch *search = engine;
 	VmifsHost *host = search->source->host;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
 	Life *life = g_hash_table_lookup(host->lives, key);
@@ -272,79 +298,7 @@ on_gone(gpointer engine, const char *key)
 		end_locked(life);
 }
 
-static void
-log_failure(const VmifsHostSearch *search, const char *why)
-{
-	vmifs_host_log(search->source->host, "source %s: %s: %s", search->source->spec,
-		       search->finder->name, why);
-}
-
-static void
-on_failed(gpointer engine, const char *why)
-{
-	VmifsHostSearch *search = engine;
-	VmifsHost *host = search->source->host;
-
-	g_mutex_lock(&host->lock);
-	gboolean news = g_strcmp0(search->failure, why) != 0;
-	g_free(search->failure);
-	search->failure = g_strdup(why);
-	g_mutex_unlock(&host->lock);
-	if (news)
-		log_failure(search, why ? why : "works again");
-}
-
-/* ---- sources ---- */
-
-gboolean
-vmifs_found_is_word(const char *spec)
-{
-	for (gsize i = 0; i < vmifs_n_finders; i++)
-		if (vmifs_finders[i]->probe(spec) > 0)
-			return TRUE;
-	return FALSE;
-}
-
-char *
-vmifs_found_words(void)
-{
-	GString *words = g_string_new(NULL);
-
-	for (gsize i = 0; i < vmifs_n_finders; i++)
-		g_string_append_printf(words, "%s%s", i ? ", " : "", vmifs_finders[i]->words);
-	return g_string_free(words, words->len == 0);
-}
-
-/* Those that are most sure of its word: one as a rule, of `auto` all. */
-static GPtrArray *
-choose(VmifsHostSource *source)
-{
-	GPtrArray *searches = g_ptr_array_new_with_free_func(vmifs_found_search_free);
-	int most = 1;
-
-	for (gsize i = 0; i < vmifs_n_finders; i++) {
-		int sure = vmifs_finders[i]->probe(source->word);
-		if (sure < most)
-			continue;
-		if (sure > most)
-			g_ptr_array_set_size(searches, 0);
-		most = sure;
-		VmifsHostSearch *search = g_new0(VmifsHostSearch, 1);
-		search->source = source;
-		search->finder = vmifs_finders[i];
-		g_ptr_array_add(searches, search);
-	}
-	return searches;
-}
-
-void
-vmifs_found_search_free(gpointer data)
-{
-	VmifsHostSearch *search = data;
-
-	g_free(search->failure);
-	g_free(search);
-}
+/* ---- the first ---- */
 
 static int
 compare_started(gconstpointer a, gconstpointer b)
@@ -356,27 +310,34 @@ compare_started(gconstpointer a, gconstpointer b)
 	return strcmp(x->key, y->key);
 }
 
-/* Those that the finders found before they returned get their names in the order they were started.
+/* Those that its finders found before they returned get their names in the order they were started.
  */
-static GPtrArray *
+static guint
 start_first_locked(VmifsHostSource *source)
 {
-	GPtrArray *first = g_ptr_array_new();
+	g_autoptr(GPtrArray) first = g_ptr_array_new();
 	GHashTableIter iter;
 	gpointer value;
 
 	g_hash_table_iter_init(&iter, source->host->lives);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		Life *life = value;
-		/* One thread adds sources: another's are all started. */
-		if (!life->name && !life->settled)
+		if (life->is_waiting && life->source == source)
 			g_ptr_array_add(first, life);
 	}
 	g_ptr_array_sort(first, compare_started);
 	for (guint i = 0; i < first->len; i++)
 		start_locked(g_ptr_array_index(first, i));
 	source->opening = FALSE;
-	return first;
+	return first->len;
+}
+
+guint
+vmifs_found_start(VmifsHostSource *source)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&source->host->lock);
+
+	return start_first_locked(source);
 }
 
 static gboolean
@@ -393,69 +354,16 @@ any_opening_locked(VmifsHost *host)
 	return FALSE;
 }
 
-static gboolean
-open_search(VmifsHostSearch *search, const VmifsCall *call)
+void
+vmifs_found_wait(VmifsHost *host, gint64 until)
 {
-	VmifsHostSource *source = search->source;
-	g_autoptr(GError) error = NULL;
-	VmifsFinderSink sink = {
-		.found = on_found, .gone = on_gone, .failed = on_failed, .engine = search
-	};
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
 
-	search->self =
-		search->finder->open(source->word, &source->host->options, &sink, call, &error);
-	if (search->self)
-		return TRUE;
-	g_mutex_lock(&source->host->lock);
-	g_free(search->failure);
-	search->failure = g_strdup(error->message);
-	g_mutex_unlock(&source->host->lock);
-	return FALSE;
-}
-
-/* Of several that fail where others work, each is told of; where all do, that is the error. */
-static gboolean
-open_searches(VmifsHostSource *source, const VmifsCall *call, GError **error)
-{
-	g_autoptr(GPtrArray) failed = g_ptr_array_new();
-	g_autoptr(GString) why = g_string_new(NULL);
-
-	for (guint i = 0; i < source->searches->len; i++) {
-		VmifsHostSearch *search = g_ptr_array_index(source->searches, i);
-		if (open_search(search, call))
-			continue;
-		g_string_append_printf(why, "%s%s", why->len ? "; " : "", search->failure);
-		g_ptr_array_add(failed, search);
-	}
-	if (failed->len == source->searches->len) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, why->str);
-		return FALSE;
-	}
-	for (guint i = 0; i < failed->len; i++) {
-		const VmifsHostSearch *search = g_ptr_array_index(failed, i);
-		log_failure(search, search->failure);
-	}
-	return TRUE;
-}
-
-gboolean
-vmifs_found_open(VmifsHostSource *source, GError **error)
-{
-	VmifsHost *host = source->host;
-	gint64 deadline = g_get_monotonic_time() + FIRST_WAIT_US;
-	VmifsCall call = { .deadline = deadline, .cancelled = &host->ending };
-
-	source->opening = TRUE;
-	source->searches = choose(source);
-	gboolean open = open_searches(source, &call, error);
-	g_mutex_lock(&host->lock);
-	g_autoptr(GPtrArray) first = start_first_locked(source);
-	while (first->len && any_opening_locked(host) &&
-	       g_cond_wait_until(&host->changed, &host->lock, deadline))
+	while (any_opening_locked(host) && g_cond_wait_until(&host->changed, &host->lock, until))
 		continue;
-	g_mutex_unlock(&host->lock);
-	return open;
 }
+
+/* ---- what is told of them ---- */
 
 static int
 compare_names(gconstpointer a, gconstpointer b)
@@ -502,15 +410,7 @@ vmifs_found_close(VmifsHost *host)
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		end_locked(value);
 	g_mutex_unlock(&host->lock);
-	for (guint i = 0; i < host->sources->len; i++) {
-		VmifsHostSource *source = g_ptr_array_index(host->sources, i);
-		for (guint s = 0; source->searches && s < source->searches->len; s++) {
-			VmifsHostSearch *search = g_ptr_array_index(source->searches, s);
-			if (search->self)
-				search->finder->close(search->self);
-			search->self = NULL;
-		}
-	}
+	vmifs_search_close(host);
 	g_mutex_lock(&host->lock);
 	while (host->n_threads)
 		g_cond_wait(&host->changed, &host->lock);

@@ -19,6 +19,10 @@
 #include <unistd.h>
 
 #define HEAD_LEN (64 * 1024)
+/* Guests at a time: each has threads of its own. */
+#define MAX_LIVES 4096
+/* How long adding sources waits for the guests that their finders have found at once. */
+#define FIRST_WAIT_US G_USEC_PER_SEC
 
 static void
 source_free(gpointer data)
@@ -53,6 +57,7 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 	}
 	VmifsHost *host = g_new0(VmifsHost, 1);
 	host->options = *options;
+	host->max_threads = MAX_LIVES;
 	host->options.guest_rw = options->guest_rw && !options->passive;
 	host->options.format = host->format = g_strdup(options->format);
 	host->options.arch = host->arch = g_strdup(options->arch);
@@ -168,9 +173,9 @@ word_of(const char *spec)
 	if (access(spec, F_OK) == 0)
 		return NULL;
 	/* A word may hold an `=` itself: qemu+ssh://host/system?socket=... */
-	if (vmifs_found_is_word(spec))
+	if (vmifs_search_is_word(spec))
 		return spec;
-	if (equals && access(equals + 1, F_OK) != 0 && vmifs_found_is_word(equals + 1))
+	if (equals && access(equals + 1, F_OK) != 0 && vmifs_search_is_word(equals + 1))
 		return equals + 1;
 	return NULL;
 }
@@ -237,7 +242,7 @@ open_file(VmifsHost *host, const char *path, int fd, const char *name, GError **
 static void
 set_not_opened(GError **error, const char *path, int why)
 {
-	g_autofree char *words = vmifs_found_words();
+	g_autofree char *words = vmifs_search_words();
 	g_autofree char *running =
 		words ? g_strdup_printf(" or, for running guests, %s", words) : NULL;
 
@@ -282,41 +287,88 @@ add_image(VmifsHost *host, VmifsHostSource *source, GError **error)
 	return TRUE;
 }
 
-static gboolean
-add_word(VmifsHostSource *source, const char *word, GError **error)
+static VmifsHostSource *
+add_source(VmifsHost *host, const char *spec)
 {
-	if (word != source->spec) {
-		g_autofree char *raw = g_strndup(source->spec, (gsize) (word - source->spec - 1));
+	VmifsHostSource *source = g_new0(VmifsHostSource, 1);
+	source->host = host;
+	source->spec = g_strdup(spec);
+	source->word = word_of(source->spec);
+	if (source->word && source->word != source->spec) {
+		g_autofree char *raw = g_strndup(spec, (gsize) (source->word - source->spec - 1));
 		source->name = vmifs_host_safe_name(raw);
 	}
-	source->word = word;
-	if (source->host->options.has_base) {
+	g_mutex_lock(&host->lock);
+	source->number = host->sources->len;
+	g_ptr_array_add(host->sources, source);
+	g_mutex_unlock(&host->lock);
+	return source;
+}
+
+/* What is said of files alone must not be taken to have been heard. */
+static gboolean
+check_word(const VmifsHostSource *source, GError **error)
+{
+	const VmifsOptions *options = &source->host->options;
+	if (options->has_base)
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
 			    "%s: base= is for raw images; who runs a guest says where its memory "
 			    "lies: leave it out",
 			    source->spec);
-		return FALSE;
+	else if (options->format)
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
+			    "%s: format=%s is for files of memory; a running guest has no format: "
+			    "leave it out",
+			    source->spec, options->format);
+	return !options->has_base && !options->format;
+}
+
+static void
+note_failure(VmifsHostSource *source, const GError *failure)
+{
+	g_mutex_lock(&source->host->lock);
+	source->outcome = g_strdup(failure->message);
+	g_mutex_unlock(&source->host->lock);
+	vmifs_host_log(source->host, "source %s: %s", source->spec, failure->message);
+}
+
+void
+vmifs_host_add_all(VmifsHost *host, const char *const *specs, gsize n, GError **ret_errors)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + FIRST_WAIT_US,
+			   .cancelled = &host->ending };
+	g_autofree VmifsHostSource **sources = g_new0(VmifsHostSource *, n);
+	g_autoptr(GPtrArray) words = g_ptr_array_new();
+	guint n_found = 0;
+
+	for (gsize i = 0; i < n; i++) {
+		sources[i] = add_source(host, specs[i]);
+		if (sources[i]->word && check_word(sources[i], &ret_errors[i]))
+			g_ptr_array_add(words, sources[i]);
 	}
-	return vmifs_found_open(source, error);
+	vmifs_search_open(words, &call);
+	for (gsize i = 0; i < n; i++) {
+		if (sources[i]->searches) {
+			n_found += vmifs_found_start(sources[i]);
+			vmifs_search_works(sources[i], &ret_errors[i]);
+		} else if (!sources[i]->word) {
+			add_image(host, sources[i], &ret_errors[i]);
+		}
+		if (ret_errors[i])
+			note_failure(sources[i], ret_errors[i]);
+	}
+	if (n_found)
+		vmifs_found_wait(host, call.deadline);
 }
 
 gboolean
 vmifs_host_add(VmifsHost *host, const char *spec, GError **error)
 {
 	GError *failure = NULL;
-	VmifsHostSource *source = g_new0(VmifsHostSource, 1);
-	source->host = host;
-	source->spec = g_strdup(spec);
-	g_mutex_lock(&host->lock);
-	g_ptr_array_add(host->sources, source);
-	g_mutex_unlock(&host->lock);
-	const char *word = word_of(source->spec);
-	if (word ? add_word(source, word, &failure) : add_image(host, source, &failure))
+
+	vmifs_host_add_all(host, &spec, 1, &failure);
+	if (!failure)
 		return TRUE;
-	g_mutex_lock(&host->lock);
-	source->outcome = g_strdup(failure->message);
-	g_mutex_unlock(&host->lock);
-	vmifs_host_log(host, "source %s: %s", spec, failure->message);
 	g_propagate_error(error, failure);
 	return FALSE;
 }

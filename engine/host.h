@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * host (private): the list of guests and who may put something in it: files (host.c), which stay
- * for ever, and what finders tell of (found.c), which comes and goes.
+ * for ever, and what finders (search.c) tell of, which comes and goes (found.c).
  */
 #pragma once
 
@@ -13,20 +13,21 @@
 /* A word of the command line. */
 typedef struct {
 	VmifsHost *host;
+	guint number; /* in the order in which they were given */
 	char *spec;
-	char *name;          /* (nullable) of NAME=SPEC */
-	const char *word;    /* in spec: without NAME= */
-	GPtrArray *searches; /* of VmifsHostSearch; none: a file */
+	char *name;       /* (nullable) of NAME=SPEC */
+	const char *word; /* in spec: without NAME=; NULL: a file */
 	/* Under the host's lock: */
-	char *outcome;    /* of a file, or why it failed for good */
-	gboolean opening; /* what is found waits for a name until all is found */
+	GPtrArray *searches; /* (nullable) of VmifsHostSearch */
+	char *outcome;       /* of a file, or why it failed for good */
+	gboolean opening;    /* what is found waits for a name until all is found */
 } VmifsHostSource;
 
 /* One finder at work for a word. */
 typedef struct {
 	VmifsHostSource *source; /* (borrowed) */
 	const VmifsFinder *finder;
-	gpointer self; /* the finder's; NULL = it could not be opened */
+	gpointer self; /* (host's lock) the finder's; NULL = it could not be opened */
 	char *failure; /* (host's lock) (nullable) why it does not work, or not now */
 } VmifsHostSearch;
 
@@ -40,6 +41,7 @@ struct VmifsHost {
 	GPtrArray *sources; /* of VmifsHostSource */
 	GHashTable *lives;  /* of running guests, by key; see found.c */
 	guint n_threads;    /* of lives */
+	guint max_threads;  /* beyond which guests are not shown */
 	gint ending;        /* atomic too: the host is being freed */
 
 	GMutex told_lock; /* guards what follows, and is held while it runs */
@@ -57,23 +59,42 @@ vmifs_host_safe_name(const char *raw);
 void
 vmifs_host_tell(VmifsHost *host, VmifsHostEvent event, VmifsGuest *guest);
 
-/* ---- found.c ---- */
+/* ---- search.c ---- */
 
 /* Does any finder of this build take it? */
 gboolean
-vmifs_found_is_word(const char *spec);
+vmifs_search_is_word(const char *spec);
 /* For messages: the words that they take; NULL when there are none. (full) */
 char *
-vmifs_found_words(void);
-/* Opens the finders of a source that is in the host's list, and waits for their first guests. FALSE
- * when none could be opened. */
+vmifs_search_words(void);
+/* Opens the finders of those VmifsHostSources, all at the same time. What they find waits for
+ * vmifs_found_start(). */
+void
+vmifs_search_open(const GPtrArray *sources, const VmifsCall *call);
+/* Of several that failed where others work, each is told of; where all did, that is the error. */
 gboolean
-vmifs_found_open(VmifsHostSource *source, GError **error);
+vmifs_search_works(const VmifsHostSource *source, GError **error);
+/* Closes all finders. */
+void
+vmifs_search_close(VmifsHost *host);
+
+/* ---- found.c ---- */
+
+/* What a finder tells. */
+void
+vmifs_found_tell(VmifsHostSearch *search, const VmifsFound *found);
+void
+vmifs_found_tell_gone(VmifsHostSearch *search, const char *key);
+/* What the source's finders have found gets its names and is opened, as is from now on what else
+ * they find. Returns: how many that are. */
+guint
+vmifs_found_start(VmifsHostSource *source);
+/* Until every guest is listed, or could not be opened at first. */
+void
+vmifs_found_wait(VmifsHost *host, gint64 until);
 /* With the lock held: "qemu: guests a, b". */
 void
 vmifs_found_describe(const VmifsHostSearch *search, GString *out);
-void
-vmifs_found_search_free(gpointer search);
 /* Has a running guest that name, listed or not? With the lock held. */
 gboolean
 vmifs_found_has_name(VmifsHost *host, const char *name);

@@ -46,26 +46,38 @@ vmifs_source_status(const GError *error)
 
 /* Every file must open; of words for running guests it is enough that one does. */
 static int
-add_sources(VmifsHost *host, const GPtrArray *sources)
+judge_sources(const GPtrArray *sources, GError *const *errors)
 {
 	gboolean any = FALSE;
+
 	for (guint i = 0; i < sources->len; i++) {
-		const char *spec = g_ptr_array_index(sources, i);
-		g_autoptr(GError) error = NULL;
-		if (vmifs_host_add(host, spec, &error)) {
+		if (!errors[i]) {
 			any = TRUE;
 			continue;
 		}
-		vmifs_complain(VMIFS_EXIT_SOURCE, error);
-		int status = vmifs_source_status(error);
-		if (status == VMIFS_EXIT_USAGE || !vmifs_host_is_word(spec))
+		vmifs_complain(VMIFS_EXIT_SOURCE, errors[i]);
+		int status = vmifs_source_status(errors[i]);
+		if (status == VMIFS_EXIT_USAGE ||
+		    !vmifs_host_is_word(g_ptr_array_index(sources, i)))
 			return status;
 	}
+	return any ? VMIFS_EXIT_OK : VMIFS_EXIT_SOURCE;
+}
+
+static int
+add_sources(VmifsHost *host, const GPtrArray *sources)
+{
+	g_autofree GError **errors = g_new0(GError *, sources->len);
+
+	vmifs_host_add_all(host, (const char *const *) sources->pdata, sources->len, errors);
+	int status = judge_sources(sources, errors);
+	for (guint i = 0; i < sources->len; i++)
+		g_clear_error(&errors[i]);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
-	if (any && !guests->len)
+	if (status == VMIFS_EXIT_OK && !guests->len)
 		fprintf(stderr, "vmifs: no guest runs there now: the mount is empty until one "
 				"does; .vmifs/sources there says more\n");
-	return any ? VMIFS_EXIT_OK : VMIFS_EXIT_SOURCE;
+	return status;
 }
 
 /* ---- the server ---- */

@@ -237,8 +237,11 @@ static gpointer
 open_finder(const char *spec, const VmifsOptions *options, const VmifsFinderSink *sink,
 	    const VmifsCall *call, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+	const char *slow = strstr(spec, "slow");
 
+	if (slow)
+		g_usleep((gulong) g_ascii_strtoull(slow + strlen("slow"), NULL, 10) * 1000);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 	if (g_str_has_suffix(spec, "nothing")) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: nobody answers", spec);
 		return NULL;

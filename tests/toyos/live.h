@@ -3,8 +3,8 @@
  * live: guests that run, as a test makes them: memory is a memfd that the test writes to, mapped or
  * not; a finder with the word "live:" tells of those that the test starts and ends, and with
  * "live:two" a second one does so, too; where the word goes on, or ends with "nothing", the second,
- * or both, cannot be opened. One test runs at a time, each in a process of its own: the list of
- * guests is a static.
+ * or both, cannot be opened; with "slowN" it takes N ms to say anything. One test runs at a time,
+ * each in a process of its own: the list of guests is a static.
  */
 #pragma once
 

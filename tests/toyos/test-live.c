@@ -3,7 +3,16 @@
 #include "live-test.h"
 
 #include <errno.h>
+#include <host.h>
 #include <sys/stat.h>
+
+/* Has the thread of one that ended gone, too? */
+static gboolean
+host_has_room(VmifsHost *host)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&host->lock);
+	return host->n_threads < host->max_threads;
+}
 
 START_TEST(guests_are_named_in_the_order_they_were_started)
 {
@@ -50,6 +59,64 @@ START_TEST(guest_that_two_finders_tell_of_is_shown_once)
 }
 END_TEST
 
+START_TEST(sources_are_opened_at_the_same_time_and_named_in_their_order)
+{
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
+	VmifsOptions none = { .size = sizeof none };
+	const char *specs[16] = { "live:slow200nothing", "first=live:slow400",
+				  "second=live:slow0" };
+	GError *errors[16] = { NULL };
+	live_start(live);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&none, NULL);
+	for (guint i = 3; i < 16; i++)
+		specs[i] = "live:slow200";
+	gint64 start = g_get_monotonic_time();
+	vmifs_host_add_all(host, specs, 16, errors);
+	/* One after the other they take 3.2 s. */
+	ck_assert_int_lt(g_get_monotonic_time() - start, 2 * G_USEC_PER_SEC);
+	ck_assert(g_error_matches(errors[0], VMIFS_ERROR, VMIFS_ERROR_SOURCE));
+	g_clear_error(&errors[0]);
+	for (guint i = 0; i < 16; i++)
+		ck_assert_ptr_null(errors[i]);
+	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
+	ck_assert_uint_eq(guests->len, 1);
+	ck_assert_str_eq(vmifs_guest_name(guests->pdata[0]), "first");
+	live_end(live);
+	await(!is_listed(host, "first"));
+}
+END_TEST
+
+START_TEST(too_many_guests_are_not_shown)
+{
+	LiveGuest *lives[5];
+	VmifsOptions none = { .size = sizeof none };
+	VmifsHost *host = vmifs_host_new(&none, NULL);
+	g_autoptr(GString) log = g_string_new(NULL);
+	host->max_threads = 3; /* as many as 4,096 */
+	for (guint i = 0; i < G_N_ELEMENTS(lives); i++) {
+		g_autofree char *name = g_strdup_printf("g%u", i);
+		lives[i] = live_guest_new(name, i);
+		live_start(lives[i]);
+	}
+	ck_assert(vmifs_host_add(host, "live:all", NULL));
+	await(is_listed(host, "g0") && is_listed(host, "g1") && is_listed(host, "g2"));
+	ck_assert(!is_listed(host, "g3") && !is_listed(host, "g4"));
+	vmifs_host_log_text(host, log);
+	ck_assert_msg(strstr(log->str, "guest g3 (live:g3): it is not shown: there are too many"),
+		      "%s", log->str);
+	/* There is room again. */
+	live_end(lives[1]);
+	await(!is_listed(host, "g1"));
+	live_end(lives[4]);
+	await(host_has_room(host));
+	live_start(lives[4]);
+	await(is_listed(host, "g4"));
+	vmifs_host_free(host);
+	for (guint i = 0; i < G_N_ELEMENTS(lives); i++)
+		live_guest_free(lives[i]);
+}
+END_TEST
+
 static const struct {
 	const char *spec;
 	gboolean works;
@@ -86,14 +153,18 @@ START_TEST(word_works_when_one_of_its_finders_does)
 }
 END_TEST
 
-START_TEST(where_memory_lies_is_not_the_user_s_to_say)
+START_TEST(what_is_said_of_files_is_refused)
 {
-	VmifsOptions options = { .size = sizeof options, .has_base = TRUE };
-	g_autoptr(VmifsHost) host = vmifs_host_new(&options, NULL);
+	const VmifsOptions options[] = {
+		{ .size = sizeof options[0], .has_base = TRUE },
+		{ .size = sizeof options[0], .format = "raw" },
+	};
+	const char *const words[] = { "base=", "format=raw" };
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options[_i], NULL);
 	g_autoptr(GError) error = NULL;
 	ck_assert(!vmifs_host_add(host, "live:all", &error));
 	ck_assert_int_eq(error->code, VMIFS_ERROR_INVALID);
-	ck_assert_msg(strstr(error->message, "base=") != NULL, "%s", error->message);
+	ck_assert_msg(strstr(error->message, words[_i]) != NULL, "%s", error->message);
 }
 END_TEST
 
@@ -272,7 +343,9 @@ make_suite(void)
 	tcase_add_test(t, guests_are_named_in_the_order_they_were_started);
 	tcase_add_test(t, guest_that_two_finders_tell_of_is_shown_once);
 	tcase_add_loop_test(t, word_works_when_one_of_its_finders_does, 0, G_N_ELEMENTS(several));
-	tcase_add_test(t, where_memory_lies_is_not_the_user_s_to_say);
+	tcase_add_loop_test(t, what_is_said_of_files_is_refused, 0, 2);
+	tcase_add_test(t, sources_are_opened_at_the_same_time_and_named_in_their_order);
+	tcase_add_test(t, too_many_guests_are_not_shown);
 	tcase_add_test(t, guest_that_cannot_be_opened_yet_is_tried_again);
 	tcase_add_test(t, finder_that_fails_says_so);
 	tcase_add_test(t, listener_is_told_of_guests_and_their_boots);

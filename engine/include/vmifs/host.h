@@ -52,6 +52,11 @@ vmifs_host_is_word(const char *spec);
  * blame. */
 gboolean
 vmifs_host_add(VmifsHost *host, const char *spec, GError **error);
+/* The same of several: guests get their names in the order of the n specs, but no source waits for
+ * another one; all of them together wait 1 s at most. ret_errors: n, NULL before, and after it
+ * where that source works. */
+void
+vmifs_host_add_all(VmifsHost *host, const char *const *specs, gsize n, GError **ret_errors);
 typedef enum {
 	VMIFS_HOST_GUEST_ADDED,
 	VMIFS_HOST_GUEST_CHANGED, /* its generation, its layout, or an OS was attached */
