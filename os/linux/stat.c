@@ -4,6 +4,7 @@
  * process adds up its threads; that of a thread, below task/, does not.
  */
 #include "counters.h"
+#include "numbers.h"
 #include "state.h"
 
 #define PF_EXITING 0x00000004
@@ -46,13 +47,15 @@ mm(Stat *s, LinuxField field)
 static void
 put(Stat *s, guint64 value)
 {
-	g_string_append_printf(s->out, " %" G_GUINT64_FORMAT, value);
+	g_string_append_c(s->out, ' ');
+	linux_append_number(s->out, value);
 }
 
 static void
 put_signed(Stat *s, gint64 value)
 {
-	g_string_append_printf(s->out, " %" G_GINT64_FORMAT, value);
+	g_string_append_c(s->out, ' ');
+	linux_append_signed(s->out, value);
 }
 
 /* The device number of a terminal, as the kernel passes it to programs. */

@@ -7,6 +7,7 @@
 #include "bits.h"
 #include "counters.h"
 #include "mitigations.h"
+#include "numbers.h"
 #include "state.h"
 
 #define PAGE_KB 4
@@ -39,9 +40,27 @@ mm(Status *s, LinuxField field)
 }
 
 static void
+begin(Status *s, const char *name)
+{
+	g_string_append(s->out, name);
+	g_string_append_len(s->out, ":\t", 2);
+}
+
+static void
 line(Status *s, const char *name, guint64 value)
 {
-	g_string_append_printf(s->out, "%s:\t%" G_GUINT64_FORMAT "\n", name, value);
+	begin(s, name);
+	linux_append_number(s->out, value);
+	g_string_append_c(s->out, '\n');
+}
+
+/* text: (nullable) */
+static void
+line_text(Status *s, const char *name, const char *text)
+{
+	begin(s, name);
+	g_string_append(s->out, text ? text : "");
+	g_string_append_c(s->out, '\n');
 }
 
 /* ---- who it is ---- */
@@ -77,9 +96,10 @@ append_ids(Status *s)
 
 	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
 		g_string_append(s->out, i ? "Gid:" : "Uid:");
-		for (gsize j = 0; j < G_N_ELEMENTS(ids[i]); j++)
-			g_string_append_printf(s->out, "\t%" G_GUINT64_FORMAT,
-					       linux_take(&s->c, s->cred, ids[i][j]));
+		for (gsize j = 0; j < G_N_ELEMENTS(ids[i]); j++) {
+			g_string_append_c(s->out, '\t');
+			linux_append_number(s->out, linux_take(&s->c, s->cred, ids[i][j]));
+		}
 		g_string_append_c(s->out, '\n');
 	}
 }
@@ -133,8 +153,8 @@ append_ns_ids(Status *s)
 			guint64 upid = linux_layout_element(os->layout, LINUX_FIELD_PID_NUMBERS,
 							    thread, l);
 			guint64 ns = linux_take(&s->c, upid, LINUX_FIELD_UPID_NS);
-			g_string_append_printf(s->out, "\t%" G_GUINT64_FORMAT,
-					       linux_pid_number(&s->c, pid, ns));
+			g_string_append_c(s->out, '\t');
+			linux_append_number(s->out, linux_pid_number(&s->c, pid, ns));
 		}
 		g_string_append_c(s->out, '\n');
 	}
@@ -149,7 +169,7 @@ append_identity(Status *s)
 	if (fs)
 		g_string_append_printf(s->out, "Umask:\t%#04o\n",
 				       (guint) linux_take(&s->c, fs, LINUX_FIELD_FS_UMASK));
-	g_string_append_printf(s->out, "State:\t%s\n", linux_task_state(&s->c, s->task->object));
+	line_text(s, "State", linux_task_state(&s->c, s->task->object));
 	line(s, "Tgid", s->task->tgid);
 	group = linux_has(s->os, LINUX_FIELD_TASK_NUMA_GROUP) ? own(s, LINUX_FIELD_TASK_NUMA_GROUP)
 							      : 0;
@@ -176,7 +196,9 @@ append_identity(Status *s)
 static void
 line_kb(Status *s, const char *name, guint64 kb)
 {
-	g_string_append_printf(s->out, "%s:\t%8" G_GUINT64_FORMAT " kB\n", name, kb);
+	begin(s, name);
+	linux_append_padded(s->out, kb, 8);
+	g_string_append_len(s->out, " kB\n", 4);
 }
 
 static guint64
@@ -249,7 +271,9 @@ append_memory(Status *s)
 static void
 line_hex(Status *s, const char *name, guint64 value)
 {
-	g_string_append_printf(s->out, "%s:\t%016" G_GINT64_MODIFIER "x\n", name, value);
+	begin(s, name);
+	linux_append_hex(s->out, value);
+	g_string_append_c(s->out, '\n');
 }
 
 /* Signals waiting for the user, counted at the user until 5.14, since at its ucounts. */
@@ -290,8 +314,11 @@ append_signals(Status *s)
 			linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
 	}
 	line(s, "Threads", threads);
-	g_string_append_printf(s->out, "SigQ:\t%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "\n",
-			       pending, limit);
+	begin(s, "SigQ");
+	linux_append_number(s->out, pending);
+	g_string_append_c(s->out, '/');
+	linux_append_number(s->out, limit);
+	g_string_append_c(s->out, '\n');
 	line_hex(s, "SigPnd", private);
 	line_hex(s, "ShdPnd", shared);
 	line_hex(s, "SigBlk", blocked);
@@ -330,12 +357,11 @@ append_speculation(Status *s)
 
 	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS)) {
 		text = linux_store_bypass(s->os, flags, &s->c.error);
-		g_string_append_printf(s->out, "Speculation_Store_Bypass:\t%s\n", text ? text : "");
+		line_text(s, "Speculation_Store_Bypass", text);
 	}
 	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_INDIRECT_BRANCH)) {
 		text = linux_indirect_branch(s->os, flags, &s->c.error);
-		g_string_append_printf(s->out, "SpeculationIndirectBranch:\t%s\n",
-				       text ? text : "");
+		line_text(s, "SpeculationIndirectBranch", text);
 	}
 }
 
@@ -357,9 +383,11 @@ append_mask(Status *s, const char *name, LinuxField field, guint32 n_bits)
 	}
 	g_autofree guint8 *bits = g_malloc0(len);
 	linux_get_bytes(s->os, s->task->object, field, bits, len, &s->c.error);
-	g_string_append_printf(s->out, "%s:\t", name);
+	begin(s, name);
 	linux_bits_append_hex(s->out, bits, n_bits);
-	g_string_append_printf(s->out, "\n%s_list:\t", name);
+	g_string_append_c(s->out, '\n');
+	g_string_append(s->out, name);
+	g_string_append(s->out, "_list:\t");
 	linux_bits_append_list(s->out, bits, n_bits);
 	g_string_append_c(s->out, '\n');
 }
