@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * load: short reads through the page cache, of what is not mapped. A group of pages is read at a
- * time, less what is a hole; what cannot be had that way is asked for directly, by the reader, who
- * learns why.
+ * load: short reads. Of what is mapped whole they are one copy; of what is not mapped they go
+ * through the page cache: a group of pages is read at a time, less what is a hole. What cannot be
+ * had that way is asked for directly, by the reader, who learns why.
  */
 #include "physmem-store.h"
 
 #include "backend-call.h"
 #include "regions.h"
 
+#include <string.h>
 #include <spi/bytes.h>
 
 #define GROUP VMIFS_PAGE_CACHE_GROUP
@@ -101,15 +102,30 @@ load_unmapped(VmifsPhysmem *mem, const VmifsRegion *region, guint64 pa, guint8 *
 		load_cached(mem, region->block, offset + first, buf + first, len - first));
 }
 
+/* The same of one whose bytes can all be loaded. FALSE: they may not be intact. */
+static gboolean
+load_direct(VmifsPhysmem *mem, const VmifsRegion *region, const guint8 *from, guint64 at,
+	    gpointer buf, gsize len)
+{
+	guint stamp = vmifs_physmem_block_stamp(mem, region->block);
+
+	memcpy(buf, from + at, len);
+	return vmifs_physmem_block_intact(mem, stamp, region->block, region->offset + at, len);
+}
+
 gboolean
 vmifs_physmem_load(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, GError **error)
 {
-	if (mem->has_unmapped && len && len <= PAGE) {
-		gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
-		const VmifsRegion *region = &mem->regions[i];
-		if (i < mem->n_regions && vmifs_region_holds(region, pa) &&
-		    vmifs_in_bounds(pa - region->pa, len, region->len) &&
-		    !mem->stores[region->block].mapping && load_unmapped(mem, region, pa, buf, len))
+	gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa);
+	const VmifsRegion *region = &mem->regions[i];
+
+	if (i < mem->n_regions && vmifs_region_holds(region, pa) && len && len <= PAGE &&
+	    vmifs_in_bounds(pa - region->pa, len, region->len)) {
+		if (G_LIKELY(mem->direct[i]) &&
+		    load_direct(mem, region, mem->direct[i], pa - region->pa, buf, len))
+			return TRUE;
+		if (mem->has_unmapped && !mem->stores[region->block].mapping &&
+		    load_unmapped(mem, region, pa, buf, len))
 			return TRUE;
 	}
 	return vmifs_physmem_read(mem, pa, buf, len, NULL, error);
