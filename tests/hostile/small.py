@@ -3,6 +3,7 @@
 # The smallest real guest: what tests read again and again.
 
 import os
+import shutil
 
 import mountlib
 
@@ -18,3 +19,8 @@ def small_guest(given=None):
                         timeout=900)
         path = where + '/guest.raw'
     return path
+
+
+def forget_guest():
+    """The next is made anew."""
+    shutil.rmtree(os.path.join(mountlib.work, 'small'), ignore_errors=True)
