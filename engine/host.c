@@ -23,6 +23,9 @@
 #define MAX_LIVES 4096
 /* How long adding sources waits for the guests that their finders have found at once. */
 #define FIRST_WAIT_US G_USEC_PER_SEC
+/* And for what runs in them: without a monitor that is looked for in their memory. Who lists one
+ * would wait for it. */
+#define FIRST_LOOK_US (800 * G_TIME_SPAN_MILLISECOND)
 
 static void
 source_free(gpointer data)
@@ -332,11 +335,24 @@ note_failure(VmifsHostSource *source, const GError *failure)
 	vmifs_host_log(source->host, "source %s: %s", source->spec, failure->message);
 }
 
+static void
+wait_discovered(VmifsHost *host, gint64 until)
+{
+	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
+	const VmifsCall call = { .deadline = until, .cancelled = &host->ending };
+
+	for (guint i = 0; i < guests->len && g_get_monotonic_time() < until; i++) {
+		VmifsGuest *guest = g_ptr_array_index(guests, i);
+		if (!vmifs_guest_is_frozen(guest))
+			vmifs_guest_wait(guest, &call, NULL);
+	}
+}
+
 void
 vmifs_host_add_all(VmifsHost *host, const char *const *specs, gsize n, GError **ret_errors)
 {
-	VmifsCall call = { .deadline = g_get_monotonic_time() + FIRST_WAIT_US,
-			   .cancelled = &host->ending };
+	gint64 start = g_get_monotonic_time();
+	VmifsCall call = { .deadline = start + FIRST_WAIT_US, .cancelled = &host->ending };
 	g_autofree VmifsHostSource **sources = g_new0(VmifsHostSource *, n);
 	g_autoptr(GPtrArray) words = g_ptr_array_new();
 	guint n_found = 0;
@@ -357,8 +373,10 @@ vmifs_host_add_all(VmifsHost *host, const char *const *specs, gsize n, GError **
 		if (ret_errors[i])
 			note_failure(sources[i], ret_errors[i]);
 	}
-	if (n_found)
-		vmifs_found_wait(host, call.deadline);
+	if (!n_found)
+		return;
+	vmifs_found_wait(host, call.deadline);
+	wait_discovered(host, start + FIRST_LOOK_US);
 }
 
 gboolean

@@ -42,6 +42,18 @@ START_TEST(guests_are_named_in_the_order_they_were_started)
 }
 END_TEST
 
+START_TEST(what_runs_in_a_guest_is_known_when_it_is_added)
+{
+	g_autoptr(LiveGuest) live = live_guest_new("web", 1);
+	boot(live, 0x8000, 7);
+	live_start(live);
+	g_autoptr(VmifsHost) host = make_host(NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "web");
+	const VmifsCall now = { .deadline = 1 };
+	ck_assert(vmifs_guest_wait(guest, &now, NULL));
+}
+END_TEST
+
 START_TEST(guest_that_two_finders_tell_of_is_shown_once)
 {
 	g_auto(Running) it = prepare();
@@ -341,6 +353,7 @@ make_suite(void)
 	TCase *t = tcase_create("live");
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, guests_are_named_in_the_order_they_were_started);
+	tcase_add_test(t, what_runs_in_a_guest_is_known_when_it_is_added);
 	tcase_add_test(t, guest_that_two_finders_tell_of_is_shown_once);
 	tcase_add_loop_test(t, word_works_when_one_of_its_finders_does, 0, G_N_ELEMENTS(several));
 	tcase_add_loop_test(t, what_is_said_of_files_is_refused, 0, 2);

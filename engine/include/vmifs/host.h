@@ -47,9 +47,9 @@ gboolean
 vmifs_host_is_word(const char *spec);
 /* Opens SOURCE as written on the command line: FILE, or a word for running guests, either with
  * NAME= before it; and starts discovery of its guests. Those that run are listed as soon as their
- * memory is known: for the ones that are there already it waits, 1 s at most; others come and go
- * later. On failure SOURCE with what was tried, seen and can be done; INVALID when an option is to
- * blame. */
+ * memory is known: for the ones that are there already it waits, 1 s at most, and 0.8 s for what
+ * runs in them; others come and go later. On failure SOURCE with what was tried, seen and can be
+ * done; INVALID when an option is to blame. */
 gboolean
 vmifs_host_add(VmifsHost *host, const char *spec, GError **error);
 /* The same of several: guests get their names in the order of the n specs, but no source waits for
