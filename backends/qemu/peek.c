@@ -17,7 +17,6 @@
 #include <string.h>
 #include <vmifs/text.h>
 
-#define MAX_NAME 200
 /* Elements of one read that are asked for at once. */
 #define LOT 64
 
@@ -71,11 +70,8 @@ static char *
 name_of(const Peek *self, guint piece)
 {
 	g_autofree char *name =
-		g_strndup(g_array_index(self->pieces, QemuPiece, piece).block, MAX_NAME);
+		qemu_piece_file_name(g_array_index(self->pieces, QemuPiece, piece).block);
 
-	for (char *c = name; *c; c++)
-		if (*c == '/' || g_ascii_iscntrl(*c) || *c & 0x80 || (c == name && *c == '.'))
-			*c = '_';
 	return g_strdup_printf("%s~%u", name, piece + 1);
 }
 
@@ -95,7 +91,7 @@ peek_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **err
 		g_array_append_val(ret->blocks, block);
 	}
 	ret->is_encrypted = encryption != NULL;
-	if (!encryption || g_str_equal(encryption, "SEV"))
+	if (qemu_about_has_registers(encryption))
 		ret->n_vcpus = MAX(self->about.n_vcpus, 1);
 	return TRUE;
 }
@@ -155,17 +151,7 @@ peek_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 static gboolean
 peek_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error)
 {
-	GError *failure = NULL;
-
-	if (qemu_status_ask(((Peek *) data)->target->monitor, ret, NULL, call, &failure))
-		return TRUE;
-	if (!g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
-		g_propagate_error(error, failure);
-		return FALSE;
-	}
-	g_error_free(failure);
-	*ret = VMIFS_STATE_UNRESPONSIVE;
-	return TRUE;
+	return qemu_status_tell(((Peek *) data)->target->monitor, ret, call, error);
 }
 
 static gboolean

@@ -2,6 +2,19 @@
 /* piece: arrays of them own the names of their blocks. */
 #include "piece.h"
 
+#define NAME_LEN 200
+
+char *
+qemu_piece_file_name(const char *block)
+{
+	char *name = g_strndup(block, NAME_LEN);
+
+	for (char *c = name; *c; c++)
+		if (*c == '/' || g_ascii_iscntrl(*c) || *c & 0x80 || (c == name && *c == '.'))
+			*c = '_';
+	return name;
+}
+
 static void
 piece_clear(gpointer data)
 {

@@ -18,6 +18,11 @@ typedef struct {
 	VmifsRegionKind kind;
 } QemuPiece;
 
+/* The name of a block as that of a file: without what cannot be in one, or would be seen by a
+ * terminal; may be empty. (full) */
+char *
+qemu_piece_file_name(const char *block);
+
 /* An array of them. */
 GArray *
 qemu_pieces_new(void);

@@ -335,8 +335,7 @@ qemu_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **err
 	g_mutex_lock(&self->lock);
 	ret->is_silent = !self->is_told;
 	ret->is_encrypted = encryption_of(self) != NULL;
-	/* SEV alone leaves registers to the host; what comes after it keeps them, too. */
-	if (!ret->is_encrypted || g_strcmp0(self->about.encryption, "SEV") == 0)
+	if (qemu_about_has_registers(encryption_of(self)))
 		ret->n_vcpus = count_vcpus(self);
 	g_mutex_unlock(&self->lock);
 	return TRUE;
@@ -410,7 +409,6 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 {
 	Qemu *self = data;
 	VmifsCall short_call = { .deadline = g_get_monotonic_time() + STATE_PATIENCE };
-	GError *failure = NULL;
 
 	if (call) {
 		short_call.cancelled = call->cancelled;
@@ -425,15 +423,7 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 		*ret = VMIFS_STATE_RUNNING; /* its process does, and nobody can tell more */
 		return TRUE;
 	}
-	if (qemu_status_ask(self->target->monitor, ret, NULL, &short_call, &failure))
-		return TRUE;
-	if (g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
-		g_error_free(failure);
-		*ret = VMIFS_STATE_UNRESPONSIVE;
-		return TRUE;
-	}
-	g_propagate_error(error, failure);
-	return FALSE;
+	return qemu_status_tell(self->target->monitor, ret, &short_call, error);
 }
 
 /* Who started the process, and whoever is its monitor, chose what they say. */

@@ -11,7 +11,6 @@
 
 #define INSTANT G_TIME_SPAN_MILLISECOND
 #define N_SEEN 64
-#define NAME_LEN 200 /* of a block, as a name of a file */
 
 typedef struct {
 	guint32 block;
@@ -214,14 +213,8 @@ qemu_ram_set_pieces(QemuRam *ram, const GArray *pieces, const GArray *maps, gboo
 static char *
 file_name(GHashTable *taken, const QemuBlock *block)
 {
-	g_autofree char *cut = g_strndup(qemu_block_name(block), NAME_LEN);
-	const char *gone = qemu_block_is_retired(block) ? "~gone" : "";
-
-	for (char *c = cut; *c; c++) {
-		if (*c == '/' || g_ascii_iscntrl(*c) || *c & 0x80 || (c == cut && *c == '.'))
-			*c = '_';
-	}
-	char *base = g_strconcat(cut, gone, NULL);
+	g_autofree char *own = qemu_piece_file_name(qemu_block_name(block));
+	char *base = g_strconcat(own, qemu_block_is_retired(block) ? "~gone" : "", NULL);
 	guint n = GPOINTER_TO_UINT(g_hash_table_lookup(taken, base));
 	char *name = *base && !n ? g_strdup(base) : NULL;
 	n = MAX(n, 1);

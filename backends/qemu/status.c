@@ -41,6 +41,22 @@ qemu_status_ask(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const Vm
 }
 
 gboolean
+qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, const VmifsCall *call, GError **error)
+{
+	GError *failure = NULL;
+
+	if (qemu_status_ask(monitor, ret, NULL, call, &failure))
+		return TRUE;
+	if (!g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
+		g_propagate_error(error, failure);
+		return FALSE;
+	}
+	g_error_free(failure);
+	*ret = VMIFS_STATE_UNRESPONSIVE;
+	return TRUE;
+}
+
+gboolean
 qemu_status_set(QemuMonitor *monitor, VmifsState wanted, const VmifsCall *call, GError **error)
 {
 	const char *command = wanted == VMIFS_STATE_RUNNING ? "cont" : "stop";
@@ -58,6 +74,12 @@ qemu_status_set(QemuMonitor *monitor, VmifsState wanted, const VmifsCall *call, 
 }
 
 /* ---- about ---- */
+
+gboolean
+qemu_about_has_registers(const char *encryption)
+{
+	return !encryption || g_str_equal(encryption, "SEV");
+}
 
 static guint
 count_vcpus(const json_t *list)

@@ -13,6 +13,9 @@
 gboolean
 qemu_status_ask(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const VmifsCall *call,
 		GError **error);
+/* The same; UNRESPONSIVE where it does not answer. */
+gboolean
+qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, const VmifsCall *call, GError **error);
 /* Stops it or lets it run; what it is already is no error. IO with QEMU's reason when it will not:
  * after a panic, while it is migrated. */
 gboolean
@@ -25,6 +28,11 @@ typedef struct {
 	const char *driver; /* (static) "kvm", "tcg" */
 	guint n_vcpus;      /* one more than the highest number; 0 = not told */
 } QemuAbout;
+
+/* Are registers of a guest with such memory to be had? SEV alone leaves them to the host; what came
+ * after it keeps them, too. encryption: (nullable) as above */
+gboolean
+qemu_about_has_registers(const char *encryption);
 
 /* All that this QEMU tells, in two visits at most. */
 gboolean
