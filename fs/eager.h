@@ -7,6 +7,10 @@
  * machine, where waking a halted processor takes tens of us. One thread at a time looks for that
  * long before it sleeps, so the cost of the last request of all is the length of one look.
  *
+ * Where others have work for the processors, the reader has to wait for one, his next request comes
+ * too late, and the look only took the time of others, or his own. Whether that is so nobody tells
+ * us; but it shows in the looks themselves: if most of them are in vain, nearly none is made.
+ *
  * Not after READ: who reads a large file in small pieces waits for each, and is best served on the
  * processor where it sleeps; a thread that is awake elsewhere would have it woken from there.
  */
@@ -19,6 +23,9 @@ G_BEGIN_DECLS
 typedef struct {
 	gint looking; /* atomic; threads that want to look */
 	gint reads;   /* atomic; the last request was a READ */
+	/* Of the one who looks: */
+	gint debt;    /* grows with looks in vain */
+	gint skipped; /* looks that were not made because of it */
 } VmifsEager;
 
 /* Returns when fd (of the FUSE device) has a request, or a moment has passed. */
