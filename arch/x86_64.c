@@ -296,9 +296,19 @@ static const VmifsMode modes[] = {
 	},
 };
 
+/* System V's calling convention; CR3 without the flags beside the address. */
+static const VmifsArchRegs regs = {
+	.pc = "rip",
+	.sp = "rsp",
+	.args = { "rdi", "rsi", "rdx", "rcx", "r8", "r9" },
+	.root = "cr3",
+	.root_mask = 0x000ffffffffff000ull,
+};
+
 const VmifsArch vmifs_arch_x86_64 = {
 	.name = "x86_64",
 	.modes = modes,
 	.n_modes = G_N_ELEMENTS(modes),
 	.next = next,
+	.regs = &regs,
 };

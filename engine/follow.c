@@ -56,6 +56,9 @@ publish(VmifsGuest *guest, VmifsAttached *attached, gboolean searching)
 	g_cond_broadcast(&guest->changed);
 	g_mutex_unlock(&guest->lock);
 
+	VmifsWatches *watches = vmifs_guest_watches(guest);
+	if (watches)
+		vmifs_watches_kick(watches);
 	for (guint i = 0; i < waiters->len; i++) {
 		const VmifsGuestWaiter *waiter = &g_array_index(waiters, VmifsGuestWaiter, i);
 		waiter->done(guest, waiter->user);

@@ -61,6 +61,7 @@ vmifs_guest_unref(VmifsGuest *guest)
 	vmifs_physmem_unref(guest->mem);
 	vmifs_connection_unref(guest->connection);
 	vmifs_log_free(guest->log);
+	vmifs_watches_free(guest->watches);
 	vmifs_events_unref(guest->events);
 	g_array_unref(guest->waiters);
 	g_mutex_clear(&guest->lock);
@@ -111,6 +112,7 @@ vmifs_guest_stop(VmifsGuest *guest)
 	g_cond_broadcast(&guest->changed);
 	g_mutex_unlock(&guest->lock);
 	g_clear_pointer(&guest->thread, g_thread_join);
+	vmifs_watches_stop(vmifs_guest_watches(guest));
 	vmifs_guest_end_snapshots(guest);
 }
 

@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "events.h"
 #include "log.h"
+#include "watch.h"
 
 #include <spi/backend.h>
 #include <spi/os.h>
@@ -51,6 +52,7 @@ struct VmifsGuest {
 	VmifsState state;        /* as it was at state_asked */
 	gint64 state_asked;      /* 0 = ask */
 	gboolean taking;         /* a snapshot of it is being taken */
+	VmifsWatches *watches;   /* NULL until a line is written; then it stays */
 	GPtrArray *snapshots;    /* of VmifsGuest (full); NULL = there may be none any more */
 };
 

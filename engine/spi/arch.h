@@ -71,6 +71,15 @@ struct VmifsWalk {
 	VmifsWalkLevel level[VMIFS_WALK_LEVELS]; /* [slot] */
 };
 
+/* Which registers say where a vCPU is and what it was called with, as sources name them. */
+typedef struct {
+	const char *pc;
+	const char *sp;      /* where a function begins, the address to return to stands there */
+	const char *args[6]; /* of a function, by the calling convention */
+	const char *root;    /* of the page tables ... */
+	guint64 root_mask;   /* ... in these bits */
+} VmifsArchRegs;
+
 struct VmifsArch {
 	const char *name;
 	const VmifsMode *modes;
@@ -80,6 +89,7 @@ struct VmifsArch {
 	 * single) are one range; the caller merges over tables. FALSE when the walk is done or
 	 * exhausted. */
 	gboolean (*next)(const VmifsPaging *paging, VmifsWalk *walk, VmifsRange *ret);
+	const VmifsArchRegs *regs;
 };
 
 extern const VmifsArch *const vmifs_archs[];

@@ -143,9 +143,9 @@ typedef struct VmifsBackend {
 	gboolean (*arm)(gpointer self, guint64 id, const VmifsStopPoint *point,
 			const VmifsCall *call, GError **error);
 	/* When this has returned, neither stopped() nor unarmed() is called of that id any more,
-	 * nor does a call run. After the last one the guest is as it was before the first. Ids that
-	 * are not armed (any more) are passed over. Not called from within stopped() or unarmed().
-	 */
+	 * nor does a call run. After the last one the guest is as it was before the first; close()
+	 * does that for all that are left. Ids that are not armed (any more) are passed over. Not
+	 * called from within stopped() or unarmed(). */
 	void (*disarm)(gpointer self, guint64 id);
 } VmifsBackend;
 

@@ -118,6 +118,8 @@ typedef gboolean (*VmifsResolve)(gpointer user, const VmifsRange *not_present, V
 VmifsAspace *
 vmifs_aspace_new_like(VmifsAspace *kernel, guint64 root, VmifsResolve resolve, gpointer user);
 
+#define VMIFS_TASK_ROOTS 2
+
 struct VmifsOs {
 	const char *name;
 	const VmifsPattern *patterns;
@@ -149,6 +151,12 @@ struct VmifsOs {
 	gboolean (*alive)(gpointer self, gboolean *ret_sure, const VmifsCall *call);
 	/* How many processors it says it has; 0 = it does not. Asked once, when it is attached. */
 	guint (*n_vcpus)(gpointer self, const VmifsCall *call);
+	/* For events. The task that the vCPU runs whose registers these are, as the source numbers
+	 * it: from memory alone, in some dozens of microseconds. FALSE: that cannot be told. */
+	gboolean (*current)(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret);
+	/* Roots of the task's address space, as page-table registers have them; returns how many,
+	 * VMIFS_TASK_ROOTS at most; 0 with error. Without it, that of task_aspace() is the one. */
+	guint (*task_roots)(gpointer self, const VmifsTask *task, guint64 *ret, GError **error);
 	const VmifsView *views;
 	gsize n_views;
 };

@@ -24,6 +24,9 @@ live_guest_new(const char *name, gint64 started)
 	g_assert(guest->fd >= 0 && !ftruncate(guest->fd, LIVE_LEN));
 	guest->ram = mmap(NULL, LIVE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, guest->fd, 0);
 	g_assert(guest->ram != MAP_FAILED);
+	guest->armed = g_array_new(FALSE, FALSE, sizeof(LivePoint));
+	g_mutex_init(&guest->stops);
+	g_cond_init(&guest->told);
 	return guest;
 }
 
@@ -32,6 +35,9 @@ live_guest_free(LiveGuest *guest)
 {
 	munmap(guest->ram, LIVE_LEN);
 	close(guest->fd);
+	g_array_unref(guest->armed);
+	g_mutex_clear(&guest->stops);
+	g_cond_clear(&guest->told);
 	g_free(guest->name);
 	g_free(guest->key);
 	g_free(guest);
@@ -69,6 +75,8 @@ open_guest(const VmifsSource *src, const VmifsCall *call, GError **error)
 		return NULL;
 	}
 	guest->changed = src->changed;
+	guest->stopped = src->stopped;
+	guest->unarmed = src->unarmed;
 	guest->engine = src->engine;
 	g_atomic_int_inc(&guest->n_open);
 	return guest;
@@ -79,6 +87,9 @@ close_guest(gpointer self)
 {
 	LiveGuest *guest = self;
 
+	g_mutex_lock(&guest->stops);
+	g_array_set_size(guest->armed, 0);
+	g_mutex_unlock(&guest->stops);
 	g_atomic_int_add(&guest->n_open, -1);
 }
 
@@ -189,6 +200,120 @@ snapshot(gpointer self, VmifsPictureWriter *out, const VmifsCall *call, GError *
 	return whole;
 }
 
+/* ---- stops ---- */
+
+static gboolean
+stop_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **error)
+{
+	*ret = ((LiveGuest *) self)->caps;
+	return TRUE;
+}
+
+static gboolean
+arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsCall *call, GError **error)
+{
+	LiveGuest *guest = self;
+	LivePoint armed = { .id = id, .point = *point };
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
+
+	if (guest->fault) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, guest->fault);
+		return FALSE;
+	}
+	g_array_append_val(guest->armed, armed);
+	guest->n_armed++;
+	return TRUE;
+}
+
+static gboolean
+find_locked(LiveGuest *guest, guint64 id, guint *ret)
+{
+	for (*ret = 0; *ret < guest->armed->len; ++*ret)
+		if (g_array_index(guest->armed, LivePoint, *ret).id == id)
+			return TRUE;
+	return FALSE;
+}
+
+static void
+remove_locked(LiveGuest *guest, guint64 id)
+{
+	guint index;
+
+	if (find_locked(guest, id, &index))
+		g_array_remove_index(guest->armed, index);
+}
+
+static void
+disarm(gpointer self, guint64 id)
+{
+	LiveGuest *guest = self;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
+
+	while (guest->telling == id)
+		g_cond_wait(&guest->told, &guest->stops);
+	remove_locked(guest, id);
+}
+
+guint
+live_n_armed(LiveGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
+
+	return guest->armed->len;
+}
+
+static gboolean
+is_at(const VmifsStopPoint *point, VmifsStopKind kind, guint64 address, guint vcpu)
+{
+	gboolean is_kind =
+		point->kind == kind || (point->kind == VMIFS_STOP_ACCESS &&
+					(kind == VMIFS_STOP_READ || kind == VMIFS_STOP_WRITE));
+
+	return is_kind && (kind == VMIFS_STOP_STEP ? point->vcpu == vcpu
+						   : address - point->address < MAX(point->len, 1));
+}
+
+guint
+live_stop(LiveGuest *guest, VmifsStopKind kind, guint64 address, guint vcpu, const VmifsRegs *regs)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
+	g_autoptr(GArray) now = g_array_copy(guest->armed);
+	guint n = 0, index;
+
+	for (guint i = 0; i < now->len; i++) {
+		const LivePoint *armed = &g_array_index(now, LivePoint, i);
+		VmifsStop stop = { .id = armed->id,
+				   .vcpu = vcpu,
+				   .address = address,
+				   .time_ns = g_get_real_time() * 1000,
+				   .regs = regs };
+		if (!is_at(&armed->point, kind, address, vcpu) ||
+		    !find_locked(guest, armed->id, &index))
+			continue;
+		guest->telling = armed->id;
+		g_mutex_unlock(&guest->stops);
+		gboolean goes_on = guest->stopped(guest->engine, &stop);
+		g_mutex_lock(&guest->stops);
+		guest->telling = 0;
+		g_cond_broadcast(&guest->told);
+		if (!goes_on)
+			remove_locked(guest, armed->id);
+		n++;
+	}
+	return n;
+}
+
+void
+live_unarm(LiveGuest *guest, const char *why)
+{
+	g_mutex_lock(&guest->stops);
+	g_autoptr(GArray) gone = g_array_copy(guest->armed);
+	g_array_set_size(guest->armed, 0);
+	g_mutex_unlock(&guest->stops);
+	for (guint i = 0; i < gone->len; i++)
+		guest->unarmed(guest->engine, g_array_index(gone, LivePoint, i).id, why);
+}
+
 static const VmifsBackend live_backend = {
 	.name = "live",
 	.probe = probe,
@@ -202,6 +327,9 @@ static const VmifsBackend live_backend = {
 	.set_state = set_state,
 	.regs = regs_of,
 	.snapshot = snapshot,
+	.stop_caps = stop_caps,
+	.arm = arm,
+	.disarm = disarm,
 };
 
 /* ---- the finder ---- */

@@ -27,10 +27,24 @@ typedef struct {
 	gint fails;             /* atomic; so many times it cannot be opened */
 	gint holds;             /* atomic; a snapshot of it is not finished while this is set */
 	gint n_taking, n_taken; /* atomic; snapshots that are being taken; that were begun */
+	VmifsStopCaps caps;     /* set before it is started */
+	GMutex stops;           /* guards what follows */
+	GCond told;
+	GArray *armed;     /* of LivePoint */
+	guint64 telling;   /* the id that a stop is being told of */
+	guint n_armed;     /* so often anything was armed */
+	const char *fault; /* static; why nothing can be armed */
 	/* Of the last instance: */
 	void (*changed)(gpointer engine, guint what);
+	VmifsStopped stopped;
+	VmifsUnarmed unarmed;
 	gpointer engine;
 } LiveGuest;
+
+typedef struct {
+	guint64 id;
+	VmifsStopPoint point;
+} LivePoint;
 
 LiveGuest *
 live_guest_new(const char *name, gint64 started);
@@ -46,6 +60,17 @@ void
 live_changed(LiveGuest *guest, guint what);
 void
 live_put(LiveGuest *guest, gsize at, guint64 value);
+
+/* So many points are armed. */
+guint
+live_n_armed(LiveGuest *guest);
+/* The guest does that on that vCPU, with those registers: every point armed for it is told. Returns
+ * how many. */
+guint
+live_stop(LiveGuest *guest, VmifsStopKind kind, guint64 address, guint vcpu, const VmifsRegs *regs);
+/* Nothing is armed any more, and why. */
+void
+live_unarm(LiveGuest *guest, const char *why);
 
 /* After the host that shows it: to be declared before that. */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveGuest, live_guest_free)

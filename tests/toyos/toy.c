@@ -132,6 +132,48 @@ task_aspace(gpointer self, const VmifsTask *task, GError **error)
 	return NULL;
 }
 
+static VmifsSymbols *
+symbols(gpointer self, const VmifsCall *call, GError **error)
+{
+	const Toy *toy = self;
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	vmifs_symbols_builder_add(builder, toy->tasks, 'D', "tasks", 5);
+	vmifs_symbols_builder_add(builder, toy->tasks + 0x400, 'T', "run", 3);
+	vmifs_symbols_builder_add(builder, toy->tasks + 0x500, 't', "twin", 4);
+	vmifs_symbols_builder_add(builder, toy->tasks + 0x600, 't', "twin", 4);
+	return vmifs_symbols_builder_end(builder);
+}
+
+static guint
+task_roots(gpointer self, const VmifsTask *task, guint64 *ret, GError **error)
+{
+	guint8 raw[TASK_LEN];
+
+	if (!read_task(self, (guint32) task->object - 1, raw, error))
+		return 0;
+	ret[0] = vmifs_load_u64(raw + 8);
+	ret[1] = vmifs_load_u64(raw + 16);
+	return 2;
+}
+
+static gboolean
+current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
+{
+	guint64 root, roots[2];
+	g_autoptr(VmifsTaskList) list = tasks(self, NULL, NULL);
+
+	for (gsize i = 0; list && i < vmifs_task_list_count(list); i++) {
+		const VmifsTask *task = vmifs_task_list_get(list, i);
+		if (vmifs_regs_get(regs, "cr3", &root) && task_roots(self, task, roots, NULL) &&
+		    (root == roots[0] || root == roots[1])) {
+			*ret = *task;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
 /* `shadow`: the task's other root, to show that a view can have an address space of its own. */
 static gboolean
 render_shadow(gpointer self, const VmifsTask *task, const char *entry, GString *out,
@@ -210,8 +252,11 @@ const VmifsOs vmifs_os_toy = {
 	.hit = hit,
 	.attach = attach,
 	.detach = g_free,
+	.symbols = symbols,
 	.tasks = tasks,
 	.task_aspace = task_aspace,
+	.current = current,
+	.task_roots = task_roots,
 	.alive = alive,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),

@@ -27,8 +27,10 @@ typedef struct {
 	VmifsMonitorUse monitor;
 	const char *snapdir; /* where snapshots are stored; NULL = $TMPDIR, or /var/tmp */
 	guint32 cache_ms;    /* how old translations and lists of a live guest may be */
-	const char *format;  /* believed over content; NULL = by content */
-	const char *arch;    /* NULL = any */
+	gboolean has_max_stops;
+	guint32 max_stops;  /* a second of each guest, for `watch`; 0 = any number */
+	const char *format; /* believed over content; NULL = by content */
+	const char *arch;   /* NULL = any */
 	gboolean has_base, has_root, has_kaslr;
 	guint64 base;  /* physical address of a raw image's first byte */
 	guint64 root;  /* physical address of the kernel's page table */

@@ -17,3 +17,4 @@
 #include <vmifs/text.h>
 #include <vmifs/types.h>
 #include <vmifs/view.h>
+#include <vmifs/watch.h>

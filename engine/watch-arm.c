@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch-arm: the thread that makes what is armed agree with what is wanted. It alone calls the
+ * backend, under no lock, and it always looks at everything: however often, and in whatever order,
+ * lines are written, readers come and the guest boots, one look at the end is enough.
+ *
+ * Points are armed once, however many lines want them. A line of which one point is refused gets
+ * none. Between the two tables (lines, armed) nothing refers to each other but by value, so that a
+ * stop that comes in between finds what there is.
+ */
+#include "backend-call.h"
+#include "guest.h"
+#include "watch.h"
+
+/* How long the source may take to say what it can do, and to arm a point; and the guest, for its
+ * symbols. */
+#define CAPS_US (2 * G_USEC_PER_SEC)
+#define ARM_US (2 * G_USEC_PER_SEC)
+#define SYMBOLS_US (10 * G_USEC_PER_SEC)
+
+typedef struct {
+	VmifsWatches *watches;
+	VmifsConnection *connection;
+	GPtrArray *lines; /* of VmifsWatch, as they are now */
+	VmifsAttached *attached;
+	VmifsSymbols *symbols;
+	VmifsStopCaps caps;
+	char *no_caps; /* why there are none */
+	guint boot;
+	gboolean wanted;
+	gboolean paused;
+	GArray *points; /* of VmifsStopPoint: that are to be armed */
+} Look;
+
+static VmifsCall
+call_for(const Look *look, gint64 time)
+{
+	return (VmifsCall){ .deadline = g_get_monotonic_time() + time,
+			    .cancelled = &look->watches->stopping };
+}
+
+static gboolean
+has_point(const GArray *points, const VmifsStopPoint *point)
+{
+	for (guint i = 0; i < points->len; i++)
+		if (vmifs_stop_point_equal(&g_array_index(points, VmifsStopPoint, i), point))
+			return TRUE;
+	return FALSE;
+}
+
+/* ---- what there is ---- */
+
+static void
+ask_caps(Look *look)
+{
+	g_autoptr(GError) error = NULL;
+	VmifsCall call = call_for(look, CAPS_US);
+
+	if (!vmifs_backend_stop_caps(look->connection, &look->caps, &call, &error))
+		look->no_caps = g_strdup(error->message);
+	else if (look->caps.why_not)
+		look->no_caps = g_strdup(look->caps.why_not);
+}
+
+static gboolean
+needs_plan(const Look *look, const VmifsWatch *watch)
+{
+	return watch->planned_for != look->boot || watch->retry || look->no_caps ||
+	       watch->plan.state == VMIFS_WATCH_NEW || watch->plan.state == VMIFS_WATCH_WAITING;
+}
+
+static void
+ask_guest(Look *look)
+{
+	VmifsGuest *guest = look->watches->guest;
+	VmifsCall call = call_for(look, SYMBOLS_US);
+	gboolean is_needed = FALSE;
+
+	for (guint i = 0; i < look->lines->len; i++) {
+		const VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		is_needed |= needs_plan(look, watch);
+	}
+	if (is_needed && look->attached && look->attached->instance)
+		look->symbols = vmifs_guest_symbols(guest, &call, NULL);
+}
+
+static void
+begin(Look *look, VmifsWatches *watches)
+{
+	*look = (Look){ .watches = watches,
+			.connection = watches->guest->connection,
+			.lines = g_ptr_array_new_with_free_func(vmifs_watch_unref),
+			.points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)),
+			.attached = vmifs_guest_attached(watches->guest),
+			.wanted = g_atomic_int_get(&watches->wanted) };
+	look->boot = look->attached ? look->attached->generation : 0;
+	g_mutex_lock(&watches->lock);
+	for (guint i = 0; i < watches->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(watches->lines, i);
+		g_atomic_ref_count_inc(&watch->refs);
+		g_ptr_array_add(look->lines, watch);
+	}
+	gint64 now = g_get_monotonic_time();
+	if (watches->is_paused && now - watches->second >= G_USEC_PER_SEC)
+		watches->is_paused = FALSE;
+	look->paused = watches->is_paused;
+	g_mutex_unlock(&watches->lock);
+	if (!look->lines->len || g_atomic_int_get(&watches->stopping))
+		return;
+	ask_caps(look);
+	ask_guest(look);
+}
+
+static void
+end(Look *look)
+{
+	g_ptr_array_unref(look->lines);
+	g_array_unref(look->points);
+	g_free(look->no_caps);
+	g_clear_pointer(&look->symbols, vmifs_symbols_unref);
+	g_clear_pointer(&look->attached, vmifs_attached_unref);
+}
+
+/* What stops are to be looked at with. */
+static void
+publish(Look *look)
+{
+	VmifsWatches *watches = look->watches;
+	const VmifsOptions *options = vmifs_guest_options(watches->guest);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+
+	vmifs_attached_unref(watches->attached);
+	watches->attached = look->attached ? vmifs_attached_ref(look->attached) : NULL;
+	if (look->symbols) {
+		g_clear_pointer(&watches->symbols, vmifs_symbols_unref);
+		watches->symbols = vmifs_symbols_ref(look->symbols);
+	}
+	watches->max_rate = options->has_max_stops ? options->max_stops : look->caps.max_rate;
+}
+
+/* ---- plans ---- */
+
+static gboolean
+is_live(const VmifsWatch *watch)
+{
+	VmifsWatchState state = watch->plan.state;
+
+	return state == VMIFS_WATCH_IDLE || state == VMIFS_WATCH_ARMED ||
+	       state == VMIFS_WATCH_PAUSED;
+}
+
+/* Once for each reason, however often it is tried again. */
+static void
+tell(VmifsWatches *watches, VmifsWatch *watch)
+{
+	const VmifsWatchPlan *plan = &watch->plan;
+	const char *state = vmifs_watch_state_word(plan->state);
+	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("watch");
+
+	if (!g_strcmp0(plan->why, watch->told))
+		return;
+	g_free(watch->told);
+	watch->told = g_strdup(plan->why);
+	if (!plan->why)
+		return;
+	vmifs_guest_log(watches->guest, "watch %s: %s: %s", watch->line.name, state, plan->why);
+	vmifs_event_add_text(&event, "watch", watch->line.name, -1);
+	vmifs_event_add_text(&event, "state", state, -1);
+	vmifs_event_add_text(&event, "why", plan->why, -1);
+	vmifs_events_push(watches->events, &event);
+}
+
+static void
+refuse_locked(VmifsWatch *watch, const char *why)
+{
+	g_free(watch->plan.why);
+	watch->plan.why = g_strdup(why);
+	watch->plan.state = VMIFS_WATCH_REFUSED;
+	watch->retry = TRUE;
+}
+
+static void
+refuse(Look *look, VmifsWatch *watch, const char *why)
+{
+	g_mutex_lock(&look->watches->lock);
+	refuse_locked(watch, why);
+	g_mutex_unlock(&look->watches->lock);
+}
+
+static void
+plan_line(Look *look, VmifsWatch *watch)
+{
+	VmifsWatches *watches = look->watches;
+	g_auto(VmifsWatchPlan) plan = { 0 };
+	VmifsCall call = call_for(look, SYMBOLS_US);
+
+	vmifs_watch_make_plan(watches->guest, &watch->line, look->attached, look->symbols,
+			      look->no_caps ? NULL : &look->caps, look->no_caps, &call, &plan);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	vmifs_watch_plan_clear(&watch->plan);
+	watch->plan = plan;
+	plan = (VmifsWatchPlan){ 0 };
+	watch->planned_for = look->no_caps ? 0 : look->boot;
+	watch->retry = FALSE;
+	watch->has_value = FALSE;
+}
+
+/* What stops have left to be done; TRUE: there is no more to plan. */
+static gboolean
+take_news(Look *look, VmifsWatch *watch)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&look->watches->lock);
+
+	if (watch->is_done)
+		watch->plan.state = VMIFS_WATCH_DONE;
+	else if (watch->lost)
+		refuse_locked(watch, watch->lost);
+	gboolean is_news = watch->is_done || watch->lost;
+	g_clear_pointer(&watch->lost, g_free);
+	return is_news;
+}
+
+static void
+plan_all(Look *look)
+{
+	for (guint i = 0; i < look->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		if (!take_news(look, watch) && needs_plan(look, watch))
+			plan_line(look, watch);
+	}
+}
+
+static void
+add_points(GArray *points, const VmifsWatch *watch)
+{
+	for (guint i = 0; i < watch->plan.points->len; i++) {
+		const VmifsStopPoint *point = &g_array_index(watch->plan.points, VmifsStopPoint, i);
+		if (!has_point(points, point))
+			g_array_append_val(points, *point);
+	}
+}
+
+/* Slots are given out in the order the lines were written, whether they are armed now or not: a
+ * line that was accepted does not lose its place to a later one. */
+static void
+count_slots(Look *look)
+{
+	g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint));
+	guint most = look->caps.slots ? look->caps.slots : VMIFS_WATCH_MAX_POINTS;
+
+	for (guint i = 0; i < look->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		guint before = taken->len;
+		if (!is_live(watch) || watch->line.kind == VMIFS_WATCH_STEP || watch->line.patch)
+			continue;
+		add_points(taken, watch);
+		if (taken->len <= most)
+			continue;
+		g_autofree char *why = g_strdup_printf(
+			"it needs %u of the %u places there are, and %u %s taken",
+			taken->len - before, most, before, before == 1 ? "is" : "are");
+		g_array_set_size(taken, before);
+		refuse(look, watch, why);
+	}
+}
+
+static void
+collect_points(Look *look)
+{
+	g_array_set_size(look->points, 0);
+	for (guint i = 0; i < look->lines->len; i++) {
+		const VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		if (is_live(watch) && (look->wanted || watch->line.keep))
+			add_points(look->points, watch);
+	}
+}
+
+/* ---- arming ---- */
+
+static void
+disarm_others(Look *look)
+{
+	VmifsWatches *watches = look->watches;
+	g_autoptr(GArray) leaving = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+	g_mutex_lock(&watches->lock);
+	for (guint i = watches->armed->len; i-- > 0;) {
+		const VmifsWatchArmed *armed = &g_array_index(watches->armed, VmifsWatchArmed, i);
+		if (has_point(look->points, &armed->point))
+			continue;
+		g_array_append_val(leaving, armed->id);
+		g_array_remove_index(watches->armed, i);
+	}
+	g_mutex_unlock(&watches->lock);
+	for (guint i = 0; i < leaving->len; i++)
+		vmifs_backend_disarm(look->connection, g_array_index(leaving, guint64, i));
+}
+
+static gboolean
+wants(const VmifsWatch *watch, const VmifsStopPoint *point)
+{
+	return is_live(watch) && has_point(watch->plan.points, point);
+}
+
+/* The lines that want the point cannot have it, nor the rest of theirs. */
+static void
+refuse_point(Look *look, const VmifsStopPoint *point, const char *why)
+{
+	for (guint i = 0; i < look->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		if (wants(watch, point))
+			refuse(look, watch, why);
+	}
+}
+
+static gboolean
+is_armed(Look *look, const VmifsStopPoint *point)
+{
+	VmifsWatches *watches = look->watches;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+
+	for (guint i = 0; i < watches->armed->len; i++)
+		if (vmifs_stop_point_equal(&g_array_index(watches->armed, VmifsWatchArmed, i).point,
+					   point))
+			return TRUE;
+	return FALSE;
+}
+
+static void
+forget_locked(VmifsWatches *watches, guint64 id)
+{
+	for (guint i = 0; i < watches->armed->len; i++) {
+		if (g_array_index(watches->armed, VmifsWatchArmed, i).id == id) {
+			g_array_remove_index(watches->armed, i);
+			return;
+		}
+	}
+}
+
+static gboolean
+arm(Look *look, const VmifsStopPoint *point)
+{
+	VmifsWatches *watches = look->watches;
+	VmifsCall call = call_for(look, ARM_US);
+	g_autoptr(GError) error = NULL;
+
+	for (guint i = 0; i < look->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		if (wants(watch, point))
+			vmifs_watch_remember(watches, watch, look->attached);
+	}
+	/* It may stop before arm() has returned. */
+	g_mutex_lock(&watches->lock);
+	VmifsWatchArmed armed = { .id = ++watches->last_id, .point = *point };
+	g_array_append_val(watches->armed, armed);
+	g_mutex_unlock(&watches->lock);
+	if (vmifs_backend_arm(look->connection, armed.id, point, &call, &error))
+		return TRUE;
+	g_mutex_lock(&watches->lock);
+	forget_locked(watches, armed.id);
+	g_mutex_unlock(&watches->lock);
+	refuse_point(look, point, error->message);
+	return FALSE;
+}
+
+/* FALSE: a line was refused meanwhile, and leaves points behind that nobody wants. */
+static gboolean
+arm_all(Look *look)
+{
+	gboolean is_whole = TRUE;
+
+	for (guint i = 0; i < look->points->len && is_whole; i++) {
+		const VmifsStopPoint *point = &g_array_index(look->points, VmifsStopPoint, i);
+		if (!is_armed(look, point))
+			is_whole = arm(look, point);
+	}
+	return is_whole;
+}
+
+static void
+arm_wanted(Look *look)
+{
+	plan_all(look);
+	count_slots(look);
+	/* Each turn that is not the last one refuses a line at least. */
+	do {
+		collect_points(look);
+		disarm_others(look);
+	} while (!look->paused && !arm_all(look));
+}
+
+/* ---- the thread ---- */
+
+static void
+set_states_locked(VmifsWatches *watches, const Look *look)
+{
+	for (guint i = 0; i < look->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
+		if (!is_live(watch))
+			continue;
+		watch->plan.state = !look->wanted && !watch->line.keep ? VMIFS_WATCH_IDLE
+				    : watches->is_paused               ? VMIFS_WATCH_PAUSED
+								       : VMIFS_WATCH_ARMED;
+	}
+}
+
+static void
+look_at_all(VmifsWatches *watches, guint64 asked)
+{
+	Look look;
+
+	begin(&look, watches);
+	publish(&look);
+	if (!g_atomic_int_get(&watches->stopping))
+		arm_wanted(&look);
+	g_mutex_lock(&watches->lock);
+	set_states_locked(watches, &look);
+	watches->done = asked;
+	g_cond_broadcast(&watches->settled);
+	g_mutex_unlock(&watches->lock);
+	for (guint i = 0; i < look.lines->len; i++)
+		tell(watches, g_ptr_array_index(look.lines, i));
+	end(&look);
+}
+
+/* Until something has changed, or a pause is over. */
+static guint64
+wait_asked(VmifsWatches *watches, guint64 done)
+{
+	g_mutex_lock(&watches->lock);
+	gint64 until = watches->is_paused ? watches->second + G_USEC_PER_SEC : 0;
+	g_mutex_unlock(&watches->lock);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->wake_lock);
+	while (watches->asked == done) {
+		if (!until)
+			g_cond_wait(&watches->wake, &watches->wake_lock);
+		else if (!g_cond_wait_until(&watches->wake, &watches->wake_lock, until))
+			break;
+	}
+	return watches->asked;
+}
+
+gpointer
+vmifs_watches_run(gpointer data)
+{
+	VmifsWatches *watches = data;
+	guint64 asked = 0;
+
+	while (!g_atomic_int_get(&watches->stopping)) {
+		asked = wait_asked(watches, asked);
+		look_at_all(watches, asked);
+	}
+	Look none = { .watches = watches,
+		      .connection = watches->guest->connection,
+		      .points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)) };
+	disarm_others(&none);
+	g_array_unref(none.points);
+	g_mutex_lock(&watches->lock);
+	watches->done = G_MAXUINT64;
+	g_cond_broadcast(&watches->settled);
+	g_mutex_unlock(&watches->lock);
+	return NULL;
+}

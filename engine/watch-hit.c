@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch-hit: from a stop to events. The guest stands still meanwhile: what is read here is of the
+ * moment, and must be little. Which lines a stop is for is looked up under the lock, what they
+ * tell is read without it, by what was known when they were armed.
+ */
+#include "aspace.h"
+#include "guest.h"
+#include "watch.h"
+
+#include <spi/bytes.h>
+
+/* Of what is read from a source that is not mapped. */
+#define READ_US (100 * G_TIME_SPAN_MILLISECOND)
+#define MAX_VALUE 8
+
+/* A stop with what is known of it. */
+typedef struct {
+	const VmifsStop *stop;
+	VmifsStopPoint point;
+	GPtrArray *lines; /* of VmifsWatch: that want it */
+	VmifsAttached *attached;
+	VmifsSymbols *symbols;
+	const VmifsArchRegs *names; /* (nullable) */
+	gboolean has_root;
+	guint64 root;
+	VmifsAspace *aspace; /* (nullable) the one that was current */
+	gboolean has_task;
+	VmifsTask task;
+} Hit;
+
+/* ---- memory ---- */
+
+static gboolean
+read_value(VmifsAspace *aspace, guint64 va, guint32 len, guint64 *ret)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + READ_US };
+	g_auto(VmifsSegments) segments = { 0 };
+	guint8 bytes[MAX_VALUE] = { 0 };
+
+	if (!len || len > MAX_VALUE)
+		return FALSE;
+	vmifs_segments_init(&segments);
+	if (vmifs_aspace_gather(aspace, va, len, 0, &segments, &call, NULL) != len)
+		return FALSE;
+	vmifs_segments_copy(&segments, bytes);
+	*ret = vmifs_load_u64(bytes);
+	return TRUE;
+}
+
+void
+vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *attached)
+{
+	const VmifsStopPoint *point = &g_array_index(watch->plan.points, VmifsStopPoint, 0);
+	const VmifsAspace *kernel = attached ? attached->aspace : NULL;
+	gboolean is_kernel = kernel && point->address >= vmifs_aspace_user_end(kernel);
+	guint64 value;
+
+	if (watch->line.kind != VMIFS_WATCH_MEM || !kernel || !(is_kernel || watch->plan.n_roots))
+		return;
+	guint64 root = is_kernel ? vmifs_aspace_root(kernel) : watch->plan.roots[0];
+	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new_like(attached->aspace, root, NULL, NULL);
+	vmifs_epoch_touch(&watches->guest->connection->epoch);
+	if (!aspace || !read_value(aspace, point->address, point->len, &value))
+		return;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	watch->has_value = TRUE;
+	watch->value = value;
+	watch->value_root = is_kernel ? 0 : root;
+}
+
+/* ---- what is known of a stop ---- */
+
+static const VmifsArchRegs *
+find_names(const VmifsRegs *regs)
+{
+	guint64 pc;
+
+	for (gsize i = 0; i < vmifs_n_archs; i++) {
+		const VmifsArchRegs *names = vmifs_archs[i]->regs;
+		if (names && vmifs_regs_get(regs, names->pc, &pc))
+			return names;
+	}
+	return NULL;
+}
+
+static void
+find_context(Hit *hit)
+{
+	const VmifsStop *stop = hit->stop;
+	const VmifsInstance *instance = hit->attached ? hit->attached->instance : NULL;
+
+	hit->names = find_names(stop->regs);
+	hit->has_root = hit->names && vmifs_regs_get(stop->regs, hit->names->root, &hit->root);
+	if (hit->has_root)
+		hit->root &= hit->names->root_mask;
+	if (hit->has_root && hit->attached && hit->attached->aspace)
+		hit->aspace = vmifs_aspace_new_like(hit->attached->aspace, hit->root, NULL, NULL);
+	hit->has_task = instance && instance->os->current &&
+			instance->os->current(instance->self, stop->vcpu, stop->regs, &hit->task);
+}
+
+static void
+hit_clear(Hit *hit)
+{
+	g_clear_pointer(&hit->lines, g_ptr_array_unref);
+	g_clear_pointer(&hit->attached, vmifs_attached_unref);
+	g_clear_pointer(&hit->symbols, vmifs_symbols_unref);
+	g_clear_pointer(&hit->aspace, vmifs_aspace_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hit, hit_clear)
+
+/* ---- filters ---- */
+
+static gboolean
+passes_locked(const Hit *hit, const VmifsWatch *watch)
+{
+	const VmifsWatchPlan *plan = &watch->plan;
+	gboolean is_there = !plan->n_roots;
+	guint64 value;
+
+	for (guint i = 0; i < plan->n_roots; i++)
+		is_there |= hit->has_root && hit->root == plan->roots[i];
+	if (!is_there || watch->line.kind != VMIFS_WATCH_EXEC || !watch->line.reg[0])
+		return is_there;
+	return vmifs_regs_get(hit->stop->regs, watch->line.reg, &value) &&
+	       value == watch->line.value;
+}
+
+/* ---- what a line tells ---- */
+
+static void
+add_place(const Hit *hit, VmifsEvent *event)
+{
+	VmifsSymbol symbol;
+	guint64 offset;
+
+	if (!hit->names || !vmifs_regs_get(hit->stop->regs, hit->names->pc, &event->pc))
+		return;
+	event->has_pc = TRUE;
+	if (!hit->symbols || !hit->attached->aspace ||
+	    event->pc < vmifs_aspace_user_end(hit->attached->aspace) ||
+	    !vmifs_symbols_nearest(hit->symbols, event->pc, &symbol, &offset))
+		return;
+	g_autofree char *text =
+		g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", symbol.name, offset);
+	vmifs_event_add_text(event, "at", text, -1);
+}
+
+static void
+add_call(const Hit *hit, VmifsEvent *event)
+{
+	const VmifsRegs *regs = hit->stop->regs;
+	guint64 value, sp;
+
+	if (!hit->names)
+		return;
+	vmifs_event_begin_list(event, "args");
+	for (gsize i = 0; i < G_N_ELEMENTS(hit->names->args); i++)
+		if (vmifs_regs_get(regs, hit->names->args[i], &value))
+			vmifs_event_add_hex(event, NULL, value);
+	vmifs_event_end_list(event);
+	if (hit->aspace && vmifs_regs_get(regs, hit->names->sp, &sp) &&
+	    read_value(hit->aspace, sp, vmifs_aspace_ptr_size(hit->aspace), &value))
+		vmifs_event_add_hex(event, "return", value);
+}
+
+/* Values are those of one address space: of the kernel's half that is any. */
+static void
+add_access(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch, VmifsEvent *event)
+{
+	static const char *const words[] = {
+		[VMIFS_STOP_READ] = "r", [VMIFS_STOP_WRITE] = "w", [VMIFS_STOP_ACCESS] = "rw"
+	};
+	gboolean is_kernel =
+		hit->aspace && hit->point.address >= vmifs_aspace_user_end(hit->aspace);
+	guint64 root = is_kernel ? 0 : hit->root, value;
+
+	vmifs_event_add_text(event, "access", words[hit->point.kind], -1);
+	vmifs_event_add_hex(event, "address", hit->stop->address);
+	vmifs_event_add_number(event, "len", hit->point.len);
+	gboolean has_value =
+		hit->aspace && read_value(hit->aspace, hit->point.address, hit->point.len, &value);
+	g_mutex_lock(&watches->lock);
+	gboolean had = watch->has_value && watch->value_root == root;
+	guint64 old = watch->value;
+	watch->has_value = has_value;
+	watch->value = has_value ? value : 0;
+	watch->value_root = root;
+	g_mutex_unlock(&watches->lock);
+	if (had && hit->point.kind != VMIFS_STOP_READ)
+		vmifs_event_add_hex(event, "old", old);
+	if (has_value)
+		vmifs_event_add_hex(event, hit->point.kind == VMIFS_STOP_READ ? "value" : "new",
+				    value);
+}
+
+static void
+tell(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
+{
+	const VmifsWatchLine *line = &watch->line;
+	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT(vmifs_watch_kind_word(line->kind));
+
+	event.time_ns = hit->stop->time_ns;
+	event.vcpu = (gint) hit->stop->vcpu;
+	if (hit->has_task) {
+		event.pid = hit->task.tgid;
+		event.comm = g_strdup(hit->task.comm);
+	}
+	vmifs_event_add_text(&event, "watch", line->name, -1);
+	add_place(hit, &event);
+	if (hit->has_task && hit->task.pid != hit->task.tgid)
+		vmifs_event_add_number(&event, "tid", hit->task.pid);
+	if (line->kind == VMIFS_WATCH_EXEC ||
+	    (line->kind == VMIFS_WATCH_MEM && line->access == VMIFS_STOP_EXEC))
+		add_call(hit, &event);
+	else if (line->kind == VMIFS_WATCH_MEM)
+		add_access(hit, watches, watch, &event);
+	vmifs_events_push(watches->events, &event);
+}
+
+/* ---- stops ---- */
+
+static gboolean
+find_armed_locked(VmifsWatches *watches, guint64 id, guint *ret_index)
+{
+	for (guint i = 0; i < watches->armed->len; i++) {
+		if (g_array_index(watches->armed, VmifsWatchArmed, i).id == id) {
+			*ret_index = i;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+static gboolean
+wants_locked(const VmifsWatch *watch, const VmifsStopPoint *point)
+{
+	VmifsWatchState state = watch->plan.state;
+
+	if (watch->removed || watch->is_done || !watch->plan.points ||
+	    (state != VMIFS_WATCH_IDLE && state != VMIFS_WATCH_ARMED &&
+	     state != VMIFS_WATCH_PAUSED))
+		return FALSE;
+	for (guint i = 0; i < watch->plan.points->len; i++)
+		if (vmifs_stop_point_equal(&g_array_index(watch->plan.points, VmifsStopPoint, i),
+					   point))
+			return TRUE;
+	return FALSE;
+}
+
+/* TRUE: it was one too many for this second, after it no other is borne. */
+static gboolean
+count_stop_locked(VmifsWatches *watches)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (now - watches->second >= G_USEC_PER_SEC) {
+		watches->second = now;
+		watches->n_stops = 0;
+		watches->is_paused = FALSE;
+	}
+	watches->n_stops++;
+	if (!watches->max_rate || watches->n_stops < watches->max_rate)
+		return FALSE;
+	watches->is_paused = TRUE;
+	return TRUE;
+}
+
+/* The lines that the stop is for; those that it passes are counted, and stay in hit->lines. */
+static void
+begin_hit_locked(Hit *hit, VmifsWatches *watches)
+{
+	hit->lines = g_ptr_array_new_with_free_func(vmifs_watch_unref);
+	hit->attached = watches->attached ? vmifs_attached_ref(watches->attached) : NULL;
+	hit->symbols = watches->symbols ? vmifs_symbols_ref(watches->symbols) : NULL;
+	for (guint i = 0; i < watches->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(watches->lines, i);
+		if (!wants_locked(watch, &hit->point))
+			continue;
+		g_atomic_ref_count_inc(&watch->refs);
+		g_ptr_array_add(hit->lines, watch);
+	}
+}
+
+/* TRUE: events of that line go on. */
+static gboolean
+count_hit(Hit *hit, VmifsWatches *watches, VmifsWatch *watch, gboolean *ret_passes)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+
+	*ret_passes = !watch->removed && passes_locked(hit, watch);
+	if (*ret_passes)
+		watch->hits++;
+	else
+		watch->filtered++;
+	watch->is_done = watch->line.count && watch->hits >= watch->line.count;
+	return !watch->removed && !watch->is_done;
+}
+
+static void
+tell_lost(const Hit *hit, VmifsWatches *watches)
+{
+	for (guint i = 0; i < hit->lines->len; i++) {
+		const VmifsWatch *watch = g_ptr_array_index(hit->lines, i);
+		g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("lost");
+		vmifs_event_add_text(&event, "watch", watch->line.name, -1);
+		vmifs_event_add_text(&event, "why", "max_stops", -1);
+		vmifs_events_push(watches->events, &event);
+	}
+}
+
+gboolean
+vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
+{
+	VmifsWatches *watches = engine;
+	g_auto(Hit) hit = { .stop = stop };
+	gboolean is_wanted = FALSE, is_last;
+	guint index;
+
+	vmifs_epoch_touch(&watches->guest->connection->epoch);
+	g_mutex_lock(&watches->lock);
+	if (!find_armed_locked(watches, stop->id, &index)) {
+		g_mutex_unlock(&watches->lock);
+		return FALSE;
+	}
+	hit.point = g_array_index(watches->armed, VmifsWatchArmed, index).point;
+	is_last = count_stop_locked(watches);
+	begin_hit_locked(&hit, watches);
+	g_mutex_unlock(&watches->lock);
+
+	find_context(&hit);
+	for (guint i = 0; i < hit.lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(hit.lines, i);
+		gboolean passes;
+		is_wanted |= count_hit(&hit, watches, watch, &passes);
+		if (passes)
+			tell(&hit, watches, watch);
+	}
+	if (is_wanted && !is_last)
+		return TRUE;
+	if (is_wanted)
+		tell_lost(&hit, watches);
+	g_mutex_lock(&watches->lock);
+	if (find_armed_locked(watches, stop->id, &index))
+		g_array_remove_index(watches->armed, index);
+	g_mutex_unlock(&watches->lock);
+	vmifs_watches_kick(watches);
+	return FALSE;
+}
+
+void
+vmifs_watches_unarmed(gpointer engine, guint64 id, const char *why)
+{
+	VmifsWatches *watches = engine;
+	guint index;
+
+	g_mutex_lock(&watches->lock);
+	if (find_armed_locked(watches, id, &index)) {
+		VmifsStopPoint point = g_array_index(watches->armed, VmifsWatchArmed, index).point;
+		g_array_remove_index(watches->armed, index);
+		for (guint i = 0; i < watches->lines->len; i++) {
+			VmifsWatch *watch = g_ptr_array_index(watches->lines, i);
+			if (!wants_locked(watch, &point))
+				continue;
+			g_free(watch->lost);
+			watch->lost = g_strdup(why);
+		}
+	}
+	g_mutex_unlock(&watches->lock);
+	vmifs_watches_kick(watches);
+}

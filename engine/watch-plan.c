@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch-plan: what a line needs to be armed: where the guest is to stop, in this boot of it and
+ * with what its source can do. What does not fit is refused with the reason; it is never made to
+ * fit by watching less, or more, than was asked for.
+ */
+#include "watch.h"
+
+#include <vmifs/guest.h>
+
+/* Of memory where the line does not say: as much as its address is a multiple of. */
+#define MOST_BY_DEFAULT 8
+
+typedef struct {
+	VmifsGuest *guest;
+	const VmifsWatchLine *line;
+	VmifsAttached *attached; /* (nullable) */
+	VmifsSymbols *symbols;   /* (nullable) */
+	const VmifsStopCaps *caps;
+	const VmifsCall *call;
+	VmifsWatchPlan *plan;
+} Planning;
+
+gboolean
+vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b)
+{
+	return a->kind == b->kind && a->address == b->address && a->len == b->len &&
+	       a->vcpu == b->vcpu && a->patch == b->patch;
+}
+
+static void
+settle(Planning *p, VmifsWatchState state, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static void
+settle(Planning *p, VmifsWatchState state, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	p->plan->state = state;
+	g_free(p->plan->why);
+	p->plan->why = g_strdup_vprintf(format, args);
+	va_end(args);
+}
+
+static const VmifsInstance *
+instance_of(const Planning *p)
+{
+	return p->attached ? p->attached->instance : NULL;
+}
+
+/* ---- what the source can do ---- */
+
+static gboolean
+fits_data(Planning *p, const VmifsStopPoint *point)
+{
+	const VmifsStopCaps *caps = p->caps;
+
+	if (!caps->data) {
+		settle(p, VMIFS_WATCH_REFUSED, "accesses to memory cannot be seen in this guest");
+	} else if (point->kind == VMIFS_STOP_READ && !caps->reads) {
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "reads are not told apart from writes in this guest: rw sees both");
+	} else if (caps->max_len && point->len > caps->max_len) {
+		settle(p, VMIFS_WATCH_REFUSED, "at most %u bytes are watched by one line",
+		       caps->max_len);
+	} else if (caps->aligned &&
+		   (point->len & (point->len - 1) || point->address % point->len)) {
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "1, 2, 4, 8 ... bytes are watched, at an address that they divide: not %u "
+		       "at 0x%" G_GINT64_MODIFIER "x",
+		       point->len, point->address);
+	} else {
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean
+fits(Planning *p, const VmifsStopPoint *point)
+{
+	const VmifsStopCaps *caps = p->caps;
+
+	if (point->kind == VMIFS_STOP_STEP && !caps->step)
+		settle(p, VMIFS_WATCH_REFUSED, "this guest cannot be stepped");
+	else if (point->kind == VMIFS_STOP_EXEC && point->patch && !caps->patch)
+		settle(p, VMIFS_WATCH_REFUSED, "no breakpoints are written into this guest");
+	else if (point->kind == VMIFS_STOP_EXEC && !point->patch && !caps->exec)
+		settle(p, VMIFS_WATCH_REFUSED, "execution cannot be seen in this guest%s",
+		       caps->patch ? " but by writing to it: with `patch` at the line's end" : "");
+	else if (point->kind == VMIFS_STOP_EXEC || point->kind == VMIFS_STOP_STEP)
+		return TRUE;
+	else
+		return fits_data(p, point);
+	return FALSE;
+}
+
+static void
+add(Planning *p, const VmifsStopPoint *point)
+{
+	if (p->plan->state == VMIFS_WATCH_IDLE && fits(p, point))
+		g_array_append_val(p->plan->points, *point);
+}
+
+/* ---- addresses ---- */
+
+static gboolean
+find_symbol(Planning *p, guint64 *ret)
+{
+	const char *name = p->line->symbol;
+	guint64 cursor = 0, n = 0;
+	VmifsSymbol symbol;
+	gsize index;
+
+	if (!instance_of(p)) {
+		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
+		return FALSE;
+	}
+	if (!p->symbols) {
+		settle(p, VMIFS_WATCH_REFUSED, "the kernel's symbols are not to be had");
+		return FALSE;
+	}
+	while (vmifs_symbols_each(p->symbols, name, &cursor, &index)) {
+		vmifs_symbols_get(p->symbols, index, &symbol);
+		if (n && symbol.address == *ret)
+			continue;
+		*ret = symbol.address;
+		n++;
+	}
+	if (n == 0)
+		settle(p, VMIFS_WATCH_REFUSED, "the kernel has no symbol %s", name);
+	else if (n > 1)
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "the kernel has %" G_GUINT64_FORMAT
+		       " of the name %s: give the address, see symbols/%s",
+		       n, name, name);
+	return n == 1;
+}
+
+static gboolean
+find_address(Planning *p, guint64 *ret)
+{
+	guint64 start = 0;
+
+	if (p->line->symbol[0] && !find_symbol(p, &start))
+		return FALSE;
+	if (!g_uint64_checked_add(ret, start, p->line->address)) {
+		settle(p, VMIFS_WATCH_REFUSED, "that address is past the last one");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+find_roots(Planning *p)
+{
+	VmifsWatchPlan *plan = p->plan;
+	const VmifsInstance *instance = instance_of(p);
+	g_autoptr(GError) error = NULL;
+
+	if (!p->line->pid)
+		return TRUE;
+	if (!instance || !instance->os->tasks) {
+		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
+		return FALSE;
+	}
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(p->guest, p->call, &error);
+	const VmifsTask *task = tasks ? vmifs_task_list_find(tasks, p->line->pid) : NULL;
+	if (task && instance->os->task_roots) {
+		plan->n_roots = instance->os->task_roots(instance->self, task, plan->roots, &error);
+	} else if (task) {
+		g_autoptr(VmifsAspace) aspace =
+			vmifs_guest_task_aspace(p->guest, task, p->call, &error);
+		plan->n_roots = aspace ? 1 : 0;
+		plan->roots[0] = aspace ? vmifs_aspace_root(aspace) : 0;
+	}
+	if (!plan->n_roots)
+		settle(p, VMIFS_WATCH_REFUSED, "process %u: %s", p->line->pid,
+		       error ? error->message : "there is none");
+	return plan->n_roots > 0;
+}
+
+/* ---- kinds ---- */
+
+static void
+plan_memory(Planning *p)
+{
+	const VmifsWatchLine *line = p->line;
+	VmifsStopPoint point = { .kind = line->kind == VMIFS_WATCH_EXEC ? VMIFS_STOP_EXEC
+									: line->access,
+				 .patch = line->patch };
+
+	if (!find_address(p, &point.address) || !find_roots(p))
+		return;
+	if (point.kind != VMIFS_STOP_EXEC) {
+		point.len = line->len;
+		for (guint32 len = MOST_BY_DEFAULT; !point.len; len /= 2)
+			if (point.address % len == 0)
+				point.len = len;
+		if (point.len - 1 > G_MAXUINT64 - point.address) {
+			settle(p, VMIFS_WATCH_REFUSED, "that is past the last address");
+			return;
+		}
+	}
+	add(p, &point);
+}
+
+static void
+plan_step(Planning *p)
+{
+	VmifsStopPoint point = { .kind = VMIFS_STOP_STEP, .vcpu = p->line->number };
+	guint n = vmifs_guest_n_reg_vcpus(p->guest);
+
+	if (point.vcpu >= n)
+		settle(p, VMIFS_WATCH_REFUSED, "this guest has %u vCPU%s", n, n == 1 ? "" : "s");
+	else
+		add(p, &point);
+}
+
+void
+vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttached *attached,
+		      VmifsSymbols *symbols, const VmifsStopCaps *caps, const char *why_caps,
+		      const VmifsCall *call, VmifsWatchPlan *ret)
+{
+	g_auto(VmifsWatchPlan) plan = {
+		.state = VMIFS_WATCH_IDLE,
+		.points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)),
+	};
+	Planning p = { .guest = guest,
+		       .line = line,
+		       .attached = attached,
+		       .symbols = symbols,
+		       .caps = caps,
+		       .call = call,
+		       .plan = &plan };
+
+	if (!caps)
+		settle(&p, VMIFS_WATCH_REFUSED, "%s", why_caps);
+	else if (line->kind == VMIFS_WATCH_MEM || line->kind == VMIFS_WATCH_EXEC)
+		plan_memory(&p);
+	else if (line->kind == VMIFS_WATCH_STEP)
+		plan_step(&p);
+	else
+		settle(&p, VMIFS_WATCH_REFUSED, "this version does not watch that");
+	*ret = plan;
+	plan = (VmifsWatchPlan){ 0 };
+}

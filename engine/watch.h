@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch (private): the lines of one guest. A thread of their own, which is there from the first
+ * line on, makes what is armed agree with what is wanted:
+ *
+ *   written, read, another boot  ->  plan: a line's points, or why not  ->  arm, disarm
+ *   a stop  ->  hit: which lines it is for, what they tell of it  ->  events
+ *
+ * watch.c: lines, as users see them. watch-plan.c: what a line needs. watch-arm.c: the thread.
+ * watch-hit.c: stops. watch-caps.c: what can be had at all.
+ */
+#pragma once
+
+#include "attached.h"
+#include "events.h"
+#include "watch-line.h"
+
+typedef struct VmifsWatches VmifsWatches;
+
+typedef enum {
+	VMIFS_WATCH_NEW,  /* the thread has not seen it yet */
+	VMIFS_WATCH_IDLE, /* nobody reads events */
+	VMIFS_WATCH_ARMED,
+	VMIFS_WATCH_PAUSED,  /* it stopped the guest too often; until the next second */
+	VMIFS_WATCH_WAITING, /* for what is not there yet: see why */
+	VMIFS_WATCH_REFUSED, /* see why */
+	VMIFS_WATCH_DONE,    /* its count is reached */
+} VmifsWatchState;
+
+/* Of all lines together. */
+#define VMIFS_WATCH_MAX_POINTS 4096
+
+/* What a line comes to in one boot of the guest. */
+typedef struct {
+	VmifsWatchState state;
+	char *why;      /* (full) of those two */
+	GArray *points; /* of VmifsStopPoint */
+	guint n_roots;  /* only in those address spaces; 0 = in any */
+	guint64 roots[VMIFS_TASK_ROOTS];
+} VmifsWatchPlan;
+
+typedef struct {
+	gatomicrefcount refs;
+	VmifsWatchLine line; /* has a name */
+
+	/* Guarded by the lock of its VmifsWatches. */
+	gboolean removed;
+	VmifsWatchPlan plan;
+	guint planned_for; /* the boot that the plan is for; 0 = none yet */
+	gboolean retry;    /* it was refused when it was armed: that may be over */
+	char *told;        /* (full) (nullable) the last why that readers were told */
+	/* For the thread, by stops: its count is reached; why it is not armed any more. */
+	gboolean is_done;
+	char *lost; /* (full) */
+	guint64 hits, filtered;
+	/* What stood in memory when it was last looked at. */
+	gboolean has_value;
+	guint64 value, value_root;
+} VmifsWatch;
+
+typedef struct {
+	guint64 id;
+	VmifsStopPoint point;
+} VmifsWatchArmed;
+
+struct VmifsWatches {
+	VmifsGuest *guest; /* (borrowed) */
+	VmifsEvents *events;
+	GThread *thread;
+	gint wanted;   /* atomic; somebody reads events */
+	gint stopping; /* atomic */
+
+	GMutex wake_lock; /* guards `asked`; nothing else is locked while it is held */
+	GCond wake;
+	guint64 asked; /* so often something has changed */
+
+	GMutex lock; /* guards what follows; not held across calls of the backend or of events */
+	GCond settled;
+	guint64 done;     /* what was asked so often has been done */
+	GPtrArray *lines; /* of VmifsWatch, in the order they were written */
+	guint n_named;    /* the last of w1, w2, ... */
+	GArray *armed;    /* of VmifsWatchArmed */
+	guint64 last_id;
+	VmifsAttached *attached; /* (nullable) that the plans were made with */
+	VmifsSymbols *symbols;   /* (nullable) of it */
+	guint max_rate;          /* stops a second; 0 = any */
+	gint64 second;           /* when the running one began */
+	guint n_stops;           /* in it */
+	gboolean is_paused;      /* there were too many: no point is armed before its end */
+};
+
+/* ---- watch.c ---- */
+
+void
+vmifs_watch_unref(gpointer watch);
+/* Of a guest, as long as that lives; NULL: nothing was ever written. (borrowed) */
+VmifsWatches *
+vmifs_guest_watches(VmifsGuest *guest);
+/* Something has changed. From any thread; never waits. Returns what `done` will then have reached.
+ */
+guint64
+vmifs_watches_kick(VmifsWatches *watches);
+/* Ends the thread and disarms everything; whoever waits is let go. */
+void
+vmifs_watches_stop(VmifsWatches *watches);
+void
+vmifs_watches_free(VmifsWatches *watches);
+void
+vmifs_watch_plan_clear(VmifsWatchPlan *plan);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmifsWatchPlan, vmifs_watch_plan_clear)
+/* The words that users read: "armed", ... (static) */
+const char *
+vmifs_watch_state_word(VmifsWatchState state);
+
+/* ---- watch-plan.c ---- */
+
+/* Comes out IDLE, WAITING or REFUSED. caps: (nullable) there are none, says why_caps. */
+void
+vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttached *attached,
+		      VmifsSymbols *symbols, const VmifsStopCaps *caps, const char *why_caps,
+		      const VmifsCall *call, VmifsWatchPlan *ret);
+gboolean
+vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b);
+
+/* ---- watch-arm.c ---- */
+
+/* The thread. */
+gpointer
+vmifs_watches_run(gpointer watches);
+
+/* ---- watch-hit.c ---- */
+
+/* VmifsStopped and VmifsUnarmed; engine is the VmifsWatches. */
+gboolean
+vmifs_watches_stopped(gpointer engine, const VmifsStop *stop);
+void
+vmifs_watches_unarmed(gpointer engine, guint64 id, const char *why);
+/* Remembers what stands where a line watches memory, before it is armed. */
+void
+vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *attached);

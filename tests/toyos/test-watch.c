@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch: lines from being written to the events of their stops, with a guest that stops at what it
+ * is told, and does what the test says.
+ */
+#include "live-test.h"
+
+#define TASKS_AT 0x6000
+#define KERNEL_ROOT 0x1000
+#define TASK_ROOT 0x10000
+#define SHADOW_ROOT 0x14000
+/* Of the one task's page: what is watched, a function, the top of a stack. */
+#define WATCHED (TASKS + TASKS_AT + 0x28)
+#define RUN (TASKS + TASKS_AT + 0x400)
+#define STACK (TASKS + TASKS_AT + 0x800)
+
+static const VmifsStopCaps all_caps = {
+	.exec = TRUE, .patch = TRUE, .data = TRUE, .reads = TRUE, .step = TRUE
+};
+
+/* A guest that runs, and who looks at it. */
+typedef struct {
+	LiveGuest *live;
+	VmifsHost *host;
+	VmifsGuest *guest;
+	VmifsEventReader *reader; /* NULL = nobody reads */
+	VmifsRegs *regs;
+	GString *lines; /* that were read */
+} Scene;
+
+static void
+scene_read(Scene *scene)
+{
+	scene->reader = vmifs_guest_read_events(scene->guest, NULL, NULL);
+	ck_assert(vmifs_guest_watch_settle(scene->guest, NULL, NULL));
+}
+
+static void
+scene_leave(Scene *scene)
+{
+	g_clear_pointer(&scene->reader, vmifs_event_reader_free);
+	ck_assert(vmifs_guest_watch_settle(scene->guest, NULL, NULL));
+}
+
+static Scene
+scene_new(const VmifsStopCaps *caps, VmifsOptions *options)
+{
+	VmifsOptions none = { .size = sizeof none };
+	Scene scene = { .live = live_guest_new("watched", 1),
+			.regs = vmifs_regs_new(),
+			.lines = g_string_new(NULL) };
+
+	scene.live->caps = *caps;
+	scene.live->n_vcpus = 2;
+	boot(scene.live, TASKS_AT, 7);
+	live_put(scene.live, TASKS_AT + 16, SHADOW_ROOT);
+	live_put(scene.live, TASKS_AT + 0x800, RUN + 5);
+	live_start(scene.live);
+	scene.host = make_host(options ? options : &none);
+	await(is_listed(scene.host, "watched"));
+	scene.guest = vmifs_host_find(scene.host, "watched");
+	ck_assert(vmifs_guest_wait(scene.guest, NULL, NULL));
+	vmifs_regs_set(scene.regs, "rip", RUN);
+	vmifs_regs_set(scene.regs, "rsp", STACK);
+	vmifs_regs_set(scene.regs, "cr3", KERNEL_ROOT);
+	vmifs_regs_set(scene.regs, "rdi", 3);
+	return scene;
+}
+
+static void
+scene_clear(Scene *scene)
+{
+	g_clear_pointer(&scene->reader, vmifs_event_reader_free);
+	vmifs_guest_unref(scene->guest);
+	vmifs_host_free(scene->host);
+	live_end(scene->live);
+	ck_assert_uint_eq(live_n_armed(scene->live), 0);
+	live_guest_free(scene->live);
+	vmifs_regs_unref(scene->regs);
+	g_string_free(scene->lines, TRUE);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scene, scene_clear)
+
+/* ---- what is written and read ---- */
+
+static void
+assert_written(Scene *scene, const char *text)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean written = vmifs_guest_watch(scene->guest, text, strlen(text), NULL, &error);
+	ck_assert_msg(written, "%s: %s", text, error ? error->message : "");
+}
+
+static void
+assert_refused(Scene *scene, const char *text, VmifsError code, const char *why)
+{
+	g_autoptr(GError) error = NULL;
+	ck_assert_msg(!vmifs_guest_watch(scene->guest, text, strlen(text), NULL, &error), "%s",
+		      text);
+	ck_assert_msg(error->code == (int) code && strstr(error->message, why), "%s: %s", text,
+		      error->message);
+}
+
+static void
+assert_text(Scene *scene, const char *expected)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	vmifs_guest_watch_text(scene->guest, text);
+	ck_assert_str_eq(text->str, expected);
+}
+
+static gboolean
+has_text(Scene *scene, const char *part)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	vmifs_guest_watch_text(scene->guest, text);
+	return strstr(text->str, part) != NULL;
+}
+
+/* Those of one type that were not read yet; NULL = all. */
+static const char *
+read_lines(Scene *scene, const char *type)
+{
+	g_autofree char *wanted = g_strdup_printf("\"type\":\"%s\"", type ? type : "");
+	char buf[65536];
+	gsize n;
+
+	g_string_truncate(scene->lines, 0);
+	while ((n = vmifs_event_reader_read(scene->reader, buf, sizeof buf)))
+		g_string_append_len(scene->lines, buf, (gssize) n);
+	g_auto(GStrv) lines = g_strsplit(scene->lines->str, "\n", -1);
+	g_string_truncate(scene->lines, 0);
+	for (gsize i = 0; lines[i]; i++)
+		if (!type || strstr(lines[i], wanted))
+			g_string_append_printf(scene->lines, "%s\n", lines[i]);
+	return scene->lines->str;
+}
+
+static guint
+count_lines(Scene *scene, const char *type)
+{
+	guint n = 0;
+	for (const char *at = read_lines(scene, type); *at; at++)
+		n += *at == '\n';
+	return n;
+}
+
+static void
+assert_has(const char *text, const char *part)
+{
+	ck_assert_msg(strstr(text, part) != NULL, "%s is not in %s", part, text);
+}
+
+static void
+await_line(Scene *scene, const char *type, const char *part)
+{
+	gint64 end = g_get_monotonic_time() + PATIENCE_US;
+	while (!strstr(read_lines(scene, type), part)) {
+		ck_assert_msg(g_get_monotonic_time() < end, "in vain: %s", part);
+		g_usleep(2000);
+	}
+}
+
+/* ---- lines ---- */
+
+START_TEST(a_line_is_armed_while_events_are_read)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_written(&scene, "exec run\n");
+	assert_text(&scene, "exec run w1 # idle hits=0\n");
+	ck_assert_uint_eq(live_n_armed(scene.live), 0);
+	scene_read(&scene);
+	ck_assert_uint_eq(live_n_armed(scene.live), 1);
+	assert_text(&scene, "exec run w1 # armed hits=0\n");
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
+	assert_text(&scene, "exec run w1 # armed hits=1\n");
+	scene_leave(&scene);
+	ck_assert_uint_eq(live_n_armed(scene.live), 0);
+	assert_text(&scene, "exec run w1 # idle hits=1\n");
+}
+END_TEST
+
+START_TEST(a_line_with_keep_is_armed_always)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_written(&scene, "exec run keep\nexec tasks\n");
+	ck_assert_uint_eq(live_n_armed(scene.live), 1);
+	assert_text(&scene, "exec run w1 keep # armed hits=0\nexec tasks w2 # idle hits=0\n");
+}
+END_TEST
+
+START_TEST(lines_have_names)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_written(&scene, "exec run w2");
+	assert_written(&scene, "exec run\nexec run\nexec run mine");
+	assert_text(&scene, "exec run w2 # idle hits=0\nexec run w1 # idle hits=0\n"
+			    "exec run w3 # idle hits=0\nexec run mine # idle hits=0\n");
+	assert_refused(&scene, "exec run mine", VMIFS_ERROR_EXISTS, "called mine already");
+	assert_refused(&scene, "-yours", VMIFS_ERROR_NOT_FOUND, "no line called yours");
+	assert_written(&scene, "-w1\n-w2\n-w3\nexec run");
+	assert_text(&scene, "exec run mine # idle hits=0\nexec run w4 # idle hits=0\n");
+	ck_assert(vmifs_guest_watch_clear(scene.guest, NULL, NULL));
+	assert_text(&scene, "");
+	assert_written(&scene, "exec run");
+	assert_text(&scene, "exec run w1 # idle hits=0\n");
+}
+END_TEST
+
+START_TEST(what_is_not_understood_does_nothing)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_refused(&scene, "exec run\nexec\n", VMIFS_ERROR_INVALID, "'exec'");
+	assert_text(&scene, "");
+	assert_written(&scene, "# nothing\n\n");
+}
+END_TEST
+
+START_TEST(there_is_room_for_so_many_lines)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	for (guint i = 0; i < 64; i++)
+		assert_written(&scene, "exec run");
+	assert_refused(&scene, "exec run", VMIFS_ERROR_NO_SPACE, "64 lines");
+}
+END_TEST
+
+START_TEST(lines_of_one_point_share_it)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run a\nexec run if rdi==4 b\nmem x 0xffff800000006400 c");
+	ck_assert_uint_eq(live_n_armed(scene.live), 1);
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
+	ck_assert_uint_eq(count_lines(&scene, "exec"), 1);
+	assert_written(&scene, "-a");
+	ck_assert_uint_eq(live_n_armed(scene.live), 1);
+	ck_assert_uint_eq(scene.live->n_armed, 1);
+	assert_written(&scene, "-b\n-c");
+	ck_assert_uint_eq(live_n_armed(scene.live), 0);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+/* KVM: four slots of 1, 2, 4 or 8 aligned bytes. */
+static const VmifsStopCaps narrow_caps = {
+	.exec = TRUE, .data = TRUE, .slots = 4, .max_len = 8, .aligned = TRUE
+};
+
+static const struct {
+	const char *line, *why;
+} refused[] = {
+	{ "mem r tasks", "reads are not told apart" },
+	{ "mem w tasks/16", "at most 8 bytes" },
+	{ "mem w tasks/3", "1, 2, 4, 8" },
+	{ "mem w tasks+0x4/8", "1, 2, 4, 8" },
+	{ "mem w 0xffffffffffffffff/2", "past the last address" },
+	{ "mem w tasks+0xffffffffffffffff", "past the last one" },
+	{ "mem w 99:0x1000", "process 99: there is none" },
+	{ "exec nowhere", "no symbol nowhere" },
+	{ "exec twin", "2 of the name twin" },
+	{ "step vcpu0", "cannot be stepped" },
+};
+
+START_TEST(what_does_not_fit_is_refused_with_the_reason)
+{
+	g_auto(Scene) scene = scene_new(&narrow_caps, NULL);
+	g_autoptr(GString) log = g_string_new(NULL);
+
+	assert_refused(&scene, refused[_i].line, VMIFS_ERROR_UNSUPPORTED, refused[_i].why);
+	ck_assert(has_text(&scene, "# refused: "));
+	ck_assert(has_text(&scene, refused[_i].why));
+	vmifs_guest_watch_settle(scene.guest, NULL, NULL);
+	vmifs_guest_log_text(scene.guest, log);
+	assert_has(log->str, refused[_i].why);
+	assert_written(&scene, "-w1");
+	assert_text(&scene, "");
+}
+END_TEST
+
+START_TEST(a_guest_that_cannot_stop_says_so)
+{
+	VmifsStopCaps none = { .why_not = "it has a debugger" };
+	g_auto(Scene) scene = scene_new(&none, NULL);
+
+	assert_refused(&scene, "exec run", VMIFS_ERROR_UNSUPPORTED, "it has a debugger");
+}
+END_TEST
+
+START_TEST(without_hardware_only_patch_sees_execution)
+{
+	VmifsStopCaps caps = { .patch = TRUE };
+	VmifsOptions options = { .size = sizeof options, .guest_rw = TRUE };
+	g_auto(Scene) scene = scene_new(&caps, &options);
+
+	assert_refused(&scene, "exec run", VMIFS_ERROR_UNSUPPORTED, "with `patch`");
+	assert_refused(&scene, "mem w tasks", VMIFS_ERROR_UNSUPPORTED, "cannot be seen");
+	assert_written(&scene, "exec run mine keep patch");
+	ck_assert_uint_eq(live_n_armed(scene.live), 1);
+}
+END_TEST
+
+START_TEST(places_are_given_out_in_order)
+{
+	g_auto(Scene) scene = scene_new(&narrow_caps, NULL);
+
+	assert_written(&scene, "exec run\nmem w tasks\nmem w tasks+8\nmem rw tasks+0x10");
+	assert_refused(&scene, "exec tasks", VMIFS_ERROR_UNSUPPORTED,
+		       "needs 1 of the 4 places there are, and 4 are taken");
+	assert_written(&scene, "exec run again");
+	scene_read(&scene);
+	ck_assert_uint_eq(live_n_armed(scene.live), 4);
+	assert_written(&scene, "-w2");
+	ck_assert(has_text(&scene, "exec tasks w5 # armed"));
+	ck_assert_uint_eq(live_n_armed(scene.live), 4);
+}
+END_TEST
+
+START_TEST(what_may_not_be_changed_is_denied)
+{
+	VmifsOptions options = { .size = sizeof options, .passive = TRUE };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
+
+	assert_refused(&scene, "exec run", VMIFS_ERROR_DENIED, "passive");
+	assert_text(&scene, "");
+}
+END_TEST
+
+START_TEST(patch_needs_guest_rw)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_refused(&scene, "exec run patch", VMIFS_ERROR_DENIED, "guest_rw");
+	assert_text(&scene, "");
+}
+END_TEST
+
+START_TEST(what_the_source_refuses_is_tried_again)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_written(&scene, "exec run");
+	scene.live->fault = "no more room";
+	scene_read(&scene);
+	assert_text(&scene, "exec run w1 # refused: no more room\n");
+	await_line(&scene, "watch", "\"why\":\"no more room\"");
+	scene_leave(&scene);
+	scene.live->fault = NULL;
+	scene_read(&scene);
+	assert_text(&scene, "exec run w1 # armed hits=0\n");
+}
+END_TEST
+
+START_TEST(another_debugger_takes_the_points_away)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	live_unarm(scene.live, "another debugger came");
+	await(has_text(&scene, "w1 # refused: another debugger came"));
+	await_line(&scene, "watch", "another debugger came");
+	assert_written(&scene, "exec tasks");
+	await(has_text(&scene, "w1 # armed"));
+	ck_assert_uint_eq(live_n_armed(scene.live), 2);
+}
+END_TEST
+
+/* ---- events ---- */
+
+START_TEST(a_write_tells_old_and_new)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	live_put(scene.live, TASKS_AT + 0x28, 0x1111);
+	assert_written(&scene, "mem w tasks+0x28");
+	scene_read(&scene);
+	live_put(scene.live, TASKS_AT + 0x28, 0x2222);
+	live_stop(scene.live, VMIFS_STOP_WRITE, WATCHED, 1, scene.regs);
+	const char *line = read_lines(&scene, "mem");
+	assert_has(line, "\"vcpu\":1,\"pc\":\"0xffff800000006400\"");
+	assert_has(line, "\"watch\":\"w1\",\"at\":\"run+0x0\",\"access\":\"w\","
+			 "\"address\":\"0xffff800000006028\",\"len\":8,"
+			 "\"old\":\"0x1111\",\"new\":\"0x2222\"}");
+	live_put(scene.live, TASKS_AT + 0x28, 0x3333);
+	live_stop(scene.live, VMIFS_STOP_WRITE, WATCHED + 4, 0, scene.regs);
+	line = read_lines(&scene, "mem");
+	assert_has(line, "\"address\":\"0xffff80000000602c\",\"len\":8,"
+			 "\"old\":\"0x2222\",\"new\":\"0x3333\"}");
+}
+END_TEST
+
+START_TEST(a_read_tells_the_value)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	live_put(scene.live, TASKS_AT + 0x28, 0x1234);
+	scene_read(&scene);
+	assert_written(&scene, "mem r tasks+0x28/2");
+	live_stop(scene.live, VMIFS_STOP_READ, WATCHED, 0, scene.regs);
+	const char *line = read_lines(&scene, "mem");
+	assert_has(line, "\"access\":\"r\"");
+	assert_has(line, "\"len\":2,\"value\":\"0x1234\"}");
+}
+END_TEST
+
+START_TEST(values_of_another_address_space_are_not_compared)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "mem w 0x1000/4");
+	vmifs_regs_set(scene.regs, "cr3", TASK_ROOT);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	const char *line = read_lines(&scene, "mem");
+	assert_has(line, "\"pid\":7,\"comm\":\"toy\"");
+	ck_assert_ptr_null(strstr(line, "\"old\""));
+	assert_has(line, "\"new\":\"0x20737469\"");
+	memcpy(scene.live->ram + 0x20000, "xyz ", 4);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	assert_has(read_lines(&scene, "mem"), "\"old\":\"0x20737469\",\"new\":\"0x207a7978\"");
+	vmifs_regs_set(scene.regs, "cr3", KERNEL_ROOT);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	line = read_lines(&scene, "mem");
+	ck_assert_ptr_null(strstr(line, "\"old\""));
+	ck_assert_ptr_null(strstr(line, "\"new\""));
+}
+END_TEST
+
+START_TEST(a_call_tells_arguments_and_where_it_returns_to)
+{
+	static const char *const names[] = { "rdi", "rsi", "rdx", "rcx", "r8", "r9" };
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run calls");
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+		vmifs_regs_set(scene.regs, names[i], 16 + i);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	const char *line = read_lines(&scene, "exec");
+	assert_has(line, "\"vcpu\":0,\"pc\":\"0xffff800000006400\"");
+	assert_has(line, "\"watch\":\"calls\"");
+	assert_has(line, "\"args\":[\"0x10\",\"0x11\",\"0x12\",\"0x13\",\"0x14\",\"0x15\"],"
+			 "\"return\":\"0xffff800000006405\"}");
+	ck_assert_ptr_null(strstr(line, "\"pid\""));
+}
+END_TEST
+
+START_TEST(a_condition_filters_and_counts)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run if rdi==0x4");
+	for (guint i = 0; i < 10; i++) {
+		vmifs_regs_set(scene.regs, "rdi", i);
+		live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	}
+	ck_assert_uint_eq(count_lines(&scene, "exec"), 1);
+	assert_text(&scene, "exec run if rdi==0x4 w1 # armed hits=1 filtered=9\n");
+}
+END_TEST
+
+START_TEST(a_process_is_told_by_its_page_tables)
+{
+	static const guint64 roots[] = { KERNEL_ROOT, TASK_ROOT | 0xfff, SHADOW_ROOT,
+					 TASK_ROOT | 1ULL << 63, TASK_ROOT + 0x1000 };
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "mem w 7:0x1000");
+	for (guint i = 0; i < G_N_ELEMENTS(roots); i++) {
+		vmifs_regs_set(scene.regs, "cr3", roots[i]);
+		live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	}
+	ck_assert_uint_eq(count_lines(&scene, "mem"), 3);
+	assert_text(&scene, "mem w 7:0x1000 w1 # armed hits=3 filtered=2\n");
+}
+END_TEST
+
+START_TEST(steps_end_with_their_count)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "step vcpu1 count 3");
+	assert_refused(&scene, "step vcpu2", VMIFS_ERROR_UNSUPPORTED, "2 vCPUs");
+	for (guint i = 0; i < 10; i++) {
+		live_stop(scene.live, VMIFS_STOP_STEP, RUN + i, 0, scene.regs);
+		live_stop(scene.live, VMIFS_STOP_STEP, RUN + i, 1, scene.regs);
+	}
+	ck_assert_uint_eq(count_lines(&scene, "step"), 3);
+	await(has_text(&scene, "step vcpu1 count 3 w1 # done hits=3\n"));
+	ck_assert_uint_eq(live_n_armed(scene.live), 0);
+}
+END_TEST
+
+/* ---- too many ---- */
+
+START_TEST(too_many_stops_in_a_second_pause)
+{
+	VmifsOptions options = { .size = sizeof options, .has_max_stops = TRUE, .max_stops = 5 };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
+	guint n = 0;
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	for (guint i = 0; i < 100; i++)
+		n += live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	/* On a slow machine the second may end meanwhile. */
+	ck_assert_uint_ge(n, 5);
+	ck_assert_uint_lt(n, 100);
+	const char *lines = read_lines(&scene, NULL);
+	assert_has(lines, "\"type\":\"lost\",\"watch\":\"w1\",\"why\":\"max_stops\"");
+	await(live_n_armed(scene.live) == 1);
+	await(has_text(&scene, "w1 # armed"));
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
+}
+END_TEST
+
+START_TEST(the_source_says_how_many_stops_are_too_many)
+{
+	VmifsStopCaps caps = all_caps;
+	caps.max_rate = 3;
+	g_auto(Scene) scene = scene_new(&caps, NULL);
+	guint n = 0;
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	for (guint i = 0; i < 100; i++)
+		n += live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	ck_assert_uint_lt(n, 100);
+}
+END_TEST
+
+START_TEST(without_a_limit_every_stop_is_told)
+{
+	VmifsStopCaps caps = all_caps;
+	VmifsOptions options = { .size = sizeof options, .has_max_stops = TRUE };
+	caps.max_rate = 3;
+	g_auto(Scene) scene = scene_new(&caps, &options);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	for (guint i = 0; i < 100; i++)
+		live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	ck_assert_uint_eq(count_lines(&scene, "exec"), 100);
+}
+END_TEST
+
+/* ---- boots ---- */
+
+START_TEST(another_boot_has_its_symbols_elsewhere)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
+	halt(scene.live);
+	live_changed(scene.live, VMIFS_CHANGE_CONTENT);
+	await(has_text(&scene, "w1 # waiting: no kernel"));
+	await(live_n_armed(scene.live) == 0);
+	boot(scene.live, 0x7000, 8);
+	await(has_text(&scene, "w1 # armed hits=1"));
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 0);
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x1000, 0, scene.regs), 1);
+	assert_text(&scene, "exec run w1 # armed hits=2\n");
+}
+END_TEST
+
+START_TEST(before_a_kernel_is_known_symbols_wait)
+{
+	g_auto(Scene) scene = { 0 };
+	LiveGuest *live = live_guest_new("early", 1);
+	live->caps = all_caps;
+	live_start(live);
+	VmifsHost *host = make_host(NULL);
+	await(is_listed(host, "early"));
+	scene = (Scene){ .live = live,
+			 .host = host,
+			 .guest = vmifs_host_find(host, "early"),
+			 .regs = vmifs_regs_new(),
+			 .lines = g_string_new(NULL) };
+	await(vmifs_guest_is_discovered(scene.guest));
+	scene_read(&scene);
+	assert_written(&scene, "exec run\nexec 0x1000");
+	ck_assert(has_text(&scene, "exec run w1 # waiting: no kernel is known"));
+	ck_assert(has_text(&scene, "exec 0x1000 w2 # armed hits=0"));
+	boot(live, TASKS_AT, 7);
+	await(has_text(&scene, "exec run w1 # armed hits=0"));
+	ck_assert_uint_eq(live_n_armed(live), 2);
+}
+END_TEST
+
+/* ---- all at once ---- */
+
+typedef struct {
+	Scene *scene;
+	gint ends; /* atomic */
+	guint told;
+} Stopper;
+
+static gpointer
+stop_on(gpointer data)
+{
+	Stopper *stopper = data;
+	while (!g_atomic_int_get(&stopper->ends))
+		stopper->told += live_stop(stopper->scene->live, VMIFS_STOP_EXEC, RUN, 0,
+					   stopper->scene->regs);
+	return NULL;
+}
+
+START_TEST(lines_come_and_go_while_the_guest_stops)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+	Stopper stopper = { .scene = &scene };
+	GThread *thread = g_thread_new("stops", stop_on, &stopper);
+	gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC / 2;
+
+	for (guint i = 0; g_get_monotonic_time() < end || i < 5; i++) {
+		assert_written(&scene, "exec run a\nexec run if rdi==4 b");
+		scene_read(&scene);
+		assert_written(&scene, "-a");
+		scene_leave(&scene);
+		ck_assert_uint_eq(live_n_armed(scene.live), 0);
+		ck_assert(vmifs_guest_watch_clear(scene.guest, NULL, NULL));
+	}
+	g_atomic_int_set(&stopper.ends, 1);
+	g_thread_join(thread);
+	ck_assert_uint_gt(stopper.told, 0);
+}
+END_TEST
+
+START_TEST(the_end_of_a_mount_disarms)
+{
+	LiveGuest *live;
+	{
+		g_auto(Scene) scene = scene_new(&all_caps, NULL);
+		live = scene.live;
+		assert_written(&scene, "exec run keep\nmem w tasks keep");
+		ck_assert_uint_eq(live_n_armed(live), 2);
+	}
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("watch");
+	TCase *t = tcase_create("watch");
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, a_line_is_armed_while_events_are_read);
+	tcase_add_test(t, a_line_with_keep_is_armed_always);
+	tcase_add_test(t, lines_have_names);
+	tcase_add_test(t, what_is_not_understood_does_nothing);
+	tcase_add_test(t, there_is_room_for_so_many_lines);
+	tcase_add_test(t, lines_of_one_point_share_it);
+	tcase_add_loop_test(t, what_does_not_fit_is_refused_with_the_reason, 0,
+			    G_N_ELEMENTS(refused));
+	tcase_add_test(t, a_guest_that_cannot_stop_says_so);
+	tcase_add_test(t, without_hardware_only_patch_sees_execution);
+	tcase_add_test(t, places_are_given_out_in_order);
+	tcase_add_test(t, what_may_not_be_changed_is_denied);
+	tcase_add_test(t, patch_needs_guest_rw);
+	tcase_add_test(t, what_the_source_refuses_is_tried_again);
+	tcase_add_test(t, another_debugger_takes_the_points_away);
+	tcase_add_test(t, a_write_tells_old_and_new);
+	tcase_add_test(t, a_read_tells_the_value);
+	tcase_add_test(t, values_of_another_address_space_are_not_compared);
+	tcase_add_test(t, a_call_tells_arguments_and_where_it_returns_to);
+	tcase_add_test(t, a_condition_filters_and_counts);
+	tcase_add_test(t, a_process_is_told_by_its_page_tables);
+	tcase_add_test(t, steps_end_with_their_count);
+	tcase_add_test(t, too_many_stops_in_a_second_pause);
+	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
+	tcase_add_test(t, without_a_limit_every_stop_is_told);
+	tcase_add_test(t, another_boot_has_its_symbols_elsewhere);
+	tcase_add_test(t, before_a_kernel_is_known_symbols_wait);
+	tcase_add_test(t, lines_come_and_go_while_the_guest_stops);
+	tcase_add_test(t, the_end_of_a_mount_disarms);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
