@@ -151,6 +151,8 @@ struct VmifsNodeOps {
 	 * off; file is NULL for texts. Returns how many; 0 with error. */
 	gsize (*write)(VmifsNode *self, gpointer file, guint64 off, gconstpointer data, gsize len,
 		       VmifsNodeCall *call, GError **error);
+	/* Of control files: to be emptied, by open(2) with O_TRUNC or truncate(2). Optional. */
+	gboolean (*truncate)(VmifsNode *self, VmifsNodeCall *call, GError **error);
 	/* The first data (or hole) at or after off. *ret_found FALSE: there is none before the end.
 	 */
 	gboolean (*seek)(VmifsNode *self, gpointer file, guint64 off, gboolean want_data,

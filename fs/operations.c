@@ -206,6 +206,9 @@ vmifs_run_open(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	if ((writes || request->open_flags & O_TRUNC) &&
 	    !vmifs_node_check_writable(request->fs, node, error))
 		return FALSE;
+	if (request->open_flags & O_TRUNC && node->ops->truncate &&
+	    !node->ops->truncate(node, call, error))
+		return FALSE;
 	g_autoptr(VmifsHandle) handle = vmifs_handle_new(node);
 	handle->writable = writes;
 	gboolean cached;
@@ -340,11 +343,14 @@ vmifs_run_write(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	return TRUE;
 }
 
-/* What is written has no size that could be set: as in procfs, `>` and dd(1) are let to. */
+/* What is written has no size that could be set: as in procfs, `>` and dd(1) are let to. Files that
+ * are lists are emptied by the size 0, which is off. */
 gboolean
 vmifs_run_truncate(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
+	const VmifsNodeOps *ops = request->node->ops;
 	return vmifs_node_check_writable(request->fs, request->node, error) &&
+	       (!ops->truncate || request->off || ops->truncate(request->node, call, error)) &&
 	       vmifs_run_getattr(request, call, error);
 }
 

@@ -66,6 +66,8 @@ static const Word words[] = {
 	  "how a monitor that no libvirt owns is used [brief]" },
 	{ "snapdir", WORD_STRING, AT(snapdir), 0, 0, 0, "DIRECTORY",
 	  "where snapshots of running guests are stored [$TMPDIR or /var/tmp]" },
+	{ "max_stops", WORD_NUMBER, AT(engine.max_stops), AT(engine.has_max_stops), 0, G_MAXUINT32,
+	  "N", "how often in a second watches may stop a guest [200 under libvirt, else any]" },
 	{ "format", WORD_STRING, AT(format), 0, 0, 0, "elf|lime|raw|text",
 	  "what the image is, believed over its content" },
 	{ "base", WORD_ADDRESS, AT(engine.base), AT(engine.has_base), 0, 0, "ADDRESS",
@@ -82,8 +84,7 @@ static const Word words[] = {
 	  "largest single request [1048576]" },
 	{ "fsname", WORD_STRING, AT(fsname), 0, 0, 0, "TEXT", "what mount(8) shows as the source" },
 
-	/* Understood, without effect so far. */
-	{ "max_stops", WORD_NUMBER, NOWHERE, 0, 0, G_MAXUINT32 },
+	/* Not of this version. */
 	{ "profile", WORD_REFUSED, NOWHERE, .values = later },
 	{ "vmlinux", WORD_REFUSED, NOWHERE, .values = later },
 

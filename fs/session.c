@@ -254,7 +254,8 @@ op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 {
 	const int times = FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_CTIME;
 	if (to_set & FUSE_SET_ATTR_SIZE && !(to_set & ~(FUSE_SET_ATTR_SIZE | times)))
-		start(req, get_node(req, ino), (VmifsRequest){ .run = vmifs_run_truncate });
+		start(req, get_node(req, ino),
+		      (VmifsRequest){ .run = vmifs_run_truncate, .off = (guint64) attr->st_size });
 	else
 		refuse(req, ino);
 }

@@ -49,6 +49,8 @@ static const VmifsFixed table[] = {
 	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os, TRUE },
 	{ "events", &vmifs_node_events, with_image },
 	{ "events.log", &vmifs_node_events_log, with_image },
+	{ "watch", &vmifs_node_watch, with_life },
+	{ "watch.caps", &vmifs_node_watch_caps, with_life },
 	{ "procs", &vmifs_node_procs, vmifs_present_with_os, TRUE },
 };
 

@@ -26,6 +26,8 @@ extern const VmifsNodeOps vmifs_node_kallsyms;
 extern const VmifsNodeOps vmifs_node_symbols; /* symbols */
 extern const VmifsNodeOps vmifs_node_events;
 extern const VmifsNodeOps vmifs_node_events_log;
+extern const VmifsNodeOps vmifs_node_watch;
+extern const VmifsNodeOps vmifs_node_watch_caps;
 
 extern const VmifsNodeOps vmifs_node_procs;   /* procs */
 extern const VmifsNodeOps vmifs_node_process; /* procs/<pid> */

@@ -130,8 +130,7 @@ START_TEST(words_of_mount_and_of_running_guests_are_accepted)
 {
 	g_auto(VmifsFsOptions) options =
 		parse_words("rw,suid,dev,exec,nofail,_netdev,noauto,user,x-systemd.automount,"
-			    "X-mount.mkdir=0755,comment=a,relatime,default_permissions,subtype=x,"
-			    "max_stops=200");
+			    "X-mount.mkdir=0755,comment=a,relatime,default_permissions,subtype=x");
 	ck_assert(!options.read_only);
 }
 END_TEST
@@ -147,6 +146,10 @@ START_TEST(words_of_running_guests_reach_the_engine)
 	g_auto(VmifsFsOptions) others = parse_words("monitor=hold");
 	ck_assert_int_eq(others.engine.monitor, VMIFS_MONITOR_HOLD);
 	ck_assert_ptr_null(others.engine.snapdir);
+	ck_assert(!others.engine.has_max_stops);
+	g_auto(VmifsFsOptions) stops = parse_words("max_stops=0");
+	ck_assert(stops.engine.has_max_stops);
+	ck_assert_uint_eq(stops.engine.max_stops, 0);
 	g_auto(VmifsFsOptions) none = parse_words("ro");
 	ck_assert_int_eq(none.engine.monitor, VMIFS_MONITOR_BRIEF);
 }
