@@ -21,6 +21,9 @@ typedef struct QemuDuty {
 	const json_t *silent;
 	/* Said in the end, and once more where one of them is refused. */
 	const json_t *words;
+	/* After so long the guardian ends, and before it for the stream; 0: as long as that may
+	 * need. */
+	guint seconds;
 } QemuDuty;
 
 /* Starts a guardian and arms it. Returns: (full) -1 with UNSUPPORTED where this way to the monitor

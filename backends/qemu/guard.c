@@ -45,6 +45,7 @@ typedef struct {
 	QemuAddress address;
 	Speech silent, words;
 	gboolean has_stream;
+	guint patience, stream_patience; /* in seconds */
 } Plan;
 
 /* ---- the guardian ---- */
@@ -172,7 +173,7 @@ say_aside(const Plan *plan, const Speech *speech)
 	if (fork())
 		return;
 	close(STREAM);
-	limit_time(PATIENCE_S);
+	limit_time(plan->patience);
 	say(plan, speech);
 	_exit(0);
 }
@@ -210,10 +211,10 @@ watch(const Plan *plan)
 	if (last != QEMU_GUARD_ARM)
 		return;
 	if (plan->has_stream) {
-		limit_time(STREAM_S);
+		limit_time(plan->stream_patience);
 		drain(plan);
 	}
-	limit_time(PATIENCE_S);
+	limit_time(plan->patience);
 	for (int i = 0; i < N_TRIES && !say(plan, &plan->words); i++)
 		poll(NULL, 0, 50 << i);
 }
@@ -315,7 +316,9 @@ speech_clear(Speech *speech)
 static void
 plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
 {
-	*plan = (Plan){ .has_stream = duty->stream >= 0 };
+	*plan = (Plan){ .has_stream = duty->stream >= 0,
+			.patience = duty->seconds ? duty->seconds : PATIENCE_S,
+			.stream_patience = duty->seconds ? duty->seconds : STREAM_S };
 	speech_init(&plan->silent, way, duty->silent);
 	speech_init(&plan->words, way, duty->words);
 	if (way->program)

@@ -215,6 +215,15 @@ say(int client, const char *text, gsize len)
 	return TRUE;
 }
 
+/* Within a short while: does it say anything, or leave? */
+static gboolean
+has_word(int client)
+{
+	struct pollfd poller = { client, POLLIN, 0 };
+
+	return poll(&poller, 1, 1) != 0;
+}
+
 /* Everything up to the end of a line; FALSE when none comes. */
 static gboolean
 hear(FakeServer *server, int client, GString *line)
@@ -228,6 +237,8 @@ hear(FakeServer *server, int client, GString *line)
 					  .msg_iovlen = 1,
 					  .msg_control = control,
 					  .msg_controllen = sizeof control };
+		while (server->how->chatter && !has_word(client))
+			send(client, EVENT, strlen(EVENT), MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (!wait_for(server, client, -1) || recvmsg(client, &message, 0) <= 0)
 			return FALSE;
 		struct cmsghdr *head = CMSG_FIRSTHDR(&message);

@@ -27,6 +27,7 @@ typedef struct {
 	guint greet_ms;       /* the first client is greeted only after so long */
 	guint answer_ms;      /* before each answer */
 	guint events;         /* so many before each answer */
+	gboolean chatter;     /* and others all the time */
 	const char *greeting; /* instead of QEMU's */
 	GBytes *raw;          /* instead of any answer but that to qmp_capabilities */
 	guint hang_up;        /* after so many answers, in the middle of the next; 0 = never */

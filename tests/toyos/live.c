@@ -118,6 +118,7 @@ read_guest(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
 {
 	LiveGuest *guest = self;
 
+	g_usleep(guest->slow_ms * 1000);
 	for (gsize i = 0; i < n; i++) {
 		io[i].status = 0;
 		if (io[i].block)

@@ -18,6 +18,7 @@ typedef struct {
 	int fd;      /* memory, LIVE_LEN bytes of it at address 0 */
 	guint8 *ram; /* the test's own view of it */
 	gboolean unmapped;
+	guint slow_ms;       /* that a read takes */
 	guint more;          /* atomic; pages of a second block at 1 MiB */
 	gint state;          /* atomic; VmifsState */
 	gint n_open, n_read; /* atomic; instances that are open, elements that were read */

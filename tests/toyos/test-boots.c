@@ -68,6 +68,28 @@ START_TEST(memory_of_another_moment_ends_the_boot)
 }
 END_TEST
 
+/* A pass takes 20 ms at least, and nothing for 20 times as long. */
+START_TEST(guest_that_boots_all_the_time_is_not_searched_each_time)
+{
+	g_auto(Running) it = prepare();
+	it.live->unmapped = TRUE;
+	it.live->slow_ms = 20;
+	run(&it, NULL);
+	ck_assert(!vmifs_guest_wait(it.guest, NULL, NULL));
+	gint of_a_pass = g_atomic_int_get(&it.live->n_read);
+	gint64 start = g_get_monotonic_time();
+	ck_assert_int_gt(of_a_pass, 0);
+	for (guint i = 0; i < 50; i++) {
+		guint generation = vmifs_guest_generation(it.guest);
+		live_changed(it.live, VMIFS_CHANGE_CONTENT);
+		await(vmifs_guest_generation(it.guest) == generation + 1);
+	}
+	ck_assert(!vmifs_guest_wait(it.guest, NULL, NULL));
+	gint64 most = 2 + (g_get_monotonic_time() - start) / (400 * G_TIME_SPAN_MILLISECOND);
+	ck_assert_int_le(g_atomic_int_get(&it.live->n_read) / of_a_pass, most);
+}
+END_TEST
+
 static gboolean
 is_other_memory(VmifsGuest *guest, const VmifsPhysmem *before)
 {
@@ -290,6 +312,7 @@ make_suite(void)
 	tcase_add_test(t, kernel_that_boots_later_is_found);
 	tcase_add_test(t, what_was_made_under_an_earlier_boot_is_stale);
 	tcase_add_test(t, memory_of_another_moment_ends_the_boot);
+	tcase_add_test(t, guest_that_boots_all_the_time_is_not_searched_each_time);
 	tcase_add_test(t, kernel_in_which_nothing_moves_gives_way_to_one_that_runs);
 	tcase_add_loop_test(t, registers_are_asked_for_once_in_a_discovery_or_not_at_all, 0, 2);
 	tcase_add_test(t, nothing_is_looked_for_in_encrypted_memory);

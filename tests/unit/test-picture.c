@@ -9,9 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 /* Pages of the second block, which the tests use. */
 #define PAGES 8
@@ -435,6 +439,40 @@ START_TEST(a_folder_that_cannot_be_used_is_named)
 }
 END_TEST
 
+/* From now on no file can be opened without a name, as on file systems that cannot. */
+static gboolean
+forbid_nameless(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { G_N_ELEMENTS(code), code };
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+START_TEST(a_file_with_a_name_loses_it_at_once)
+{
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
+	g_autoptr(GDir) dir = NULL;
+
+	ck_assert(forbid_nameless());
+	ck_assert_int_lt(open(folder, O_TMPFILE | O_RDWR, 0600), 0);
+	VmifsPictureWriter *writer = begin(mem, NULL);
+	dir = g_dir_open(folder, 0, NULL);
+	ck_assert_ptr_null(g_dir_read_name(dir));
+	tell(writer, "ab.cdefg");
+	g_autoptr(VmifsPicture) picture = finish(writer);
+	assert_letters(picture, "ab.cdefg");
+}
+END_TEST
+
 /* While it stands nothing may be asserted: what the test says of itself goes to a file, too. */
 static void
 set_limit(rlim_t len)
@@ -576,6 +614,7 @@ make_suite(void)
 	tcase_add_loop_test(tests, more_than_there_is_room_for_is_refused_at_first, 0,
 			    G_N_ELEMENTS(too_much));
 	tcase_add_test(tests, a_folder_that_cannot_be_used_is_named);
+	tcase_add_test(tests, a_file_with_a_name_loses_it_at_once);
 	tcase_add_test(tests, the_limit_for_files_is_no_end_of_us);
 	tcase_add_test(tests, room_that_ends_meanwhile_ends_the_picture);
 	tcase_add_test(tests, several_threads_may_tell_it);

@@ -5,6 +5,7 @@
 #include <backends/qemu/control.h>
 #include <backends/qemu/qmp.h>
 
+#include <errno.h>
 #include <fake-qemu.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -273,6 +274,60 @@ START_TEST(a_stream_is_read_while_nobody_is_let_in)
 }
 END_TEST
 
+/* Has nobody its other end any more? */
+static gboolean
+is_broken(int end)
+{
+	return write(end, "", 1) < 0 && errno == EPIPE;
+}
+
+START_TEST(a_stream_without_end_is_not_read_for_ever)
+{
+	const FakeQemu how = { .session = OBEYS };
+	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
+	Guest guest;
+	int ends[2];
+	setup(&guest, &how, FALSE);
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe(ends), 0);
+	const QemuDuty duty = { .stream = ends[0], .silent = words, .words = words, .seconds = 1 };
+	int guard = qemu_guard_arm(guest.monitor, &duty, NULL);
+	ck_assert_int_ge(guard, 0);
+	close(ends[0]);
+	ck_assert(!is_broken(ends[1]));
+	close(guard);
+	for (int i = 0; i < 1000 && !is_broken(ends[1]); i++)
+		g_usleep(20 * 1000);
+	ck_assert(is_broken(ends[1]));
+	has_heard(&guest, "");
+	close(ends[1]);
+	teardown(&guest);
+}
+END_TEST
+
+/* It lets others in then. */
+START_TEST(whoever_talks_for_ever_is_not_listened_to_for_ever)
+{
+	const FakeQemu how = { .session = OBEYS, .events = G_MAXUINT };
+	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
+	const QemuDuty duty = { .stream = -1, .words = words, .seconds = 1 };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	int guard = qemu_guard_arm(guest.monitor, &duty, NULL);
+	ck_assert_int_ge(guard, 0);
+	close(guard);
+	for (int i = 0; i < 500 && !fake_qemu_visits(guest.server); i++)
+		g_usleep(20 * 1000);
+	ck_assert_uint_eq(fake_qemu_visits(guest.server), 1);
+	for (int i = 0; i < 20 && fake_qemu_visits(guest.server) < 2; i++) {
+		const VmifsCall call = { .deadline = g_get_monotonic_time() + G_USEC_PER_SEC };
+		json_decref(qemu_monitor_qmp(guest.monitor, "stop", NULL, &call, NULL));
+	}
+	ck_assert_uint_ge(fake_qemu_visits(guest.server), 2);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(by_tcp_as_well)
 {
 	const FakeQemu how = { .session = RUNS OBEYS, .tcp = TRUE };
@@ -315,6 +370,8 @@ control_suite(void)
 	tcase_add_test(tcase, what_is_left_of_a_stream_is_read_before_anything_is_said);
 	tcase_add_test(tcase, a_stream_that_is_silent_is_asked_after);
 	tcase_add_test(tcase, a_stream_is_read_while_nobody_is_let_in);
+	tcase_add_test(tcase, a_stream_without_end_is_not_read_for_ever);
+	tcase_add_test(tcase, whoever_talks_for_ever_is_not_listened_to_for_ever);
 	tcase_add_test(tcase, by_tcp_as_well);
 	tcase_add_test(tcase, without_a_guardian_nothing_is_stopped);
 	suite_add_tcase(s, tcase);

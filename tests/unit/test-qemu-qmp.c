@@ -111,6 +111,18 @@ START_TEST(hold_comes_back_after_being_thrown_out)
 }
 END_TEST
 
+/* What it says while nobody asks never ends: it is left, and asked anew. */
+START_TEST(hold_does_not_listen_to_chatter_for_ever)
+{
+	const FakeQemu how = { .session = STATUS, .chatter = TRUE };
+	g_auto(Visit) v = visit(&how, TRUE);
+	ask_status(v.monitor);
+	ask_status(v.monitor);
+	ck_assert_uint_ge(fake_qemu_visits(v.server), 1);
+	ck_assert_uint_le(fake_qemu_visits(v.server), 2);
+}
+END_TEST
+
 START_TEST(many_questions_take_several_short_visits)
 {
 	const FakeQemu how = { .session = HELLO, .answer_ms = 4 };
@@ -413,6 +425,7 @@ qmp_suite(void)
 	tcase_add_test(polite, asks_and_leaves);
 	tcase_add_test(polite, hold_stays_inside);
 	tcase_add_test(polite, hold_comes_back_after_being_thrown_out);
+	tcase_add_test(polite, hold_does_not_listen_to_chatter_for_ever);
 	tcase_add_test(polite, many_questions_take_several_short_visits);
 	tcase_add_test(polite, quick_answers_take_one_visit);
 	tcase_add_test(polite, a_busy_monitor_is_tried_again);
