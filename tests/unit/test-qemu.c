@@ -6,10 +6,13 @@
 #include <unit.h>
 
 #include <errno.h>
+#include <physmem.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <spi/backend.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define LEN ((guint64) 64 << 20)
 #define SOON (3 * G_TIME_SPAN_SECOND)
@@ -404,6 +407,44 @@ START_TEST(plugged_memory_is_found)
 }
 END_TEST
 
+/* As s390x has it. The kernel may then read all of it without us. */
+START_TEST(memory_that_is_its_file_is_told_as_that)
+{
+	Fixture f;
+	fixture_init(&f, OTHER_MEMFD);
+	g_autofree char *session = g_strdup_printf(
+		"qmp query-status\n\t{\"running\": true, \"status\": \"running\"}\n"
+		"hmp info mtree -f\n\tFlatView #0\n\t AS \"memory\", root: system\n"
+		"\t  0000000000000000-0000000003ffffff (prio 0, ram): mem\n"
+		"hmp gpa2hva 0x0\n\tHost virtual address for 0x0 (mem) is %#" G_GINT64_MODIFIER
+		"x\nhmp gpa2hva 0x3ffffff\n"
+		"\tHost virtual address for 0x3ffffff (mem) is %#" G_GINT64_MODIFIER "x\n",
+		other_process_address(f.other), other_process_address(f.other) + LEN - 1);
+	f.target.monitor = fake_monitor_new(session);
+	open_guest(&f, FALSE, NULL);
+	const char *why = NULL;
+	struct stat st = { 0 };
+	g_autoptr(VmifsPhysmem) mem =
+		vmifs_physmem_new(&vmifs_backend_qemu, g_steal_pointer(&f.guest), NULL, NULL);
+	int fd = vmifs_physmem_passthrough_fd(mem, &why);
+	ck_assert_msg(fd >= 0 && !fstat(fd, &st), "%s", why);
+	ck_assert_uint_eq((guint64) st.st_size, LEN);
+	other_process_fill(f.other, 5, 1, 0x77);
+	char byte;
+	ck_assert_int_eq(pread(fd, &byte, 1, 5), 1);
+	ck_assert_int_eq(byte, 0x77);
+	g_clear_pointer(&mem, vmifs_physmem_unref);
+	/* Of a PC there are several pieces. */
+	set_monitor(&f, 0);
+	open_guest(&f, FALSE, NULL);
+	mem = vmifs_physmem_new(&vmifs_backend_qemu, g_steal_pointer(&f.guest), NULL, NULL);
+	ck_assert_int_lt(vmifs_physmem_passthrough_fd(mem, &why), 0);
+	ck_assert_str_eq(why, "memory is in several pieces");
+	g_clear_pointer(&mem, vmifs_physmem_unref);
+	fixture_clear(&f);
+}
+END_TEST
+
 START_TEST(a_stopped_qemu_is_unresponsive)
 {
 	VmifsState state;
@@ -488,6 +529,7 @@ qemu_suite(void)
 	tcase_add_test(tcase, its_end_is_told);
 	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
 	tcase_add_test(tcase, plugged_memory_is_found);
+	tcase_add_test(tcase, memory_that_is_its_file_is_told_as_that);
 	tcase_add_test(tcase, a_stopped_qemu_is_unresponsive);
 	tcase_add_test(tcase, without_monitor_and_proof_both_reasons_are_told);
 	tcase_add_test(tcase, another_process_of_that_number_is_not_it);
