@@ -5,6 +5,8 @@
  * looks like: what a tenant may choose (-append) must not be taken for an option of the host.
  */
 #include "args.h"
+
+#include "argv.h"
 #include "words.h"
 
 #include <string.h>
@@ -326,38 +328,11 @@ static const struct {
 	{ "set", skip },
 };
 
-/* "-name" or "--name" without its dashes; NULL when word is no option. */
-static const char *
-option_of(const char *word)
-{
-	if (word[0] != '-' || !word[1])
-		return NULL;
-	return word[1] == '-' && word[2] ? word + 2 : word + 1;
-}
-
-/* Whole arguments only: the last one of a list cut short would be another. (full) */
-static GPtrArray *
-split(const char *bytes, gsize len)
-{
-	GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
-
-	while (len) {
-		const char *end = memchr(bytes, '\0', len);
-		if (!end)
-			break;
-		gsize n = (gsize) (end - bytes);
-		g_ptr_array_add(words, g_strndup(bytes, n));
-		bytes += n + 1;
-		len -= n + 1;
-	}
-	return words;
-}
-
 /* Returns: the index of the option's argument, or i when it has none. */
 static guint
 take_option(Parse *parse, const GPtrArray *words, guint i)
 {
-	const char *option = option_of(g_ptr_array_index(words, i));
+	const char *option = qemu_argv_option(g_ptr_array_index(words, i));
 	const char *value = i + 1 < words->len ? g_ptr_array_index(words, i + 1) : NULL;
 
 	if (g_strcmp0(option, "s") == 0) {
@@ -372,7 +347,7 @@ take_option(Parse *parse, const GPtrArray *words, guint i)
 		options[k].take(parse, value);
 		return i + 1;
 	}
-	return option_of(value) ? i : i + 1;
+	return qemu_argv_option(value) ? i : i + 1;
 }
 
 static void
@@ -427,7 +402,7 @@ args_new(void)
 QemuArgs *
 qemu_args_parse(const char *bytes, gsize len)
 {
-	g_autoptr(GPtrArray) words = split(bytes, len);
+	g_autoptr(GPtrArray) words = qemu_argv_split(bytes, len);
 	g_autoptr(GHashTable) chardevs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
 							       (GDestroyNotify) qemu_words_free);
 	g_autoptr(GHashTable) objects =
@@ -482,57 +457,4 @@ qemu_args_backend(const QemuArgs *args, const char *id)
 			return backend;
 	}
 	return NULL;
-}
-
-/* ---- is it one ---- */
-
-/* A program of that name: qemu-system-x86_64, .qemu-system-arm-wrapped, qemu-kvm, kvm. */
-static gboolean
-is_name_of_qemu(const char *path)
-{
-	g_autofree char *base = g_path_get_basename(path);
-
-	if (g_str_has_suffix(base, " (deleted)")) /* replaced by an update while it runs */
-		base[strlen(base) - strlen(" (deleted)")] = '\0';
-	return strstr(base, "qemu-system-") || strstr(base, "qemu-kvm") || g_str_equal(base, "kvm");
-}
-
-/* Options that together nothing else has. */
-static gboolean
-is_typical(const char *option)
-{
-	static const char *const typical[] = {
-		"machine", "M",       "accel", "enable-kvm", "m",       "smp",        "cpu",
-		"device",  "drive",   "hda",   "blockdev",   "netdev",  "qmp",        "monitor",
-		"mon",     "chardev", "vnc",   "nographic",  "display", "nodefaults",
-	};
-
-	for (gsize i = 0; i < G_N_ELEMENTS(typical); i++)
-		if (g_str_equal(option, typical[i]))
-			return TRUE;
-	return FALSE;
-}
-
-QemuLikely
-qemu_args_likely(const char *exe, const char *bytes, gsize len)
-{
-	g_autoptr(GPtrArray) words = split(bytes, len);
-	guint n_typical = 0;
-
-	if (exe && is_name_of_qemu(exe))
-		return QEMU_LIKELY_YES;
-	if (!words->len)
-		return QEMU_LIKELY_NOT;
-	if (!exe && is_name_of_qemu(g_ptr_array_index(words, 0)))
-		return QEMU_LIKELY_YES;
-	/* sudo, timeout, a shell: the name of a program comes before its options. */
-	if (words->len < 2 || !option_of(g_ptr_array_index(words, 1)))
-		return QEMU_LIKELY_NOT;
-	for (guint i = 1; i < words->len; i++) {
-		const char *option = option_of(g_ptr_array_index(words, i));
-		if (!option && is_name_of_qemu(g_ptr_array_index(words, i)))
-			return QEMU_LIKELY_NOT;
-		n_typical += option && is_typical(option);
-	}
-	return n_typical >= 3 ? QEMU_LIKELY_MAYBE : QEMU_LIKELY_NOT;
 }

@@ -68,16 +68,6 @@ qemu_args_free(QemuArgs *args);
 const QemuArgsBackend *
 qemu_args_backend(const QemuArgs *args, const char *id);
 
-typedef enum {
-	QEMU_LIKELY_NOT,
-	QEMU_LIKELY_MAYBE, /* the arguments are such, the name is not: look into the program */
-	QEMU_LIKELY_YES,
-} QemuLikely;
-
-/* Is that a QEMU? exe: (nullable) what /proc/PID/exe links to. */
-QemuLikely
-qemu_args_likely(const char *exe, const char *bytes, gsize len);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuArgs, qemu_args_free)
 
 G_END_DECLS

@@ -4,6 +4,7 @@
  * nothing once that process has ended, whoever has its number then.
  */
 #include "target.h"
+#include "argv.h"
 #include "monitor.h"
 #include "process.h"
 
@@ -118,7 +119,7 @@ take_arguments(QemuTarget *target, GError **error)
 	if (!arguments)
 		return fail_errno(error, target->pid, "its arguments cannot be read");
 	target->exe = read_link(target->proc, "exe");
-	QemuLikely likely = qemu_args_likely(target->exe, arguments, len);
+	QemuLikely likely = qemu_argv_likely(target->exe, arguments, len);
 	if (likely == QEMU_LIKELY_NOT ||
 	    (likely == QEMU_LIKELY_MAYBE && !program_is_qemu(target->proc))) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND,
@@ -237,7 +238,7 @@ qemu_target_is_likely(pid_t pid)
 	g_autofree char *exe = read_link(proc, "exe");
 	g_autofree char *arguments = read_text(proc, "cmdline", MAX_ARGUMENTS, &len);
 	close(proc);
-	return arguments && qemu_args_likely(exe, arguments, len) != QEMU_LIKELY_NOT;
+	return arguments && qemu_argv_likely(exe, arguments, len) != QEMU_LIKELY_NOT;
 }
 
 char *

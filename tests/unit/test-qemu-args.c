@@ -3,11 +3,12 @@
 #include "unit.h"
 
 #include <backends/qemu/args.h>
+#include <backends/qemu/argv.h>
 #include <string.h>
 
 /* Words one after the other, each ended by NUL, as the string literal gives them. */
 #define PARSE(words) qemu_args_parse(words "\0", sizeof words)
-#define LIKELY(exe, words) qemu_args_likely(exe, words "\0", sizeof words)
+#define LIKELY(exe, words) qemu_argv_likely(exe, words "\0", sizeof words)
 
 static const char *
 monitor(const QemuArgs *args, guint i)
@@ -361,7 +362,7 @@ START_TEST(qemu_is_told_by_its_program_and_arguments)
 			 QEMU_LIKELY_NOT);
 	ck_assert_int_eq(LIKELY("/usr/bin/qemu-x86_64", "qemu-x86_64\0./a.out"), QEMU_LIKELY_NOT);
 	ck_assert_int_eq(LIKELY("/usr/bin/qemu-img", "qemu-img\0convert"), QEMU_LIKELY_NOT);
-	ck_assert_int_eq(qemu_args_likely(NULL, "", 0), QEMU_LIKELY_NOT);
+	ck_assert_int_eq(qemu_argv_likely(NULL, "", 0), QEMU_LIKELY_NOT);
 }
 END_TEST
 
