@@ -422,6 +422,29 @@ def crowd_of_tasks(t, r):
 
 
 @strategy
+def crowds_in_rings(t, r):
+    """A list of any kind with more elements than there can be, and all that have such a list share it."""
+    length = r.choice((1 << 20, 8 << 20))
+    va, pa = spare(t, r, length)
+    heads = [(name, path) for name, path in t.paths_that_end(('next', 'first')) if path.rpartition('.')[0] in t.wanted[name]]
+    if va is None or not heads:
+        return
+    name, path = r.choice(heads)
+    heads = [at + t.fields[name][path][0] for at in t.objects[name]]
+    nodes = list(range(va, va + length, 16))
+    step = len(nodes) // len(heads)
+    for i, head in enumerate(heads):
+        nodes.insert(i * (step + 1), head)
+    links = bytearray(length)
+    for before, node, after in zip(nodes[-1:] + nodes, nodes, nodes[1:] + nodes[:1]):
+        if va <= node < va + length:
+            struct.pack_into('<QQ', links, node - va, after, before)
+        else:
+            t.image.store(node, struct.pack('<QQ', after, before))
+    t.image.poke(pa, bytes(links))
+
+
+@strategy
 def crowd_of_files(t, r):
     """A table of very many open files, all the same one or all different."""
     count = r.choice((1 << 16, 1 << 18))
