@@ -113,7 +113,7 @@ class Daemon:
             kernel, initrd = self.linux()
             mem = max(mem, 256)
             system = (f'<kernel>{kernel}</kernel><initrd>{initrd}</initrd>'
-                      '<cmdline>console=ttyS0 quiet panic=-1</cmdline>')
+                      '<cmdline>console=ttyS0 quiet panic=-1 no_timer_check</cmdline>')
             devices = f"<serial type='unix'><source mode='bind' path='/var/lib/libvirt/qemu/{name}.console'/></serial>"
         path = mountlib.in_work(name + '.xml')
         with open(path, 'w', encoding='utf-8') as file:

@@ -207,7 +207,7 @@ class Guest:
             kernel, release = Apt(of['suite'], 1, lambda text: None).kernel('cloud')
             self.make_initrd(kernel, release)
             words += ['-kernel', vmlinuz(kernel), '-initrd', self.folder + '/initrd', '-append',
-                      f'console=ttyS0 quiet panic=-1 {of["append"]}'.strip()]
+                      f'console=ttyS0 quiet panic=-1 no_timer_check {of["append"]}'.strip()]
         return words
 
     def make_initrd(self, kernel, release, within=None):
