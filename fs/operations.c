@@ -47,12 +47,33 @@ reply_entry(VmifsRequest *request, VmifsNode *found, gboolean *ret_taken, VmifsN
 	return filled;
 }
 
+/* A name that is not there, and never will be: of what a frozen task may have, all is known. Tools
+ * ask for what other kernels have, again and again. */
+static gboolean
+reply_never(VmifsRequest *request)
+{
+	const struct fuse_entry_param none = {
+		.ino = 0,
+		.entry_timeout = vmifs_attr_entry_timeout(request->fs, request->node),
+	};
+	if (vmifs_request_claim(request))
+		fuse_reply_entry(request->req, &none);
+	return TRUE;
+}
+
 gboolean
 vmifs_run_lookup(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
+	VmifsNode *dir = request->node;
 	gboolean taken;
-	VmifsNode *found = request->node->ops->lookup(request->node, request->name, call, error);
-	return found && reply_entry(request, found, &taken, call, error);
+	VmifsNode *found = dir->ops->lookup(dir, request->name, call, error);
+	if (found)
+		return reply_entry(request, found, &taken, call, error);
+	if (!(dir->flags & VMIFS_NODE_TASK) || !vmifs_node_is_frozen(dir) ||
+	    !g_error_matches(*error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND))
+		return FALSE;
+	g_clear_error(error);
+	return reply_never(request);
 }
 
 static gboolean
