@@ -10,7 +10,7 @@ import time
 
 from files import io, settled
 from mountlib import check, output, run as start
-from table import Cost, head, machine_clock, process_clock, row
+from table import Cost, head, machine_clock, plain, process_clock, row
 
 
 @contextlib.contextmanager
@@ -89,19 +89,31 @@ def listing(run):
     row('list and stat each, again', again, bares)
 
 
+def requests(mount):
+    with open(mount.path + '/.vmifs/stats', encoding='ascii') as file:
+        return int(file.readline().split()[1])
+
+
 def ps(run):
-    first, again, bares = [], [], []
+    first, again, bares, asked = [], [], [], []
     for _ in range(run.rounds):
         with settled(run.image) as mount:
             guest, server = mount.guest, mount.server
             command = [run.vmifs_run, guest, 'ps', '-ef']
+            asked.append(requests(mount))
             first.append(timed(server, *command)[0])
+            asked.append(requests(mount))
             bares.append(timed(None, 'ps', '-ef')[0])
             cost, text = timed(server, *command)
+            asked.append(requests(mount))
             again.append(cost)
-            check(len(text.splitlines()) > len(numbers(guest + '/procs')), 'ps lists too little')
+            count = len(numbers(guest + '/procs'))
+            check(len(text.splitlines()) > count, 'ps lists too little')
     row('vmifs-run ps -ef, first time', first, bares, bar=5)
     row('vmifs-run ps -ef, again', again, bares)
+    for name, a, b, most in (('first time', -3, -2, 9.5), ('again', -2, -1, 4.5)):
+        each = (asked[b] - asked[a]) / count
+        plain(f'requests for each process, {name}', f'{each:.1f}', f'<= {most}', each <= most)
 
 
 def engine(run):
