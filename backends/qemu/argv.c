@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* More than any QEMU has; a process may have a million, and there may be many of them. */
+#define MAX_WORDS 16384
+
 const char *
 qemu_argv_option(const char *word)
 {
@@ -17,7 +20,7 @@ qemu_argv_split(const char *bytes, gsize len)
 {
 	GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
 
-	while (len) {
+	while (len && words->len < MAX_WORDS) {
 		const char *end = memchr(bytes, '\0', len);
 		if (!end)
 			break;
@@ -59,11 +62,11 @@ is_typical(const char *option)
 QemuLikely
 qemu_argv_likely(const char *exe, const char *bytes, gsize len)
 {
-	g_autoptr(GPtrArray) words = qemu_argv_split(bytes, len);
 	guint n_typical = 0;
 
 	if (exe && is_name_of_qemu(exe))
 		return QEMU_LIKELY_YES;
+	g_autoptr(GPtrArray) words = qemu_argv_split(bytes, len);
 	if (!words->len)
 		return QEMU_LIKELY_NOT;
 	if (!exe && is_name_of_qemu(g_ptr_array_index(words, 0)))

@@ -9,7 +9,8 @@
 
 G_BEGIN_DECLS
 
-/* Whole arguments only: the last one of a list cut short would be another. (full) of char * */
+/* Whole arguments only: the last one of a list cut short would be another. Of a great many the
+ * first ones. (full) of char * */
 GPtrArray *
 qemu_argv_split(const char *bytes, gsize len);
 /* "-name" or "--name" without its dashes; NULL when word is no option. (borrowed from word) */

@@ -328,7 +328,11 @@ START_TEST(of_arguments_without_end_some_are_taken)
 		g_string_append_printf(bytes, "-qmp%ctcp:localhost:%u,server=on%c", 0, i, 0);
 	}
 	g_string_append_printf(bytes, "-machine%c%s,memory-backend=late%c", 0, keys->str, 0);
+	for (guint i = 0; i < 20000; i++)
+		g_string_append_c(bytes, '\0');
+	g_string_append_printf(bytes, "-name%clate%c", 0, 0);
 	g_autoptr(QemuArgs) args = qemu_args_parse(bytes->str, bytes->len);
+	ck_assert_ptr_null(args->name);
 	ck_assert_uint_eq(args->monitors->len, 8);
 	ck_assert_str_eq(monitor(args, 7), "/run/7");
 	ck_assert_uint_lt(args->unusable->len, 2048);
