@@ -51,6 +51,13 @@ qemu_guard_arm(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
 	return -1;
 }
 
+void
+qemu_guard_tell(int guard, gboolean stands)
+{
+	/* One that cannot be told has ended: nothing is to be done about it here. */
+	tell(guard, stands ? QEMU_GUARD_STANDS : QEMU_GUARD_ARM, NULL);
+}
+
 gboolean
 qemu_guard_disarm(int guard, GError **error)
 {

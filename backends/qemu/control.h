@@ -11,6 +11,18 @@
 
 #include "socket.h"
 
+/* How a gdbstub that holds the guest is let go of, over its own socket. Each of these is said, and
+ * then its answer waited for among what comes. Strings are (borrowed). */
+typedef struct {
+	int fd;
+	/* It listens afterwards, whatever it was being told, and the guest stands still. */
+	const char *settle, *settled;
+	/* Nothing is left in the guest, and it runs; or, when it stood still by somebody else's
+	 * wish (qemu_guard_tell()), does so still. */
+	const char *release, *released;
+	const char *clear, *cleared;
+} QemuFarewell;
+
 /* What it is to do; words are arrays of {"execute": ..., "arguments": ...}. All (borrowed). */
 typedef struct QemuDuty {
 	/* A pipe that is to be read to its end first, lest who writes to it be kept waiting or see
@@ -19,6 +31,8 @@ typedef struct QemuDuty {
 	/* (nullable) Said when nothing comes out of it for a while, whatever the answer: has QEMU
 	 * close what it does not use. */
 	const json_t *silent;
+	/* (nullable) Said before the words. */
+	const QemuFarewell *farewell;
 	/* Said in the end, and once more where one of them is refused. */
 	const json_t *words;
 	/* After so long the guardian ends, and before it for the stream; 0: as long as that may
@@ -30,6 +44,9 @@ typedef struct QemuDuty {
  * has none, or IO. */
 int
 qemu_guard_arm(QemuMonitor *monitor, const QemuDuty *duty, GError **error);
+/* Does the guest stand still by somebody else's wish? Until it is told, it does not. */
+void
+qemu_guard_tell(int guard, gboolean stands);
 /* It has nothing to do any more. guard: (taken). FALSE with IO: it may act. */
 gboolean
 qemu_guard_disarm(int guard, GError **error);
@@ -63,4 +80,5 @@ int
 qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error);
 
 #define QEMU_GUARD_ARM 'a'
+#define QEMU_GUARD_STANDS 's' /* armed, of a guest that stands still */
 #define QEMU_GUARD_DISARM 'd'

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * gdb: "$" BYTES "#" SUM, where SUM is two hex digits, and "}" says that the next byte has bit 5
- * turned. Whoever got a packet says "+". A stub may tell on its own that the guest stopped, which
- * is no answer to anything.
+ * turned. Whoever got a packet says "+"; that is not said here, for QEMU takes the next packet for
+ * it, and any byte that comes while the guest runs for the wish to stop it. A stub may tell on its
+ * own that the guest stopped, which is no answer to anything.
  */
 #include "gdb.h"
 
@@ -15,6 +16,7 @@
 #define MAX_PACKET ((gsize) 64 << 10)
 #define MAX_REGS 1024
 #define MAX_INCLUDES 16
+#define MAX_STOPS 64 /* that wait */
 
 /* ---- packets ---- */
 
@@ -56,34 +58,29 @@ has_sum(const guint8 *bytes, gsize len, const guint8 *digits)
 GByteArray *
 qemu_gdb_packet(const guint8 *bytes, gsize len, gsize *ret_used, GError **error)
 {
-	gsize at = 0;
+	/* Of an array in which nothing ever was there are no bytes at all. */
+	const guint8 *start = len ? memchr(bytes, '$', len) : NULL;
 
-	for (;;) {
-		/* Of an array in which nothing ever was there are no bytes at all. */
-		const guint8 *start = at < len ? memchr(bytes + at, '$', len - at) : NULL;
-		if (!start) {
-			*ret_used = len;
-			return NULL;
-		}
-		at = (gsize) (start - bytes);
-		const guint8 *body = start + 1;
-		const guint8 *end = memchr(body, '#', len - at - 1);
-		*ret_used = at;
-		if (len - at > MAX_PACKET && (!end || (gsize) (end - body) > MAX_PACKET)) {
-			corrupt("a packet without an end", error);
-			return NULL;
-		}
-		if (!end || (gsize) (end - bytes) + 3 > len)
-			return NULL;
-		if (!has_sum(body, (gsize) (end - body), end + 1)) {
-			corrupt("a packet with a wrong sum", error);
-			return NULL;
-		}
-		at = (gsize) (end - bytes) + 3;
-		*ret_used = at;
-		if (end == body || (*body != 'T' && *body != 'S'))
-			return unescape(body, (gsize) (end - body));
+	if (!start) {
+		*ret_used = len;
+		return NULL;
 	}
+	gsize at = (gsize) (start - bytes);
+	const guint8 *body = start + 1;
+	const guint8 *end = memchr(body, '#', len - at - 1);
+	*ret_used = at;
+	if (len - at > MAX_PACKET && (!end || (gsize) (end - body) > MAX_PACKET)) {
+		corrupt("a packet without an end", error);
+		return NULL;
+	}
+	if (!end || (gsize) (end - bytes) + 3 > len)
+		return NULL;
+	if (!has_sum(body, (gsize) (end - body), end + 1)) {
+		corrupt("a packet with a wrong sum", error);
+		return NULL;
+	}
+	*ret_used = (gsize) (end - bytes) + 3;
+	return unescape(body, (gsize) (end - body));
 }
 
 static gboolean
@@ -105,11 +102,11 @@ wait_for(const QemuGdb *gdb, short events, GError **error)
 	}
 }
 
-static gboolean
-send_all(const QemuGdb *gdb, const char *text, gsize len, GError **error)
+gboolean
+qemu_gdb_send(QemuGdb *gdb, const char *bytes, gsize len, GError **error)
 {
 	while (len) {
-		gssize n = send(gdb->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		gssize n = send(gdb->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "gdbstub: %s",
 				    g_strerror(errno));
@@ -117,66 +114,140 @@ send_all(const QemuGdb *gdb, const char *text, gsize len, GError **error)
 		}
 		if (n < 0 && !wait_for(gdb, POLLOUT, error))
 			return FALSE;
-		text += MAX(n, 0);
+		bytes += MAX(n, 0);
 		len -= (gsize) MAX(n, 0);
 	}
 	return TRUE;
 }
 
+/* FALSE without error: nothing is there. */
 static gboolean
-receive_some(QemuGdb *gdb, GError **error)
+receive_now(QemuGdb *gdb, GError **error)
 {
 	guint8 bytes[4096];
-	gssize n;
+	gssize n = recv(gdb->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
-	if (!wait_for(gdb, POLLIN, error))
-		return FALSE;
-	n = recv(gdb->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 	if (n > 0)
 		g_byte_array_append(gdb->in, bytes, (guint) n);
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return TRUE;
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "gdbstub: %s",
-		    n ? g_strerror(errno) : "it hung up");
-	return FALSE;
+	if (n <= 0 && (!n || (errno != EAGAIN && errno != EINTR)))
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "gdbstub: %s",
+			    n ? g_strerror(errno) : "it hung up");
+	return n > 0;
 }
 
 void
 qemu_gdb_init(QemuGdb *gdb, int fd, gint64 until, const VmifsCall *call)
 {
 	*gdb = (QemuGdb){ .fd = fd, .until = until, .call = call, .in = g_byte_array_new() };
+	g_queue_init(&gdb->stops);
 }
 
 void
 qemu_gdb_clear(QemuGdb *gdb)
 {
 	g_byte_array_unref(gdb->in);
+	g_queue_clear_full(&gdb->stops, (GDestroyNotify) g_byte_array_unref);
+}
+
+/* ---- what is said and heard ---- */
+
+void
+qemu_gdb_wrap(GString *out, const char *packet)
+{
+	guint8 sum = 0;
+
+	for (const char *c = packet; *c; c++)
+		sum += (guint8) *c;
+	g_string_append_printf(out, "$%s#%02x", packet, sum);
+}
+
+/* An answer in what has come; stops before it are queued. (full) NULL without error: none yet. */
+static GByteArray *
+take_answer(QemuGdb *gdb, GError **error)
+{
+	for (;;) {
+		gsize used;
+		GByteArray *packet = qemu_gdb_packet(gdb->in->data, gdb->in->len, &used, error);
+		g_byte_array_remove_range(gdb->in, 0, (guint) used);
+		if (!packet || !packet->len || (*packet->data != 'T' && *packet->data != 'S'))
+			return packet;
+		g_queue_push_tail(&gdb->stops, packet);
+		if (gdb->stops.length > MAX_STOPS) {
+			corrupt("stops without end", error);
+			return NULL;
+		}
+	}
+}
+
+GByteArray *
+qemu_gdb_answer(QemuGdb *gdb, GError **error)
+{
+	for (;;) {
+		GError *problem = NULL;
+		GByteArray *answer = take_answer(gdb, &problem);
+		if (!answer && !problem && wait_for(gdb, POLLIN, &problem))
+			receive_now(gdb, &problem);
+		if (problem)
+			g_propagate_error(error, problem);
+		if (answer || problem)
+			return answer;
+	}
+}
+
+/* Who answers what nobody asked is not believed any more. */
+static gboolean
+sort(QemuGdb *gdb, GError **error)
+{
+	GError *problem = NULL;
+	g_autoptr(GByteArray) answer = take_answer(gdb, &problem);
+
+	if (!answer && !problem)
+		return TRUE;
+	if (problem)
+		g_propagate_error(error, problem);
+	else
+		corrupt("an answer to no question", error);
+	return FALSE;
+}
+
+GByteArray *
+qemu_gdb_stop(QemuGdb *gdb, GError **error)
+{
+	GError *problem = NULL;
+
+	if (!gdb->stops.length)
+		receive_now(gdb, &problem);
+	if (problem || !sort(gdb, &problem)) {
+		g_propagate_error(error, problem);
+		return NULL;
+	}
+	return g_queue_pop_head(&gdb->stops);
+}
+
+GByteArray *
+qemu_gdb_wait_stop(QemuGdb *gdb, GError **error)
+{
+	for (;;) {
+		GError *problem = NULL;
+		GByteArray *stop = qemu_gdb_stop(gdb, &problem);
+		if (stop)
+			return stop;
+		if (!problem)
+			wait_for(gdb, POLLIN, &problem);
+		if (problem) {
+			g_propagate_error(error, problem);
+			return NULL;
+		}
+	}
 }
 
 GByteArray *
 qemu_gdb_ask(QemuGdb *gdb, const char *packet, GError **error)
 {
-	g_autofree char *text = NULL;
-	guint8 sum = 0;
+	g_autoptr(GString) text = g_string_new(NULL);
 
-	for (const char *c = packet; *c; c++)
-		sum += (guint8) *c;
-	text = g_strdup_printf("$%s#%02x", packet, sum);
-	if (!send_all(gdb, text, strlen(text), error))
-		return NULL;
-	for (;;) {
-		GError *problem = NULL;
-		gsize used;
-		GByteArray *answer = qemu_gdb_packet(gdb->in->data, gdb->in->len, &used, &problem);
-		g_byte_array_remove_range(gdb->in, 0, (guint) used);
-		if (problem)
-			g_propagate_error(error, problem);
-		else if (!answer && receive_some(gdb, error))
-			continue;
-		if (answer && !send_all(gdb, "+", 1, error))
-			g_clear_pointer(&answer, g_byte_array_unref);
-		return answer;
-	}
+	qemu_gdb_wrap(text, packet);
+	return qemu_gdb_send(gdb, text->str, text->len, error) ? qemu_gdb_answer(gdb, error) : NULL;
 }
 
 /* ---- the description of a target ---- */

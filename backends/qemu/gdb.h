@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gdb: the remote protocol of gdb, as far as registers are set by it: packets, one question at a
- * time, and the description of the target, which says which register has which number.
+ * gdb: the remote protocol of gdb, as far as registers are set and stops are heard of by it:
+ * packets, and the description of the target, which says which register has which number.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ typedef struct {
 	gint64 until; /* monotonic */
 	const VmifsCall *call;
 	GByteArray *in; /* what came, and was not looked at yet */
+	GQueue stops;   /* of GByteArray: packets that tell of a stop, which nobody took yet */
 } QemuGdb;
 
 /* fd: (borrowed) */
@@ -23,12 +24,28 @@ void
 qemu_gdb_init(QemuGdb *gdb, int fd, gint64 until, const VmifsCall *call);
 void
 qemu_gdb_clear(QemuGdb *gdb);
+/* Appends "$" PACKET "#" SUM. */
+void
+qemu_gdb_wrap(GString *out, const char *packet);
+/* Says all these bytes. FALSE with TIMEOUT, IO (hung up), CANCELLED. */
+gboolean
+qemu_gdb_send(QemuGdb *gdb, const char *bytes, gsize len, GError **error);
+/* What answers the oldest question; stops that are told of before it are queued. Returns: (full)
+ * the answer's bytes with a zero after them; NULL with TIMEOUT, IO, CORRUPT, CANCELLED. */
+GByteArray *
+qemu_gdb_answer(QemuGdb *gdb, GError **error);
+/* The next stop. (full) NULL without error: none has come by now. */
+GByteArray *
+qemu_gdb_stop(QemuGdb *gdb, GError **error);
+/* Waits for it until gdb->until. */
+GByteArray *
+qemu_gdb_wait_stop(QemuGdb *gdb, GError **error);
 /* Says one packet. Returns: (full) the answer's bytes with a zero after them; NULL with TIMEOUT, IO
  * (hung up), CORRUPT, CANCELLED. */
 GByteArray *
 qemu_gdb_ask(QemuGdb *gdb, const char *packet, GError **error);
 
-/* The first packet in these bytes that is an answer. ret_used: all up to its end, or what need not
+/* The first packet in these bytes. ret_used: all up to its end, or what need not
  * be seen again. (full) NULL without error: more is needed; CORRUPT. */
 GByteArray *
 qemu_gdb_packet(const guint8 *bytes, gsize len, gsize *ret_used, GError **error);

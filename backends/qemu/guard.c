@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * guard: a child of a child, so that nobody has to wait for it, with every signal blocked and
- * nothing of vmifs's but ends of pipes and the monitor's socket. As a copy of a process with
- * threads it may call nothing that takes a lock: system calls only, and all that it will say is
- * made before.
+ * nothing of vmifs's but ends of pipes, the monitor's socket and a gdbstub's. As a copy of a
+ * process with threads it may call nothing that takes a lock: system calls only, and all that it
+ * will say is made before.
  */
 #include "control.h"
 
@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #define PIPE 0
 #define PIN 1
 #define STREAM 2
+#define STUB 3
 /* For each thing that QEMU is to say; it may have another client. */
 #define PATIENCE_MS 30000
 /* Without a byte of the stream. */
@@ -44,7 +46,8 @@ typedef struct {
 typedef struct {
 	QemuAddress address;
 	Speech silent, words;
-	gboolean has_stream;
+	gboolean has_stream, has_stub;
+	QemuFarewell farewell;
 	guint patience, stream_patience; /* in seconds */
 } Plan;
 
@@ -196,6 +199,59 @@ drain(const Plan *plan)
 	}
 }
 
+/* It is among what comes in time; FALSE as well when there is no stub any more. */
+static gboolean
+hear_stub(const char *wanted)
+{
+	struct pollfd poller = { .fd = STUB, .events = POLLIN };
+	gsize len = strlen(wanted), n = 0;
+	gint64 left = 64 << 10; /* of bytes: it may be of ill will */
+
+	while (n < len && left-- > 0) {
+		char c;
+		if (poll(&poller, 1, PATIENCE_MS) != 1 || recv(STUB, &c, 1, MSG_DONTWAIT) != 1)
+			return FALSE;
+		/* No answer has its first byte in it again. */
+		n = c == wanted[n] ? n + 1 : c == *wanted;
+	}
+	return n == len;
+}
+
+static gboolean
+tell_stub(const char *text, const char *wanted)
+{
+	gsize len = strlen(text);
+
+	return send(STUB, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (gssize) len &&
+	       hear_stub(wanted);
+}
+
+static gboolean
+is_hung_up(void)
+{
+	struct pollfd poller = { .fd = STUB };
+
+	return poll(&poller, 1, 0) == 1;
+}
+
+/* FALSE: it does not answer. One that were ended then would leave its breakpoints behind, at which
+ * the guest stops for ever. */
+static gboolean
+take_leave(const QemuFarewell *farewell, gboolean stands)
+{
+	char part[4096];
+	gssize n = 1;
+
+	/* What nobody has read is the answer to nothing that is said here. */
+	for (int i = 0; i < 1024 && n > 0; i++)
+		n = recv(STUB, part, sizeof part, MSG_DONTWAIT);
+	if (tell_stub(farewell->settle, farewell->settled) &&
+	    (stands ? tell_stub(farewell->clear, farewell->cleared)
+		    : tell_stub(farewell->release, farewell->released)))
+		return TRUE;
+	return is_hung_up();
+}
+
 static void
 watch(const Plan *plan)
 {
@@ -208,15 +264,21 @@ watch(const Plan *plan)
 		else if (errno != EINTR)
 			break;
 	}
-	if (last != QEMU_GUARD_ARM)
+	if (last == QEMU_GUARD_DISARM)
 		return;
 	if (plan->has_stream) {
 		limit_time(plan->stream_patience);
 		drain(plan);
 	}
 	limit_time(plan->patience);
-	for (int i = 0; i < N_TRIES && !say(plan, &plan->words); i++)
+	gboolean has_left = !plan->has_stub;
+	for (int i = 0; i < N_TRIES; i++) {
+		if (!has_left)
+			has_left = take_leave(&plan->farewell, last == QEMU_GUARD_STANDS);
+		if (has_left && say(plan, &plan->words))
+			break;
 		poll(NULL, 0, 50 << i);
+	}
 }
 
 /* That descriptor, if there is one, as number `as`. */
@@ -245,17 +307,21 @@ outlive_others(void)
 static void
 become_guardian(const Plan *plan, int pipe_end, int pin, int stream)
 {
+	int stub = plan->has_stub ? plan->farewell.fd : -1;
 	/* Away from where they are to go, and from each other. */
 	int high_pipe = fcntl(pipe_end, F_DUPFD, 10);
 	int high_pin = fcntl(pin, F_DUPFD, 10);
 	int high_stream = fcntl(stream, F_DUPFD, 10);
+	int high_stub = fcntl(stub, F_DUPFD, 10);
 
-	if (high_pipe < 0 || (pin >= 0 && high_pin < 0) || (stream >= 0 && high_stream < 0))
+	if (high_pipe < 0 || (pin >= 0 && high_pin < 0) || (stream >= 0 && high_stream < 0) ||
+	    (stub >= 0 && high_stub < 0))
 		_exit(1);
 	place(high_pipe, PIPE);
 	place(high_pin, PIN);
 	place(high_stream, STREAM);
-	close_range(STREAM + 1, ~0U, 0);
+	place(high_stub, STUB);
+	close_range(STUB + 1, ~0U, 0);
 	setsid();
 	if (chdir("/"))
 		_exit(1);
@@ -317,8 +383,11 @@ static void
 plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
 {
 	*plan = (Plan){ .has_stream = duty->stream >= 0,
+			.has_stub = duty->farewell != NULL,
 			.patience = duty->seconds ? duty->seconds : PATIENCE_S,
 			.stream_patience = duty->seconds ? duty->seconds : STREAM_S };
+	if (duty->farewell)
+		plan->farewell = *duty->farewell;
 	speech_init(&plan->silent, way, duty->silent);
 	speech_init(&plan->words, way, duty->words);
 	if (way->program)

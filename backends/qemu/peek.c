@@ -151,7 +151,7 @@ peek_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 static gboolean
 peek_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error)
 {
-	return qemu_status_tell(((Peek *) data)->target->monitor, ret, call, error);
+	return qemu_status_tell(((Peek *) data)->target->monitor, ret, NULL, call, error);
 }
 
 static gboolean

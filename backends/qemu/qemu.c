@@ -4,6 +4,7 @@
  * consent; where it lies is asked of the monitor when the guest appears, and again when it may have
  * changed. A QEMU that does not answer is still read, as it was laid out when it did, or by rules.
  */
+#include "debug.h"
 #include "follow.h"
 #include "mtree.h"
 #include "process.h"
@@ -36,14 +37,18 @@ typedef struct {
 	QemuRam *ram;
 	QemuRegisters *registers; /* (nullable) there is no monitor */
 	QemuFollow *follow;
+	QemuDebug *debug;     /* (nullable) as registers */
 	gint cancelled;       /* atomic; what the follower asks for is of no use any more */
 	const gint *given_up; /* that, or until it is open what says so of opening it */
 	void (*changed)(gpointer engine, guint what);
-	gpointer engine;
+	VmifsStopped stopped;
+	VmifsUnarmed unarmed;
+	gpointer engine; /* of these three */
 	GMutex lock;
 	char *how;        /* under lock: the layout was learned */
 	QemuAbout about;  /* under lock: as the monitor told last; before it did, nothing */
 	gboolean is_told; /* under lock: by the monitor; the rules know less */
+	guint n_arming, n_snapshots; /* under lock: that are going on */
 	/* The follower's own. */
 	gboolean is_owed;  /* memory was still coming when last seen */
 	guint64 signature; /* of the large mappings, as last seen */
@@ -253,6 +258,7 @@ qemu_close(gpointer data)
 	Qemu *self = data;
 
 	g_atomic_int_set(&self->cancelled, 1);
+	qemu_debug_free(self->debug);
 	qemu_follow_free(self->follow);
 	qemu_registers_free(self->registers);
 	qemu_ram_free(self->ram);
@@ -280,6 +286,45 @@ encryption_of(Qemu *self)
 	return self->about.encryption ? self->about.encryption : self->target->args->secured;
 }
 
+static void
+turned(gpointer data)
+{
+	Qemu *self = data;
+
+	if (self->changed)
+		self->changed(self->engine, VMIFS_CHANGE_STATE);
+}
+
+static gboolean
+told_stop(gpointer data, const VmifsStop *stop)
+{
+	Qemu *self = data;
+
+	return self->stopped && self->stopped(self->engine, stop);
+}
+
+static void
+told_unarmed(gpointer data, guint64 id, const char *why)
+{
+	Qemu *self = data;
+
+	if (self->unarmed)
+		self->unarmed(self->engine, id, why);
+}
+
+static void
+use_monitor(Qemu *self)
+{
+	const QemuDebugUser user = {
+		.user = self, .stopped = told_stop, .unarmed = told_unarmed, .turned = turned
+	};
+
+	if (!self->target->monitor)
+		return;
+	self->registers = qemu_registers_new(self->target->monitor, count_vcpus(self));
+	self->debug = qemu_debug_new(self->target->monitor, &user);
+}
+
 static gboolean
 start(Qemu *self, const VmifsSource *src, GError **error)
 {
@@ -301,8 +346,7 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 	g_autoptr(GArray) maps = read_maps(self, error);
 	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
 		return FALSE;
-	if (self->target->monitor)
-		self->registers = qemu_registers_new(self->target->monitor, count_vcpus(self));
+	use_monitor(self);
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
 	self->given_up = &self->cancelled;
@@ -317,6 +361,8 @@ qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 
 	self->target = src->target;
 	self->changed = src->changed;
+	self->stopped = src->stopped;
+	self->unarmed = src->unarmed;
 	self->engine = src->engine;
 	self->given_up = call ? call->cancelled : NULL;
 	g_mutex_init(&self->lock);
@@ -375,18 +421,27 @@ qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 }
 
 static gboolean
+may_have_stub(Qemu *self, GError **error)
+{
+	if (!may_answer(self, error))
+		return FALSE;
+	if (!self->target->args->has_stub && !qemu_debug_is_on(self->debug))
+		return TRUE;
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    self->target->args->has_stub
+				    ? "QEMU was started with it for somebody else"
+				    : "it is what the guest is watched with");
+	return FALSE;
+}
+
+static gboolean
 qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
 	     GError **error)
 {
 	Qemu *self = data;
 
-	if (!may_answer(self, error))
-		return FALSE;
-	if (self->target->args->has_stub) {
-		g_set_error_literal(
-			error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			"registers are set by QEMU's gdbstub, which it was started with "
-			"for somebody else");
+	if (!may_have_stub(self, error)) {
+		g_prefix_error(error, "registers are set by QEMU's gdbstub: ");
 		return FALSE;
 	}
 	gboolean set =
@@ -399,9 +454,17 @@ static gboolean
 qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
+	GError *problem = NULL;
 
-	return may_answer(self, error) &&
-	       qemu_status_set(self->target->monitor, wanted, call, error);
+	if (!may_answer(self, error))
+		return FALSE;
+	/* Between its stops the other way would be lost. */
+	if (qemu_debug_set_state(self->debug, wanted, call, &problem))
+		return TRUE;
+	if (!problem)
+		return qemu_status_set(self->target->monitor, wanted, call, error);
+	g_propagate_error(error, problem);
+	return FALSE;
 }
 
 static gboolean
@@ -423,7 +486,12 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 		*ret = VMIFS_STATE_RUNNING; /* its process does, and nobody can tell more */
 		return TRUE;
 	}
-	return qemu_status_tell(self->target->monitor, ret, &short_call, error);
+	g_autofree char *word = NULL;
+	if (!qemu_status_tell(self->target->monitor, ret, &word, &short_call, error))
+		return FALSE;
+	if (*ret == VMIFS_STATE_PAUSED && qemu_debug_is_own(self->debug, word))
+		*ret = VMIFS_STATE_RUNNING;
+	return TRUE;
 }
 
 /* Who started the process, and whoever is its monitor, chose what they say. */
@@ -436,6 +504,27 @@ tell(GString *out, const char *key, const char *value)
 }
 
 static gboolean
+refuse(const char *why, GError **error)
+{
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, why);
+	return FALSE;
+}
+
+/* Both let the guest stop and run, and know nothing of each other. */
+static gboolean
+begin_snapshot(Qemu *self, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	if (self->about.encryption || self->target->args->secured)
+		return refuse("the guest's memory is encrypted", error);
+	if (self->n_arming || (self->debug && qemu_debug_is_on(self->debug)))
+		return refuse("the guest is being watched: clear `watch` first", error);
+	self->n_snapshots++;
+	return TRUE;
+}
+
+static gboolean
 qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
@@ -443,15 +532,79 @@ qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GEr
 				.process = self->process,
 				.ram = self->ram };
 
+	if (!begin_snapshot(self, error))
+		return FALSE;
 	g_mutex_lock(&self->lock);
-	gboolean is_plain = !self->about.encryption && !self->target->args->secured;
 	subject.n_vcpus = MAX(self->about.n_vcpus, 1);
 	g_mutex_unlock(&self->lock);
-	if (is_plain)
-		return qemu_snapshot_take(&subject, out, call, error);
-	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "the guest's memory is encrypted");
-	return FALSE;
+	gboolean taken = qemu_snapshot_take(&subject, out, call, error);
+	g_mutex_lock(&self->lock);
+	self->n_snapshots--;
+	g_mutex_unlock(&self->lock);
+	return taken;
+}
+
+/* ---- stops ---- */
+
+static QemuDebugGuest
+as_debugged(Qemu *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return (QemuDebugGuest){ .accel = self->about.driver, .n_vcpus = count_vcpus(self) };
+}
+
+static gboolean
+qemu_stop_caps(gpointer data, VmifsStopCaps *ret, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+	QemuDebugGuest guest = as_debugged(self);
+
+	if (!may_answer(self, error))
+		return FALSE;
+	qemu_debug_caps(self->debug, &guest, ret, call);
+	if (self->target->args->has_stub)
+		ret->why_not = "QEMU was started with its gdbstub for somebody else";
+	return TRUE;
+}
+
+static gboolean
+begin_arming(Qemu *self, GError **error)
+{
+	if (!may_answer(self, error))
+		return FALSE;
+	if (self->target->args->has_stub)
+		return refuse("QEMU was started with its gdbstub for somebody else", error);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+	if (self->n_snapshots)
+		return refuse("a snapshot of the guest is being taken", error);
+	self->n_arming++;
+	return TRUE;
+}
+
+static gboolean
+qemu_arm(gpointer data, guint64 id, const VmifsStopPoint *point, const VmifsCall *call,
+	 GError **error)
+{
+	Qemu *self = data;
+	QemuDebugGuest guest = as_debugged(self);
+
+	if (!begin_arming(self, error))
+		return FALSE;
+	gboolean armed = qemu_debug_arm(self->debug, &guest, id, point, call, error);
+	g_mutex_lock(&self->lock);
+	self->n_arming--;
+	g_mutex_unlock(&self->lock);
+	return armed;
+}
+
+static void
+qemu_disarm(gpointer data, guint64 id)
+{
+	Qemu *self = data;
+
+	if (self->debug)
+		qemu_debug_disarm(self->debug, id);
 }
 
 static void
@@ -495,4 +648,7 @@ const VmifsBackend vmifs_backend_qemu = {
 	.set_state = qemu_set_state,
 	.set_reg = qemu_set_reg,
 	.snapshot = qemu_snapshot,
+	.stop_caps = qemu_stop_caps,
+	.arm = qemu_arm,
+	.disarm = qemu_disarm,
 };

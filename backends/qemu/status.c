@@ -41,11 +41,12 @@ qemu_status_ask(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const Vm
 }
 
 gboolean
-qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, const VmifsCall *call, GError **error)
+qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const VmifsCall *call,
+		 GError **error)
 {
 	GError *failure = NULL;
 
-	if (qemu_status_ask(monitor, ret, NULL, call, &failure))
+	if (qemu_status_ask(monitor, ret, ret_word, call, &failure))
 		return TRUE;
 	if (!g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
 		g_propagate_error(error, failure);

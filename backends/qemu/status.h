@@ -15,7 +15,8 @@ qemu_status_ask(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const Vm
 		GError **error);
 /* The same; UNRESPONSIVE where it does not answer. */
 gboolean
-qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, const VmifsCall *call, GError **error);
+qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const VmifsCall *call,
+		 GError **error);
 /* Stops it or lets it run; what it is already is no error. IO with QEMU's reason when it will not:
  * after a panic, while it is migrated. */
 gboolean

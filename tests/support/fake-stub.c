@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fake-stub: see the header. */
+#include "fake-stub.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MAX_POINTS 64
+
+typedef struct {
+	char kind; /* '0'..'4' */
+	guint64 address;
+	guint len;
+} Point;
+
+struct FakeStubServer {
+	FakeServer *qemu;
+	const FakeStub *how;
+	GThread *thread;
+	gint is_over; /* atomic */
+	GMutex lock;
+	/* lock */
+	Point points[MAX_POINTS];
+	guint n_points, next, n_hits, n_steps, blunders;
+	gboolean runs, is_waiting; /* for the end of a step */
+	gboolean has_acted;        /* what comes after the hits */
+	gint64 due;                /* of the next hit */
+	guint64 rip;
+	GString *heard;
+	/* the thread's */
+	int fd;
+	GString *in;
+};
+
+static void
+say(FakeStubServer *self, const char *packet)
+{
+	guint8 sum = 0;
+
+	for (const char *c = packet; *c; c++)
+		sum += (guint8) *c;
+	g_autofree char *text = g_strdup_printf("+$%s#%02x", packet, sum);
+	if (send(self->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		g_atomic_int_set(&self->is_over, 1);
+}
+
+static void
+stop_guest(FakeStubServer *self, const char *why)
+{
+	self->runs = self->is_waiting = FALSE;
+	say(self, why);
+}
+
+/* ---- points ---- */
+
+static gboolean
+is_code(const Point *point)
+{
+	return point->kind <= '1';
+}
+
+static gboolean
+may_set(const FakeStubServer *self, const Point *point)
+{
+	guint n_slots = 0;
+
+	for (guint i = 0; i < self->n_points; i++)
+		n_slots += self->points[i].kind != '0';
+	if (!self->how->kvm || point->kind == '0')
+		return self->n_points < MAX_POINTS;
+	if (!is_code(point) && (point->len > 8 || point->len & (point->len - 1) ||
+				point->address % point->len || point->kind == '3'))
+		return FALSE;
+	return n_slots < 4;
+}
+
+static void
+set_point(FakeStubServer *self, const char *packet)
+{
+	Point point = { .kind = packet[1] };
+	unsigned long long address;
+	gboolean good = FALSE;
+
+	if (sscanf(packet + 2, ",%llx,%x", &address, &point.len) != 2) {
+		say(self, "E22");
+		return;
+	}
+	point.address = address;
+	if (packet[0] == 'Z' && may_set(self, &point)) {
+		self->points[self->n_points++] = point;
+		good = TRUE;
+	}
+	for (guint i = 0; packet[0] == 'z' && i < self->n_points && !good; i++) {
+		const Point *each = &self->points[i];
+		good = each->kind == point.kind && each->address == address &&
+		       each->len == point.len;
+		if (good)
+			self->points[i] = self->points[--self->n_points];
+	}
+	say(self, good ? "OK" : "E22");
+}
+
+static const Point *
+code_at(const FakeStubServer *self, guint64 address)
+{
+	for (guint i = 0; i < self->n_points; i++)
+		if (is_code(&self->points[i]) && self->points[i].address == address)
+			return &self->points[i];
+	return NULL;
+}
+
+static void
+hit(FakeStubServer *self)
+{
+	static const char *const words[] = { [2] = "", [3] = "r", [4] = "a" };
+	const Point *point = &self->points[self->next++ % self->n_points];
+
+	self->n_hits++;
+	self->rip = is_code(point) ? point->address : FAKE_STUB_RIP_OF_DATA;
+	if (is_code(point)) {
+		stop_guest(self, "T05thread:01;");
+		return;
+	}
+	g_autofree char *text =
+		g_strdup_printf("T05thread:01;%swatch:%llx;", words[point->kind - '0'],
+				(unsigned long long) point->address);
+	stop_guest(self, text);
+}
+
+/* ---- packets ---- */
+
+static void
+go(FakeStubServer *self, const char *packet)
+{
+	if (g_str_has_prefix(packet, "vCont;s:1") && !strstr(packet, ";c")) {
+		if (code_at(self, self->rip)) {
+			self->blunders++;
+			stop_guest(self, "T05thread:01;");
+			return;
+		}
+		self->rip++;
+		self->is_waiting = self->n_steps++ < self->how->n_silent_steps;
+		self->runs = self->is_waiting;
+		if (!self->runs)
+			stop_guest(self, "T05thread:01;");
+		return;
+	}
+	self->runs = TRUE;
+	self->due = g_get_monotonic_time() + 500;
+	if (strstr(packet, ";s:1")) {
+		self->rip++;
+		stop_guest(self, "T05thread:01;");
+	} else if (code_at(self, self->rip)) {
+		self->blunders++;
+		stop_guest(self, "T05thread:01;");
+	}
+}
+
+static void
+tell_registers(FakeStubServer *self)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	const guint64 values[] = { self->rip, 0x1234 };
+
+	for (guint i = 0; i < G_N_ELEMENTS(values); i++)
+		for (guint j = 0; j < 8; j++)
+			g_string_append_printf(text, "%02x", (guint) (values[i] >> 8 * j & 0xff));
+	say(self, text->str);
+}
+
+static void
+answer(FakeStubServer *self, const char *packet)
+{
+	if (strchr("zZvDQ", *packet) && *packet)
+		g_string_append_printf(self->heard, "%s ", packet);
+	if (self->heard->len > 400)
+		g_string_erase(self->heard, 0, (gssize) self->heard->len - 400);
+	if (*packet == 'z' || *packet == 'Z') {
+		set_point(self, packet);
+	} else if (g_str_has_prefix(packet, "vCont;")) {
+		go(self, packet);
+	} else if (*packet == 'g') {
+		tell_registers(self);
+	} else if (*packet == 'D') {
+		self->n_points = 0;
+		self->runs = TRUE;
+		say(self, "OK");
+	} else if (*packet == '?') {
+		self->n_points = 0;
+		say(self, "T05thread:01;");
+	} else if (g_str_has_prefix(packet, "qSupported")) {
+		say(self, "PacketSize=1000;qXfer:features:read+");
+	} else if (g_str_has_prefix(packet, "qXfer")) {
+		say(self, "l<target><architecture>i386:x86-64</architecture>"
+			  "<reg name=\"rip\" bitsize=\"64\"/><reg name=\"rax\" "
+			  "bitsize=\"64\"/></target>");
+	} else if (g_str_equal(packet, "qC")) {
+		say(self, "QC01");
+	} else if (g_str_equal(packet, "qAttached")) {
+		say(self, "1");
+	} else {
+		say(self, *packet == 'H' || *packet == 'Q' ? "OK" : "");
+	}
+}
+
+/* One byte, as QEMU takes it. */
+static void
+take(FakeStubServer *self, char byte)
+{
+	if (self->runs) {
+		self->blunders += byte != '\x03';
+		stop_guest(self, "T02thread:01;");
+		return;
+	}
+	if (!self->in->len && byte != '$')
+		return;
+	g_string_append_c(self->in, byte);
+	const char *end = strchr(self->in->str, '#');
+	if (!end || strlen(end) < 3)
+		return;
+	g_autofree char *packet = g_strndup(self->in->str + 1, (gsize) (end - self->in->str) - 1);
+	g_string_truncate(self->in, 0);
+	answer(self, packet);
+}
+
+static void
+act(FakeStubServer *self)
+{
+	self->has_acted = TRUE;
+	if (self->how->pauses)
+		stop_guest(self, "T02thread:01;");
+	if (self->how->says && send(self->fd, self->how->says, strlen(self->how->says), 0) < 0)
+		g_atomic_int_set(&self->is_over, 1);
+	if (self->how->hangs_up) {
+		shutdown(self->fd, SHUT_RDWR);
+		g_atomic_int_set(&self->is_over, 1);
+	}
+}
+
+static void
+live(FakeStubServer *self)
+{
+	if (!self->runs || self->is_waiting || g_get_monotonic_time() < self->due)
+		return;
+	if (self->n_points && self->n_hits < self->how->hits)
+		hit(self);
+	else if (self->n_points && !self->has_acted)
+		act(self);
+}
+
+static gpointer
+run(gpointer data)
+{
+	FakeStubServer *self = data;
+
+	while (!g_atomic_int_get(&self->is_over)) {
+		int fd = fake_qemu_fd(self->qemu);
+		char bytes[256];
+		if (fd >= 0 && fd != self->fd) {
+			self->fd = fd;
+			g_string_truncate(self->in, 0);
+		}
+		if (self->fd < 0 || (self->how->is_deaf && self->has_acted)) {
+			g_usleep(500);
+			continue;
+		}
+		gssize n = recv(self->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+		g_mutex_lock(&self->lock);
+		for (gssize i = 0; i < n; i++)
+			take(self, bytes[i]);
+		live(self);
+		g_mutex_unlock(&self->lock);
+		if (n <= 0)
+			g_usleep(200);
+	}
+	return NULL;
+}
+
+/* ---- from outside ---- */
+
+FakeStubServer *
+fake_stub_start(FakeServer *qemu, const FakeStub *how)
+{
+	FakeStubServer *self = g_new0(FakeStubServer, 1);
+
+	self->qemu = qemu;
+	self->how = how;
+	self->fd = -1;
+	self->rip = 0x100;
+	self->in = g_string_new(NULL);
+	self->heard = g_string_new(NULL);
+	g_mutex_init(&self->lock);
+	self->thread = g_thread_new("stub", run, self);
+	return self;
+}
+
+void
+fake_stub_stop(FakeStubServer *self)
+{
+	g_atomic_int_set(&self->is_over, 1);
+	g_thread_join(self->thread);
+	g_mutex_clear(&self->lock);
+	g_string_free(self->in, TRUE);
+	g_string_free(self->heard, TRUE);
+	g_free(self);
+}
+
+guint
+fake_stub_points(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->n_points;
+}
+
+gboolean
+fake_stub_runs(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->runs;
+}
+
+guint
+fake_stub_blunders(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->blunders;
+}
+
+char *
+fake_stub_heard(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return g_strdup(self->heard->str);
+}
+
+void
+fake_stub_resume(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	self->runs = TRUE;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fake-stub: a gdbstub without a guest, as particular as QEMU's is: any byte stops a guest that
+ * runs, a vCPU that goes on where a breakpoint is set hits it again, KVM takes four points of 1, 2,
+ * 4 or 8 aligned bytes. Its guest hits each point that is set in turn.
+ */
+#pragma once
+
+#include <fake-qemu.h>
+
+typedef struct {
+	gboolean kvm;         /* with its limits */
+	guint hits;           /* so many stops at points, and then none */
+	gboolean pauses;      /* then somebody stops the guest, once */
+	gboolean hangs_up;    /* then it goes away */
+	const char *says;     /* (nullable) then these bytes come, whatever they are */
+	gboolean is_deaf;     /* then it says nothing any more */
+	guint n_silent_steps; /* so many of the first steps do not end by themselves */
+} FakeStub;
+
+typedef struct FakeStubServer FakeStubServer;
+
+/* Takes the descriptor that comes to that monitor. how: (borrowed) for as long as it runs. */
+FakeStubServer *
+fake_stub_start(FakeServer *qemu, const FakeStub *how);
+void
+fake_stub_stop(FakeStubServer *stub);
+/* Now: points that are set; does the guest run; how often something was said to it that ran but to
+ * stop it, or a vCPU went on where a breakpoint was. */
+guint
+fake_stub_points(FakeStubServer *stub);
+gboolean
+fake_stub_runs(FakeStubServer *stub);
+guint
+fake_stub_blunders(FakeStubServer *stub);
+/* The last packets of those that change something, with a space after each. (full) */
+char *
+fake_stub_heard(FakeStubServer *stub);
+/* Somebody lets the guest run on, by the monitor. */
+void
+fake_stub_resume(FakeStubServer *stub);
+
+#define FAKE_STUB_RIP_OF_DATA 0x5000
