@@ -264,7 +264,9 @@ copy_mapped(Worker *self, VmifsMapping *mapping, guint64 offset, gsize len, GErr
 {
 	guint stamp = vmifs_mapping_stamp(mapping);
 
-	vmifs_mapping_prefetch(mapping, offset, len);
+	/* What was copied ahead is mapped still. */
+	if (self->pass->is_ahead || !self->pass->copy->room)
+		vmifs_mapping_prefetch(mapping, offset, len);
 	if (!take(self, offset, vmifs_mapping_data(mapping) + offset, len, error))
 		return FALSE;
 	/* It may have been unplugged meanwhile, or its file been cut. */
