@@ -157,6 +157,8 @@ VmifsTaskList *
 linux_tasks(gpointer self, const VmifsCall *call, GError **error);
 VmifsAspace *
 linux_task_aspace(gpointer self, const VmifsTask *task, GError **error);
+guint
+linux_task_roots(gpointer self, const VmifsTask *task, guint64 *ret, GError **error);
 /* The thread whose task_struct is at object. */
 gboolean
 linux_task_read(const Linux *os, guint64 object, VmifsTask *ret, GError **error);
@@ -299,6 +301,9 @@ LINUX_VIEW(linux_render_syscall);
 LINUX_VIEW(linux_render_sched);
 LINUX_VIEW(linux_render_timers);
 
+/* vcpus.c: see VmifsOs. */
+gboolean
+linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret);
 LINUX_VIEW(linux_render_vcpu_current);
 LINUX_VIEW(linux_render_vcpu_stack);
 gboolean

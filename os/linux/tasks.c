@@ -11,6 +11,8 @@
 #include "list.h"
 #include "seen.h"
 
+#include <spi/bytes.h>
+
 /* The kernel's own limit of process ids; and a task takes a page at the very least, with its stack.
  * A forged ring of nothing but links would otherwise cost more of ours than it takes of the
  * guest's. */
@@ -164,20 +166,71 @@ linux_tasks(gpointer self, const VmifsCall *call, GError **error)
 	return vmifs_task_list_new(g_steal_pointer(&tasks), w.complete);
 }
 
-VmifsAspace *
-linux_task_aspace(gpointer self, const VmifsTask *task, GError **error)
+/* ---- page tables ---- */
+
+/* Of PGDs as of all other tables. */
+#define ENTRY_ADDRESS 0x000ffffffffff000ull
+#define USER_ENTRIES 256
+
+static gboolean
+find_root(const Linux *os, const VmifsTask *task, guint64 *ret, GError **error)
 {
-	const Linux *os = self;
 	guint64 pgd;
 	VmifsRange range;
 
 	if (!task->mm) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_HOLE, "task %u has no user memory",
 			    task->pid);
-		return NULL;
+		return FALSE;
 	}
 	if (!linux_get(os, task->mm, LINUX_FIELD_MM_PGD, &pgd, error) ||
 	    !vmifs_aspace_translate(os->aspace, pgd, &range, error))
+		return FALSE;
+	*ret = range.pa;
+	return TRUE;
+}
+
+VmifsAspace *
+linux_task_aspace(gpointer self, const VmifsTask *task, GError **error)
+{
+	const Linux *os = self;
+	guint64 root;
+
+	if (!find_root(os, task, &root, error))
 		return NULL;
-	return vmifs_aspace_new_like(os->aspace, range.pa, linux_pte_resolve, os->mem);
+	return vmifs_aspace_new_like(os->aspace, root, linux_pte_resolve, os->mem);
+}
+
+/* With page-table isolation a process has a second PGD for when its program runs, in the page
+ * behind the first: one that maps the same user memory. Without it that page is anything, and no
+ * other process's maps all the same tables. Which processor feature says so is not known in all
+ * kernels. */
+static gboolean
+has_program_root(const Linux *os, guint64 root)
+{
+	guint8 ours[USER_ENTRIES * 8], theirs[USER_ENTRIES * 8];
+	guint64 all = 0;
+
+	if (root & LINUX_PAGE_SIZE ||
+	    !vmifs_physmem_read(os->mem, root, ours, sizeof ours, NULL, NULL) ||
+	    !vmifs_physmem_read(os->mem, root + LINUX_PAGE_SIZE, theirs, sizeof theirs, NULL, NULL))
+		return FALSE;
+	for (gsize i = 0; i < sizeof ours; i += 8) {
+		guint64 entry = vmifs_load_u64(ours + i) & ENTRY_ADDRESS;
+		if (entry != (vmifs_load_u64(theirs + i) & ENTRY_ADDRESS))
+			return FALSE;
+		all |= entry;
+	}
+	return all != 0;
+}
+
+guint
+linux_task_roots(gpointer self, const VmifsTask *task, guint64 *ret, GError **error)
+{
+	const Linux *os = self;
+
+	if (!find_root(os, task, &ret[0], error))
+		return 0;
+	ret[1] = ret[0] + LINUX_PAGE_SIZE;
+	return has_program_root(os, ret[0]) ? 2 : 1;
 }

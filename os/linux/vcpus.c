@@ -59,6 +59,17 @@ find_current(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
 	return linux_percpu(os, at, cpu, &at, error) && linux_load(os, at, 8, ret, error);
 }
 
+gboolean
+linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
+{
+	const Linux *os = self;
+	guint64 object;
+	guint32 cpu;
+
+	return find_cpu(os, vcpu, regs, &cpu, NULL) && find_current(os, cpu, &object, NULL) &&
+	       linux_task_read(os, object, ret, NULL);
+}
+
 LINUX_VIEW(linux_render_vcpu_current)
 {
 	guint64 vcpu, object;

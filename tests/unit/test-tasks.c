@@ -14,7 +14,8 @@
 	"struct signal_struct 32 thread_head@0=list_head\n"                                        \
 	"struct task_struct 192 pid@0:4 tgid@4:4 comm@8:1x16 flags@24:4 tasks@32=list_head "       \
 	"thread_node@48=list_head signal@64:8 real_parent@72:8 mm@80:8 start_boottime@88:8 "       \
-	"worker_private@96:8\n"
+	"worker_private@96:8\n"                                                                    \
+	"struct mm_struct 16 pgd@8:8\n"
 
 #define PF_WQ_WORKER 0x20
 #define PF_KTHREAD 0x200000
@@ -334,6 +335,45 @@ START_TEST(worker_is_named_after_its_work)
 }
 END_TEST
 
+/* ---- page tables ---- */
+
+/* Two pages, the first one's number even: tables of a process, and what stands behind them. */
+static guint64
+make_root(LinuxGuest *g, VmifsTask *task)
+{
+	guint64 room = linux_guest_alloc(g, 4 * LINUX_PAGE_SIZE);
+	guint64 pa = (room - LINUX_GUEST_BASE + 2 * LINUX_PAGE_SIZE - 1) &
+		     ~(guint64) (2 * LINUX_PAGE_SIZE - 1);
+
+	*task = (VmifsTask){ .pid = 5, .mm = linux_guest_new(g, LINUX_STRUCT_MM) };
+	linux_guest_put(g, task->mm, LINUX_FIELD_MM_PGD, LINUX_GUEST_BASE + pa);
+	linux_guest_u64(g, LINUX_GUEST_BASE + pa + 8, 0x8000000000123067);
+	linux_guest_u64(g, LINUX_GUEST_BASE + pa + 2048, 0x456067);
+	return LINUX_GUEST_BASE + pa;
+}
+
+START_TEST(a_program_may_have_page_tables_of_its_own)
+{
+	/* The second root's entry of the same user memory: another one, none, the same. */
+	static const guint64 entries[] = { 0x124067, 0, 0x123047 };
+	LinuxGuest g;
+	VmifsTask task;
+	guint64 roots[VMIFS_TASK_ROOTS];
+
+	linux_guest_init(&g, TYPES);
+	guint64 root = make_root(&g, &task);
+	linux_guest_u64(&g, root + LINUX_PAGE_SIZE + 8, entries[_i]);
+	Linux *os = linux_guest_start(&g);
+	ck_assert_uint_eq(linux_task_roots(os, &task, roots, NULL), _i == 2 ? 2 : 1);
+	ck_assert_uint_eq(roots[0], root - LINUX_GUEST_BASE);
+	if (_i == 2)
+		ck_assert_uint_eq(roots[1], roots[0] + LINUX_PAGE_SIZE);
+	task.mm = 0;
+	ck_assert_uint_eq(linux_task_roots(os, &task, roots, NULL), 0);
+	linux_guest_clear(&g);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -348,6 +388,7 @@ make_suite(void)
 	tcase_add_test(t, unreadable_task_does_not_hide_the_others);
 	tcase_add_test(t, list_that_was_given_up_is_none);
 	tcase_add_loop_test(t, kernel_without_its_symbol_or_types_says_so, 0, 2);
+	tcase_add_loop_test(t, a_program_may_have_page_tables_of_its_own, 0, 3);
 	suite_add_tcase(s, t);
 	t = tcase_create("names");
 	tcase_add_test(t, process_has_its_comm);

@@ -84,6 +84,24 @@ END_TEST
 
 /* ---- with registers ---- */
 
+START_TEST(a_stop_is_of_the_task_that_runs_where_registers_say)
+{
+	Fixture f;
+	setup(&f, FALSE);
+	Linux *os = linux_guest_start(&f.g);
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	VmifsTask task;
+	vmifs_regs_set(regs, "gs_base", f.areas + (_i ? 0 : AREA_LEN));
+	ck_assert(linux_current(os, (guint) _i, regs, &task));
+	ck_assert_uint_eq(task.pid, _i ? 11 : 22);
+	ck_assert_uint_eq(task.tgid, _i ? 10 : 21);
+	ck_assert_str_eq(task.comm, _i ? "first" : "sec\nond");
+	vmifs_regs_set(regs, "gs_base", 0x7000);
+	ck_assert(!linux_current(os, 2, regs, &task));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(registers_tell_which_processor_it_is)
 {
 	Fixture f;
@@ -145,6 +163,7 @@ make_suite(void)
 
 	tcase_add_loop_test(t, current_is_the_task_that_it_runs, 0, 2);
 	tcase_add_test(t, vcpu_that_the_kernel_does_not_know_runs_nothing);
+	tcase_add_loop_test(t, a_stop_is_of_the_task_that_runs_where_registers_say, 0, 2);
 	tcase_add_loop_test(t, registers_tell_which_processor_it_is, 0, 2);
 	tcase_add_loop_test(t, stack_of_who_is_in_a_program_is_where_that_is, 0, 2);
 	tcase_add_test(t, stack_of_who_is_in_unknown_code_is_a_number);
