@@ -7,7 +7,9 @@
  *   NAME.state   (nullable) "paused", "running"; "hung": its hypervisor does not answer; "deaf":
  *                nor does the backend, whatever time it is given
  *   NAME.regs    (nullable) "vcpu0 rip 0x1", ...: it has registers
- *   NAME.event   a word that is told once, and the file removed: "content"
+ *   NAME.event   a word that is told once, and the file removed: "content"; "stop 0xADDRESS": it
+ *                executes that, with the registers of NAME.regs
+ *   NAME.places  (nullable) so many points can be armed; without it none
  *   NAME.hold    while it is there, no snapshot comes to its end
  *   NAME.broken  when it is there, a snapshot fails when most of it is told
  */
@@ -37,9 +39,20 @@ typedef struct {
 	gsize len;
 	void (*changed)(gpointer engine, guint what);
 	gpointer engine;
+	VmifsStopped stopped;
 	GThread *thread;
-	gint closing; /* atomic */
+	gint closing;  /* atomic */
+	GMutex lock;   /* guards what follows, and is held while it is told of */
+	GArray *armed; /* of Point */
 } Live;
+
+typedef struct {
+	guint64 id;
+	VmifsStopPoint point;
+} Point;
+
+static gboolean
+live_regs(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error);
 
 static char *
 path_of(const Target *target, const char *what)
@@ -70,6 +83,21 @@ hear(const Target *target, const VmifsCall *call, GError **error)
 	return FALSE;
 }
 
+static void
+tell_stop(Live *live, guint64 address)
+{
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&live->lock);
+	live_regs(live, 0, regs, NULL, NULL);
+	for (guint i = live->armed->len; i-- > 0;) {
+		const Point *armed = &g_array_index(live->armed, Point, i);
+		VmifsStop stop = { .id = armed->id, .address = address, .regs = regs };
+		if (armed->point.kind == VMIFS_STOP_EXEC && armed->point.address == address &&
+		    !live->stopped(live->engine, &stop))
+			g_array_remove_index(live->armed, i);
+	}
+}
+
 /* Tells what the test wants told. */
 static gpointer
 watch(gpointer data)
@@ -82,6 +110,8 @@ watch(gpointer data)
 			g_unlink(path);
 			if (g_str_equal(word, "content"))
 				live->changed(live->engine, VMIFS_CHANGE_CONTENT);
+			if (g_str_has_prefix(word, "stop "))
+				tell_stop(live, g_ascii_strtoull(word + 5, NULL, 0));
 		}
 		g_usleep(LOOK_US);
 	}
@@ -114,6 +144,9 @@ live_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	live->len = (gsize) st.st_size;
 	live->changed = src->changed;
 	live->engine = src->engine;
+	live->stopped = src->stopped;
+	g_mutex_init(&live->lock);
+	live->armed = g_array_new(FALSE, FALSE, sizeof(Point));
 	live->thread = g_thread_new("folder", watch, live);
 	return live;
 }
@@ -124,6 +157,8 @@ live_close(gpointer self)
 	Live *live = self;
 	g_atomic_int_set(&live->closing, 1);
 	g_thread_join(live->thread);
+	g_array_unref(live->armed);
+	g_mutex_clear(&live->lock);
 	close(live->fd);
 	g_free(live);
 }
@@ -278,6 +313,45 @@ live_snapshot(gpointer self, VmifsPictureWriter *out, const VmifsCall *call, GEr
 	return !n || vmifs_picture_add_regs(out, 0, regs, error);
 }
 
+static guint
+n_places(const Live *live)
+{
+	g_autofree char *text = text_of(live->target, "places");
+	return text ? (guint) g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+static gboolean
+live_stop_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **error)
+{
+	const Live *live = self;
+	ret->slots = n_places(live);
+	ret->exec = ret->slots > 0;
+	return hear(live->target, call, error);
+}
+
+static gboolean
+live_arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsCall *call,
+	 GError **error)
+{
+	Live *live = self;
+	Point armed = { .id = id, .point = *point };
+	if (!hear(live->target, call, error))
+		return FALSE;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&live->lock);
+	g_array_append_val(live->armed, armed);
+	return TRUE;
+}
+
+static void
+live_disarm(gpointer self, guint64 id)
+{
+	Live *live = self;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&live->lock);
+	for (guint i = live->armed->len; i-- > 0;)
+		if (g_array_index(live->armed, Point, i).id == id)
+			g_array_remove_index(live->armed, i);
+}
+
 static const VmifsBackend folder_backend = {
 	.name = "folder",
 	.probe = live_probe,
@@ -292,6 +366,9 @@ static const VmifsBackend folder_backend = {
 	.set_state = live_set_state,
 	.set_reg = live_set_reg,
 	.snapshot = live_snapshot,
+	.stop_caps = live_stop_caps,
+	.arm = live_arm,
+	.disarm = live_disarm,
 };
 
 /* ---- the finder ---- */
