@@ -10,6 +10,8 @@
 
 #include <spi/bytes.h>
 
+#include <string.h>
+
 /* Of what is read from a source that is not mapped. */
 #define READ_US (100 * G_TIME_SPAN_MILLISECOND)
 #define MAX_VALUE 8
@@ -27,6 +29,7 @@ typedef struct {
 	VmifsAspace *aspace; /* (nullable) the one that was current */
 	gboolean has_task;
 	VmifsTask task;
+	VmifsOsEvent os_event; /* of the line that is looked at */
 } Hit;
 
 /* ---- memory ---- */
@@ -101,8 +104,33 @@ find_context(Hit *hit)
 }
 
 static void
+clear_os_event(Hit *hit)
+{
+	g_free(hit->os_event.path);
+	if (hit->os_event.arguments)
+		g_string_free(hit->os_event.arguments, TRUE);
+	hit->os_event = (VmifsOsEvent){ 0 };
+}
+
+static void
+find_os_event(Hit *hit, const VmifsWatch *watch)
+{
+	const VmifsInstance *instance = hit->attached ? hit->attached->instance : NULL;
+	VmifsOsEvents which =
+		watch->line.kind == VMIFS_WATCH_TASK ? VMIFS_OS_TASKS : VMIFS_OS_MODULES;
+	VmifsCall call = { .deadline = g_get_monotonic_time() + READ_US };
+
+	clear_os_event(hit);
+	if (instance && instance->os->event_at &&
+	    !instance->os->event_at(instance->self, which, hit->point.address, hit->stop->vcpu,
+				    hit->stop->regs, &hit->os_event, &call))
+		clear_os_event(hit);
+}
+
+static void
 hit_clear(Hit *hit)
 {
+	clear_os_event(hit);
 	g_clear_pointer(&hit->lines, g_ptr_array_unref);
 	g_clear_pointer(&hit->attached, vmifs_attached_unref);
 	g_clear_pointer(&hit->symbols, vmifs_symbols_unref);
@@ -114,6 +142,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hit, hit_clear)
 /* ---- filters ---- */
 
 static gboolean
+is_os_kind(const VmifsWatch *watch)
+{
+	return watch->line.kind == VMIFS_WATCH_TASK || watch->line.kind == VMIFS_WATCH_MODULE;
+}
+
+static gboolean
 passes_locked(const Hit *hit, const VmifsWatch *watch)
 {
 	const VmifsWatchPlan *plan = &watch->plan;
@@ -122,6 +156,8 @@ passes_locked(const Hit *hit, const VmifsWatch *watch)
 
 	for (guint i = 0; i < plan->n_roots; i++)
 		is_there |= hit->has_root && hit->root == plan->roots[i];
+	if (is_os_kind(watch))
+		return hit->os_event.what != NULL;
 	if (!is_there || watch->line.kind != VMIFS_WATCH_EXEC || !watch->line.reg[0])
 		return is_there;
 	return vmifs_regs_get(hit->stop->regs, watch->line.reg, &value) &&
@@ -197,6 +233,42 @@ add_access(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch, VmifsEvent 
 }
 
 static void
+add_arguments(const GString *arguments, VmifsEvent *event)
+{
+	const char *at = arguments->str, *end = at + arguments->len;
+
+	vmifs_event_begin_list(event, "argv");
+	while (at < end) {
+		const char *nul = memchr(at, '\0', (gsize) (end - at));
+		gsize n = nul ? (gsize) (nul - at) : (gsize) (end - at);
+		vmifs_event_add_text(event, NULL, at, (gssize) n);
+		at += n + 1;
+	}
+	vmifs_event_end_list(event);
+}
+
+/* As the same event is told that comes from comparing lists, and more. */
+static void
+add_os_event(const Hit *hit, const VmifsWatchLine *line, VmifsEvent *event)
+{
+	const VmifsOsEvent *os_event = &hit->os_event;
+
+	vmifs_event_add_text(event, "what", os_event->what, -1);
+	if (line->kind == VMIFS_WATCH_MODULE) {
+		vmifs_event_add_text(event, "name", os_event->name, -1);
+		return;
+	}
+	event->pid = os_event->task.tgid;
+	g_free(event->comm);
+	event->comm = g_strdup(os_event->task.comm);
+	vmifs_event_add_number(event, "ppid", os_event->task.ppid);
+	if (os_event->path)
+		vmifs_event_add_text(event, "path", os_event->path, -1);
+	if (os_event->arguments)
+		add_arguments(os_event->arguments, event);
+}
+
+static void
 tell(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
 {
 	const VmifsWatchLine *line = &watch->line;
@@ -209,6 +281,11 @@ tell(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
 		event.comm = g_strdup(hit->task.comm);
 	}
 	vmifs_event_add_text(&event, "watch", line->name, -1);
+	if (is_os_kind(watch)) {
+		add_os_event(hit, line, &event);
+		vmifs_events_push(watches->events, &event);
+		return;
+	}
 	add_place(hit, &event);
 	if (hit->has_task && hit->task.pid != hit->task.tgid)
 		vmifs_event_add_number(&event, "tid", hit->task.pid);
@@ -334,6 +411,8 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	for (guint i = 0; i < hit.lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(hit.lines, i);
 		gboolean passes;
+		if (is_os_kind(watch))
+			find_os_event(&hit, watch);
 		is_wanted |= count_hit(&hit, watches, watch, &passes);
 		if (passes)
 			tell(&hit, watches, watch);

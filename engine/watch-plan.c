@@ -205,6 +205,28 @@ plan_memory(Planning *p)
 }
 
 static void
+plan_os(Planning *p)
+{
+	const VmifsInstance *instance = instance_of(p);
+	VmifsOsEvents which = p->line->kind == VMIFS_WATCH_TASK ? VMIFS_OS_TASKS : VMIFS_OS_MODULES;
+	g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GError) error = NULL;
+
+	if (!instance) {
+		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
+	} else if (!instance->os->event_points) {
+		settle(p, VMIFS_WATCH_REFUSED, "where its kernel does that is not known");
+	} else if (!instance->os->event_points(instance->self, which, addresses, &error)) {
+		settle(p, VMIFS_WATCH_REFUSED, "%s", error->message);
+	}
+	for (guint i = 0; i < addresses->len; i++) {
+		VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC,
+					 .address = g_array_index(addresses, guint64, i) };
+		add(p, &point);
+	}
+}
+
+static void
 plan_step(Planning *p)
 {
 	VmifsStopPoint point = { .kind = VMIFS_STOP_STEP, .vcpu = p->line->number };
@@ -239,6 +261,8 @@ vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttach
 		plan_memory(&p);
 	else if (line->kind == VMIFS_WATCH_STEP)
 		plan_step(&p);
+	else if (line->kind == VMIFS_WATCH_TASK || line->kind == VMIFS_WATCH_MODULE)
+		plan_os(&p);
 	else
 		settle(&p, VMIFS_WATCH_REFUSED, "this version does not watch that");
 	*ret = plan;

@@ -120,6 +120,20 @@ vmifs_aspace_new_like(VmifsAspace *kernel, guint64 root, VmifsResolve resolve, g
 
 #define VMIFS_TASK_ROOTS 2
 
+/* What a kernel can be seen doing where it does it. */
+typedef enum {
+	VMIFS_OS_TASKS,   /* processes start, exec, exit */
+	VMIFS_OS_MODULES, /* are loaded and unloaded */
+} VmifsOsEvents;
+
+typedef struct {
+	const char *what;   /* "start", "exec", "exit"; "load", "unload": static */
+	VmifsTask task;     /* TASKS: whom it is about */
+	char *path;         /* (full) (nullable) exec: of its program */
+	GString *arguments; /* (full) (nullable) exec: each ended by a NUL */
+	char name[64];      /* MODULES: raw bytes, NUL-terminated */
+} VmifsOsEvent;
+
 struct VmifsOs {
 	const char *name;
 	const VmifsPattern *patterns;
@@ -157,6 +171,13 @@ struct VmifsOs {
 	/* Roots of the task's address space, as page-table registers have them; returns how many,
 	 * VMIFS_TASK_ROOTS at most; 0 with error. Without it, that of task_aspace() is the one. */
 	guint (*task_roots)(gpointer self, const VmifsTask *task, guint64 *ret, GError **error);
+	/* Appends addresses (guint64) whose execution means that such a thing happens: few, a
+	 * machine has four places. FALSE with error when there is one that is not known. */
+	gboolean (*event_points)(gpointer self, VmifsOsEvents which, GArray *ret, GError **error);
+	/* What happens when a vCPU with those registers stands at such an address; as quick as
+	 * current(). ret comes all zero, its members are freed by the engine. FALSE: nothing. */
+	gboolean (*event_at)(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu,
+			     const VmifsRegs *regs, VmifsOsEvent *ret, const VmifsCall *call);
 	const VmifsView *views;
 	gsize n_views;
 };

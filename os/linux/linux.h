@@ -301,7 +301,12 @@ LINUX_VIEW(linux_render_syscall);
 LINUX_VIEW(linux_render_sched);
 LINUX_VIEW(linux_render_timers);
 
-/* vcpus.c: see VmifsOs. */
+/* stops.c, vcpus.c: see VmifsOs. */
+gboolean
+linux_event_points(gpointer self, VmifsOsEvents which, GArray *ret, GError **error);
+gboolean
+linux_event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu,
+	       const VmifsRegs *regs, VmifsOsEvent *ret, const VmifsCall *call);
 gboolean
 linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret);
 LINUX_VIEW(linux_render_vcpu_current);

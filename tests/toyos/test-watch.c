@@ -503,6 +503,24 @@ START_TEST(steps_end_with_their_count)
 }
 END_TEST
 
+START_TEST(the_system_says_what_its_functions_mean)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "task t");
+	assert_refused(&scene, "module", VMIFS_ERROR_UNSUPPORTED, "it loads nothing");
+	for (guint i = 5; i < 10; i++) {
+		vmifs_regs_set(scene.regs, "rdi", i);
+		live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x300, 1, scene.regs);
+	}
+	ck_assert(has_text(&scene, "task t # armed hits=1 filtered=4\n"));
+	const char *line = read_lines(&scene, "task");
+	assert_has(line, "\"vcpu\":1,\"pid\":7,\"comm\":\"toy\",\"watch\":\"t\",\"what\":\"exec\","
+			 "\"ppid\":1,\"path\":\"/bin/toy\",\"argv\":[\"toy\",\"-x\",\"\\u00ff\"]");
+}
+END_TEST
+
 /* ---- too many ---- */
 
 START_TEST(too_many_stops_in_a_second_pause)
@@ -680,6 +698,7 @@ make_suite(void)
 	tcase_add_test(t, a_condition_filters_and_counts);
 	tcase_add_test(t, a_process_is_told_by_its_page_tables);
 	tcase_add_test(t, steps_end_with_their_count);
+	tcase_add_test(t, the_system_says_what_its_functions_mean);
 	tcase_add_test(t, too_many_stops_in_a_second_pause);
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
 	tcase_add_test(t, without_a_limit_every_stop_is_told);

@@ -174,6 +174,34 @@ current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
 	return FALSE;
 }
 
+/* Its tasks start at one place, named by a register; nothing is known of modules. */
+static gboolean
+event_points(gpointer self, VmifsOsEvents which, GArray *ret, GError **error)
+{
+	guint64 address = ((const Toy *) self)->tasks + 0x700;
+
+	if (which == VMIFS_OS_TASKS)
+		g_array_append_val(ret, address);
+	else
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "it loads nothing");
+	return which == VMIFS_OS_TASKS;
+}
+
+static gboolean
+event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu, const VmifsRegs *regs,
+	 VmifsOsEvent *ret, const VmifsCall *call)
+{
+	guint64 which_task;
+
+	if (!vmifs_regs_get(regs, "rdi", &which_task) || which_task != 7)
+		return FALSE;
+	*ret = (VmifsOsEvent){ .what = "exec",
+			       .task = { .pid = 7, .tgid = 7, .ppid = 1, .comm = "toy" },
+			       .path = g_strdup("/bin/toy"),
+			       .arguments = g_string_new_len("toy\0-x\0\xff\0", 9) };
+	return TRUE;
+}
+
 /* `shadow`: the task's other root, to show that a view can have an address space of its own. */
 static gboolean
 render_shadow(gpointer self, const VmifsTask *task, const char *entry, GString *out,
@@ -257,6 +285,8 @@ const VmifsOs vmifs_os_toy = {
 	.task_aspace = task_aspace,
 	.current = current,
 	.task_roots = task_roots,
+	.event_points = event_points,
+	.event_at = event_at,
 	.alive = alive,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),
