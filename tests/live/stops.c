@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stops: the stops of a guest that are told in so many seconds, by the backend alone.
+ * stops: the stops of a guest that are told in so many seconds, or until the standard input ends,
+ *by the backend alone: without a mount.
  *
- *	stops MONITOR ACCEL SECONDS POINT...
+ *	stops MONITOR ACCEL SECONDS|- POINT...
  *
- * A POINT is exec:ADDRESS, read:, write: or access:ADDRESS:LENGTH, step:VCPU, in hex. Prints a line
- * for each: stops, stops a second, and the most time between two of them in µs; and in the end how
- * long arming and disarming took, in µs.
+ * A POINT is exec:ADDRESS, read:, write: or access:ADDRESS:LENGTH, step:VCPU, in hex. Prints
+ *"armed"; in the end a line for each: stops, stops a second, and the most time between two of them
+ *in µs; and how long arming and disarming took, in µs. Without a POINT: single steps a second of
+ *the first vCPU alone, as the stub makes them, which is what rates are compared with.
  */
 #include <backends/qemu/debug.h>
 #include <backends/qemu/qmp.h>
+#include <backends/qemu/session.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,14 +64,40 @@ parse(const char *word, VmifsStopPoint *ret)
 	return FALSE;
 }
 
+static int
+step_alone(QemuMonitor *monitor, double seconds)
+{
+	g_autoptr(GError) error = NULL;
+	QemuSession session;
+	QemuGdbStop stop;
+	guint n = 0;
+
+	if (!qemu_session_open(&session, monitor, 1, NULL, &error)) {
+		fprintf(stderr, "stops: %s\n", error->message);
+		return 1;
+	}
+	gint64 start = g_get_monotonic_time();
+	gint64 end = start + (gint64) (seconds * G_USEC_PER_SEC);
+	gboolean good = TRUE;
+	for (; good && g_get_monotonic_time() < end; n++)
+		good = qemu_session_step_over(&session, 0, NULL, 0, &stop, &error);
+	printf("alone %u %.0f\n", n,
+	       n * (double) G_USEC_PER_SEC / (double) (g_get_monotonic_time() - start));
+	if (good)
+		good = qemu_session_close(&session, &error);
+	if (!good)
+		fprintf(stderr, "stops: %s\n", error->message);
+	return !good;
+}
+
 int
 main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 	Count count = { 0 };
 
-	if (argc < 5 || argc - 4 > MAX_POINTS) {
-		fprintf(stderr, "usage: stops MONITOR ACCEL SECONDS POINT...\n");
+	if (argc < 4 || argc - 4 > MAX_POINTS) {
+		fprintf(stderr, "usage: stops MONITOR ACCEL SECONDS|- POINT...\n");
 		return 2;
 	}
 	g_autoptr(QemuMonitor) monitor = qemu_qmp_new(argv[1], FALSE, &error);
@@ -76,6 +105,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "stops: %s\n", error->message);
 		return 1;
 	}
+	if (argc == 4)
+		return step_alone(monitor, g_ascii_strtod(argv[3], NULL));
 	const QemuDebugUser user = { .user = &count, .stopped = stopped, .unarmed = unarmed };
 	const QemuDebugGuest guest = { .accel = argv[2], .n_vcpus = 1 };
 	g_autoptr(QemuDebug) debug = qemu_debug_new(monitor, &user);
@@ -89,7 +120,13 @@ main(int argc, char **argv)
 		return 1;
 	}
 	gint64 armed = g_get_monotonic_time();
-	g_usleep((gulong) (g_ascii_strtod(argv[3], NULL) * G_USEC_PER_SEC));
+	printf("armed\n");
+	fflush(stdout);
+	if (strcmp(argv[3], "-") != 0)
+		g_usleep((gulong) (g_ascii_strtod(argv[3], NULL) * G_USEC_PER_SEC));
+	else
+		while (getchar() != EOF)
+			;
 	gint64 end = g_get_monotonic_time();
 	for (int i = 4; i < argc; i++)
 		qemu_debug_disarm(debug, (guint64) i - 4);
