@@ -74,6 +74,28 @@ START_TEST(what_changes_until_the_guest_stands_is_in_the_copy)
 }
 END_TEST
 
+static void
+fill_all(gpointer user)
+{
+	other_process_fill(((Guest *) user)->other, 0, LEN, 0x61);
+}
+
+/* There is room for what it had, and a little more. */
+START_TEST(what_comes_all_of_a_sudden_is_written_at_once)
+{
+	const FakeQemu how = { .session = FREE STANDS STOPS };
+	Guest guest;
+	setup(&guest, kinds[_i], &how, NULL);
+	other_process_fill(guest.other, 5 * MIB, 3 * PAGE, 0x62);
+	guest.picture.added_regs = fill_all;
+	guest.picture.user = &guest;
+	takes(&guest);
+	for (gsize page = 0; page < LEN / PAGE; page++)
+		assert_page(&guest, 0, page, 0x61);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(paused_guest_is_copied_and_stays_so)
 {
 	const FakeQemu how = { .session = FREE RESTS STOPS };
@@ -203,6 +225,8 @@ snapshot_suite(void)
 	tcase_add_loop_test(t, shared_memory_is_copied_while_the_guest_stands, 0,
 			    G_N_ELEMENTS(kinds));
 	tcase_add_loop_test(t, what_changes_until_the_guest_stands_is_in_the_copy, 0, 3);
+	tcase_add_loop_test(t, what_comes_all_of_a_sudden_is_written_at_once, 0,
+			    G_N_ELEMENTS(kinds));
 	tcase_add_test(t, paused_guest_is_copied_and_stays_so);
 	tcase_add_test(t, guest_that_is_let_run_meanwhile_makes_no_picture);
 	tcase_add_test(t, guest_runs_on_after_a_copy_that_was_given_up);
