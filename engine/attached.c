@@ -277,6 +277,19 @@ vmifs_guest_tasks(VmifsGuest *guest, const VmifsCall *call, GError **error)
 			      build_tasks, &build, call, error);
 }
 
+GArray *
+vmifs_guest_modules(VmifsGuest *guest, const VmifsCall *call, GError **error)
+{
+	g_autoptr(VmifsAttached) attached = wait_os(guest, call, error);
+	if (!attached ||
+	    !require_op(attached, attached->instance->os->modules != NULL, "modules", error))
+		return NULL;
+	g_autoptr(GArray) modules = g_array_new(FALSE, TRUE, sizeof(VmifsModule));
+	if (!attached->instance->os->modules(attached->instance->self, modules, call, error))
+		return NULL;
+	return g_steal_pointer(&modules);
+}
+
 VmifsAspace *
 vmifs_guest_task_aspace(VmifsGuest *guest, const VmifsTask *task, const VmifsCall *call,
 			GError **error)

@@ -281,7 +281,9 @@ vmifs_backend_set_reg(VmifsConnection *connection, guint vcpu, const char *name,
 	if (!may_change(connection, backend->set_reg != NULL, "sets no registers", error) ||
 	    !enter(connection, error))
 		return FALSE;
+	vmifs_connection_begin_hold(connection);
 	gboolean set = backend->set_reg(connection->instance, vcpu, name, value, call, error);
+	vmifs_connection_end_hold(connection);
 	vmifs_connection_leave(connection);
 	return set;
 }
@@ -333,7 +335,9 @@ vmifs_backend_take_snapshot(VmifsConnection *connection, VmifsPictureWriter *out
 		return unsupported(connection, "takes no snapshots", error);
 	if (!enter(connection, error))
 		return FALSE;
+	vmifs_connection_begin_hold(connection);
 	gboolean taken = backend->snapshot(connection->instance, out, call, error);
+	vmifs_connection_end_hold(connection);
 	vmifs_connection_leave(connection);
 	return taken;
 }

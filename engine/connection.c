@@ -205,3 +205,24 @@ vmifs_connection_set_gone(GError **error)
 {
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_STALE, "the guest has gone");
 }
+
+void
+vmifs_connection_begin_hold(VmifsConnection *connection)
+{
+	g_atomic_int_inc(&connection->holding);
+	g_atomic_int_inc(&connection->holds);
+}
+
+void
+vmifs_connection_end_hold(VmifsConnection *connection)
+{
+	g_atomic_int_inc(&connection->holds);
+	g_atomic_int_add(&connection->holding, -1);
+}
+
+gboolean
+vmifs_connection_is_left_alone(VmifsConnection *connection, gint *ret_holds)
+{
+	*ret_holds = g_atomic_int_get(&connection->holds);
+	return g_atomic_int_get(&connection->holding) == 0;
+}

@@ -21,8 +21,10 @@ struct VmifsConnection {
 	gpointer instance;
 	gboolean guest_rw;
 	gboolean passive;
-	gint users; /* atomic; of what is not frozen */
-	gint gone;  /* atomic */
+	gint users;   /* atomic; of what is not frozen */
+	gint holding; /* atomic; calls that may make the guest stand still for a moment */
+	gint holds;   /* atomic; counts their beginnings and ends */
+	gint gone;    /* atomic */
 	VmifsEpoch epoch;
 
 	GMutex lock;   /* guards what follows */
@@ -84,5 +86,15 @@ gboolean
 vmifs_connection_enter(VmifsConnection *connection);
 void
 vmifs_connection_leave(VmifsConnection *connection);
+
+/* Around each op that may make the guest stand still for our own sake. */
+void
+vmifs_connection_begin_hold(VmifsConnection *connection);
+void
+vmifs_connection_end_hold(VmifsConnection *connection);
+/* FALSE while there is such a call. *ret_holds: another number than before when there was one in
+ * between. */
+gboolean
+vmifs_connection_is_left_alone(VmifsConnection *connection, gint *ret_holds);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsConnection, vmifs_connection_unref)

@@ -150,6 +150,7 @@ end_boot(VmifsGuest *guest, const char *why, Search *search)
 	guint generation = (guint) g_atomic_int_add((gint *) &guest->generation, 1) + 1;
 
 	vmifs_guest_log(guest, "the kernel that was attached has ended: %s", why);
+	vmifs_observer_wake(guest->observer);
 	vmifs_epoch_move(&guest->connection->epoch);
 	publish(guest, nothing_attached(generation, why), TRUE);
 	tell(guest);
@@ -257,6 +258,7 @@ look_for_another(VmifsGuest *guest, const VmifsAttached *old, Search *search)
 	found->generation = (guint) g_atomic_int_add((gint *) &guest->generation, 1) + 1;
 	vmifs_epoch_move(&guest->connection->epoch);
 	publish(guest, g_steal_pointer(&found), FALSE);
+	vmifs_observer_wake(guest->observer);
 	tell(guest);
 }
 
@@ -318,6 +320,7 @@ follow_changes(VmifsGuest *guest, guint what, Search *search)
 		g_mutex_lock(&guest->lock);
 		guest->state_asked = 0;
 		g_mutex_unlock(&guest->lock);
+		vmifs_observer_wake(guest->observer);
 		vmifs_epoch_move(&guest->connection->epoch);
 	}
 	if (what & VMIFS_CHANGE_LAYOUT || search->layout_due)

@@ -97,6 +97,8 @@ source_changed(gpointer user, guint what)
 void
 vmifs_guest_start(VmifsGuest *guest)
 {
+	if (!guest->backend->frozen)
+		guest->observer = vmifs_observer_new(guest);
 	vmifs_connection_listen(guest->connection, source_changed, guest);
 	guest->thread = g_thread_try_new("guest", vmifs_guest_follow, guest, NULL);
 	if (!guest->thread)
@@ -113,6 +115,7 @@ vmifs_guest_stop(VmifsGuest *guest)
 	g_mutex_unlock(&guest->lock);
 	g_clear_pointer(&guest->thread, g_thread_join);
 	vmifs_watches_stop(vmifs_guest_watches(guest));
+	g_clear_pointer(&guest->observer, vmifs_observer_free);
 	vmifs_guest_end_snapshots(guest);
 }
 
@@ -123,6 +126,8 @@ vmifs_guest_drop(VmifsGuest *guest)
 	/* A pass over its memory may be under way. */
 	g_atomic_int_set(&guest->cancelled, 1);
 	vmifs_connection_drop(guest->connection);
+	if (guest->observer)
+		vmifs_observer_end(guest->observer);
 	vmifs_events_end(guest->events);
 	g_mutex_lock(&guest->lock);
 	g_cond_broadcast(&guest->changed);
@@ -223,8 +228,8 @@ vmifs_guest_physmem(VmifsGuest *guest)
 	return vmifs_physmem_ref(guest->mem);
 }
 
-static VmifsState
-ask_state(VmifsGuest *guest, const VmifsCall *call)
+VmifsState
+vmifs_guest_ask_state(VmifsGuest *guest, const VmifsCall *call)
 {
 	VmifsState state;
 
@@ -268,7 +273,7 @@ state_within(VmifsGuest *guest, gint64 wait_us, const VmifsCall *call)
 	if (call && call->deadline)
 		limited.deadline = MIN(limited.deadline, call->deadline);
 	if (!vmifs_connection_is_gone(guest->connection) && !known_state(guest, &state))
-		state = ask_state(guest, &limited);
+		state = vmifs_guest_ask_state(guest, &limited);
 	return vmifs_connection_is_gone(guest->connection) ? VMIFS_STATE_GONE : state;
 }
 
@@ -287,6 +292,8 @@ vmifs_guest_set_state(VmifsGuest *guest, VmifsState wanted, const VmifsCall *cal
 	guest->state_asked = 0;
 	g_mutex_unlock(&guest->lock);
 	vmifs_epoch_move(&guest->connection->epoch);
+	if (guest->observer)
+		vmifs_observer_wake(guest->observer);
 	return set;
 }
 

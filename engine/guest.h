@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "events.h"
 #include "log.h"
+#include "observe.h"
 #include "watch.h"
 
 #include <spi/backend.h>
@@ -35,9 +36,10 @@ struct VmifsGuest {
 	VmifsOptions options;
 	VmifsLog *log;
 	VmifsEvents *events;
-	guint generation; /* atomic */
-	gint cancelled;   /* atomic; ends discovery */
-	gint progress;    /* atomic; percent */
+	VmifsObserver *observer; /* of one that runs, from its start on */
+	guint generation;        /* atomic */
+	gint cancelled;          /* atomic; ends discovery */
+	gint progress;           /* atomic; percent */
 	GThread *thread;
 	VmifsGuestTold told; /* set before it starts */
 	gpointer told_user;
@@ -85,6 +87,16 @@ vmifs_guest_wait_attached(VmifsGuest *guest, const VmifsCall *call, GError **err
 /* What is attached now. (full) (nullable) */
 VmifsAttached *
 vmifs_guest_attached(VmifsGuest *guest);
+
+/* The source is asked now, whatever it told a moment ago. */
+VmifsState
+vmifs_guest_ask_state(VmifsGuest *guest, const VmifsCall *call);
+
+/* ---- attached.c ---- */
+
+/* All modules of its kernel, of VmifsModule. UNSUPPORTED, CORRUPT: the list was changing. (full) */
+GArray *
+vmifs_guest_modules(VmifsGuest *guest, const VmifsCall *call, GError **error);
 
 /* ---- follow.c ---- */
 

@@ -117,7 +117,8 @@ typedef struct VmifsBackend {
 	/* More `key: value` lines for info. */
 	void (*info)(gpointer self, GString *out);
 
-	/* Of running guests; may ask a monitor. Thread-safe. */
+	/* Of running guests; may ask a monitor. Thread-safe. While one of its own stops (arm) holds
+	 * the guest, what it was before. */
 	gboolean (*state)(gpointer self, VmifsState *ret, const VmifsCall *call, GError **error);
 	/* wanted: RUNNING or PAUSED; no error if that is its state already. This op and the two
 	 * below are called only under guest_rw. */

@@ -134,6 +134,12 @@ typedef struct {
 	char name[64];      /* MODULES: raw bytes, NUL-terminated */
 } VmifsOsEvent;
 
+/* A part that was loaded into the kernel while that ran. */
+typedef struct {
+	guint64 base;  /* where its text is */
+	char name[64]; /* raw bytes, NUL-terminated */
+} VmifsModule;
+
 struct VmifsOs {
 	const char *name;
 	const VmifsPattern *patterns;
@@ -154,6 +160,9 @@ struct VmifsOs {
 	/* All (full). */
 	VmifsSymbols *(*symbols)(gpointer self, const VmifsCall *call, GError **error);
 	VmifsTaskList *(*tasks)(gpointer self, const VmifsCall *call, GError **error);
+	/* Appends VmifsModule, of those that are loaded whole. FALSE with error when the list was
+	 * changing: half of it is none. */
+	gboolean (*modules)(gpointer self, GArray *ret, const VmifsCall *call, GError **error);
 	VmifsAspace *(*task_aspace)(gpointer self, const VmifsTask *task, GError **error);
 	/* Appends VmifsVma in address order. */
 	gboolean (*vmas)(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call,

@@ -8,6 +8,7 @@
 
 #include "found.h"
 #include "module-types.h"
+#include "modules.h"
 #include "times.h"
 
 /* ---- attaching ---- */
@@ -349,6 +350,7 @@ const VmifsOs vmifs_os_linux = {
 	.info = info,
 	.symbols = linux_symbols,
 	.tasks = linux_tasks,
+	.modules = linux_list_modules,
 	.task_aspace = linux_task_aspace,
 	.current = linux_current,
 	.task_roots = linux_task_roots,

@@ -20,6 +20,7 @@ G_BEGIN_DECLS
 #define LINUX_NS_PER_TICK 10000000
 #define LINUX_MINOR_BITS 20
 #define LINUX_PF_KTHREAD 0x00200000
+#define LINUX_PF_FORKNOEXEC 0x00000040
 
 typedef struct LinuxModuleLayouts LinuxModuleLayouts;
 

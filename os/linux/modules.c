@@ -45,18 +45,30 @@ most_modules(const Linux *os)
 	return MIN(MAX_MODULES, linux_room_for(os, LEAST_MODULE));
 }
 
-GArray *
-linux_modules(const Linux *os, const VmifsCall *call, GError **error)
+/* What is found of a list that breaks, which is *ret_broken, is in modules too. */
+static gboolean
+walk_modules(const Linux *os, GArray *modules, GError **ret_broken, const VmifsCall *call,
+	     GError **error)
 {
-	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
-	g_autoptr(GError) broken = NULL;
 	Walk w = { .os = os, .modules = modules };
 	guint64 head;
 
 	if (!linux_symbol(os, "modules", &head, error) ||
 	    !linux_offset(os, LINUX_FIELD_MODULE_LIST, &w.list_at, error))
+		return FALSE;
+	linux_list_each(os->aspace, head, most_modules(os), visit_module, &w, call, ret_broken);
+	return TRUE;
+}
+
+GArray *
+linux_modules(const Linux *os, const VmifsCall *call, GError **error)
+{
+	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GError) broken = NULL;
+
+	if (!walk_modules(os, modules, &broken, call, error))
 		return NULL;
-	if (!linux_list_each(os->aspace, head, most_modules(os), visit_module, &w, call, &broken)) {
+	if (broken) {
 		if (!vmifs_call_check(call, NULL)) {
 			g_propagate_error(error, g_steal_pointer(&broken));
 			return NULL;
@@ -124,6 +136,34 @@ read_memory(const Linux *os, guint64 module, guint64 *ret_base, guint64 *ret_siz
 	*ret_base = base;
 	*ret_size = size;
 	return TRUE;
+}
+
+/* ---- as the engine has them ---- */
+
+gboolean
+linux_list_modules(gpointer self, GArray *ret, const VmifsCall *call, GError **error)
+{
+	const Linux *os = self;
+	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GError) broken = NULL;
+	guint64 state, size;
+
+	if (!walk_modules(os, modules, &broken, call, error))
+		return FALSE;
+	for (guint i = 0; i < modules->len && !broken; i++) {
+		guint64 object = g_array_index(modules, guint64, i);
+		VmifsModule module = { 0 };
+		G_STATIC_ASSERT(sizeof module.name >= LINUX_MODULE_NAME);
+
+		if (linux_get(os, object, LINUX_FIELD_MODULE_STATE, &state, &broken) &&
+		    linux_module_name(os, object, module.name, &broken) &&
+		    read_memory(os, object, &module.base, &size, &broken) &&
+		    (state == STATE_LIVE || state == STATE_GOING))
+			g_array_append_val(ret, module);
+	}
+	if (broken)
+		g_propagate_error(error, g_error_copy(broken));
+	return !broken;
 }
 
 /* ---- /proc/modules ---- */

@@ -12,6 +12,9 @@ G_BEGIN_DECLS
  * newest first. What a torn list still gave is returned, the tear logged. */
 GArray *
 linux_modules(const Linux *os, const VmifsCall *call, GError **error);
+/* The op of that name. */
+gboolean
+linux_list_modules(gpointer self, GArray *ret, const VmifsCall *call, GError **error);
 /* name: holds LINUX_MODULE_NAME bytes. */
 gboolean
 linux_module_name(const Linux *os, guint64 module, char *name, GError **error);

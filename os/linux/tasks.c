@@ -54,6 +54,7 @@ linux_task_read(const Linux *os, guint64 object, VmifsTask *ret, GError **error)
 	/* A kernel thread that borrows a process's memory for a while does not own it. */
 	if (flags & LINUX_PF_KTHREAD)
 		task.mm = 0;
+	task.execed = task.mm && !(flags & LINUX_PF_FORKNOEXEC);
 	task.pid = (guint32) pid;
 	task.tgid = (guint32) tgid;
 	task.ppid = (guint32) ppid;

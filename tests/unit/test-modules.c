@@ -156,6 +156,55 @@ START_TEST(torn_list_of_users_does_not_hide_the_module)
 }
 END_TEST
 
+/* Names and addresses, as the engine has them; "torn" when the list is refused. */
+static void
+expect_listed(Fixture *f, const char *text)
+{
+	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(VmifsModule));
+	g_autoptr(GString) out = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	if (!linux_list_modules(linux_guest_start(&f->g), list, NULL, &error)) {
+		ck_assert_ptr_nonnull(error);
+		g_string_append(out, "torn");
+	}
+	for (guint i = 0; i < list->len && !error; i++) {
+		const VmifsModule *module = &g_array_index(list, VmifsModule, i);
+		g_string_append_printf(out, "%s %" G_GINT64_MODIFIER "x\n", module->name,
+				       module->base);
+	}
+	ck_assert_str_eq(out->str, text);
+}
+
+START_TEST(those_that_are_loaded_whole_are_listed)
+{
+	Fixture f;
+	setup(&f, _i ? NEW_TYPES : OLD_TYPES);
+	for (guint state = 0; state < 4; state++) {
+		g_autofree char *name = g_strdup_printf("state%u", state);
+		guint64 module = add_module(&f, name);
+		put_memory(&f, module, 0x1000 * (state + 1), 4096, 0);
+		linux_guest_put(&f.g, module, LINUX_FIELD_MODULE_STATE, state);
+	}
+	linux_guest_ring(&f.g, (const guint64 *) (gpointer) f.nodes->data, f.nodes->len);
+	expect_listed(&f, "state0 1000\nstate2 3000\n");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(half_a_list_is_none)
+{
+	Fixture f;
+	setup(&f, OLD_TYPES);
+	add_module(&f, "good");
+	guint64 bad = add_module(&f, "bad");
+	linux_guest_ring(&f.g, (const guint64 *) (gpointer) f.nodes->data, f.nodes->len);
+	linux_guest_u64(&f.g, linux_guest_at(&f.g, bad, LINUX_FIELD_MODULE_LIST), 0x1000);
+	expect_listed(&f, "torn");
+	teardown(&f);
+}
+END_TEST
+
 /* ---- symbols ---- */
 
 typedef struct {
@@ -298,6 +347,8 @@ make_suite(void)
 	tcase_add_test(t, least_count_of_users_does_not_overflow);
 	tcase_add_test(t, name_cannot_break_the_line);
 	tcase_add_test(t, torn_list_of_users_does_not_hide_the_module);
+	tcase_add_loop_test(t, those_that_are_loaded_whole_are_listed, 0, 2);
+	tcase_add_test(t, half_a_list_is_none);
 	suite_add_tcase(s, t);
 	t = tcase_create("symbols");
 	tcase_add_test(t, symbols_follow_in_the_order_of_the_modules);

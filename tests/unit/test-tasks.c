@@ -138,6 +138,22 @@ START_TEST(borrowed_memory_is_not_a_kernel_threads_own)
 }
 END_TEST
 
+START_TEST(who_has_not_called_exec_since_the_fork_is_known)
+{
+	Fixture f;
+	setup(&f);
+	guint64 shell = add_leader(&f, 2, "sh", f.init);
+	guint64 forked = add_leader(&f, 3, "sh", shell);
+	linux_guest_put(&f.g, forked, LINUX_FIELD_TASK_FLAGS, 0x40);
+	close_ring(&f);
+	g_autoptr(VmifsTaskList) tasks = list(&f);
+
+	ck_assert(vmifs_task_list_find(tasks, 2)->execed);
+	ck_assert(!vmifs_task_list_find(tasks, 3)->execed);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(torn_ring_gives_what_is_on_either_side)
 {
 	Fixture f;
@@ -381,6 +397,7 @@ make_suite(void)
 	TCase *t = tcase_create("tasks");
 
 	tcase_add_test(t, processes_and_threads_are_listed);
+	tcase_add_test(t, who_has_not_called_exec_since_the_fork_is_known);
 	tcase_add_test(t, borrowed_memory_is_not_a_kernel_threads_own);
 	tcase_add_test(t, torn_ring_gives_what_is_on_either_side);
 	tcase_add_test(t, ring_of_threads_that_never_closes_ends);

@@ -16,6 +16,7 @@ typedef struct {
 	guint32 ppid;       /* tgid of the real parent; 0 = none */
 	guint64 object;     /* address of the OS's own object (struct task_struct) */
 	guint64 mm;         /* address of its memory map object; 0 = kernel thread */
+	gboolean execed;    /* it has called exec since it was made, as far as the OS tells */
 	guint64 start_time; /* part of the identity; unit is the OS's */
 	/* The guest's generation that its list was made in; 0 of what the guest did not list. */
 	guint32 generation;
