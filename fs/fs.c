@@ -170,8 +170,10 @@ vmifs_fs_quiet(VmifsFs *fs)
 {
 	gint64 end = g_get_monotonic_time() + QUIET_US;
 	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
-	for (guint i = 0; i < guests->len; i++)
+	for (guint i = 0; i < guests->len; i++) {
 		vmifs_fs_guest_cancel(g_ptr_array_index(guests, i));
+		vmifs_fs_guest_abandon(g_ptr_array_index(guests, i));
+	}
 	for (guint i = 0; i < guests->len; i++)
 		while (!vmifs_fs_guest_is_idle(g_ptr_array_index(guests, i)) &&
 		       g_get_monotonic_time() < end)
@@ -184,9 +186,8 @@ vmifs_fs_free(VmifsFs *fs)
 	vmifs_host_listen(fs->host, NULL, NULL);
 	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
 	for (guint i = 0; i < guests->len; i++) {
-		VmifsFsGuest *guest = g_ptr_array_index(guests, i);
-		vmifs_fs_guest_cancel(guest);
-		vmifs_fs_guest_abandon(guest);
+		vmifs_fs_guest_cancel(g_ptr_array_index(guests, i));
+		vmifs_fs_guest_abandon(g_ptr_array_index(guests, i));
 	}
 	vmifs_keeper_free(fs->keeper);
 	for (guint i = 0; i < guests->len; i++)

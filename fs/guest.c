@@ -7,11 +7,13 @@
  *                 `------ Ctrl-C: answered at once, dropped when its turn comes
  *           -> monitor (VMIFS_MONITOR_THREADS)
  *           -> patience (VMIFS_PATIENCE_THREADS)
+ *           -> waiting: until a stream has something to tell; holds no thread, too
  */
 #include "guest.h"
 
 #include "keeper.h"
 #include "request.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <time.h>
@@ -42,6 +44,7 @@ vmifs_fs_guest_new(VmifsGuest *vmifs_guest, VmifsFsGuest *origin, VmifsKeeper *k
 	guest->guest = vmifs_guest_ref(vmifs_guest);
 	guest->origin = origin ? vmifs_fs_guest_ref(origin) : NULL;
 	guest->keeper = keeper;
+	guest->waiting = vmifs_waiting_new();
 	guest->frozen = vmifs_guest_is_frozen(vmifs_guest);
 	clock_gettime(CLOCK_REALTIME, &guest->seen);
 	guest->serial = serial;
@@ -69,6 +72,7 @@ vmifs_fs_guest_unref(VmifsFsGuest *guest)
 	g_assert(!guest->pool);
 	vmifs_guest_unref(guest->guest);
 	vmifs_fs_guest_unref(guest->origin);
+	vmifs_waiting_free(guest->waiting);
 	g_mutex_clear(&guest->lock);
 	g_free(guest);
 }
@@ -107,6 +111,10 @@ vmifs_fs_guest_look(VmifsFsGuest *guest)
 void
 vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
 {
+	if (defer == VMIFS_DEFER_READY) {
+		vmifs_waiting_add(guest->waiting, request);
+		return;
+	}
 	g_mutex_lock(&guest->lock);
 	if (guest->closing ||
 	    (defer == VMIFS_DEFER_DISCOVERY && !g_atomic_int_get(&guest->discovered)))
@@ -145,13 +153,15 @@ vmifs_fs_guest_cancel(VmifsFsGuest *guest)
 void
 vmifs_fs_guest_abandon(VmifsFsGuest *guest)
 {
+	int number = g_atomic_int_get(&guest->gone) ? ESTALE : ENODEV;
+	vmifs_waiting_end(guest->waiting, number);
 	for (;;) {
 		g_mutex_lock(&guest->lock);
 		GList *link = g_queue_pop_head_link(&guest->parked);
 		g_mutex_unlock(&guest->lock);
 		if (!link)
 			return;
-		vmifs_request_abandon(link->data, g_atomic_int_get(&guest->gone) ? ESTALE : ENODEV);
+		vmifs_request_abandon(link->data, number);
 		vmifs_request_free(link->data);
 	}
 }
@@ -160,7 +170,7 @@ gboolean
 vmifs_fs_guest_is_idle(VmifsFsGuest *guest)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
-	return !guest->running.head;
+	return !guest->running.head && vmifs_waiting_is_idle(guest->waiting);
 }
 
 void
@@ -171,5 +181,6 @@ vmifs_fs_guest_stop(VmifsFsGuest *guest)
 	g_thread_pool_free(g_steal_pointer(&guest->pool), FALSE, TRUE);
 	g_thread_pool_free(g_steal_pointer(&guest->monitor), FALSE, TRUE);
 	g_thread_pool_free(g_steal_pointer(&guest->patience), FALSE, TRUE);
+	vmifs_waiting_stop(guest->waiting);
 	vmifs_fs_guest_abandon(guest);
 }

@@ -25,11 +25,13 @@ G_BEGIN_DECLS
 
 typedef struct VmifsRequest VmifsRequest;
 typedef struct VmifsKeeper VmifsKeeper;
+typedef struct VmifsWaiting VmifsWaiting;
 
 struct VmifsFsGuest {
 	gatomicrefcount refs;
-	VmifsGuest *guest;   /* (full) */
-	VmifsKeeper *keeper; /* (borrowed) */
+	VmifsGuest *guest;     /* (full) */
+	VmifsKeeper *keeper;   /* (borrowed) */
+	VmifsWaiting *waiting; /* (full) readers of its streams */
 	/* (full) of a snapshot: the guest that it was taken of. NULL of others */
 	VmifsFsGuest *origin;
 	gboolean frozen;

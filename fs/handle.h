@@ -19,7 +19,8 @@ typedef struct {
 	gboolean backed;     /* counted as an open by passthrough */
 	gboolean direct;     /* read past the kernel's page cache */
 	gboolean writable;
-	GMutex lock; /* guards what follows */
+	struct fuse_pollhandle *poll; /* (waiting.c) who is to be told, of a stream */
+	GMutex lock;                  /* held while a stream is read, and guards what follows */
 	VmifsContent
 		*content; /* of a text; may be NULL until the first read when its size is known */
 } VmifsHandle;

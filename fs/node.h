@@ -32,6 +32,7 @@ typedef enum {
 	VMIFS_DEFER_MONITOR,   /* on its queue for what asks the hypervisor */
 	VMIFS_DEFER_PATIENCE,  /* on its queue for what may take minutes */
 	VMIFS_DEFER_DISCOVERY, /* on the first, once discovery has ended */
+	VMIFS_DEFER_READY,     /* once there is something to read: of streams */
 } VmifsDefer;
 
 typedef struct {
@@ -147,6 +148,11 @@ struct VmifsNodeOps {
 	 * error. */
 	gsize (*read)(VmifsNode *self, gpointer file, guint64 off, gsize len,
 		      VmifsSegments *segments, VmifsNodeCall *call, GError **error);
+	/* Makes it a stream: read() gives what comes next, whatever off is, and what was read is
+	 * gone. FALSE: there is nothing yet, and the guest's waiting is woken when there is
+	 * (vmifs_waiting_wake()); TRUE with nothing to read is the end. With open, close and read,
+	 * none of which may wait. */
+	gboolean (*ready)(VmifsNode *self, gpointer file);
 	/* Control files and memory that a mount with guest_rw may write: takes up to len bytes from
 	 * off; file is NULL for texts. Returns how many; 0 with error. */
 	gsize (*write)(VmifsNode *self, gpointer file, guint64 off, gconstpointer data, gsize len,

@@ -184,9 +184,14 @@ reply_open(VmifsRequest *request, VmifsHandle *handle, struct fuse_file_info *in
 	vmifs_handles_enter(fs->handles, vmifs_handle_ref(handle));
 	info->fh = handle->id;
 	/* Writes are made by us, for the engine has to know of them. */
-	int status = backing_id ? vmifs_passthrough_reply(request->req, handle->id, backing_id,
-							  handle->writable)
-				: fuse_reply_open(request->req, info);
+	int status;
+	if (handle->node->ops->ready)
+		status = vmifs_reply_open_stream(request->req, handle->id);
+	else if (backing_id)
+		status = vmifs_passthrough_reply(request->req, handle->id, backing_id,
+						 handle->writable);
+	else
+		status = fuse_reply_open(request->req, info);
 	if (status == 0)
 		return;
 	vmifs_handle_unref(vmifs_handles_remove(fs->handles, handle->id));
@@ -341,11 +346,38 @@ read_memory(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	return TRUE;
 }
 
+/* What is read is gone: nothing is taken before it is certain whose answer it will be. */
+static gboolean
+read_stream(VmifsRequest *request, VmifsNodeCall *call, GError **error)
+{
+	VmifsHandle *handle = request->handle;
+	const VmifsNodeOps *ops = handle->node->ops;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&handle->lock);
+	gboolean ready = ops->ready(handle->node, handle->file);
+	if (!ready && !(request->open_flags & O_NONBLOCK)) {
+		call->defer = VMIFS_DEFER_READY;
+		return FALSE;
+	}
+	if (!vmifs_request_claim(request))
+		return TRUE;
+	if (!ready) {
+		fuse_reply_err(request->req, EAGAIN);
+		return TRUE;
+	}
+	g_auto(VmifsSegments) segments;
+	vmifs_segments_init(&segments);
+	ops->read(handle->node, handle->file, 0, request->size, &segments, call, NULL);
+	vmifs_reply_segments(request->fs, request->req, &segments);
+	return TRUE;
+}
+
 gboolean
 vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
-	return request->handle->node->ops->render ? read_text(request, call, error)
-						  : read_memory(request, call, error);
+	const VmifsNodeOps *ops = request->handle->node->ops;
+	if (ops->ready)
+		return read_stream(request, call, error);
+	return ops->render ? read_text(request, call, error) : read_memory(request, call, error);
 }
 
 gboolean
@@ -394,6 +426,11 @@ vmifs_run_lseek(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 	VmifsNode *node = request->handle->node;
 	guint64 off = 0;
 	gboolean found = FALSE;
+	if (node->ops->ready) { /* of a kernel that does not know such files */
+		if (vmifs_request_claim(request))
+			fuse_reply_err(request->req, ESPIPE);
+		return TRUE;
+	}
 	gboolean known = node->ops->render
 				 ? seek_text(request, &off, &found, call, error)
 				 : node->ops->seek(node, request->handle->file, request->off,

@@ -25,7 +25,7 @@ vmifs_run_opendir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Uses handle, off, size, flag: TRUE = with attributes. */
 gboolean
 vmifs_run_readdir(VmifsRequest *request, VmifsNodeCall *call, GError **error);
-/* Use handle, off, size. */
+/* Uses handle, off, size, open_flags: as they are now. */
 gboolean
 vmifs_run_read(VmifsRequest *request, VmifsNodeCall *call, GError **error);
 /* Uses handle, off, size, data. */

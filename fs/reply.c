@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/fuse.h>
 
 /* What a reader is told by errno alone need not fill the log: a hole is an answer, not a mishap. */
 static gboolean
@@ -75,4 +76,11 @@ vmifs_reply_segments(VmifsFs *fs, fuse_req_t req, const VmifsSegments *segments)
 	g_autofree char *bytes = g_malloc(segments->len);
 	vmifs_segments_copy(segments, bytes);
 	return fuse_reply_buf(req, bytes, segments->len);
+}
+
+int
+vmifs_reply_open_stream(fuse_req_t req, guint64 handle)
+{
+	struct fuse_open_out out = { .fh = handle, .open_flags = FOPEN_DIRECT_IO | FOPEN_STREAM };
+	return fuse_reply_buf(req, (const char *) &out, sizeof out);
 }

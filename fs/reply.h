@@ -16,6 +16,12 @@ vmifs_reply_error(VmifsFs *fs, fuse_req_t req, const VmifsNode *node, const GErr
 int
 vmifs_reply_segments(VmifsFs *fs, fuse_req_t req, const VmifsSegments *segments);
 
+/* Of an open of what has no positions: reads of one open file do not wait for each other, as they
+ * otherwise would inside the kernel, where no signal reaches them. Returns as fuse_reply_open(),
+ * which knows of no such files. */
+int
+vmifs_reply_open_stream(fuse_req_t req, guint64 handle);
+
 /* What stat(2) shows, and for how long the kernel may believe it. A size that only rendering tells
  * is waited for when the call may block, and otherwise left 0 with a timeout of 0, unless must is
  * set: then the call is deferred. FALSE with error, or deferred. */

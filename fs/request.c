@@ -65,10 +65,18 @@ fail(VmifsRequest *request, const GError *error)
 		vmifs_reply_error(request->fs, request->req, request->node, error);
 }
 
+/* What a stream has told before its guest went is read to the end. */
+static gboolean
+is_read_of_stream(const VmifsRequest *request)
+{
+	return request->handle && request->node->ops->ready;
+}
+
 static gboolean
 run(VmifsRequest *request, VmifsNodeCall *call, GError **error)
 {
-	return vmifs_node_check(request->node, error) && request->run(request, call, error);
+	return (is_read_of_stream(request) || vmifs_node_check(request->node, error)) &&
+	       request->run(request, call, error);
 }
 
 /* A heap copy, with the interrupt function registered. An interrupt may have come before: libfuse
@@ -107,20 +115,30 @@ vmifs_request_start(VmifsRequest request)
 	}
 }
 
-void
+gboolean
+vmifs_request_is_answered(VmifsRequest *request)
+{
+	return g_atomic_int_get(&request->claimed) != 0;
+}
+
+gboolean
 vmifs_request_work(VmifsRequest *request)
 {
-	if (!g_atomic_int_get(&request->claimed)) {
-		VmifsNodeCall call = {
-			.call = { .deadline = request->deadline, .cancelled = &request->cancelled },
-			.fs = request->fs,
-			.may_block = TRUE,
-			.caller = request->caller,
-		};
-		g_autoptr(GError) error = NULL;
-		if (!run(request, &call, &error))
-			fail(request, error);
-	}
+	if (vmifs_request_is_answered(request))
+		return TRUE;
+	VmifsNodeCall call = {
+		.call = { .deadline = request->deadline, .cancelled = &request->cancelled },
+		.fs = request->fs,
+		.may_block = TRUE,
+		.caller = request->caller,
+	};
+	g_autoptr(GError) error = NULL;
+	gboolean done = run(request, &call, &error);
+	if (!done && call.defer == VMIFS_DEFER_READY)
+		return FALSE;
+	if (!done)
+		fail(request, error);
+	return TRUE;
 }
 
 void

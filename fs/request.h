@@ -45,8 +45,11 @@ vmifs_request_start(VmifsRequest request);
 /* TRUE for exactly one caller: who has to answer. To be called with all results at hand. */
 gboolean
 vmifs_request_claim(VmifsRequest *request);
-/* On a thread of the guest's queue. */
-void
+/* Somebody has answered it, or is about to. */
+gboolean
+vmifs_request_is_answered(VmifsRequest *request);
+/* On a thread of the guest's queue. FALSE: it has to wait once more (VMIFS_DEFER_READY). */
+gboolean
 vmifs_request_work(VmifsRequest *request);
 /* Its op shall end soon: the mount goes away. */
 void

@@ -7,10 +7,12 @@
 
 #include "operations.h"
 #include "reply.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 
 /* ---- what libfuse calls ---- */
@@ -162,9 +164,28 @@ op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 static void
 op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *info)
 {
-	start_on_handle(
-		req, info,
-		(VmifsRequest){ .run = vmifs_run_read, .off = (guint64) off, .size = size });
+	start_on_handle(req, info,
+			(VmifsRequest){ .run = vmifs_run_read,
+					.off = (guint64) off,
+					.size = size,
+					.open_flags = info->flags });
+}
+
+/* What is no stream never lets anybody wait. */
+static void
+op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info, struct fuse_pollhandle *poll)
+{
+	VmifsFs *fs = fuse_req_userdata(req);
+	g_autoptr(VmifsHandle) handle = get_handle(req, info);
+	g_atomic_int_inc(&fs->stats.requests);
+	if (handle && handle->node->ops->ready) {
+		fuse_reply_poll(req,
+				vmifs_waiting_poll(handle->node->guest->waiting, handle, poll));
+		return;
+	}
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+	fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
 }
 
 static void
@@ -214,6 +235,8 @@ op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	g_autoptr(VmifsHandle) handle = vmifs_handles_remove(fs->handles, info->fh);
 	if (handle && handle->backed)
 		vmifs_passthrough_close(fs->passthrough, handle->node);
+	if (handle && handle->node->ops->ready)
+		vmifs_waiting_forget(handle->node->guest->waiting, handle);
 	fuse_reply_err(req, 0);
 }
 
@@ -308,6 +331,7 @@ static const struct fuse_lowlevel_ops session_ops = {
 	.open = op_open,
 	.read = op_read,
 	.write = op_write,
+	.poll = op_poll,
 	.lseek = op_lseek,
 	.release = op_release,
 	.opendir = op_opendir,

@@ -8,7 +8,6 @@
  */
 #include "nodes.h"
 
-/* Of a running guest, an empty file would say that nothing happens. */
 static VmifsPresent
 with_image(VmifsNode *dir)
 {
@@ -47,8 +46,10 @@ static const VmifsFixed table[] = {
 	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel, TRUE },
 	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os, TRUE },
 	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os, TRUE },
-	{ "events", &vmifs_node_events, with_image },
-	{ "events.log", &vmifs_node_events_log, with_image },
+	{ "events", &vmifs_node_events, with_life },
+	{ "events", &vmifs_node_no_events, with_image },
+	{ "events.log", &vmifs_node_events_log, with_life },
+	{ "events.log", &vmifs_node_no_events, with_image },
 	{ "watch", &vmifs_node_watch, with_life },
 	{ "watch.caps", &vmifs_node_watch_caps, with_life },
 	{ "procs", &vmifs_node_procs, vmifs_present_with_os, TRUE },

@@ -24,8 +24,9 @@ extern const VmifsNodeOps vmifs_node_vcpus; /* vcpus */
 extern const VmifsNodeOps vmifs_node_vcpu_regs;
 extern const VmifsNodeOps vmifs_node_kallsyms;
 extern const VmifsNodeOps vmifs_node_symbols; /* symbols */
-extern const VmifsNodeOps vmifs_node_events;
+extern const VmifsNodeOps vmifs_node_events;  /* of what runs */
 extern const VmifsNodeOps vmifs_node_events_log;
+extern const VmifsNodeOps vmifs_node_no_events; /* either, of an image */
 extern const VmifsNodeOps vmifs_node_watch;
 extern const VmifsNodeOps vmifs_node_watch_caps;
 
