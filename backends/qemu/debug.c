@@ -55,6 +55,10 @@ struct QemuDebug {
 	gboolean runs; /* it was let run on */
 	gboolean has_pending;
 	QemuGdbStop pending; /* not handled yet */
+	/* A vCPU stands where it was told of already: its step was given up before it was made. */
+	gboolean is_told;
+	guint told_vcpu;
+	guint64 told_pc;
 };
 
 /* ---- points ---- */
@@ -117,7 +121,7 @@ lose(QemuDebug *self, const GError *problem)
 	else
 		qemu_session_abandon(&self->session);
 	g_atomic_int_set(&self->is_on, FALSE);
-	self->has_pending = FALSE;
+	self->has_pending = self->is_told = FALSE;
 	turn(self);
 	for (guint i = 0; i < points->len && self->user.unarmed; i++)
 		self->user.unarmed(self->user.user, qemu_points_at(points, i)->id, why);
@@ -134,6 +138,17 @@ now_ns(void)
 	return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Of an instruction that was told of, and not carried out since. */
+static gboolean
+is_again(QemuDebug *self, const QemuGdbStop *stop, guint64 pc)
+{
+	gboolean is = self->is_told && !stop->is_memory && stop->vcpu == self->told_vcpu &&
+		      pc == self->told_pc;
+
+	self->is_told &= !is;
+	return is;
+}
+
 /* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands. */
 static gboolean
 tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, GError **error)
@@ -146,9 +161,11 @@ tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, GError **error)
 		return FALSE;
 	vmifs_regs_get(regs, "rip", &pc);
 	*ret_pc = pc;
+	gboolean again = is_again(self, stop, pc);
 	for (guint i = 0; i < self->points->len; i++) {
 		const QemuPoint *point = qemu_points_at(self->points, i);
-		if (!qemu_point_is_hit(&point->point, stop, pc))
+		if (!qemu_point_is_hit(&point->point, stop, pc) ||
+		    (again && point->point.kind == VMIFS_STOP_EXEC))
 			continue;
 		const VmifsStop told = {
 			.id = point->id,
@@ -163,6 +180,22 @@ tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, GError **error)
 			return FALSE;
 		i--;
 	}
+	return TRUE;
+}
+
+/* The vCPU that did not make its step may be where it was, or past it and at rest. */
+static gboolean
+note_given_up(QemuDebug *self, guint vcpu, guint64 pc, GError **error)
+{
+	g_autoptr(VmifsRegs) regs = qemu_session_regs(&self->session, error);
+	guint64 now = 0;
+
+	if (!regs)
+		return FALSE;
+	vmifs_regs_get(regs, "rip", &now);
+	self->is_told = now == pc;
+	self->told_vcpu = vcpu;
+	self->told_pc = pc;
 	return TRUE;
 }
 
@@ -187,6 +220,8 @@ pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, GError **error)
 		return TRUE;
 	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, error))
 		return FALSE;
+	if (!self->pending.signal)
+		return note_given_up(self, stop->vcpu, pc, error);
 	/* What it stopped for is news if it was more than the step. */
 	self->has_pending = self->pending.signal && (self->pending.signal != QEMU_GDB_TRAP ||
 						     self->pending.is_memory || is_stepped);

@@ -20,7 +20,7 @@
 
 /* QEMU may be one of many on a busy host. */
 #define PATIENCE (5 * G_TIME_SPAN_SECOND)
-#define STEP_PATIENCE (200 * G_TIME_SPAN_MILLISECOND)
+#define STEP_PATIENCE G_TIME_SPAN_SECOND
 /* What is masked in a step: interrupts and timers, as QEMU does unless told otherwise; nothing when
  * all that a vCPU does is looked at step by step, or it would never be interrupted. */
 #define ALONE "Qqemu.sstep=7"
@@ -276,8 +276,14 @@ hear_step(QemuSession *session, QemuGdbStop *ret, GError **error)
 		g_propagate_error(error, g_steal_pointer(&late));
 		return FALSE;
 	}
+	if (!qemu_session_halt(session, error))
+		return FALSE;
+	/* It may have ended just now. */
+	packet = g_queue_pop_head(&session->gdb.stops);
+	if (packet)
+		return take_stop(packet, ret, error);
 	*ret = (QemuGdbStop){ .signal = 0 };
-	return qemu_session_halt(session, error);
+	return TRUE;
 }
 
 gboolean

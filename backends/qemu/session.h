@@ -44,7 +44,8 @@ qemu_session_halt(QemuSession *session, GError **error);
 gboolean
 qemu_session_go(QemuSession *session, GError **error);
 /* ... past the instruction at which that vCPU stands, alone and without these points. Returns what
- * it stopped for then in *ret; all points are there again. */
+ * it stopped for then in *ret, with signal 0 when that step was given up; all points are there
+ * again. */
 gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
 		       guint n, QemuGdbStop *ret, GError **error);

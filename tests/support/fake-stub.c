@@ -141,11 +141,12 @@ go(FakeStubServer *self, const char *packet)
 			stop_guest(self, "T05thread:01;");
 			return;
 		}
-		self->rip++;
 		self->is_waiting = self->n_steps++ < self->how->n_silent_steps;
 		self->runs = self->is_waiting;
-		if (!self->runs)
-			stop_guest(self, "T05thread:01;");
+		if (self->runs)
+			return;
+		self->rip++;
+		stop_guest(self, "T05thread:01;");
 		return;
 	}
 	self->runs = TRUE;

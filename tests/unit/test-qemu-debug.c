@@ -287,6 +287,7 @@ START_TEST(a_pause_of_ours_goes_through_it)
 }
 END_TEST
 
+/* And the vCPU, which stands where it stood, is not told of once more. */
 START_TEST(a_step_that_does_not_end_is_given_up)
 {
 	const FakeStub how = { .hits = 5, .n_silent_steps = 2 };
@@ -295,7 +296,9 @@ START_TEST(a_step_that_does_not_end_is_given_up)
 	setup(&guest, &willing, &how);
 	arm(&guest, 0, &exec_point);
 	wait_for(&guest.n[0], 5);
+	g_usleep(20 * 1000);
 	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n[0], 5);
 	ck_assert(fake_stub_runs(guest.stub));
 	ck_assert_int_eq(guest.n_lost, 0);
 	teardown(&guest);
