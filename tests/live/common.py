@@ -176,9 +176,12 @@ def holds(pid):
         found['VmRSS'] = int(re.search(r'(?m)^Rss:\s+(\d+)', file.read())[1])
     for name in os.listdir(f'/proc/{pid}/fd'):
         with contextlib.suppress(OSError):
-            entry = os.stat(f'/proc/{pid}/fd/{name}')
+            path = f'/proc/{pid}/fd/{name}'
+            entry = os.stat(path)
             if stat.S_ISREG(entry.st_mode) and entry.st_size >= 16 * MiB:
-                found['blocks of ' + name] = entry.st_blocks
+                with opened(path) as fd:
+                    os.fsync(fd)  # a file system may count blocks of its own when it writes to disk
+                    found['blocks of ' + name] = os.fstat(fd).st_blocks
     return found
 
 
