@@ -296,6 +296,20 @@ static const VmifsMode modes[] = {
 	},
 };
 
+/* Of the IDT: Intel SDM volume 3, 6.14.1. */
+#define GATE_LEN 16
+#define GATE_PRESENT 0x80
+
+static gboolean
+gate(const guint8 *bytes, guint64 *ret_handler)
+{
+	if (!(bytes[5] & GATE_PRESENT))
+		return FALSE;
+	*ret_handler = vmifs_load_u16(bytes) | (guint64) vmifs_load_u16(bytes + 6) << 16 |
+		       (guint64) vmifs_load_u32(bytes + 8) << 32;
+	return TRUE;
+}
+
 /* System V's calling convention; CR3 without the flags beside the address. */
 static const VmifsArchRegs regs = {
 	.pc = "rip",
@@ -303,6 +317,13 @@ static const VmifsArchRegs regs = {
 	.args = { "rdi", "rsi", "rdx", "rcx", "r8", "r9" },
 	.root = "cr3",
 	.root_mask = 0x000ffffffffff000ull,
+	.gates = "idt_base",
+	.gate_len = GATE_LEN,
+	.gate = gate,
+	/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX */
+	.error_vectors = 1 << 8 | 0x1f << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30,
+	.fault_vector = 14,
+	.fault = "cr2",
 };
 
 const VmifsArch vmifs_arch_x86_64 = {

@@ -71,6 +71,7 @@ append_caps(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 	append_memory(caps, "rw", caps->data, out);
 	append_execution(caps, "mem x", out);
 	append_execution(caps, "exec", out);
+	append_execution(caps, "int", out);
 	append_execution(caps, "task", out);
 	append_execution(caps, "module", out);
 	g_string_append_printf(out, "step: %s\n", caps->step ? "exact, one vCPU" : "no");

@@ -74,26 +74,13 @@ vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *at
 
 /* ---- what is known of a stop ---- */
 
-static const VmifsArchRegs *
-find_names(const VmifsRegs *regs)
-{
-	guint64 pc;
-
-	for (gsize i = 0; i < vmifs_n_archs; i++) {
-		const VmifsArchRegs *names = vmifs_archs[i]->regs;
-		if (names && vmifs_regs_get(regs, names->pc, &pc))
-			return names;
-	}
-	return NULL;
-}
-
 static void
 find_context(Hit *hit)
 {
 	const VmifsStop *stop = hit->stop;
 	const VmifsInstance *instance = hit->attached ? hit->attached->instance : NULL;
 
-	hit->names = find_names(stop->regs);
+	hit->names = vmifs_watch_names(stop->regs);
 	hit->has_root = hit->names && vmifs_regs_get(stop->regs, hit->names->root, &hit->root);
 	if (hit->has_root)
 		hit->root &= hit->names->root_mask;
@@ -202,6 +189,28 @@ add_call(const Hit *hit, VmifsEvent *event)
 		vmifs_event_add_hex(event, "return", value);
 }
 
+static void
+add_interrupt(const Hit *hit, const VmifsWatchLine *line, VmifsEvent *event)
+{
+	const VmifsRegs *regs = hit->stop->regs;
+	guint64 value, sp;
+
+	vmifs_event_add_number(event, "vector", line->number);
+	if (!hit->names || !hit->aspace || !vmifs_regs_get(regs, hit->names->sp, &sp))
+		return;
+	guint32 len = vmifs_aspace_ptr_size(hit->aspace);
+	if (line->number < 64 && hit->names->error_vectors >> line->number & 1) {
+		if (read_value(hit->aspace, sp, len, &value))
+			vmifs_event_add_hex(event, "error", value);
+		sp += len;
+	}
+	if (read_value(hit->aspace, sp, len, &value))
+		vmifs_event_add_hex(event, "from", value);
+	if (line->number == hit->names->fault_vector &&
+	    vmifs_regs_get(regs, hit->names->fault, &value))
+		vmifs_event_add_hex(event, "address", value);
+}
+
 /* Values are those of one address space: of the kernel's half that is any. */
 static void
 add_access(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch, VmifsEvent *event)
@@ -292,6 +301,8 @@ tell(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
 	if (line->kind == VMIFS_WATCH_EXEC ||
 	    (line->kind == VMIFS_WATCH_MEM && line->access == VMIFS_STOP_EXEC))
 		add_call(hit, &event);
+	else if (line->kind == VMIFS_WATCH_INT)
+		add_interrupt(hit, line, &event);
 	else if (line->kind == VMIFS_WATCH_MEM)
 		add_access(hit, watches, watch, &event);
 	vmifs_events_push(watches->events, &event);

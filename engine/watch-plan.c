@@ -10,6 +10,7 @@
 
 /* Of memory where the line does not say: as much as its address is a multiple of. */
 #define MOST_BY_DEFAULT 8
+#define MAX_GATE 16
 
 typedef struct {
 	VmifsGuest *guest;
@@ -204,6 +205,59 @@ plan_memory(Planning *p)
 	add(p, &point);
 }
 
+const VmifsArchRegs *
+vmifs_watch_names(const VmifsRegs *regs)
+{
+	guint64 pc;
+
+	for (gsize i = 0; i < vmifs_n_archs; i++) {
+		const VmifsArchRegs *names = vmifs_archs[i]->regs;
+		if (names && vmifs_regs_get(regs, names->pc, &pc))
+			return names;
+	}
+	return NULL;
+}
+
+static gboolean
+find_handler(Planning *p, const VmifsRegs *regs, guint64 *ret)
+{
+	const VmifsArchRegs *names = vmifs_watch_names(regs);
+	g_autoptr(GError) error = NULL;
+	guint8 gate[MAX_GATE];
+	guint64 at;
+
+	if (!names || !names->gate || names->gate_len > sizeof gate ||
+	    !vmifs_regs_get(regs, names->gates, &at)) {
+		settle(p, VMIFS_WATCH_REFUSED, "the source does not tell where handlers are");
+		return FALSE;
+	}
+	if (!g_uint64_checked_add(&at, at, p->line->number * names->gate_len) ||
+	    !vmifs_aspace_read(p->attached->aspace, at, gate, names->gate_len, &error) ||
+	    !names->gate(gate, ret)) {
+		settle(p, VMIFS_WATCH_REFUSED, "vector %u has no handler%s%s", p->line->number,
+		       error ? ": " : "", error ? error->message : "");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static void
+plan_int(Planning *p)
+{
+	VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC };
+	g_autoptr(GError) error = NULL;
+
+	if (!p->attached || !p->attached->aspace) {
+		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
+		return;
+	}
+	g_autoptr(VmifsRegs) regs = vmifs_guest_regs(p->guest, 0, p->call, &error);
+	if (!regs)
+		settle(p, VMIFS_WATCH_REFUSED, "registers of vCPU 0: %s", error->message);
+	else if (find_handler(p, regs, &point.address))
+		add(p, &point);
+}
+
 static void
 plan_os(Planning *p)
 {
@@ -261,6 +315,8 @@ vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttach
 		plan_memory(&p);
 	else if (line->kind == VMIFS_WATCH_STEP)
 		plan_step(&p);
+	else if (line->kind == VMIFS_WATCH_INT)
+		plan_int(&p);
 	else if (line->kind == VMIFS_WATCH_TASK || line->kind == VMIFS_WATCH_MODULE)
 		plan_os(&p);
 	else

@@ -15,6 +15,8 @@
 #include "events.h"
 #include "watch-line.h"
 
+#include <spi/arch.h>
+
 typedef struct VmifsWatches VmifsWatches;
 
 typedef enum {
@@ -119,6 +121,9 @@ void
 vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttached *attached,
 		      VmifsSymbols *symbols, const VmifsStopCaps *caps, const char *why_caps,
 		      const VmifsCall *call, VmifsWatchPlan *ret);
+/* Of the architecture that has such registers; NULL: of none that is known. (static) */
+const VmifsArchRegs *
+vmifs_watch_names(const VmifsRegs *regs);
 gboolean
 vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b);
 

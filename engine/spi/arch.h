@@ -78,6 +78,16 @@ typedef struct {
 	const char *args[6]; /* of a function, by the calling convention */
 	const char *root;    /* of the page tables ... */
 	guint64 root_mask;   /* ... in these bits */
+
+	/* Interrupts: where the table of their gates is; of one gate its length and, FALSE: there
+	 * is none, its handler. At the handler's beginning the stack has, where that vector's bit
+	 * is set, an error code, and then the address that was interrupted. */
+	const char *gates;
+	gsize gate_len;
+	gboolean (*gate)(const guint8 *gate, guint64 *ret_handler);
+	guint64 error_vectors;
+	guint fault_vector; /* of a page fault ... */
+	const char *fault;  /* ... at this address */
 } VmifsArchRegs;
 
 struct VmifsArch {

@@ -28,6 +28,7 @@ typedef struct {
 	gint fails;             /* atomic; so many times it cannot be opened */
 	gint holds;             /* atomic; a snapshot of it is not finished while this is set */
 	gint n_taking, n_taken; /* atomic; snapshots that are being taken; that were begun */
+	guint64 gates;          /* address of its interrupt gates */
 	VmifsStopCaps caps;     /* set before it is started */
 	GMutex stops;           /* guards what follows */
 	GCond told;

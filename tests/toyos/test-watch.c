@@ -521,6 +521,33 @@ START_TEST(the_system_says_what_its_functions_mean)
 }
 END_TEST
 
+/* ---- interrupts ---- */
+
+START_TEST(an_interrupt_tells_its_error_and_where_it_came_from)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_refused(&scene, "int 14 early", VMIFS_ERROR_UNSUPPORTED, "where handlers are");
+	/* Gates of vectors 14 and 32. */
+	scene.live->gates = TASKS + TASKS_AT + 0x900;
+	live_put(scene.live, TASKS_AT + 0x900 + 14 * 16, 0x00008e0000106400);
+	live_put(scene.live, TASKS_AT + 0x900 + 14 * 16 + 8, 0xffff8000);
+	live_put(scene.live, TASKS_AT + 0x900 + 32 * 16, 0x00008e0000106440);
+	live_put(scene.live, TASKS_AT + 0x900 + 32 * 16 + 8, 0xffff8000);
+	live_put(scene.live, TASKS_AT + 0x800, 6);
+	live_put(scene.live, TASKS_AT + 0x808, 0x401000);
+	vmifs_regs_set(scene.regs, "cr2", 0xbad0);
+	scene_read(&scene);
+	assert_written(&scene, "-early\nint 14\nint 32 ticks");
+	assert_refused(&scene, "int 3", VMIFS_ERROR_UNSUPPORTED, "vector 3 has no handler");
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
+	assert_has(read_lines(&scene, "int"),
+		   "\"vector\":14,\"error\":\"0x6\",\"from\":\"0x401000\",\"address\":\"0xbad0\"}");
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x40, 0, scene.regs), 1);
+	assert_has(read_lines(&scene, "int"), "\"vector\":32,\"from\":\"0x6\"}");
+}
+END_TEST
+
 /* ---- too many ---- */
 
 START_TEST(too_many_stops_in_a_second_pause)
@@ -699,6 +726,7 @@ make_suite(void)
 	tcase_add_test(t, a_process_is_told_by_its_page_tables);
 	tcase_add_test(t, steps_end_with_their_count);
 	tcase_add_test(t, the_system_says_what_its_functions_mean);
+	tcase_add_test(t, an_interrupt_tells_its_error_and_where_it_came_from);
 	tcase_add_test(t, too_many_stops_in_a_second_pause);
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
 	tcase_add_test(t, without_a_limit_every_stop_is_told);
