@@ -42,7 +42,9 @@ class Sweep:
     is left out; turn: another number takes others, and of each folder it takes others: an odd one must not
     see the same half everywhere; server: its pid. Who wants to see more overrides saw() and listed()."""
 
-    listing = 1  # a listing is many calls: so many times the limit
+    # So many times the limit: a listing is many calls, and the first waits for discovery, whose threads take with
+    # them how long they waited.
+    listing = 4
 
     def __init__(self, root, limit=LIMIT, ranges=RANGES, most=None, allowed=None, turn=0, server=None):
         self.root, self.limit, self.ranges, self.most = root, limit, ranges, most
