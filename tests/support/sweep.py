@@ -32,7 +32,7 @@ def waited(*pids):
     for pid in pids:
         with contextlib.suppress(OSError):
             for task in os.listdir(f'/proc/{pid}/task'):
-                with open(f'/proc/{pid}/task/{task}/schedstat', encoding='ascii') as file:
+                with open(f'/proc/{pid}/task/{task}/schedstat', 'rb') as file:
                     total += int(file.read().split()[1])
     return total / 1e9
 
