@@ -21,6 +21,8 @@
 #include <unistd.h>
 #include <vmifs/error.h>
 
+/* Bytes of one, at most. */
+#define MAX_INSTRUCTION 15
 /* libvirt passes each stop on to everybody who listens to it, and writes down that it was one. */
 #define LIBVIRT_RATE 200
 
@@ -55,7 +57,7 @@ struct QemuDebug {
 	gboolean runs; /* it was let run on */
 	gboolean has_pending;
 	QemuGdbStop pending; /* not handled yet */
-	/* A vCPU stands where it was told of already: its step was given up before it was made. */
+	/* A vCPU stands where it was told of already: its step was not made. */
 	gboolean is_told;
 	guint told_vcpu;
 	guint64 told_pc;
@@ -183,17 +185,19 @@ tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, GError **error)
 	return TRUE;
 }
 
-/* The vCPU that did not make its step may be where it was, or past it and at rest. */
+/* The vCPU may be where it was, past it, or in an interrupt, from which it comes back. now: where
+ * it stands. */
 static gboolean
-note_given_up(QemuDebug *self, guint vcpu, guint64 pc, GError **error)
+note_step(QemuDebug *self, guint vcpu, guint64 pc, guint64 now, GError **error)
 {
-	g_autoptr(VmifsRegs) regs = qemu_session_regs(&self->session, error);
-	guint64 now = 0;
+	gboolean made = TRUE;
 
-	if (!regs)
+	if (now - pc - 1 >= MAX_INSTRUCTION &&
+	    !qemu_session_was_made(&self->session, pc, &made, error))
 		return FALSE;
-	vmifs_regs_get(regs, "rip", &now);
-	self->is_told = now == pc;
+	if (made)
+		return TRUE;
+	self->is_told = TRUE;
 	self->told_vcpu = vcpu;
 	self->told_pc = pc;
 	return TRUE;
@@ -205,6 +209,7 @@ pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, GError **error)
 {
 	const VmifsStopPoint *points[2];
 	guint n = 0;
+	guint64 now;
 	gboolean is_stepped = FALSE;
 
 	for (guint i = 0; i < self->points->len; i++) {
@@ -218,10 +223,10 @@ pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, GError **error)
 	}
 	if (!n)
 		return TRUE;
-	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, error))
+	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, &now,
+				    error) ||
+	    !note_step(self, stop->vcpu, pc, now, error))
 		return FALSE;
-	if (!self->pending.signal)
-		return note_given_up(self, stop->vcpu, pc, error);
 	/* What it stopped for is news if it was more than the step. */
 	self->has_pending = self->pending.signal && (self->pending.signal != QEMU_GDB_TRAP ||
 						     self->pending.is_memory || is_stepped);

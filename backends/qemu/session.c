@@ -286,10 +286,26 @@ hear_step(QemuSession *session, QemuGdbStop *ret, GError **error)
 	return TRUE;
 }
 
+static gboolean
+hear_value(QemuSession *session, guint64 *ret, GError **error)
+{
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+
+	if (!answer)
+		return FALSE;
+	if (qemu_gdb_value_parse((const char *) answer->data, answer->len, 64, ret))
+		return TRUE;
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+			    "gdbstub: it does not tell where a vCPU stands");
+	return FALSE;
+}
+
 gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
-		       guint n, QemuGdbStop *ret, GError **error)
+		       guint n, QemuGdbStop *ret, guint64 *ret_pc, GError **error)
 {
+	const QemuGdbReg *rip = qemu_gdb_target_find(&session->target, "rip");
+	g_autofree char *ask = g_strdup_printf("p%x", rip ? rip->number : 0);
 	g_autoptr(GString) text = g_string_new(NULL);
 	g_autofree char *step = g_strdup_printf("vCont;s:%x", vcpu + 1);
 	QemuGdbStop stop;
@@ -308,10 +324,12 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	if (!hear_step(session, &stop, error))
 		return FALSE;
 	g_string_truncate(text, 0);
+	qemu_gdb_wrap(text, ask);
 	for (guint i = 0; i < n; i++)
 		wrap_point(text, 'Z', points[i]);
 	be_patient(session, PATIENCE);
-	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
+	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error) ||
+	    !hear_value(session, ret_pc, error))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
 		if (!expect_ok(session, "it does not set a point again", error))
@@ -370,4 +388,26 @@ qemu_session_regs(QemuSession *session, GError **error)
 	return answer ? qemu_gdb_regs_parse(&session->target, (const char *) answer->data,
 					    answer->len, error)
 		      : NULL;
+}
+
+/* Of an interrupt that came instead the frame lies on the stack, behind an error code or not; it
+ * says where to go on. */
+gboolean
+qemu_session_was_made(QemuSession *session, guint64 pc, gboolean *ret, GError **error)
+{
+	g_autoptr(VmifsRegs) regs = qemu_session_regs(session, error);
+	guint64 now = 0, rsp = 0, words[2] = { 0 };
+
+	if (!regs)
+		return FALSE;
+	vmifs_regs_get(regs, "rip", &now);
+	vmifs_regs_get(regs, "rsp", &rsp);
+	g_autofree char *ask = g_strdup_printf("m%" G_GINT64_MODIFIER "x,10", rsp);
+	g_autoptr(GByteArray) answer = qemu_gdb_ask(&session->gdb, ask, error);
+	if (!answer)
+		return FALSE;
+	for (gsize i = 0; i < 2 && answer->len == 32; i++)
+		qemu_gdb_value_parse((const char *) answer->data + 16 * i, 16, 64, &words[i]);
+	*ret = now != pc && words[0] != pc && words[1] != pc;
+	return TRUE;
 }

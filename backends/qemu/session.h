@@ -44,11 +44,14 @@ qemu_session_halt(QemuSession *session, GError **error);
 gboolean
 qemu_session_go(QemuSession *session, GError **error);
 /* ... past the instruction at which that vCPU stands, alone and without these points. Returns what
- * it stopped for then in *ret, with signal 0 when that step was given up; all points are there
- * again. */
+ * it stopped for then in *ret, with signal 0 when that step was given up, and where it stands; all
+ * points are there again. */
 gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
-		       guint n, QemuGdbStop *ret, GError **error);
+		       guint n, QemuGdbStop *ret, guint64 *ret_pc, GError **error);
+/* Was the instruction at pc carried out by the step before? An interrupt may have come instead. */
+gboolean
+qemu_session_was_made(QemuSession *session, guint64 pc, gboolean *ret, GError **error);
 /* While it stands still; points of one place are set once. UNSUPPORTED: QEMU refuses. */
 gboolean
 qemu_session_insert(QemuSession *session, const VmifsStopPoint *point, GError **error);

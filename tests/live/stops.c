@@ -70,6 +70,7 @@ step_alone(QemuMonitor *monitor, double seconds)
 	g_autoptr(GError) error = NULL;
 	QemuSession session;
 	QemuGdbStop stop;
+	guint64 pc;
 	guint n = 0;
 
 	if (!qemu_session_open(&session, monitor, 1, NULL, &error)) {
@@ -80,7 +81,7 @@ step_alone(QemuMonitor *monitor, double seconds)
 	gint64 end = start + (gint64) (seconds * G_USEC_PER_SEC);
 	gboolean good = TRUE;
 	for (; good && g_get_monotonic_time() < end; n++)
-		good = qemu_session_step_over(&session, 0, NULL, 0, &stop, &error);
+		good = qemu_session_step_over(&session, 0, NULL, 0, &stop, &pc, &error);
 	printf("alone %u %.0f\n", n,
 	       n * (double) G_USEC_PER_SEC / (double) (g_get_monotonic_time() - start));
 	if (good)

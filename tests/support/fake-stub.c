@@ -161,12 +161,12 @@ go(FakeStubServer *self, const char *packet)
 }
 
 static void
-tell_registers(FakeStubServer *self)
+tell_registers(FakeStubServer *self, gboolean all)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 	const guint64 values[] = { self->rip, 0x1234 };
 
-	for (guint i = 0; i < G_N_ELEMENTS(values); i++)
+	for (guint i = 0; i < (all ? G_N_ELEMENTS(values) : 1); i++)
 		for (guint j = 0; j < 8; j++)
 			g_string_append_printf(text, "%02x", (guint) (values[i] >> 8 * j & 0xff));
 	say(self, text->str);
@@ -183,8 +183,10 @@ answer(FakeStubServer *self, const char *packet)
 		set_point(self, packet);
 	} else if (g_str_has_prefix(packet, "vCont;")) {
 		go(self, packet);
-	} else if (*packet == 'g') {
-		tell_registers(self);
+	} else if (*packet == 'g' || *packet == 'p') {
+		tell_registers(self, *packet == 'g');
+	} else if (*packet == 'm') {
+		say(self, "00000000000000000000000000000000");
 	} else if (*packet == 'D') {
 		self->n_points = 0;
 		self->runs = TRUE;
