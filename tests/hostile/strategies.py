@@ -140,7 +140,7 @@ def stacks(t, r):
     for base in t.stacks if r.random() < .5 else r.sample(t.stacks, min(3, len(t.stacks))):
         for _ in range(r.choice((1, 50, 500))):
             value = r.choice((number(t, r), base + r.randrange(1 << 14), t.symbols['schedule'] + r.randrange(1 << 20)))
-            t.image.store(base + 8 * r.randrange(2048), struct.pack('<Q', value))
+            t.image.store(base + 8 * r.randrange(2048), struct.pack('<Q', value & (1 << 64) - 1))
 
 
 @strategy
