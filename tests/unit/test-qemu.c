@@ -490,11 +490,18 @@ START_TEST(without_monitor_and_proof_both_reasons_are_told)
 	set_monitor(&f, 0);
 	kill(f.target.pid, SIGSTOP);
 	waitpid(f.target.pid, &status, WUNTRACED);
-	gint64 start = g_get_monotonic_time();
-	open_guest(&f, FALSE, &error);
-	ck_assert_ptr_null(f.guest);
-	ck_assert_ptr_nonnull(strstr(error->message, "stopped by a signal"));
-	ck_assert_int_lt(g_get_monotonic_time() - start, G_TIME_SPAN_SECOND);
+	/* Nobody waits for an answer that cannot come. A machine with other work may be slow, but
+	 * not each time. */
+	gint64 took = G_MAXINT64;
+	for (int i = 0; i < 5 && took >= G_TIME_SPAN_SECOND; i++) {
+		g_clear_error(&error);
+		gint64 start = g_get_monotonic_time();
+		open_guest(&f, FALSE, &error);
+		took = g_get_monotonic_time() - start;
+		ck_assert_ptr_null(f.guest);
+		ck_assert_ptr_nonnull(strstr(error->message, "stopped by a signal"));
+	}
+	ck_assert_int_lt(took, G_TIME_SPAN_SECOND);
 	fixture_clear(&f);
 }
 END_TEST
