@@ -190,8 +190,12 @@ vmifs_connection_drop(VmifsConnection *connection)
 	for (guint i = 0; first && i < connection->mems->len; i++)
 		vmifs_physmem_drop(g_ptr_array_index(connection->mems, i));
 	g_mutex_unlock(&connection->lock);
-	if (first)
-		vmifs_connection_leave(connection);
+	if (!first)
+		return;
+	/* Who tells of a stop may be at reading memory: closing waits for that thread, so that it
+	 * must not be the last that leaves. */
+	vmifs_connection_listen_stops(connection, NULL, NULL, NULL);
+	vmifs_connection_leave(connection);
 }
 
 gboolean

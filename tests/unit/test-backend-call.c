@@ -200,6 +200,9 @@ typedef struct {
 	VmifsSource source;
 	guint64 armed; /* an id; 0 = none */
 	VmifsStopPoint point;
+	GThread *closer; /* (borrowed) who closed it */
+	VmifsConnection *connection;
+	gint is_reading; /* atomic */
 } Stopper;
 
 static gpointer
@@ -213,6 +216,7 @@ stopper_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 static void
 stopper_close(gpointer self)
 {
+	((Stopper *) self)->closer = g_thread_self();
 }
 
 static gboolean
@@ -315,6 +319,47 @@ START_TEST(stops_reach_who_listens)
 }
 END_TEST
 
+/* As one that reads the guest's memory, while it goes. */
+static gboolean
+read_at_stop(gpointer user, const VmifsStop *stop)
+{
+	Stopper *stopper = user;
+
+	ck_assert(vmifs_connection_enter(stopper->connection));
+	g_atomic_int_set(&stopper->is_reading, 1);
+	g_usleep(100 * 1000);
+	vmifs_connection_leave(stopper->connection);
+	return TRUE;
+}
+
+static gpointer
+stop_once(gpointer data)
+{
+	Stopper *stopper = data;
+	VmifsStop stop = { .id = 7 };
+
+	stopper->source.stopped(stopper->source.engine, &stop);
+	return NULL;
+}
+
+START_TEST(who_tells_of_a_stop_does_not_close_itself)
+{
+	VmifsOptions options = { .size = sizeof options };
+	VmifsBackend backend;
+	Stopper stopper = { 0 };
+	g_autoptr(VmifsConnection) connection = open_stopper(&backend, &stopper, &options);
+
+	stopper.connection = connection;
+	vmifs_connection_listen_stops(connection, read_at_stop, note_unarmed, &stopper);
+	GThread *thread = g_thread_new("stops", stop_once, &stopper);
+	while (!g_atomic_int_get(&stopper.is_reading))
+		g_usleep(1000);
+	vmifs_connection_drop(connection);
+	g_thread_join(thread);
+	ck_assert_ptr_eq(stopper.closer, g_thread_self());
+}
+END_TEST
+
 static const struct {
 	gboolean passive, guest_rw, no_ops, frozen, patch;
 	VmifsError code;
@@ -361,6 +406,7 @@ make_suite(void)
 	tcase_add_test(t, passthrough_is_for_one_piece_at_zero);
 	tcase_add_test(t, backend_is_chosen_by_content_or_word);
 	tcase_add_test(t, stops_reach_who_listens);
+	tcase_add_test(t, who_tells_of_a_stop_does_not_close_itself);
 	tcase_add_loop_test(t, what_may_not_stop_is_not_armed, 0, G_N_ELEMENTS(refused));
 	suite_add_tcase(s, t);
 	return s;
