@@ -58,6 +58,12 @@ qemu_guard_tell(int guard, gboolean stands)
 	tell(guard, stands ? QEMU_GUARD_STANDS : QEMU_GUARD_ARM, NULL);
 }
 
+void
+qemu_guard_tell_leaving(int guard, gboolean is_over)
+{
+	tell(guard, is_over ? QEMU_GUARD_LEFT : QEMU_GUARD_LEAVES, NULL);
+}
+
 gboolean
 qemu_guard_disarm(int guard, GError **error)
 {

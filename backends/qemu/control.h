@@ -35,6 +35,8 @@ typedef struct QemuDuty {
 	const QemuFarewell *farewell;
 	/* Said in the end, and once more where one of them is refused. */
 	const json_t *words;
+	/* (with farewell) Instead of both: see qemu_guard_tell_leaving(). */
+	const json_t *parting;
 	/* After so long the guardian ends, and before it for the stream; 0: as long as that may
 	 * need. */
 	guint seconds;
@@ -47,6 +49,10 @@ qemu_guard_arm(QemuMonitor *monitor, const QemuDuty *duty, GError **error);
 /* Does the guest stand still by somebody else's wish? Until it is told, it does not. */
 void
 qemu_guard_tell(int guard, gboolean stands);
+/* The farewell is being said by vmifs itself, or was: QEMU does not survive it twice. Nothing is
+ * left in the guest then; whether it runs is known when that is over. */
+void
+qemu_guard_tell_leaving(int guard, gboolean is_over);
 /* It has nothing to do any more. guard: (taken). FALSE with IO: it may act. */
 gboolean
 qemu_guard_disarm(int guard, GError **error);
@@ -81,4 +87,6 @@ qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error);
 
 #define QEMU_GUARD_ARM 'a'
 #define QEMU_GUARD_STANDS 's' /* armed, of a guest that stands still */
+#define QEMU_GUARD_LEAVES 'l' /* armed: the parting words */
+#define QEMU_GUARD_LEFT 'w'   /* armed: the words, and no farewell */
 #define QEMU_GUARD_DISARM 'd'

@@ -13,6 +13,7 @@
 
 #include "points.h"
 #include "session.h"
+#include "status.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +26,11 @@
 #define MAX_INSTRUCTION 15
 /* libvirt passes each stop on to everybody who listens to it, and writes down that it was one. */
 #define LIBVIRT_RATE 200
+/* Stops between two looks at what is ordered: who has no end of them may be of ill will. */
+#define MAX_STOPS 64
+/* Whether it still stands by somebody else's wish. */
+#define LOOK_MS 500
+#define LOOK_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 
 typedef enum { ARM, DISARM, DISARM_ALL, SET_STATE } Deed;
 
@@ -61,6 +67,8 @@ struct QemuDebug {
 	gboolean is_told;
 	guint told_vcpu;
 	guint64 told_pc;
+	gint64 next_look; /* while it stands by somebody else's wish; 0 = it does not */
+	char *stood_as;   /* (nullable) in QEMU's word, when that was asked first */
 };
 
 /* ---- points ---- */
@@ -262,7 +270,7 @@ handle_all(QemuDebug *self, GError **error)
 	GError *problem = NULL;
 	QemuGdbStop stop;
 
-	while (!problem && next_stop(self, &stop, &problem))
+	for (guint i = 0; i < MAX_STOPS && !problem && next_stop(self, &stop, &problem); i++)
 		handle(self, &stop, &problem);
 	if (!problem)
 		return TRUE;
@@ -339,8 +347,10 @@ carry_out(QemuDebug *self, Order *order, GError **error)
 	turn(self);
 	if (!problem)
 		return TRUE;
+	/* What cannot be set is not there; what cannot be taken away is. */
 	gboolean is_lost = g_atomic_int_get(&self->is_on) &&
-			   !g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED);
+			   (order->deed != ARM ||
+			    !g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 	if (is_lost)
 		g_propagate_error(error, g_error_copy(problem));
 	order->error = problem;
@@ -361,6 +371,57 @@ stand_still(QemuDebug *self, GError **error)
 	return handle_all(self, error);
 }
 
+static void
+forget_look(QemuDebug *self)
+{
+	self->next_look = 0;
+	g_clear_pointer(&self->stood_as, g_free);
+}
+
+/* Does it run, or has it stopped at a point since? */
+static gboolean
+was_let_run(QemuDebug *self)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + LOOK_PATIENCE };
+	g_autofree char *word = NULL;
+	VmifsState state;
+
+	if (!qemu_status_ask(self->monitor, &state, &word, &call, NULL))
+		return FALSE;
+	if (state == VMIFS_STATE_RUNNING)
+		return TRUE;
+	if (!self->stood_as)
+		self->stood_as = g_strdup(word);
+	return g_str_equal(word, "debug") && !g_str_equal(self->stood_as, "debug");
+}
+
+/* Who lets it run on again does not tell the stub; a QEMU of 8.1 and newer then does not even tell
+ * of its next stop, for which it would have to be asked anew. */
+static gboolean
+look_after_others(QemuDebug *self, GError **error)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (!g_atomic_int_get(&self->is_on) || !self->session.stands) {
+		forget_look(self);
+		return TRUE;
+	}
+	if (!self->next_look)
+		self->next_look = now + LOOK_MS * G_TIME_SPAN_MILLISECOND;
+	if (now < self->next_look)
+		return TRUE;
+	self->next_look = now + LOOK_MS * G_TIME_SPAN_MILLISECOND;
+	if (!was_let_run(self))
+		return TRUE;
+	/* What it told of itself has come by now. */
+	if (!stand_still(self, error))
+		return FALSE;
+	qemu_session_note(&self->session, FALSE);
+	turn(self);
+	forget_look(self);
+	return TRUE;
+}
+
 static gboolean
 go_on(QemuDebug *self, GError **error)
 {
@@ -372,7 +433,7 @@ go_on(QemuDebug *self, GError **error)
 		qemu_session_close(&self->session, NULL);
 		return TRUE;
 	}
-	if (self->runs || self->has_pending)
+	if (self->runs || self->has_pending || self->session.gdb.stops.length)
 		return TRUE;
 	self->runs = TRUE;
 	return qemu_session_go(&self->session, error);
@@ -439,9 +500,9 @@ wait(const QemuDebug *self)
 				{ .fd = self->session.stub.fd, .events = POLLIN } };
 	guint64 count;
 
-	if (!g_atomic_int_get(&self->is_on) || self->has_pending)
+	if (!g_atomic_int_get(&self->is_on) || self->has_pending || self->session.gdb.stops.length)
 		return;
-	poll(fds, G_N_ELEMENTS(fds), -1);
+	poll(fds, G_N_ELEMENTS(fds), self->session.stands ? LOOK_MS : -1);
 	if (fds[0].revents && read(self->bell, &count, sizeof count) < 0)
 		return;
 }
@@ -457,7 +518,7 @@ run(gpointer data)
 		gboolean good =
 			orders.length ? serve(self, &orders, &problem) : handle_all(self, &problem);
 		if (good)
-			good = go_on(self, &problem);
+			good = look_after_others(self, &problem) && go_on(self, &problem);
 		if (!good)
 			lose(self, problem);
 		/* What was not carried out has failed with it. */
@@ -484,7 +545,8 @@ order_new(Deed deed)
 	return order;
 }
 
-/* FALSE with IO: there is no thread. Only a wish for points starts one. */
+/* FALSE with IO: there is no thread, or nothing to wake it by. Only a wish for points starts one.
+ */
 static gboolean
 give(QemuDebug *self, Order *order, GError **error)
 {
@@ -493,6 +555,10 @@ give(QemuDebug *self, Order *order, GError **error)
 	if (!self->is_alive && order->deed != ARM) {
 		order->is_done = order->is_idle = TRUE;
 		return TRUE;
+	}
+	if (self->bell < 0) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "eventfd fails");
+		return FALSE;
 	}
 	if (!self->is_alive) {
 		/* The one before takes no lock any more. */
@@ -624,6 +690,7 @@ qemu_debug_free(QemuDebug *self)
 	if (self->bell >= 0)
 		close(self->bell);
 	g_array_unref(self->points);
+	g_free(self->stood_as);
 	g_mutex_clear(&self->lock);
 	g_cond_clear(&self->moved);
 	g_free(self);

@@ -45,7 +45,7 @@ typedef struct {
 
 typedef struct {
 	QemuAddress address;
-	Speech silent, words;
+	Speech silent, words, parting;
 	gboolean has_stream, has_stub;
 	QemuFarewell farewell;
 	guint patience, stream_patience; /* in seconds */
@@ -199,18 +199,21 @@ drain(const Plan *plan)
 	}
 }
 
-/* It is among what comes in time; FALSE as well when there is no stub any more. */
+/* It is among what comes in time; FALSE as well when there is no stub any more. ret_ran: a stop was
+ * told of before. */
 static gboolean
-hear_stub(const char *wanted)
+hear_stub(const char *wanted, gboolean *ret_ran)
 {
 	struct pollfd poller = { .fd = STUB, .events = POLLIN };
 	gsize len = strlen(wanted), n = 0;
 	gint64 left = 64 << 10; /* of bytes: it may be of ill will */
+	char c = 0, before;
 
 	while (n < len && left-- > 0) {
-		char c;
+		before = c;
 		if (poll(&poller, 1, PATIENCE_MS) != 1 || recv(STUB, &c, 1, MSG_DONTWAIT) != 1)
 			return FALSE;
+		*ret_ran |= before == '$' && c == 'T';
 		/* No answer has its first byte in it again. */
 		n = c == wanted[n] ? n + 1 : c == *wanted;
 	}
@@ -218,12 +221,11 @@ hear_stub(const char *wanted)
 }
 
 static gboolean
-tell_stub(const char *text, const char *wanted)
+say_to_stub(const char *text)
 {
 	gsize len = strlen(text);
 
-	return send(STUB, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (gssize) len &&
-	       hear_stub(wanted);
+	return send(STUB, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (gssize) len;
 }
 
 static gboolean
@@ -235,21 +237,27 @@ is_hung_up(void)
 }
 
 /* FALSE: it does not answer. One that were ended then would leave its breakpoints behind, at which
- * the guest stops for ever. */
+ * the guest stops for ever. is_released: that was said, and must not be said twice. */
 static gboolean
-take_leave(const QemuFarewell *farewell, gboolean stands)
+take_leave(const QemuFarewell *farewell, gboolean stands, gboolean *is_released)
 {
 	char part[4096];
 	gssize n = 1;
+	gboolean ran = FALSE;
 
+	if (*is_released)
+		return hear_stub(farewell->released, &ran) || is_hung_up();
 	/* What nobody has read is the answer to nothing that is said here. */
 	for (int i = 0; i < 1024 && n > 0; i++)
 		n = recv(STUB, part, sizeof part, MSG_DONTWAIT);
-	if (tell_stub(farewell->settle, farewell->settled) &&
-	    (stands ? tell_stub(farewell->clear, farewell->cleared)
-		    : tell_stub(farewell->release, farewell->released)))
-		return TRUE;
-	return is_hung_up();
+	if (!say_to_stub(farewell->settle) || !hear_stub(farewell->settled, &ran))
+		return is_hung_up();
+	/* Whoever had it stand may have let it run on since. */
+	if (stands && !ran)
+		return (say_to_stub(farewell->clear) && hear_stub(farewell->cleared, &ran)) ||
+		       is_hung_up();
+	*is_released = say_to_stub(farewell->release);
+	return (*is_released && hear_stub(farewell->released, &ran)) || is_hung_up();
 }
 
 static void
@@ -271,11 +279,17 @@ watch(const Plan *plan)
 		drain(plan);
 	}
 	limit_time(plan->patience);
-	gboolean has_left = !plan->has_stub;
+	const Speech *words = last == QEMU_GUARD_LEAVES ? &plan->parting : &plan->words;
+	gboolean is_released = FALSE;
+	gboolean has_left = !plan->has_stub || last == QEMU_GUARD_LEAVES || last == QEMU_GUARD_LEFT;
 	for (int i = 0; i < N_TRIES; i++) {
 		if (!has_left)
-			has_left = take_leave(&plan->farewell, last == QEMU_GUARD_STANDS);
-		if (has_left && say(plan, &plan->words))
+			has_left = take_leave(&plan->farewell, last == QEMU_GUARD_STANDS,
+					      &is_released);
+		/* With its other end the stub has gone, or QEMU: another may be there by now. */
+		if (plan->has_stub && last != QEMU_GUARD_LEAVES && is_hung_up())
+			break;
+		if (has_left && say(plan, words))
 			break;
 		poll(NULL, 0, 50 << i);
 	}
@@ -390,6 +404,7 @@ plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
 		plan->farewell = *duty->farewell;
 	speech_init(&plan->silent, way, duty->silent);
 	speech_init(&plan->words, way, duty->words);
+	speech_init(&plan->parting, way, duty->parting);
 	if (way->program)
 		return;
 	plan->address = *way->address;
@@ -421,6 +436,7 @@ qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	speech_clear(&plan.silent);
 	speech_clear(&plan.words);
+	speech_clear(&plan.parting);
 	close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

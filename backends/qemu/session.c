@@ -59,7 +59,7 @@ prepare_farewell(QemuSession *session, guint n_vcpus)
 	g_string_append(clear, ASK_LAST);
 	session->clear = g_string_free(g_steal_pointer(&clear), FALSE);
 	session->farewell = (QemuFarewell){
-		.settle = "#00#00+\x03+" ASK_LAST,
+		.settle = "\x03+\x03#00#00+\x03+" ASK_LAST,
 		.settled = LAST_ANSWER,
 		.release = "+$D#44",
 		.released = "$OK#9a",
@@ -111,9 +111,12 @@ let_go(QemuSession *session, GError **error)
 		return FALSE;
 	if (session->stands)
 		return TRUE;
+	qemu_guard_tell_leaving(session->stub.guard, FALSE);
 	if (!qemu_gdb_send(&session->gdb, words, strlen(words), error))
 		return FALSE;
 	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+	if (answer)
+		qemu_guard_tell_leaving(session->stub.guard, TRUE);
 	return answer != NULL;
 }
 
@@ -175,7 +178,9 @@ qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error)
 gboolean
 qemu_session_halt(QemuSession *session, GError **error)
 {
-	static const char words[] = "\x03$qC#b4";
+	/* After a stop that nobody has confirmed it hears nothing but "+" and packets, even if
+	 * somebody else has let the guest run on since. */
+	static const char words[] = "\x03+\x03+$qC#b4";
 	QemuGdb *gdb = &session->gdb;
 	QemuGdbStop stop;
 

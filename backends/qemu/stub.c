@@ -58,14 +58,14 @@ human(const char *line, const char *id)
 
 /* What ends it, whatever of it there is: people's commands are never refused. */
 static json_t *
-last_words(const QemuStub *stub)
+last_words(const QemuStub *stub, gboolean is_to_run)
 {
 	static const char command[] = "human-monitor-command";
 	json_t *words = json_pack("[{s:s, s:o}, {s:s, s:o}]", "execute", command, "arguments",
 				  human("gdbserver none", ""), "execute", command, "arguments",
 				  human("chardev-remove ", stub->id));
 
-	if (stub->ran && !stub->farewell)
+	if (is_to_run)
 		json_array_append_new(words, json_pack("{s:s}", "execute", "cont"));
 	return words;
 }
@@ -74,8 +74,12 @@ last_words(const QemuStub *stub)
 static gboolean
 arm(QemuStub *stub, GError **error)
 {
-	json_auto_t *words = last_words(stub);
-	const QemuDuty duty = { .stream = -1, .farewell = stub->farewell, .words = words };
+	json_auto_t *words = last_words(stub, stub->ran && !stub->farewell);
+	json_auto_t *parting = last_words(stub, TRUE);
+	const QemuDuty duty = { .stream = -1,
+				.farewell = stub->farewell,
+				.words = words,
+				.parting = stub->farewell ? parting : NULL };
 	g_autoptr(GError) problem = NULL;
 
 	stub->guard = qemu_guard_arm(stub->monitor, &duty, &problem);
@@ -135,7 +139,7 @@ static gboolean
 say_last_words(QemuStub *stub, GError **error)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + QEMU_PATIENCE };
-	json_auto_t *words = last_words(stub);
+	json_auto_t *words = last_words(stub, stub->ran && !stub->farewell);
 	gsize n = json_array_size(words);
 	QemuAsk asks[3] = { 0 };
 	gboolean good;
@@ -211,8 +215,16 @@ qemu_stub_open(QemuStub *stub, const VmifsCall *call, GError **error)
 		clear(stub);
 		return FALSE;
 	}
-	if (attach(stub, ends[1], call, error))
+	/* Before it is there it answers nobody, and nothing is set by it: the monitor lets the
+	 * guest run on. */
+	if (stub->farewell)
+		qemu_guard_tell_leaving(stub->guard, !stub->ran);
+	gboolean good = attach(stub, ends[1], call, error);
+	if (good && stub->farewell)
+		qemu_guard_tell(stub->guard, FALSE);
+	if (good)
 		return TRUE;
+	stub->farewell = NULL;
 	qemu_stub_close(stub, NULL);
 	return FALSE;
 }

@@ -26,8 +26,11 @@ struct FakeStubServer {
 	Point points[MAX_POINTS];
 	guint n_points, next, n_hits, n_steps, blunders;
 	gboolean runs, is_waiting; /* for the end of a step */
-	gboolean has_acted;        /* what comes after the hits */
-	gint64 due;                /* of the next hit */
+	gboolean is_unconfirmed;   /* what it said last */
+	gboolean may_tell;         /* of a stop, where it is_new */
+	gboolean is_detached;
+	gboolean has_acted; /* what comes after the hits */
+	gint64 due;         /* of the next hit */
 	guint64 rip;
 	GString *heard;
 	/* the thread's */
@@ -43,6 +46,7 @@ say(FakeStubServer *self, const char *packet)
 	for (const char *c = packet; *c; c++)
 		sum += (guint8) *c;
 	g_autofree char *text = g_strdup_printf("+$%s#%02x", packet, sum);
+	self->is_unconfirmed = TRUE;
 	if (send(self->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
 		g_atomic_int_set(&self->is_over, 1);
 }
@@ -51,6 +55,9 @@ static void
 stop_guest(FakeStubServer *self, const char *why)
 {
 	self->runs = self->is_waiting = FALSE;
+	if (self->is_detached || (self->how->is_new && !self->may_tell))
+		return;
+	self->may_tell = FALSE;
 	say(self, why);
 }
 
@@ -93,7 +100,8 @@ set_point(FakeStubServer *self, const char *packet)
 		self->points[self->n_points++] = point;
 		good = TRUE;
 	}
-	for (guint i = 0; packet[0] == 'z' && i < self->n_points && !good; i++) {
+	for (guint i = 0; packet[0] == 'z' && !self->how->keeps && i < self->n_points && !good;
+	     i++) {
 		const Point *each = &self->points[i];
 		good = each->kind == point.kind && each->address == address &&
 		       each->len == point.len;
@@ -182,12 +190,17 @@ answer(FakeStubServer *self, const char *packet)
 	if (*packet == 'z' || *packet == 'Z') {
 		set_point(self, packet);
 	} else if (g_str_has_prefix(packet, "vCont;")) {
+		self->may_tell = TRUE;
 		go(self, packet);
 	} else if (*packet == 'g' || *packet == 'p') {
+		if (self->how->floods)
+			say(self, "T05thread:01;watch:2000;");
 		tell_registers(self, *packet == 'g');
 	} else if (*packet == 'm') {
 		say(self, "00000000000000000000000000000000");
 	} else if (*packet == 'D') {
+		self->blunders += self->is_detached;
+		self->is_detached = TRUE;
 		self->n_points = 0;
 		self->runs = TRUE;
 		say(self, "OK");
@@ -213,7 +226,14 @@ answer(FakeStubServer *self, const char *packet)
 static void
 take(FakeStubServer *self, char byte)
 {
+	self->may_tell = FALSE;
+	if (self->is_unconfirmed) {
+		self->is_unconfirmed = byte != '+' && byte != '$';
+		if (byte != '$')
+			return;
+	}
 	if (self->runs) {
+		self->may_tell = byte == '\x03';
 		self->blunders += byte != '\x03';
 		stop_guest(self, "T02thread:01;");
 		return;
@@ -264,6 +284,7 @@ run(gpointer data)
 		char bytes[256];
 		if (fd >= 0 && fd != self->fd) {
 			self->fd = fd;
+			self->is_detached = self->is_unconfirmed = FALSE;
 			g_string_truncate(self->in, 0);
 		}
 		if (self->fd < 0 || (self->how->is_deaf && self->has_acted)) {

@@ -16,6 +16,9 @@ typedef struct {
 	const char *says;     /* (nullable) then these bytes come, whatever they are */
 	gboolean is_deaf;     /* then it says nothing any more */
 	guint n_silent_steps; /* so many of the first steps do not end by themselves */
+	gboolean keeps;       /* no point can be taken away one by one */
+	gboolean floods;      /* before each answer with registers another stop is told of */
+	gboolean is_new;      /* as 8.1: a stop is told of once for each wish to go on */
 } FakeStub;
 
 typedef struct FakeStubServer FakeStubServer;
@@ -26,7 +29,8 @@ fake_stub_start(FakeServer *qemu, const FakeStub *how);
 void
 fake_stub_stop(FakeStubServer *stub);
 /* Now: points that are set; does the guest run; how often something was said to it that ran but to
- * stop it, or a vCPU went on where a breakpoint was. */
+ * stop it, or a vCPU went on where a breakpoint was, or it was let go of twice, which QEMU does not
+ * survive. */
 guint
 fake_stub_points(FakeStubServer *stub);
 gboolean

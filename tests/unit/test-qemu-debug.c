@@ -257,6 +257,7 @@ START_TEST(a_pause_of_somebody_else_s_is_left_and_seen)
 		/* Not any more once it runs by somebody's wish. */
 		fake_stub_resume(guest.stub);
 		qemu_debug_disarm(guest.debug, 1);
+		ck_assert_int_eq(guest.n_lost, 0);
 		for (int i = 0; i < 5000 && !fake_stub_runs(guest.stub); i++)
 			g_usleep(1000);
 		ck_assert(fake_stub_runs(guest.stub));
@@ -266,6 +267,28 @@ START_TEST(a_pause_of_somebody_else_s_is_left_and_seen)
 	qemu_debug_disarm(guest.debug, 1);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), _i);
+	teardown(&guest);
+}
+END_TEST
+
+/* By a QEMU that tells of nothing then until it is asked to go on. */
+START_TEST(who_lets_it_run_on_is_noticed)
+{
+	const FakeQemu qemu = { .session = RUNS RESTS RESTS RUNS RESTS NOBODY STARTS };
+	const FakeStub how = { .hits = 3, .pauses = TRUE, .is_new = TRUE };
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n_turned, 1);
+	fake_stub_resume(guest.stub);
+	wait_for(&guest.n_turned, 2);
+	for (int i = 0; i < 5000 && !fake_stub_runs(guest.stub); i++)
+		g_usleep(1000);
+	ck_assert(fake_stub_runs(guest.stub));
+	ck_assert(qemu_debug_is_own(guest.debug, "paused"));
+	ck_assert_int_eq(guest.n_lost, 0);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
 	teardown(&guest);
 }
 END_TEST
@@ -345,6 +368,102 @@ START_TEST(whose_stub_is_lost_hears_of_it)
 		ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	qemu_debug_disarm(guest.debug, 0);
 	ck_assert_int_eq(guest.n_lost, 1);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(whoever_takes_no_point_away_is_left)
+{
+	const FakeStub how = { .keeps = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &write_point);
+	arm(&guest, 1, &exec_point);
+	qemu_debug_free(g_steal_pointer(&guest.debug));
+	ck_assert_int_ge(guest.n_lost, 1);
+	for (int i = 0; i < 5000 && fake_stub_points(guest.stub); i++)
+		g_usleep(1000);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(stops_without_end_do_not_keep_it_from_ending)
+{
+	const FakeStub how = { .hits = 1, .floods = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n[0], 200);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
+{
+	const FakeQemu qemu = { .session = RUNS NOBODY STARTS "qmp cont\n\t{}\n" };
+	const FakeStub how = { 0 };
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, NULL));
+	g_usleep(300 * 1000);
+	has_heard(&guest, COME GONE "cont ");
+	teardown(&guest);
+}
+END_TEST
+
+/* Before there is a stub, which would let it run. */
+START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
+{
+	const FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS "qmp cont\n\t{}\n",
+				.answer_ms = 100 };
+	const FakeStub how = { 0 };
+	g_autofree char *heard = g_strdup("");
+	int status;
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, NULL);
+		pause();
+	}
+	for (int i = 0; i < 10000 && !strstr(heard, "chardev-add "); i++) {
+		g_usleep(1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest.server);
+	}
+	kill(vmifs, SIGKILL);
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	for (int i = 0; i < 500 && !g_str_has_suffix(heard, GONE "cont "); i++) {
+		g_usleep(10 * 1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest.server);
+	}
+	ck_assert_msg(g_str_has_suffix(heard, GONE "cont "), "%s", heard);
+	teardown(&guest);
+}
+END_TEST
+
+/* The monitor fails after that: QEMU would not survive another farewell. */
+START_TEST(who_was_let_go_of_is_not_told_so_again)
+{
+	FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS };
+	const FakeStub how = { .hits = 3 };
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n[0], 3);
+	qemu.greeting = "{}\r\n";
+	qemu_debug_disarm(guest.debug, 0);
+	g_usleep(500 * 1000);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
 	teardown(&guest);
 }
 END_TEST
@@ -439,9 +558,15 @@ debug_suite(void)
 	tcase_add_test(tcase, what_is_armed_while_it_stops_all_the_time_loses_nothing);
 	tcase_add_loop_test(tcase, what_KVM_does_not_take_is_refused, 0, 2);
 	tcase_add_loop_test(tcase, a_pause_of_somebody_else_s_is_left_and_seen, 0, 2);
+	tcase_add_test(tcase, who_lets_it_run_on_is_noticed);
 	tcase_add_test(tcase, a_pause_of_ours_goes_through_it);
 	tcase_add_test(tcase, a_step_that_does_not_end_is_given_up);
 	tcase_add_loop_test(tcase, whose_stub_is_lost_hears_of_it, 0, G_N_ELEMENTS(losses));
+	tcase_add_test(tcase, whoever_takes_no_point_away_is_left);
+	tcase_add_test(tcase, stops_without_end_do_not_keep_it_from_ending);
+	tcase_add_test(tcase, a_stub_that_does_not_come_leaves_a_guest_that_runs);
+	tcase_add_test(tcase, killed_as_it_comes_it_leaves_a_guest_that_runs);
+	tcase_add_test(tcase, who_was_let_go_of_is_not_told_so_again);
 	tcase_add_test(tcase, a_stub_of_somebody_else_s_is_left_to_them);
 	tcase_add_loop_test(tcase, killed_it_leaves_no_point_and_a_guest_that_runs, 0, 6);
 	suite_add_tcase(suite, tcase);
