@@ -6,6 +6,10 @@
  *     -> the guest runs on, or the stub is closed with the last point -> who gave them may go on
  *   stop -> its registers -> who armed it is told -> past the instruction -> the guest runs on
  *
+ * Past an instruction that does nothing, as most functions of a kernel begin with one, a vCPU gets
+ * by going on behind it: a step takes as long as a stop does, others hear of it as well, and after
+ * it QEMU translates anew what it has translated before.
+ *
  * Points that are equal are set once. QEMU tells of one point alone that holds a byte, so that
  * those that share some bytes and are not equal are refused.
  */
@@ -24,6 +28,8 @@
 
 /* Bytes of one, at most. */
 #define MAX_INSTRUCTION 15
+/* Of RFLAGS: the guest makes steps itself. */
+#define FLAG_TRAP (1u << 8)
 /* libvirt passes each stop on to everybody who listens to it, and writes down that it was one. */
 #define LIBVIRT_RATE 200
 /* Stops between two looks at what is ordered: who has no end of them may be of ill will. */
@@ -67,6 +73,9 @@ struct QemuDebug {
 	gboolean is_told;
 	guint told_vcpu;
 	guint64 told_pc;
+	QemuCode code; /* that was seen last */
+	gboolean skips;
+	guint64 from;     /* (skips) where the vCPU that was told of goes on */
 	gint64 next_look; /* while it stands by somebody else's wish; 0 = it does not */
 	char *stood_as;   /* (nullable) in QEMU's word, when that was asked first */
 };
@@ -79,6 +88,7 @@ remove_at(QemuDebug *self, guint i, GError **error)
 	VmifsStopPoint point = qemu_points_at(self->points, i)->point;
 
 	g_array_remove_index(self->points, i);
+	self->skips = FALSE;
 	return qemu_points_have(self->points, &point) ||
 	       qemu_session_remove(&self->session, &point, error);
 }
@@ -131,7 +141,7 @@ lose(QemuDebug *self, const GError *problem)
 	else
 		qemu_session_abandon(&self->session);
 	g_atomic_int_set(&self->is_on, FALSE);
-	self->has_pending = self->is_told = FALSE;
+	self->has_pending = self->is_told = self->skips = FALSE;
 	turn(self);
 	for (guint i = 0; i < points->len && self->user.unarmed; i++)
 		self->user.unarmed(self->user.user, qemu_points_at(points, i)->id, why);
@@ -159,18 +169,23 @@ is_again(QemuDebug *self, const QemuGdbStop *stop, guint64 pc)
 	return is;
 }
 
-/* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands. */
+/* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands;
+ * ret_flags: its RFLAGS. */
 static gboolean
-tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, GError **error)
+tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, guint64 *ret_flags, GError **error)
 {
 	gint64 time_ns = now_ns();
-	g_autoptr(VmifsRegs) regs = qemu_session_regs(&self->session, error);
+	/* Where it stops once it stops again, as a rule. */
+	g_autoptr(VmifsRegs) regs =
+		qemu_session_regs(&self->session, stop->is_memory ? NULL : &self->code, error);
 	guint64 pc;
 
 	if (!regs)
 		return FALSE;
 	vmifs_regs_get(regs, "rip", &pc);
 	*ret_pc = pc;
+	if (!vmifs_regs_get(regs, "eflags", ret_flags))
+		*ret_flags = 0;
 	gboolean again = is_again(self, stop, pc);
 	for (guint i = 0; i < self->points->len; i++) {
 		const QemuPoint *point = qemu_points_at(self->points, i);
@@ -193,6 +208,32 @@ tell(QemuDebug *self, const QemuGdbStop *stop, guint64 *ret_pc, GError **error)
 	return TRUE;
 }
 
+static void
+note_told(QemuDebug *self, guint vcpu, guint64 pc)
+{
+	self->is_told = TRUE;
+	self->told_vcpu = vcpu;
+	self->told_pc = pc;
+}
+
+/* It does, by what stands there: code of a kernel, as others may be of 32 bits. */
+static gboolean
+find_skip(QemuDebug *self, guint64 pc, guint64 flags, GError **error)
+{
+	self->skips = FALSE;
+	if (self->session.steps->len || flags & FLAG_TRAP || !(pc >> 63))
+		return TRUE;
+	if (self->code.address != pc) {
+		self->code.address = pc;
+		if (!qemu_session_code(&self->session, &self->code, error))
+			return FALSE;
+	}
+	guint len = qemu_nop_len(self->code.bytes, self->code.len);
+	self->skips = len > 0;
+	self->from = pc + len;
+	return TRUE;
+}
+
 /* The vCPU may be where it was, past it, or in an interrupt, from which it comes back. now: where
  * it stands. */
 static gboolean
@@ -203,17 +244,14 @@ note_step(QemuDebug *self, guint vcpu, guint64 pc, guint64 now, GError **error)
 	if (now - pc - 1 >= MAX_INSTRUCTION &&
 	    !qemu_session_was_made(&self->session, pc, &made, error))
 		return FALSE;
-	if (made)
-		return TRUE;
-	self->is_told = TRUE;
-	self->told_vcpu = vcpu;
-	self->told_pc = pc;
+	if (!made)
+		note_told(self, vcpu, pc);
 	return TRUE;
 }
 
 /* Past the points at which it stands. */
 static gboolean
-pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, GError **error)
+pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError **error)
 {
 	const VmifsStopPoint *points[2];
 	guint n = 0;
@@ -231,6 +269,12 @@ pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, GError **error)
 	}
 	if (!n)
 		return TRUE;
+	if (!find_skip(self, pc, flags, error))
+		return FALSE;
+	if (self->skips) {
+		note_told(self, stop->vcpu, pc);
+		return TRUE;
+	}
 	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, &now,
 				    error) ||
 	    !note_step(self, stop->vcpu, pc, now, error))
@@ -245,12 +289,13 @@ static gboolean
 handle(QemuDebug *self, const QemuGdbStop *stop, GError **error)
 {
 	gboolean is_own = stop->signal == QEMU_GDB_TRAP;
-	guint64 pc;
+	guint64 pc, flags = 0;
 
-	self->runs = FALSE;
+	self->runs = self->skips = FALSE;
 	qemu_session_note(&self->session, !is_own);
 	turn(self);
-	return !is_own || (tell(self, stop, &pc, error) && pass(self, stop, pc, error));
+	return !is_own ||
+	       (tell(self, stop, &pc, &flags, error) && pass(self, stop, pc, flags, error));
 }
 
 static gboolean
@@ -436,7 +481,13 @@ go_on(QemuDebug *self, GError **error)
 	if (self->runs || self->has_pending || self->session.gdb.stops.length)
 		return TRUE;
 	self->runs = TRUE;
-	return qemu_session_go(&self->session, error);
+	/* Else it hits once more, which is known. */
+	gboolean skips = self->skips && !self->session.stands && !self->session.steps->len;
+	self->skips = FALSE;
+	if (!skips)
+		return qemu_session_go(&self->session, error);
+	self->is_told = FALSE;
+	return qemu_session_go_from(&self->session, self->told_vcpu, self->from, error);
 }
 
 static void
@@ -502,7 +553,11 @@ wait(const QemuDebug *self)
 
 	if (!g_atomic_int_get(&self->is_on) || self->has_pending || self->session.gdb.stops.length)
 		return;
-	poll(fds, G_N_ELEMENTS(fds), self->session.stands ? LOOK_MS : -1);
+	/* Of what came with an answer nobody tells again. */
+	poll(fds, G_N_ELEMENTS(fds),
+	     self->session.gdb.in->len ? 1
+	     : self->session.stands    ? LOOK_MS
+				       : -1);
 	if (fds[0].revents && read(self->bell, &count, sizeof count) < 0)
 		return;
 }

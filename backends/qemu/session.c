@@ -257,6 +257,20 @@ say_ok(QemuSession *session, const GString *text, const char *what, GError **err
 	       expect_ok(session, what, error);
 }
 
+/* "c" is of the vCPU that "Hc" chooses: another may have stopped meanwhile, if somebody else let
+ * them run. */
+gboolean
+qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **error)
+{
+	g_autofree char *choose = g_strdup_printf("Hc%x", vcpu + 1);
+	g_autofree char *go = g_strdup_printf("c%" G_GINT64_MODIFIER "x", pc);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	qemu_gdb_wrap(text, choose);
+	qemu_gdb_wrap(text, go);
+	return say_ok(session, text, "it knows no such vCPU", error);
+}
+
 static gboolean
 set_stepping(QemuSession *session, const char *how, GError **error)
 {
@@ -384,15 +398,58 @@ qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **
 	return session->steps->len || set_stepping(session, ALONE, error);
 }
 
-VmifsRegs *
-qemu_session_regs(QemuSession *session, GError **error)
+static void
+wrap_code(GString *out, const QemuCode *code)
 {
-	be_patient(session, PATIENCE);
-	g_autoptr(GByteArray) answer = qemu_gdb_ask(&session->gdb, "g", error);
+	g_autofree char *packet =
+		g_strdup_printf("m%" G_GINT64_MODIFIER "x,%zx", code->address, sizeof code->bytes);
 
-	return answer ? qemu_gdb_regs_parse(&session->target, (const char *) answer->data,
-					    answer->len, error)
-		      : NULL;
+	qemu_gdb_wrap(out, packet);
+}
+
+/* Of what is not there it says an error, which is shorter. */
+static gboolean
+hear_code(QemuSession *session, QemuCode *code, GError **error)
+{
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+	guint64 byte;
+
+	code->len = 0;
+	if (!answer)
+		return FALSE;
+	while (answer->len == 2 * sizeof code->bytes && code->len < sizeof code->bytes &&
+	       qemu_gdb_value_parse((const char *) answer->data + 2 * code->len, 2, 8, &byte))
+		code->bytes[code->len++] = (guint8) byte;
+	return TRUE;
+}
+
+gboolean
+qemu_session_code(QemuSession *session, QemuCode *code, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	wrap_code(text, code);
+	be_patient(session, PATIENCE);
+	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
+	       hear_code(session, code, error);
+}
+
+VmifsRegs *
+qemu_session_regs(QemuSession *session, QemuCode *code, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	qemu_gdb_wrap(text, "g");
+	if (code)
+		wrap_code(text, code);
+	be_patient(session, PATIENCE);
+	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
+		return NULL;
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+	if (!answer || (code && !hear_code(session, code, error)))
+		return NULL;
+	return qemu_gdb_regs_parse(&session->target, (const char *) answer->data, answer->len,
+				   error);
 }
 
 /* Of an interrupt that came instead the frame lies on the stack, behind an error code or not; it
@@ -400,7 +457,7 @@ qemu_session_regs(QemuSession *session, GError **error)
 gboolean
 qemu_session_was_made(QemuSession *session, guint64 pc, gboolean *ret, GError **error)
 {
-	g_autoptr(VmifsRegs) regs = qemu_session_regs(session, error);
+	g_autoptr(VmifsRegs) regs = qemu_session_regs(session, NULL, error);
 	guint64 now = 0, rsp = 0, words[2] = { 0 };
 
 	if (!regs)

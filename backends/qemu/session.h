@@ -7,6 +7,7 @@
 #pragma once
 
 #include "gdb-stop.h"
+#include "nop.h"
 #include "stub.h"
 
 G_BEGIN_DECLS
@@ -20,6 +21,13 @@ typedef struct {
 	gboolean stands; /* by somebody else's wish: it is not let run on */
 	GArray *steps;   /* of guint: vCPUs that stop after each instruction */
 } QemuSession;
+
+/* Some bytes of the guest. */
+typedef struct {
+	guint64 address;
+	guint8 bytes[QEMU_MAX_NOP];
+	gsize len;
+} QemuCode;
 
 /* The guest stands still then. n_vcpus: as many as may have points. FALSE: nothing is to be closed.
  */
@@ -43,6 +51,9 @@ qemu_session_halt(QemuSession *session, GError **error);
 /* Lets it run on as far as it did; not while it stands. */
 gboolean
 qemu_session_go(QemuSession *session, GError **error);
+/* The same, and that vCPU from there on; not while one makes steps. */
+gboolean
+qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **error);
 /* ... past the instruction at which that vCPU stands, alone and without these points. Returns what
  * it stopped for then in *ret, with signal 0 when that step was given up, and where it stands; all
  * points are there again. */
@@ -61,9 +72,12 @@ qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **
 /* A stop that came; FALSE without error: none. */
 gboolean
 qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error);
-/* Of the vCPU that stopped. (full) */
+/* Of the vCPU that stopped. code: (nullable) what it sees at that address. (full) */
 VmifsRegs *
-qemu_session_regs(QemuSession *session, GError **error);
+qemu_session_regs(QemuSession *session, QemuCode *code, GError **error);
+/* FALSE with error; nothing is there: len is 0. */
+gboolean
+qemu_session_code(QemuSession *session, QemuCode *code, GError **error);
 /* Whether it stands by somebody else's wish; the guardian is told. */
 void
 qemu_session_note(QemuSession *session, gboolean stands);

@@ -183,7 +183,7 @@ tell_registers(FakeStubServer *self, gboolean all)
 static void
 answer(FakeStubServer *self, const char *packet)
 {
-	if (strchr("zZvDQ", *packet) && *packet)
+	if (strchr("zZvDQc", *packet) && *packet)
 		g_string_append_printf(self->heard, "%s ", packet);
 	if (self->heard->len > 400)
 		g_string_erase(self->heard, 0, (gssize) self->heard->len - 400);
@@ -192,12 +192,20 @@ answer(FakeStubServer *self, const char *packet)
 	} else if (g_str_has_prefix(packet, "vCont;")) {
 		self->may_tell = TRUE;
 		go(self, packet);
+	} else if (*packet == 'c') {
+		self->may_tell = TRUE;
+		self->rip = g_ascii_strtoull(packet + 1, NULL, 16);
+		go(self, packet);
 	} else if (*packet == 'g' || *packet == 'p') {
 		if (self->how->floods)
 			say(self, "T05thread:01;watch:2000;");
 		tell_registers(self, *packet == 'g');
 	} else if (*packet == 'm') {
-		say(self, "00000000000000000000000000000000");
+		if (g_str_has_suffix(packet, ",f"))
+			say(self, self->how->is_nop ? "0f1f440000554889e5415741564155"
+						    : "000000000000000000000000000000");
+		else
+			say(self, "00000000000000000000000000000000");
 	} else if (*packet == 'D') {
 		self->blunders += self->is_detached;
 		self->is_detached = TRUE;

@@ -18,6 +18,7 @@ typedef struct {
 	guint n_silent_steps; /* so many of the first steps do not end by themselves */
 	gboolean keeps;       /* no point can be taken away one by one */
 	gboolean floods;      /* before each answer with registers another stop is told of */
+	gboolean is_nop;      /* all code is */
 	gboolean is_new;      /* as 8.1: a stop is told of once for each wish to go on */
 } FakeStub;
 

@@ -372,6 +372,30 @@ START_TEST(whose_stub_is_lost_hears_of_it)
 }
 END_TEST
 
+/* Nor does its point go away for a moment. */
+START_TEST(past_what_does_nothing_no_step_is_made)
+{
+	static const VmifsStopPoint kernel = { .kind = VMIFS_STOP_EXEC,
+					       .address = 0xffffffff81000000 };
+	static const VmifsStopPoint user = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
+	const FakeStub how = { .hits = 40, .is_nop = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, _i ? &user : &kernel);
+	wait_for(&guest.n[0], 40);
+	g_usleep(20 * 1000);
+	g_autofree char *heard = fake_stub_heard(guest.stub);
+	ck_assert_int_eq(strstr(heard, "cffffffff81000005 ") != NULL, !_i);
+	ck_assert_int_eq(strstr(heard, "vCont;s:1 ") != NULL, _i);
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n[0], 40);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(whoever_takes_no_point_away_is_left)
 {
 	const FakeStub how = { .keeps = TRUE };
@@ -562,6 +586,7 @@ debug_suite(void)
 	tcase_add_test(tcase, a_pause_of_ours_goes_through_it);
 	tcase_add_test(tcase, a_step_that_does_not_end_is_given_up);
 	tcase_add_loop_test(tcase, whose_stub_is_lost_hears_of_it, 0, G_N_ELEMENTS(losses));
+	tcase_add_loop_test(tcase, past_what_does_nothing_no_step_is_made, 0, 2);
 	tcase_add_test(tcase, whoever_takes_no_point_away_is_left);
 	tcase_add_test(tcase, stops_without_end_do_not_keep_it_from_ending);
 	tcase_add_test(tcase, a_stub_that_does_not_come_leaves_a_guest_that_runs);
