@@ -440,39 +440,6 @@ START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
 }
 END_TEST
 
-/* Before there is a stub, which would let it run. */
-START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
-{
-	const FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS "qmp cont\n\t{}\n",
-				.answer_ms = 100 };
-	const FakeStub how = { 0 };
-	g_autofree char *heard = g_strdup("");
-	int status;
-	Guest guest;
-
-	setup(&guest, &qemu, &how);
-	pid_t vmifs = fork();
-	if (!vmifs) {
-		qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, NULL);
-		pause();
-	}
-	for (int i = 0; i < 10000 && !strstr(heard, "chardev-add "); i++) {
-		g_usleep(1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest.server);
-	}
-	kill(vmifs, SIGKILL);
-	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
-	for (int i = 0; i < 500 && !g_str_has_suffix(heard, GONE "cont "); i++) {
-		g_usleep(10 * 1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest.server);
-	}
-	ck_assert_msg(g_str_has_suffix(heard, GONE "cont "), "%s", heard);
-	teardown(&guest);
-}
-END_TEST
-
 /* The monitor fails after that: QEMU would not survive another farewell. */
 START_TEST(who_was_let_go_of_is_not_told_so_again)
 {
@@ -563,6 +530,40 @@ START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 	has_heard(&guest, COME GONE);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), _i % 2 == 0);
+	close(to[0]);
+	close(to[1]);
+	teardown(&guest);
+}
+END_TEST
+
+/* Before there is a stub, which would let it run. */
+START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
+{
+	const FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS "qmp cont\n\t{}\n",
+				.answer_ms = 100 };
+	const FakeStub how = { 0 };
+	g_autofree char *heard = g_strdup("");
+	int status, to[2];
+	Guest guest;
+
+	ck_assert_int_eq(pipe(to), 0);
+	pid_t vmifs = another_vmifs(to[0], FALSE);
+	setup(&guest, &qemu, &how);
+	const char *address = fake_qemu_address(guest.server);
+	ck_assert_int_eq(write(to[1], address, strlen(address)), (int) strlen(address));
+	for (int i = 0; i < 10000 && !strstr(heard, "chardev-add "); i++) {
+		g_usleep(1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest.server);
+	}
+	kill(vmifs, SIGKILL);
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	for (int i = 0; i < 500 && !g_str_has_suffix(heard, GONE "cont "); i++) {
+		g_usleep(10 * 1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest.server);
+	}
+	ck_assert_msg(g_str_has_suffix(heard, GONE "cont "), "%s", heard);
 	close(to[0]);
 	close(to[1]);
 	teardown(&guest);
