@@ -383,7 +383,9 @@ vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint 
 		return FALSE;
 	if (!enter(connection, error))
 		return FALSE;
+	vmifs_connection_begin_hold(connection);
 	gboolean armed = connection->backend->arm(connection->instance, id, point, call, error);
+	vmifs_connection_end_hold(connection);
 	vmifs_connection_leave(connection);
 	return armed;
 }
@@ -393,7 +395,9 @@ vmifs_backend_disarm(VmifsConnection *connection, guint64 id)
 {
 	if (!vmifs_connection_enter(connection))
 		return;
+	vmifs_connection_begin_hold(connection);
 	connection->backend->disarm(connection->instance, id);
+	vmifs_connection_end_hold(connection);
 	vmifs_connection_leave(connection);
 }
 

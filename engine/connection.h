@@ -71,7 +71,8 @@ void
 vmifs_connection_remove_mem(VmifsConnection *connection, VmifsPhysmem *mem);
 
 /* The guest has gone: all its memory is dropped, no further call reaches the backend, and its
- * instance is closed as soon as the last one has left. Nothing happens for what is frozen. */
+ * instance is closed as soon as the last one has left. Waits for a stop that is being told; not
+ * from within one. Nothing happens for what is frozen. */
 void
 vmifs_connection_drop(VmifsConnection *connection);
 gboolean

@@ -203,7 +203,15 @@ typedef struct {
 	GThread *closer; /* (borrowed) who closed it */
 	VmifsConnection *connection;
 	gint is_reading; /* atomic */
+	guint n_held; /* calls that were known to make the guest stand still */
 } Stopper;
+
+static void
+note_hold(Stopper *stopper)
+{
+	gint holds;
+	stopper->n_held += !vmifs_connection_is_left_alone(stopper->source.engine, &holds);
+}
 
 static gpointer
 stopper_open(const VmifsSource *src, const VmifsCall *call, GError **error)
@@ -231,6 +239,7 @@ stopper_arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsC
 	    GError **error)
 {
 	Stopper *stopper = self;
+	note_hold(stopper);
 	if (stopper->armed) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "one is armed");
 		return FALSE;
@@ -244,6 +253,7 @@ static void
 stopper_disarm(gpointer self, guint64 id)
 {
 	Stopper *stopper = self;
+	note_hold(stopper);
 	if (stopper->armed == id)
 		stopper->armed = 0;
 }
@@ -312,6 +322,7 @@ START_TEST(stops_reach_who_listens)
 
 	vmifs_backend_disarm(connection, 7);
 	ck_assert_uint_eq(stopper.armed, 0);
+	ck_assert_uint_eq(stopper.n_held, 3);
 	vmifs_connection_drop(connection);
 	ck_assert(!vmifs_backend_arm(connection, 9, &point, NULL, NULL));
 	ck_assert_uint_eq(stopper.armed, 0);
