@@ -334,6 +334,8 @@ take_lines(VmifsEventReader *reader, gsize len, gboolean must)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&events->lock);
 	gsize total = 0;
 
+	/* Who waits for edges (epoll(7)) may not look before the next one. */
+	reader->waits = TRUE;
 	if (reader->next < events->first) {
 		Line *lost = lost_line_locked(events, reader->next);
 		if (!must && lost->len > len) {

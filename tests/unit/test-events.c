@@ -162,6 +162,24 @@ START_TEST(readers_are_told_once_each_time_they_have_looked)
 }
 END_TEST
 
+/* As epoll(7) wants it of who waits for edges. */
+START_TEST(readers_are_told_of_what_comes_after_a_read)
+{
+	g_autoptr(VmifsEvents) events = vmifs_events_new();
+	gint calls = 0;
+	char buf[200];
+	g_autoptr(VmifsEventReader) reader = vmifs_events_read(events, count_call, &calls);
+	ck_assert_int_eq(vmifs_event_reader_ready(reader), VMIFS_EVENTS_NONE);
+	for (int i = 1; i < 5; i++) {
+		push(events, "x");
+		ck_assert_int_eq(calls, i);
+		push(events, "x");
+		ck_assert_int_eq(calls, i);
+		ck_assert_uint_gt(vmifs_event_reader_read(reader, buf, 100), 0);
+	}
+}
+END_TEST
+
 START_TEST(the_end_comes_after_the_last_line)
 {
 	g_autoptr(VmifsEvents) events = vmifs_events_new();
@@ -370,6 +388,7 @@ make_suite(void)
 	tcase_add_test(t, a_line_that_was_begun_is_finished_though_it_has_gone);
 	tcase_add_test(t, memory_is_bounded_in_bytes_too);
 	tcase_add_test(t, readers_are_told_once_each_time_they_have_looked);
+	tcase_add_test(t, readers_are_told_of_what_comes_after_a_read);
 	tcase_add_test(t, the_end_comes_after_the_last_line);
 	tcase_add_test(t, sources_hear_of_the_first_reader_and_of_the_last);
 	tcase_add_loop_test(t, the_log_holds_what_readers_got, 0, G_N_ELEMENTS(read_lens));

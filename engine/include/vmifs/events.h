@@ -19,9 +19,9 @@ typedef enum {
 	VMIFS_EVENTS_END, /* the guest has gone; a frozen one has none */
 } VmifsEventsReady;
 
-/* Reads what happens from now on. Each time that vmifs_event_reader_ready() has answered NONE,
- * readable (nullable) is called once when that has changed: from any thread and under a lock, so
- * it must return at once and not call the reader. (full) */
+/* Reads what happens from now on. Each time that vmifs_event_reader_ready() has answered NONE, or
+ * something was read, readable (nullable) is called once when there is more: from any thread and
+ * under a lock, so it must return at once and not call the reader. (full) */
 VmifsEventReader *
 vmifs_guest_read_events(VmifsGuest *guest, void (*readable)(gpointer user), gpointer user);
 /* No call of readable runs when this returns. */
