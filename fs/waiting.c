@@ -96,7 +96,9 @@ put_back(VmifsWaiting *waiting, GQueue *reads, GPtrArray *polled)
 		g_queue_push_head_link(&waiting->reads, link);
 	for (guint i = 0; i < polled->len; i++) {
 		VmifsHandle *handle = g_ptr_array_index(polled, i);
-		if (handle->poll && !waiting->ended)
+		/* It may have been polled again meanwhile. */
+		if (handle->poll && !waiting->ended &&
+		    !g_ptr_array_find(waiting->polled, handle, NULL))
 			g_ptr_array_add(waiting->polled, vmifs_handle_ref(handle));
 	}
 	return waiting->ended;
@@ -118,7 +120,10 @@ answer(gpointer data, gpointer user)
 
 	try_reads(&reads);
 	try_polls(waiting, polled);
-	refuse_all(&reads, put_back(waiting, &reads, polled));
+	int ended = put_back(waiting, &reads, polled);
+	if (ended) /* the last that there is to tell may have come in between */
+		try_reads(&reads);
+	refuse_all(&reads, ended);
 	g_mutex_lock(&waiting->lock);
 	waiting->active = FALSE;
 	g_mutex_unlock(&waiting->lock);
@@ -132,8 +137,7 @@ vmifs_waiting_wake(gpointer data)
 	if (waiting->woken || waiting->ended ||
 	    (!waiting->reads.head && !waiting->polled->len && !waiting->active))
 		return;
-	waiting->woken = TRUE;
-	g_thread_pool_push(waiting->pool, waiting, NULL);
+	waiting->woken = g_thread_pool_push(waiting->pool, waiting, NULL);
 }
 
 /* ---- who waits ---- */
@@ -165,11 +169,11 @@ vmifs_waiting_add(VmifsWaiting *waiting, VmifsRequest *request)
 		g_queue_push_tail_link(&waiting->reads, &request->link);
 	g_mutex_unlock(&waiting->lock);
 	refuse_all(&answered, 0);
-	if (ended) {
+	if (!ended && is_ready(handle)) {
+		vmifs_waiting_wake(waiting);
+	} else if (ended && !try_read(request)) {
 		vmifs_request_abandon(request, ended);
 		vmifs_request_free(request);
-	} else if (is_ready(handle)) {
-		vmifs_waiting_wake(waiting);
 	}
 }
 
