@@ -115,7 +115,10 @@ vmifs_guest_stop(VmifsGuest *guest)
 	g_mutex_unlock(&guest->lock);
 	g_clear_pointer(&guest->thread, g_thread_join);
 	vmifs_watches_stop(vmifs_guest_watches(guest));
-	g_clear_pointer(&guest->observer, vmifs_observer_free);
+	g_mutex_lock(&guest->lock);
+	VmifsObserver *observer = g_steal_pointer(&guest->observer);
+	g_mutex_unlock(&guest->lock);
+	vmifs_observer_free(observer);
 	vmifs_guest_end_snapshots(guest);
 }
 
@@ -290,10 +293,11 @@ vmifs_guest_set_state(VmifsGuest *guest, VmifsState wanted, const VmifsCall *cal
 
 	g_mutex_lock(&guest->lock);
 	guest->state_asked = 0;
-	g_mutex_unlock(&guest->lock);
-	vmifs_epoch_move(&guest->connection->epoch);
+	/* The guest may be on its way out. */
 	if (guest->observer)
 		vmifs_observer_wake(guest->observer);
+	g_mutex_unlock(&guest->lock);
+	vmifs_epoch_move(&guest->connection->epoch);
 	return set;
 }
 

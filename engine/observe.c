@@ -108,7 +108,8 @@ compare_modules(VmifsObserver *observer, guint generation, const VmifsCall *call
 {
 	g_autoptr(GArray) modules = vmifs_guest_modules(observer->guest, call, NULL);
 
-	return modules &&
+	/* Those of another boot are no change of these. */
+	return modules && vmifs_guest_generation(observer->guest) == generation &&
 	       vmifs_compare_modules(observer->compare, g_steal_pointer(&modules), generation);
 }
 
