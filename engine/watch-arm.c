@@ -65,8 +65,10 @@ ask_caps(Look *look)
 static gboolean
 needs_plan(const Look *look, const VmifsWatch *watch)
 {
-	return watch->planned_for != look->boot || watch->retry || look->no_caps ||
-	       watch->plan.state == VMIFS_WATCH_NEW || watch->plan.state == VMIFS_WATCH_WAITING;
+	VmifsWatchState state = watch->plan.state;
+
+	return watch->planned_for != look->boot || look->no_caps || state == VMIFS_WATCH_NEW ||
+	       state == VMIFS_WATCH_WAITING || state == VMIFS_WATCH_REFUSED;
 }
 
 static void
@@ -129,12 +131,13 @@ publish(Look *look)
 	const VmifsOptions *options = vmifs_guest_options(watches->guest);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
 
+	gboolean is_other = watches->attached && watches->attached->generation != look->boot;
 	vmifs_attached_unref(watches->attached);
 	watches->attached = look->attached ? vmifs_attached_ref(look->attached) : NULL;
-	if (look->symbols) {
+	if (look->symbols || is_other)
 		g_clear_pointer(&watches->symbols, vmifs_symbols_unref);
+	if (look->symbols)
 		watches->symbols = vmifs_symbols_ref(look->symbols);
-	}
 	watches->max_rate = options->has_max_stops ? options->max_stops : look->caps.max_rate;
 }
 
@@ -176,7 +179,6 @@ refuse_locked(VmifsWatch *watch, const char *why)
 	g_free(watch->plan.why);
 	watch->plan.why = g_strdup(why);
 	watch->plan.state = VMIFS_WATCH_REFUSED;
-	watch->retry = TRUE;
 }
 
 static void
@@ -201,7 +203,6 @@ plan_line(Look *look, VmifsWatch *watch)
 	watch->plan = plan;
 	plan = (VmifsWatchPlan){ 0 };
 	watch->planned_for = look->no_caps ? 0 : look->boot;
-	watch->retry = FALSE;
 	watch->has_value = FALSE;
 }
 

@@ -49,7 +49,6 @@ typedef struct {
 	gboolean removed;
 	VmifsWatchPlan plan;
 	guint planned_for; /* the boot that the plan is for; 0 = none yet */
-	gboolean retry;    /* it was refused when it was armed: that may be over */
 	char *told;        /* (full) (nullable) the last why that readers were told */
 	/* For the thread, by stops: its count is reached; why it is not armed any more. */
 	gboolean is_done;

@@ -359,6 +359,17 @@ START_TEST(what_the_source_refuses_is_tried_again)
 }
 END_TEST
 
+START_TEST(what_was_not_there_is_looked_for_again)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_refused(&scene, "mem w 9:0x1000", VMIFS_ERROR_UNSUPPORTED, "process 9: there is none");
+	live_put(scene.live, TASKS_AT, 9);
+	scene_read(&scene);
+	assert_text(&scene, "mem w 9:0x1000 w1 # armed hits=0\n");
+}
+END_TEST
+
 START_TEST(another_debugger_takes_the_points_away)
 {
 	g_auto(Scene) scene = scene_new(&all_caps, NULL);
@@ -717,6 +728,7 @@ make_suite(void)
 	tcase_add_test(t, what_may_not_be_changed_is_denied);
 	tcase_add_test(t, patch_needs_guest_rw);
 	tcase_add_test(t, what_the_source_refuses_is_tried_again);
+	tcase_add_test(t, what_was_not_there_is_looked_for_again);
 	tcase_add_test(t, another_debugger_takes_the_points_away);
 	tcase_add_test(t, a_write_tells_old_and_new);
 	tcase_add_test(t, a_read_tells_the_value);
