@@ -407,7 +407,8 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	gboolean is_wanted = FALSE, is_last;
 	guint index;
 
-	vmifs_epoch_touch(&watches->guest->connection->epoch);
+	/* What was read a moment ago, for the stop before, is not of this one. */
+	vmifs_epoch_move(&watches->guest->connection->epoch);
 	g_mutex_lock(&watches->lock);
 	if (!find_armed_locked(watches, stop->id, &index)) {
 		g_mutex_unlock(&watches->lock);

@@ -532,6 +532,25 @@ START_TEST(the_system_says_what_its_functions_mean)
 }
 END_TEST
 
+/* What was read for the stop before is as old as the epoch; the kernel's page goes elsewhere. */
+START_TEST(what_a_stop_tells_is_of_that_moment)
+{
+	VmifsOptions options = { .size = sizeof options, .cache_ms = 3600 * 1000 };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	vmifs_regs_set(scene.regs, "cr3", TASK_ROOT);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	assert_has(read_lines(&scene, "exec"), "\"pid\":7,");
+	memcpy(scene.live->ram + 0x7000, scene.live->ram + TASKS_AT, 0x1000);
+	live_put(scene.live, 0x7000, 8);
+	live_put(scene.live, 0x4000 + 8 * (TASKS_AT / 0x1000), 0x7000 | 3);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	assert_has(read_lines(&scene, "exec"), "\"pid\":8,");
+}
+END_TEST
+
 /* ---- interrupts ---- */
 
 START_TEST(an_interrupt_tells_its_error_and_where_it_came_from)
@@ -738,6 +757,7 @@ make_suite(void)
 	tcase_add_test(t, a_process_is_told_by_its_page_tables);
 	tcase_add_test(t, steps_end_with_their_count);
 	tcase_add_test(t, the_system_says_what_its_functions_mean);
+	tcase_add_test(t, what_a_stop_tells_is_of_that_moment);
 	tcase_add_test(t, an_interrupt_tells_its_error_and_where_it_came_from);
 	tcase_add_test(t, too_many_stops_in_a_second_pause);
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
