@@ -10,6 +10,8 @@
 #include <time.h>
 
 #define NS_PER_SEC G_GINT64_CONSTANT(1000000000)
+/* Of its own members with a text; what is no text has room behind it. */
+#define MOST_TEXTS (VMIFS_EVENT_LINE_LEN - 1024)
 
 void
 vmifs_event_clear(VmifsEvent *event)
@@ -82,14 +84,21 @@ begin_member(VmifsEvent *event, const char *key)
 	return event->more;
 }
 
-void
+gboolean
 vmifs_event_add_text(VmifsEvent *event, const char *key, const char *bytes, gssize len)
 {
 	gsize n = len < 0 ? strlen(bytes) : (gsize) len;
-	gsize shown = shown_len(bytes, n);
+	gsize shown = shown_len(bytes, n), before = event->more ? event->more->len : 0;
+	gboolean is_utf8 = append_text(begin_member(event, key), bytes, shown);
 
 	event->cut |= shown < n;
-	event->raw |= !append_text(begin_member(event, key), bytes, shown);
+	if (event->more->len > MOST_TEXTS) {
+		g_string_truncate(event->more, before);
+		event->cut = TRUE;
+		return FALSE;
+	}
+	event->raw |= !is_utf8;
+	return TRUE;
 }
 
 void

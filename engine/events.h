@@ -37,8 +37,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmifsEvent, vmifs_event_clear)
 
 /* Members of its own, in the order of the calls. key: letters, digits and '_'. */
 
-/* bytes: whatever a guest holds; len -1 = up to NUL. */
-void
+/* bytes: whatever a guest holds; len -1 = up to NUL. FALSE: the line has no room for it. */
+gboolean
 vmifs_event_add_text(VmifsEvent *event, const char *key, const char *bytes, gssize len);
 /* As a number; what may pass 2^53 is better shown as an address. */
 void

@@ -250,7 +250,8 @@ add_arguments(const GString *arguments, VmifsEvent *event)
 	while (at < end) {
 		const char *nul = memchr(at, '\0', (gsize) (end - at));
 		gsize n = nul ? (gsize) (nul - at) : (gsize) (end - at);
-		vmifs_event_add_text(event, NULL, at, (gssize) n);
+		if (!vmifs_event_add_text(event, NULL, at, (gssize) n))
+			break;
 		at += n + 1;
 	}
 	vmifs_event_end_list(event);

@@ -61,7 +61,8 @@ append_title(VmifsAspace *user, guint64 start, guint64 len, GString *out, GError
 	return TRUE;
 }
 
-LINUX_VIEW(linux_render_cmdline)
+gboolean
+linux_append_arguments(Linux *os, const VmifsTask *task, guint64 most, GString *out, GError **error)
 {
 	Area a;
 	guint8 last;
@@ -76,10 +77,16 @@ LINUX_VIEW(linux_render_cmdline)
 	if (!user || !vmifs_aspace_read_u8(user, a.arg_end - 1, &last, error))
 		return FALSE;
 	if (!last)
-		return append_user(user, a.arg_start, a.arg_end - a.arg_start, out, error);
+		return append_user(user, a.arg_start, MIN(a.arg_end - a.arg_start, most), out,
+				   error);
 	gboolean runs_on = a.env_start == a.arg_end && a.env_end >= a.env_start;
 	return append_title(user, a.arg_start, (runs_on ? a.env_end : a.arg_end) - a.arg_start, out,
 			    error);
+}
+
+LINUX_VIEW(linux_render_cmdline)
+{
+	return linux_append_arguments(os, task, G_MAXUINT64, out, error);
 }
 
 LINUX_VIEW(linux_render_environ)

@@ -256,6 +256,10 @@ LINUX_VIEW(linux_render_maps);
 LINUX_VIEW(linux_render_task_modules);
 LINUX_VIEW(linux_render_comm);
 LINUX_VIEW(linux_render_cmdline);
+/* The same, of `most` bytes at most. */
+gboolean
+linux_append_arguments(Linux *os, const VmifsTask *task, guint64 most, GString *out,
+		       GError **error);
 LINUX_VIEW(linux_render_environ);
 LINUX_VIEW(linux_render_status);
 LINUX_VIEW(linux_render_process_stat);

@@ -13,6 +13,10 @@
  */
 #include "modules.h"
 
+/* Bytes of arguments: as many as a line of events may have. The guest stands still for them, and
+ * whoever may start programs in it chooses how many there are. */
+#define MOST_ARGUMENTS (64 * 1024)
+
 typedef struct {
 	VmifsOsEvents which;
 	const char *what;
@@ -61,7 +65,7 @@ add_program(Linux *os, VmifsOsEvent *ret, const VmifsCall *call)
 
 	if (linux_render_exe(os, &ret->task, NULL, path, call, NULL))
 		ret->path = g_strdup(path->str);
-	if (linux_render_cmdline(os, &ret->task, NULL, arguments, call, NULL))
+	if (linux_append_arguments(os, &ret->task, MOST_ARGUMENTS, arguments, NULL))
 		ret->arguments = g_steal_pointer(&arguments);
 }
 

@@ -551,6 +551,22 @@ START_TEST(what_a_stop_tells_is_of_that_moment)
 }
 END_TEST
 
+START_TEST(too_many_arguments_take_nothing_else_away)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "task t");
+	vmifs_regs_set(scene.regs, "rdi", 7);
+	vmifs_regs_set(scene.regs, "rsi", 100000);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x300, 1, scene.regs);
+	const char *line = read_lines(&scene, "task");
+	assert_has(line, "\"watch\":\"t\",\"what\":\"exec\",\"ppid\":1,\"path\":\"/bin/toy\","
+			 "\"argv\":[\"toy\",\"-x\",\"\\u00ff\",\"x\",\"x\"");
+	assert_has(line, "\"x\"],\"raw\":true,\"cut\":true}\n");
+}
+END_TEST
+
 /* ---- interrupts ---- */
 
 START_TEST(an_interrupt_tells_its_error_and_where_it_came_from)
@@ -758,6 +774,7 @@ make_suite(void)
 	tcase_add_test(t, steps_end_with_their_count);
 	tcase_add_test(t, the_system_says_what_its_functions_mean);
 	tcase_add_test(t, what_a_stop_tells_is_of_that_moment);
+	tcase_add_test(t, too_many_arguments_take_nothing_else_away);
 	tcase_add_test(t, an_interrupt_tells_its_error_and_where_it_came_from);
 	tcase_add_test(t, too_many_stops_in_a_second_pause);
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);

@@ -174,7 +174,8 @@ current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
 	return FALSE;
 }
 
-/* Its tasks start at one place, named by a register; nothing is known of modules. */
+/* Its tasks start at one place, named by a register, with as many further arguments as another one
+ * says; nothing is known of modules. */
 static gboolean
 event_points(gpointer self, VmifsOsEvents which, GArray *ret, GError **error)
 {
@@ -191,7 +192,7 @@ static gboolean
 event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu, const VmifsRegs *regs,
 	 VmifsOsEvent *ret, const VmifsCall *call)
 {
-	guint64 which_task;
+	guint64 which_task, n_more = 0;
 
 	if (!vmifs_regs_get(regs, "rdi", &which_task) || which_task != 7)
 		return FALSE;
@@ -199,6 +200,9 @@ event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu, const 
 			       .task = { .pid = 7, .tgid = 7, .ppid = 1, .comm = "toy" },
 			       .path = g_strdup("/bin/toy"),
 			       .arguments = g_string_new_len("toy\0-x\0\xff\0", 9) };
+	vmifs_regs_get(regs, "rsi", &n_more);
+	for (guint64 i = 0; i < n_more; i++)
+		g_string_append_len(ret->arguments, "x", 2);
 	return TRUE;
 }
 

@@ -110,7 +110,8 @@ START_TEST(lines_are_bounded)
 		vmifs_event_add_text(&event, "path", text, -1);
 	g_autofree char *line = json_of(&event);
 	ck_assert_uint_lt(strlen(line), VMIFS_EVENT_LINE_LEN);
-	assert_has(line, "\"pid\":7,\"cut\":true}\n");
+	assert_has(line, "\"pid\":7,\"path\":\"\\u0001");
+	assert_has(line, "\\u0001\",\"cut\":true}\n");
 }
 END_TEST
 
