@@ -363,7 +363,8 @@ START_TEST(what_was_not_there_is_looked_for_again)
 {
 	g_auto(Scene) scene = scene_new(&all_caps, NULL);
 
-	assert_refused(&scene, "mem w 9:0x1000", VMIFS_ERROR_UNSUPPORTED, "process 9: there is none");
+	assert_refused(&scene, "mem w 9:0x1000", VMIFS_ERROR_UNSUPPORTED,
+		       "process 9: there is none");
 	live_put(scene.live, TASKS_AT, 9);
 	scene_read(&scene);
 	assert_text(&scene, "mem w 9:0x1000 w1 # armed hits=0\n");

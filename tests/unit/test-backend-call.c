@@ -203,7 +203,7 @@ typedef struct {
 	GThread *closer; /* (borrowed) who closed it */
 	VmifsConnection *connection;
 	gint is_reading; /* atomic */
-	guint n_held; /* calls that were known to make the guest stand still */
+	guint n_held;    /* calls that were known to make the guest stand still */
 } Stopper;
 
 static void
