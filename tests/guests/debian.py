@@ -18,10 +18,15 @@ import time
 
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 MIRROR = 'http://deb.debian.org/debian'
-FLAVOURS = {'cloud': 'linux-image-cloud-amd64', 'generic': 'linux-image-amd64',
-            'rt': 'linux-image-rt-amd64'}
+# Each is followed by the architecture.
+FLAVOURS = {'cloud': 'linux-image-cloud-', 'generic': 'linux-image-', 'rt': 'linux-image-rt-',
+            '16k': 'linux-image-16k-'}
+# The compiler's own: programs of another architecture must find what they were built with.
+FOREIGN_SUITE = 'bookworm'
 PACKAGES = {'qemu-system-x86_64': 'qemu-system-x86', 'gcc': 'gcc (and libc6-dev)', 'ldd': 'libc-bin',
-            'apt-get': 'apt', 'apt-cache': 'apt', 'busybox': 'busybox-static'}
+            'apt-get': 'apt', 'apt-cache': 'apt', 'busybox': 'busybox-static', 'readelf': 'binutils',
+            'qemu-system-aarch64': 'qemu-system-arm',
+            'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu (and libc6-dev-arm64-cross)'}
 
 
 class Failed(Exception):
@@ -76,11 +81,12 @@ def host_mirror():
 class Apt:
     """apt with lists, cache and sources of its own; only the host's proxy settings are shared."""
 
-    def __init__(self, suite, max_age, say):
+    def __init__(self, suite, max_age, say, arch='amd64'):
         self.suite = suite
+        self.arch = arch
         self.max_age = max_age  # days that package lists stay good
         self.say = say
-        self.dir = os.path.join(cache_dir(), 'apt-' + suite)
+        self.dir = os.path.join(cache_dir(), f'apt-{suite}' + ('' if arch == 'amd64' else f'-{arch}'))
         for sub in ('lists/partial', 'cache/archives/partial'):
             os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
         if not os.path.exists(KEYRING):
@@ -96,8 +102,8 @@ class Apt:
             Dir::State::lists "{self.dir}/lists"; Dir::State::status "{self.dir}/status";
             Dir::Cache "{self.dir}/cache"; Dir::Etc::sourcelist "{self.dir}/sources.list";
             Dir::Etc::sourceparts "/dev/null"; Dir::Etc::preferences "/dev/null";
-            Dir::Etc::preferencesparts "/dev/null"; APT::Architecture "amd64";
-            APT::Architectures {{ "amd64"; }}; APT::Sandbox::User "root";
+            Dir::Etc::preferencesparts "/dev/null"; APT::Architecture "{arch}";
+            APT::Architectures {{ "{arch}"; }}; APT::Sandbox::User "root";
             Acquire::Languages "none"; Acquire::Retries "3";
             '''.replace('; #', ';\n#').replace('; ', ';\n'))
 
@@ -136,7 +142,7 @@ class Apt:
         """Unpacks the newest kernel; returns (folder, release). Newer suites split it into packages."""
         with locked(os.path.join(self.dir, 'kernel')):
             self.update()
-            meta = FLAVOURS[flavour]
+            meta = FLAVOURS[flavour] + self.arch
             image = [name for name in self.depends(meta) if re.match(r'linux-image-\d', name)]
             if not image:
                 raise Failed(f'{self.suite}: {meta} depends on no linux-image package')
@@ -150,12 +156,16 @@ class Apt:
                 self.say(f'fetching {" ".join(wanted)} {version}')
                 os.makedirs(os.path.dirname(folder), exist_ok=True)
                 with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as part:
-                    os.makedirs(part + '/deb')
-                    self.call('apt-get', 'download', *wanted, cwd=part + '/deb', timeout=900)
-                    for deb in os.listdir(part + '/deb'):
-                        run([need('dpkg'), '-x', f'{part}/deb/{deb}', part + '/tree'])
+                    self.unpack(wanted, part)
                     os.rename(part + '/tree', folder)
         return folder, release
+
+    def unpack(self, wanted, folder):
+        """Those packages into folder/tree."""
+        os.makedirs(folder + '/deb')
+        self.call('apt-get', 'download', *wanted, cwd=folder + '/deb', timeout=900)
+        for deb in os.listdir(folder + '/deb'):
+            run([need('dpkg'), '-x', f'{folder}/deb/{deb}', folder + '/tree'])
 
 
 def find_file(folder, pattern):

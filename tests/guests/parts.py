@@ -14,7 +14,8 @@ import socket
 import tarfile
 import time
 
-from debian import Failed, cache_dir, locked, need, read, run
+from arches import ARCHES, Programs
+from debian import Failed, cache_dir, locked, read, run
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PAGE = 4096
@@ -67,28 +68,23 @@ class Cpio:
         self.file.close()
 
 
-def static_busybox():
-    path = need('busybox')
-    if b'\x7fELF' != read(path)[:4] or b'/ld-linux' in read(path)[:4096]:
-        raise Failed(f'{path} is dynamically linked: install the Debian package busybox-static')
-    return read(path)
+# What a guest of this host's own architecture is made of.
+OWN = Programs(ARCHES['amd64'])
 
 
-def build(name, *flags):
+def build(name, *flags, programs=OWN):
     """Compiles one of the guest's programs; the cache key is what its source says."""
     source = f'{HERE}/guest/{name}.c'
     key = hashlib.sha256(read(source) + read(f'{HERE}/guest/actor.h')).hexdigest()[:16]
     target = os.path.join(cache_dir(), 'bin', f'{name}-{key}')
+    if programs is not OWN:
+        target += '-' + programs.arch.debian
     with locked(os.path.join(cache_dir(), 'bin', name)):
         if not os.path.exists(target):
-            run([need('gcc'), '-O2', '-Wall', '-Wno-format-truncation', *flags, '-o', target + '.part',
+            run([programs.compiler(), '-O2', '-Wall', '-Wno-format-truncation', *flags, '-o', target + '.part',
                  source])
             os.rename(target + '.part', target)
     return target
-
-
-def libraries(path):
-    return re.findall(r'(/\S+) \(0x', run([need('ldd'), path]).decode())
 
 
 def add_modules(cpio, found):
@@ -100,32 +96,32 @@ def add_modules(cpio, found):
     cpio.put('lib/modules/list', 0o100644, loads)
 
 
-def add_base(cpio, init):
+def add_base(cpio, init, programs=OWN):
     """What every guest has: devices, folders, pid 1 and its tools."""
     cpio.dir('dev')
     cpio.put('dev/console', 0o20600, rdev=(5, 1))
     for name in ('proc', 'sys', 'tmp', 'usr/bin', 'lib/modules'):
         cpio.dir(name)
     cpio.put('init', 0o100755, read(f'{HERE}/guest/{init}'))
-    cpio.put('bin/busybox', 0o100755, static_busybox())
+    cpio.put('bin/busybox', 0o100755, read(programs.busybox()))
     for name in ['collect', 'console', 'restless']:
-        cpio.put('usr/bin/' + name, 0o100755, read(build(name, '-static')))
+        cpio.put('usr/bin/' + name, 0o100755, read(build(name, '-static', programs=programs)))
     cpio.put('etc/passwd', 0o100644, b'root:x:0:0:root:/:/bin/sh\n')
 
 
-def add_actors(cpio, **settings):
+def add_actors(cpio, programs=OWN, **settings):
     """The processes in odd states that guest/init starts, and what it is told."""
-    needed = set()
+    needed = {}
     for name in ACTORS:
-        program = build(name, '-pthread')
+        program = build(name, '-pthread', programs=programs)
         cpio.put('usr/bin/' + name, 0o100755, read(program))
-        needed.update(libraries(program))
-    cpio.put('usr/bin/net-actor', 0o100755, read(build('net-actor', '-static')))
+        needed.update(programs.libraries(program))
+    cpio.put('usr/bin/net-actor', 0o100755, read(build('net-actor', '-static', programs=programs)))
     for name in PROGRAMS:
-        cpio.put('usr/bin/' + name, 0o100755, read(need(name)))
-        needed.update(libraries(need(name)))
-    for name in sorted(needed):
-        cpio.put(name.lstrip('/'), 0o100755, read(name))
+        cpio.put('usr/bin/' + name, 0o100755, read(programs.find(name)))
+        needed.update(programs.libraries(programs.find(name)))
+    for name, path in sorted(needed.items()):
+        cpio.put(name.lstrip('/'), 0o100755, read(path))
     cpio.put('etc/guest', 0o100644, ''.join(f'{key}={value:d}\n' for key, value in settings.items()).encode())
 
 
@@ -181,7 +177,7 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def ram_pieces(qmp):
+def ram_pieces(qmp, ram=ARCHES['amd64'].ram):
     """[(address, length)] of RAM as the guest's processors see it, ROM shadows of it included."""
     tree = qmp.human('info mtree -f')
     for view in tree.split('FlatView #')[1:]:
@@ -189,7 +185,7 @@ def ram_pieces(qmp):
             continue
         pieces = []
         for start, end, kind in re.findall(r'(?m)^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, (\w+)\):'
-                                           r' pc\.ram', view):
+                                           rf' {ram}', view):
             start, length = int(start, 16), int(end, 16) - int(start, 16) + 1
             if kind not in ('ram', 'rom'):
                 continue
