@@ -164,7 +164,7 @@ run(gpointer data)
 	return NULL;
 }
 
-/* From who opens or closes. */
+/* From who opens or closes. Without a thread it is tried again with the next one. */
 static void
 wanted_changed(gpointer user, gboolean wanted)
 {
@@ -174,8 +174,13 @@ wanted_changed(gpointer user, gboolean wanted)
 	observer->wanted++;
 	for (guint i = 0; i < 2; i++) {
 		Eye *eye = i ? &observer->lists : &observer->state;
+		g_autoptr(GError) error = NULL;
 		if (!eye->thread)
-			eye->thread = g_thread_try_new("observe", run, eye, NULL);
+			eye->thread = g_thread_try_new("observe", run, eye, &error);
+		if (error)
+			vmifs_guest_log(observer->guest, "events: %s are not looked at: %s",
+					i ? "processes and modules" : "changes of its state",
+					error->message);
 	}
 	g_cond_broadcast(&observer->changed);
 }

@@ -61,10 +61,11 @@ wanted_changed(gpointer user, gboolean wanted)
 	vmifs_watches_kick(watches);
 }
 
+/* NULL with error: there is no thread for it. */
 static VmifsWatches *
-watches_new(VmifsGuest *guest)
+watches_new(VmifsGuest *guest, GError **error)
 {
-	VmifsWatches *watches = g_new0(VmifsWatches, 1);
+	g_autoptr(VmifsWatches) watches = g_new0(VmifsWatches, 1);
 
 	watches->guest = guest;
 	watches->events = vmifs_events_ref(vmifs_guest_events(guest));
@@ -74,11 +75,14 @@ watches_new(VmifsGuest *guest)
 	g_cond_init(&watches->wake);
 	g_mutex_init(&watches->lock);
 	g_cond_init(&watches->settled);
+	/* What it looks at comes later: there is no line yet. */
+	watches->thread = g_thread_try_new("watch", vmifs_watches_run, watches, error);
+	if (!watches->thread)
+		return NULL;
 	vmifs_events_listen(watches->events, wanted_changed, watches);
 	vmifs_connection_listen_stops(guest->connection, vmifs_watches_stopped,
 				      vmifs_watches_unarmed, watches);
-	watches->thread = g_thread_new("watch", vmifs_watches_run, watches);
-	return watches;
+	return g_steal_pointer(&watches);
 }
 
 void
@@ -118,14 +122,16 @@ vmifs_guest_watches(VmifsGuest *guest)
 	return guest->watches;
 }
 
-/* The same, made when it is not there yet; NULL: the guest is on its way out. */
+/* The same, made when it is not there yet; NULL with error: the guest is on its way out, too. */
 static VmifsWatches *
-make_watches(VmifsGuest *guest)
+make_watches(VmifsGuest *guest, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
 
-	if (!guest->watches && !g_atomic_int_get(&guest->cancelled))
-		guest->watches = watches_new(guest);
+	if (!guest->watches && g_atomic_int_get(&guest->cancelled))
+		vmifs_connection_set_gone(error);
+	else if (!guest->watches)
+		guest->watches = watches_new(guest, error);
 	return guest->watches;
 }
 
@@ -282,11 +288,9 @@ vmifs_guest_watch(VmifsGuest *guest, const char *text, gsize len, const VmifsCal
 		return FALSE;
 	if (!lines->len)
 		return TRUE;
-	VmifsWatches *watches = make_watches(guest);
-	if (!watches) {
-		vmifs_connection_set_gone(error);
+	VmifsWatches *watches = make_watches(guest, error);
+	if (!watches)
 		return FALSE;
-	}
 	gboolean written = write_lines(watches, lines, added, error);
 	guint64 asked = vmifs_watches_kick(watches);
 	return written && wait_done(watches, asked, call, error) &&
@@ -305,6 +309,17 @@ vmifs_guest_watch_clear(VmifsGuest *guest, const VmifsCall *call, GError **error
 		remove_locked(watches, watches->lines->len - 1);
 	g_mutex_unlock(&watches->lock);
 	return wait_done(watches, vmifs_watches_kick(watches), call, error);
+}
+
+gboolean
+vmifs_guest_is_watched(VmifsGuest *guest)
+{
+	VmifsWatches *watches = vmifs_guest_watches(guest);
+
+	if (!watches)
+		return FALSE;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	return watches->lines->len > 0;
 }
 
 gboolean

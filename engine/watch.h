@@ -106,6 +106,7 @@ void
 vmifs_watches_stop(VmifsWatches *watches);
 void
 vmifs_watches_free(VmifsWatches *watches);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsWatches, vmifs_watches_free)
 void
 vmifs_watch_plan_clear(VmifsWatchPlan *plan);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmifsWatchPlan, vmifs_watch_plan_clear)

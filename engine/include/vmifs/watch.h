@@ -21,6 +21,9 @@ vmifs_guest_watch(VmifsGuest *guest, const char *text, gsize len, const VmifsCal
  * be removed. */
 gboolean
 vmifs_guest_watch_clear(VmifsGuest *guest, const VmifsCall *call, GError **error);
+/* Are there lines? Never waits. */
+gboolean
+vmifs_guest_is_watched(VmifsGuest *guest);
 /* Waits until what is to be armed now is. */
 gboolean
 vmifs_guest_watch_settle(VmifsGuest *guest, const VmifsCall *call, GError **error);
