@@ -150,8 +150,8 @@ struct VmifsNodeOps {
 		      VmifsSegments *segments, VmifsNodeCall *call, GError **error);
 	/* Makes it a stream: read() gives what comes next, whatever off is, and what was read is
 	 * gone. FALSE: there is nothing yet, and the guest's waiting is woken when there is
-	 * (vmifs_waiting_wake()); TRUE with nothing to read is the end. With open, close and read,
-	 * none of which may wait. */
+	 * (vmifs_waiting_wake()); TRUE with nothing to read is the end. With open, close and read;
+	 * the latter two may not wait. */
 	gboolean (*ready)(VmifsNode *self, gpointer file);
 	/* Control files and memory that a mount with guest_rw may write: takes up to len bytes from
 	 * off; file is NULL for texts. Returns how many; 0 with error. */

@@ -10,13 +10,35 @@
  * large one, and would go on to the next, which waits. */
 #define SHORT_LEN 4096
 
+/* How long a reader waits for lines of `watch` to be armed; then they are after it has begun. */
+#define ARM_US (1700 * G_TIME_SPAN_MILLISECOND)
+
+/* With lines of `watch` it begins once they are armed: who opens it and then has the guest do
+ * something sees that. Later is better than never: a guest that hangs has events, too. */
+static gpointer
+open_reader(VmifsNode *self, void (*readable)(gpointer), gpointer user, VmifsNodeCall *call)
+{
+	VmifsGuest *guest = vmifs_node_guest(self);
+
+	if (!vmifs_guest_is_watched(guest))
+		return vmifs_guest_read_events(guest, readable, user);
+	if (!vmifs_node_needs_monitor(call))
+		return NULL;
+	VmifsCall sooner = call->call;
+	gint64 end = g_get_monotonic_time() + ARM_US;
+	if (!sooner.deadline || sooner.deadline > end)
+		sooner.deadline = end;
+	VmifsEventReader *reader = vmifs_guest_read_events(guest, readable, user);
+	vmifs_guest_watch_settle(guest, &sooner, NULL);
+	return reader;
+}
+
 /* ---- the stream ---- */
 
 static gpointer
 open_stream(VmifsNode *self, VmifsNodeCall *call, GError **error)
 {
-	return vmifs_guest_read_events(vmifs_node_guest(self), vmifs_waiting_wake,
-				       self->guest->waiting);
+	return open_reader(self, vmifs_waiting_wake, self->guest->waiting, call);
 }
 
 static void
@@ -69,7 +91,7 @@ log_size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **erro
 static gpointer
 open_log(VmifsNode *self, VmifsNodeCall *call, GError **error)
 {
-	return vmifs_guest_read_events(vmifs_node_guest(self), NULL, NULL);
+	return open_reader(self, NULL, NULL, call);
 }
 
 static gsize
