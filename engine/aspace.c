@@ -77,7 +77,9 @@ vmifs_aspace_unref(VmifsAspace *aspace)
 guint64
 vmifs_aspace_root(const VmifsAspace *aspace)
 {
-	return aspace->tables.paging.root;
+	const VmifsPaging *paging = &aspace->tables.paging;
+
+	return paging->root == VMIFS_NO_ROOT ? paging->high_root : paging->root;
 }
 
 const char *
@@ -95,7 +97,9 @@ vmifs_aspace_arch(const VmifsAspace *aspace)
 guint64
 vmifs_aspace_user_end(const VmifsAspace *aspace)
 {
-	return aspace->tables.paging.mode->user_end;
+	const VmifsPaging *paging = &aspace->tables.paging;
+
+	return paging->low_bits ? 1ull << paging->low_bits : paging->mode->user_end;
 }
 
 guint32

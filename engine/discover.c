@@ -112,7 +112,8 @@ try_root(VmifsGuest *guest, VmifsPhysmem *mem, const VmifsMode *mode, guint64 ro
 	    !vmifs_physmem_read(mem, root + mode->root_len - sizeof entry, &entry, sizeof entry,
 				NULL, NULL))
 		return NULL;
-	VmifsPaging paging = { .mode = mode, .root = root, .ignore_mask = ignore_mask };
+	VmifsPaging paging = vmifs_paging_of(mode, root);
+	paging.ignore_mask = ignore_mask;
 	return vmifs_aspace_new(mem, &paging, vmifs_guest_epoch(guest));
 }
 
@@ -189,13 +190,14 @@ compare_candidates(gconstpointer a, gconstpointer b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Every mode of this build that the user's arch= allows. */
+/* Every mode of the architecture that the user named, or else of the usual one, the first. */
 static GPtrArray *
 list_modes(const VmifsOptions *options)
 {
+	const char *name = options->arch ? options->arch : vmifs_archs[0]->name;
 	GPtrArray *modes = g_ptr_array_new();
 	for (gsize i = 0; i < vmifs_n_archs; i++) {
-		if (options->arch && g_strcmp0(options->arch, vmifs_archs[i]->name) != 0)
+		if (g_strcmp0(name, vmifs_archs[i]->name) != 0)
 			continue;
 		for (gsize j = 0; j < vmifs_archs[i]->n_modes; j++)
 			g_ptr_array_add(modes, (gpointer) &vmifs_archs[i]->modes[j]);

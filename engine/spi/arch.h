@@ -4,8 +4,8 @@
  * state but the caller's walk.
  *
  * How to add one: arch/X.c with a const VmifsArch named vmifs_arch_X at its bottom, its name in
- * arch/meson.build, tests/pagetables/X-*.pt with an -invalid twin for each mode, its word in
- * docs/man/vmifs.1 (arch=) and completions/vmifs.
+ * arch/meson.build, tests/pagetables/X-*.pt that name each mode and an -invalid twin of each, its
+ * word in docs/man/vmifs.1 (arch=) and completions/vmifs.
  *
  * With it tables are walked, and no more. What else is of x86-64 alone, without a seam of its own:
  *
@@ -21,6 +21,7 @@
 #pragma once
 
 #include <vmifs/aspace.h>
+#include <vmifs/regs.h>
 
 G_BEGIN_DECLS
 
@@ -33,17 +34,29 @@ typedef struct {
 	const char *name; /* "x86_64 4-level" */
 	const VmifsArch *arch;
 	guint8 levels;
-	guint8 va_bits;   /* 48, 57 */
-	guint8 ptr_size;  /* of the code that runs in it */
-	guint32 root_len; /* bytes of the root table */
+	guint8 va_bits;    /* 48, 57 */
+	guint8 page_shift; /* log2 of the smallest page */
+	guint8 ptr_size;   /* of the code that runs in it */
+	guint32 root_len;  /* bytes of the root table */
 	guint64 root_align;
 	guint64 user_end; /* one past the highest user address */
+	/* The lower and the upper part of the space have a root each: a process's, the kernel's. */
+	gboolean has_halves;
+	guint32 format; /* the arch's own */
 } VmifsMode;
+
+/* No table: nothing is mapped. */
+#define VMIFS_NO_ROOT G_MAXUINT64
 
 typedef struct {
 	const VmifsMode *mode;
-	guint64 root;        /* physical address, flag bits removed */
+	guint64 root;        /* physical address, flag bits removed; has_halves: of the lower one */
 	guint64 ignore_mask; /* bits of an entry that are no address: the memory-encryption bit */
+	/* Of modes with halves. */
+	guint64 high_root;
+	guint8 low_bits,
+		high_bits; /* of an address, where the mode's va_bits are not it; 0 = are */
+	guint32 flags;     /* the arch's own: what registers said; 0 = what is usual */
 } VmifsPaging;
 
 /* A table on the way from the root to the cursor. */
@@ -99,8 +112,24 @@ struct VmifsArch {
 	 * single) are one range; the caller merges over tables. FALSE when the walk is done or
 	 * exhausted. */
 	gboolean (*next)(const VmifsPaging *paging, VmifsWalk *walk, VmifsRange *ret);
-	const VmifsArchRegs *regs;
+	const VmifsArchRegs *regs; /* (nullable) */
+	/* (nullable) What a vCPU's registers, by the names that sources give them, say of paging:
+	 * what cannot be told from a root and a mode alone. FALSE with UNSUPPORTED or HOLE (paging
+	 * is off, a register is missing). */
+	gboolean (*from_regs)(const VmifsRegs *regs, VmifsPaging *ret, GError **error);
 };
+
+/* What a kernel's root alone gives in a mode. Of one with halves that is the upper one: the lower
+ * one maps nothing before a process's root is put there. */
+static inline VmifsPaging
+vmifs_paging_of(const VmifsMode *mode, guint64 root)
+{
+	return (VmifsPaging){
+		.mode = mode,
+		.root = mode->has_halves ? VMIFS_NO_ROOT : root,
+		.high_root = mode->has_halves ? root : 0,
+	};
+}
 
 extern const VmifsArch *const vmifs_archs[];
 extern const gsize vmifs_n_archs;

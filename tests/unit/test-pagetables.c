@@ -4,7 +4,10 @@
  * lines of such a file, in which # begins a comment and all numbers may be hex:
  *
  *	mode NAME                        as in VmifsMode
- *	root PA                          of the root table
+ *	root PA                          of the root table; of modes with halves, of the lower one
+ *	high-root PA                     of the upper one. Before these lines nothing is mapped
+ *	bits LOW HIGH                    widths of the halves, where they are not the mode's
+ *	flags MASK                       the arch's own
  *	ignore MASK                      entry bits that are no address
  *	pte PA = VALUE [* N [+ STEP]]    an entry; N of them, each STEP more than the one before.
  *	                                 The page around it becomes readable; no other page is
@@ -30,6 +33,7 @@ typedef struct {
 	VmifsPaging paging;
 	GHashTable *tables; /* pa -> TABLE_LEN bytes */
 	guint n_checks;
+	GHashTable *seen; /* names of modes */
 
 	gboolean visiting;
 	VmifsWalk walk;
@@ -42,11 +46,14 @@ static const guint8 *
 table_at(gpointer ctx, guint slot, guint64 pa, gsize len)
 {
 	Run *run = ctx;
+	guint64 base = pa - pa % TABLE_LEN;
+	const guint8 *page;
 
 	ck_assert_uint_lt(slot, VMIFS_WALK_LEVELS);
 	ck_assert_uint_le(len, TABLE_LEN);
-	ck_assert_uint_eq(pa % TABLE_LEN, 0);
-	return g_hash_table_lookup(run->tables, &pa);
+	ck_assert_uint_le(pa % TABLE_LEN + len, TABLE_LEN);
+	page = g_hash_table_lookup(run->tables, &base);
+	return page ? page + pa % TABLE_LEN : NULL;
 }
 
 static void
@@ -121,6 +128,7 @@ is(const char *word, const char *what)
 static void
 set_mode(Run *run, const char *name)
 {
+	run->paging.mode = NULL;
 	for (gsize a = 0; a < vmifs_n_archs; a++) {
 		for (gsize m = 0; m < vmifs_archs[a]->n_modes; m++) {
 			if (is(vmifs_archs[a]->modes[m].name, name))
@@ -129,6 +137,13 @@ set_mode(Run *run, const char *name)
 	}
 	if (!run->paging.mode)
 		fail_at(run, "no such mode: %s", name);
+	run->paging = (VmifsPaging){
+		.mode = run->paging.mode,
+		.root = VMIFS_NO_ROOT,
+		.high_root = VMIFS_NO_ROOT,
+	};
+	g_hash_table_remove_all(run->tables);
+	g_hash_table_add(run->seen, g_strdup(name));
 }
 
 static void
@@ -184,7 +199,6 @@ check_ends(Run *run, const VmifsRange *range)
 	for (gsize i = 0; i < G_N_ELEMENTS(ends); i++) {
 		VmifsWalk walk;
 		VmifsRange alone;
-
 		start_walk(run, &walk, range->va + ends[i], range->va + ends[i], 64);
 		ck_assert(next(run, &walk, &alone));
 		ck_assert_int_eq(alone.kind, range->kind);
@@ -244,6 +258,13 @@ run_line(Run *run, char **words)
 		set_mode(run, name);
 	} else if (is(words[0], "root")) {
 		run->paging.root = number(run, words[1]);
+	} else if (is(words[0], "high-root")) {
+		run->paging.high_root = number(run, words[1]);
+	} else if (is(words[0], "bits")) {
+		run->paging.low_bits = number(run, words[1]);
+		run->paging.high_bits = number(run, words[2]);
+	} else if (is(words[0], "flags")) {
+		run->paging.flags = number(run, words[1]);
 	} else if (is(words[0], "ignore")) {
 		run->paging.ignore_mask = number(run, words[1]);
 	} else if (is(words[0], "pte") && n >= 4 && is(words[2], "=")) {
@@ -260,11 +281,11 @@ run_line(Run *run, char **words)
 }
 
 static void
-run_file(const char *path)
+run_file(const char *path, GHashTable *seen)
 {
 	g_autofree char *text = NULL;
 	g_auto(GStrv) lines = NULL;
-	Run run = { .path = path };
+	Run run = { .path = path, .seen = seen };
 
 	ck_assert(g_file_get_contents(path, &text, NULL, NULL));
 	run.tables = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
@@ -291,21 +312,31 @@ run_file(const char *path)
 	g_hash_table_unref(run.tables);
 }
 
-/* Each mode of each architecture has its file and its -invalid twin. */
+/* Each mode of each architecture is named by a file, and by one of the -invalid twins. */
 static const char *const twins[] = { "", "-invalid" };
 
 START_TEST(mode_maps_as_its_text_says)
 {
 	const char *folder = g_getenv("VMIFS_PAGETABLES");
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	const char *name;
+	GDir *dir;
 
 	ck_assert_ptr_nonnull(folder);
+	dir = g_dir_open(folder, 0, NULL);
+	ck_assert_ptr_nonnull(dir);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		ck_assert(g_str_has_suffix(name, ".pt"));
+		if (g_str_has_suffix(name, "-invalid.pt") == (twins[_i][0] != '\0'))
+			run_file(path, seen);
+	}
+	g_dir_close(dir);
 	for (gsize a = 0; a < vmifs_n_archs; a++) {
 		for (gsize m = 0; m < vmifs_archs[a]->n_modes; m++) {
-			const char *mode = vmifs_archs[a]->modes[m].name;
-			g_autofree char *name = g_strdup_printf("%s%s.pt", mode, twins[_i]);
-			g_autofree char *path =
-				g_build_filename(folder, g_strdelimit(name, " ", '-'), NULL);
-			run_file(path);
+			name = vmifs_archs[a]->modes[m].name;
+			if (!g_hash_table_contains(seen, name))
+				ck_abort_msg("no %s.pt names %s", twins[_i], name);
 		}
 	}
 }
