@@ -9,6 +9,8 @@
 /* A read of at least that much is never answered in full: the kernel makes several requests of a
  * large one, and would go on to the next, which waits. */
 #define SHORT_LEN 4096
+/* A read's answer, at most: more than the longest line, and no more than is soon made. */
+#define MOST_LEN ((gsize) 128 << 10)
 
 /* How long a reader waits for lines of `watch` to be armed; then they are after it has begun. */
 #define ARM_US (1700 * G_TIME_SPAN_MILLISECOND)
@@ -57,8 +59,9 @@ static gsize
 read_stream(VmifsNode *self, gpointer reader, guint64 off, gsize len, VmifsSegments *segments,
 	    VmifsNodeCall *call, GError **error)
 {
-	char *buf = vmifs_segments_add_owned(segments, len);
-	gsize got = vmifs_event_reader_read(reader, buf, len < SHORT_LEN ? len : len - 1);
+	gsize most = MIN(len < SHORT_LEN ? len : len - 1, MOST_LEN);
+	char *buf = vmifs_segments_add_owned(segments, most);
+	gsize got = vmifs_event_reader_read(reader, buf, most);
 	vmifs_segments_truncate(segments, got);
 	return got;
 }
