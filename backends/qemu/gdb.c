@@ -32,13 +32,17 @@ static GByteArray *
 unescape(const guint8 *bytes, gsize len)
 {
 	GByteArray *out = g_byte_array_sized_new((guint) len + 1);
+	const guint8 *mark;
 
-	for (gsize i = 0; i < len; i++) {
-		guint8 byte = bytes[i];
-		if (byte == '}' && i + 1 < len)
-			byte = bytes[++i] ^ 0x20;
+	while ((mark = memchr(bytes, '}', len)) && (gsize) (mark - bytes) + 1 < len) {
+		const guint8 byte = mark[1] ^ 0x20;
+		gsize before = (gsize) (mark - bytes);
+		g_byte_array_append(out, bytes, (guint) before);
 		g_byte_array_append(out, &byte, 1);
+		bytes += before + 2;
+		len -= before + 2;
 	}
+	g_byte_array_append(out, bytes, (guint) len);
 	g_byte_array_append(out, (const guint8 *) "", 1);
 	g_byte_array_set_size(out, out->len - 1);
 	return out;
