@@ -7,16 +7,19 @@
  * other: at any moment they are equal, or the first is one ahead.  /run/twins has the same of both.
  * `restless known N`: tells the same of a page in /run/known, waits for SIGUSR1, and then N times
  * writes its third word, 1 .. N, and asks for sched_get_priority_max(2), which nobody else does;
- * then there is /run/known.done.
+ * then there is /run/known.done.  `restless polls`: asks one eventfd, 1,000 times in each call,
+ * whether it is ready: hardly anything lies between two calls of eventfd_poll() in the kernel.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -148,6 +151,19 @@ known(uint64_t n)
 	return tell("/run/known.done", (const volatile void *[]){ page }, 1);
 }
 
+static int
+polls(void)
+{
+	static struct pollfd asked[1000];
+	int fd = eventfd(0, 0);
+
+	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+		asked[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	while (poll(asked, sizeof asked / sizeof *asked, 0) == 0)
+		;
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -159,5 +175,7 @@ main(int argc, char **argv)
 		return tick();
 	if (argc == 2 && !strcmp(argv[1], "twins"))
 		return twins();
+	if (argc == 2 && !strcmp(argv[1], "polls"))
+		return polls();
 	return 2;
 }
