@@ -8,7 +8,8 @@
  *
  * Numbers of sections are those of Intel's SDM vol. 3A (253668) while paging is its chapter 4.
  */
-#include <spi/arch.h>
+#include "x86_64.h"
+
 #include <spi/bytes.h>
 
 #define TABLE_LEN 4096u
@@ -326,6 +327,7 @@ static const VmifsArchRegs regs = {
 	.error_vectors = 1 << 8 | 0x1f << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30,
 	.fault_vector = 14,
 	.fault = "cr2",
+	.writes = &vmifs_x86_64_writes,
 };
 
 const VmifsArch vmifs_arch_x86_64 = {

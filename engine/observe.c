@@ -13,6 +13,7 @@
 
 #include "compare.h"
 #include "guest.h"
+#include "watch.h"
 
 #include <time.h>
 
@@ -109,8 +110,12 @@ compare_modules(VmifsObserver *observer, guint generation, const VmifsCall *call
 	g_autoptr(GArray) modules = vmifs_guest_modules(observer->guest, call, NULL);
 
 	/* Those of another boot are no change of these. */
-	return modules && vmifs_guest_generation(observer->guest) == generation &&
-	       vmifs_compare_modules(observer->compare, g_steal_pointer(&modules), generation);
+	gboolean changed =
+		modules && vmifs_guest_generation(observer->guest) == generation &&
+		vmifs_compare_modules(observer->compare, g_steal_pointer(&modules), generation);
+	if (changed)
+		vmifs_watches_code_changed(observer->guest);
+	return changed;
 }
 
 static gint64

@@ -26,7 +26,7 @@ typedef struct {
 	VmifsSymbols *symbols;
 	VmifsStopCaps caps;
 	char *no_caps; /* why there are none */
-	guint boot;
+	guint boot, text;
 	gboolean wanted;
 	gboolean paused;
 	GArray *points; /* of VmifsStopPoint: that are to be armed */
@@ -67,8 +67,10 @@ needs_plan(const Look *look, const VmifsWatch *watch)
 {
 	VmifsWatchState state = watch->plan.state;
 
-	return watch->planned_for != look->boot || look->no_caps || state == VMIFS_WATCH_NEW ||
-	       state == VMIFS_WATCH_WAITING || state == VMIFS_WATCH_REFUSED;
+	return watch->planned_for != look->boot ||
+	       (watch->line.kind == VMIFS_WATCH_REG && watch->planned_text != look->text) ||
+	       look->no_caps || state == VMIFS_WATCH_NEW || state == VMIFS_WATCH_WAITING ||
+	       state == VMIFS_WATCH_REFUSED;
 }
 
 static void
@@ -102,6 +104,7 @@ begin(Look *look, VmifsWatches *watches)
 		g_atomic_ref_count_inc(&watch->refs);
 		g_ptr_array_add(look->lines, watch);
 	}
+	look->text = watches->n_texts;
 	gint64 now = g_get_monotonic_time();
 	if (watches->is_paused && now - watches->second >= G_USEC_PER_SEC)
 		watches->is_paused = FALSE;
@@ -203,6 +206,7 @@ plan_line(Look *look, VmifsWatch *watch)
 	watch->plan = plan;
 	plan = (VmifsWatchPlan){ 0 };
 	watch->planned_for = look->no_caps ? 0 : look->boot;
+	watch->planned_text = look->text;
 	watch->has_value = FALSE;
 }
 

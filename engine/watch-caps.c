@@ -2,6 +2,7 @@
 /* watch-caps: what each kind of line can see in a guest, for who is about to write one. A line for
  * each kind: whether it is exact, what of it is not seen, how much of it there can be. */
 #include "backend-call.h"
+#include "disasm.h"
 #include "guest.h"
 #include "watch.h"
 
@@ -71,6 +72,10 @@ append_caps(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 	append_memory(caps, "rw", caps->data, out);
 	append_execution(caps, "mem x", out);
 	append_execution(caps, "exec", out);
+	if (vmifs_disasm_is_there())
+		append_execution(caps, "reg", out);
+	else
+		g_string_append(out, "reg: no: this vmifs was built without capstone\n");
 	append_execution(caps, "int", out);
 	append_execution(caps, "task", out);
 	append_execution(caps, "module", out);

@@ -15,6 +15,8 @@
 /* Of what is read from a source that is not mapped. */
 #define READ_US (100 * G_TIME_SPAN_MILLISECOND)
 #define MAX_VALUE 8
+/* Of an instruction. */
+#define MAX_CODE 16
 
 /* A stop with what is known of it. */
 typedef struct {
@@ -29,6 +31,8 @@ typedef struct {
 	VmifsAspace *aspace; /* (nullable) the one that was current */
 	gboolean has_task;
 	VmifsTask task;
+	gboolean has_write; /* of a register, by the instruction that it stands at */
+	VmifsArchWrite write;
 	VmifsOsEvent os_event; /* of the line that is looked at */
 } Hit;
 
@@ -90,6 +94,25 @@ find_context(Hit *hit)
 			instance->os->current(instance->self, stop->vcpu, stop->regs, &hit->task);
 }
 
+/* What stands there now: a kernel patches itself. */
+static void
+find_write(Hit *hit)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + READ_US };
+	g_auto(VmifsSegments) segments = { 0 };
+	guint8 code[MAX_CODE] = { 0 };
+
+	if (!hit->names || !hit->names->writes || !hit->attached || !hit->attached->aspace)
+		return;
+	vmifs_segments_init(&segments);
+	gsize got = vmifs_aspace_gather(hit->attached->aspace, hit->point.address, sizeof code, 0,
+					&segments, &call, NULL);
+	if (!got)
+		return;
+	vmifs_segments_copy(&segments, code);
+	hit->has_write = hit->names->writes->decode(code, got, hit->stop->regs, &hit->write);
+}
+
 static void
 clear_os_event(Hit *hit)
 {
@@ -129,6 +152,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hit, hit_clear)
 /* ---- filters ---- */
 
 static gboolean
+writes_it(const Hit *hit, const VmifsWatchLine *line)
+{
+	return hit->has_write && g_str_equal(hit->write.reg, line->reg) &&
+	       hit->write.number == line->number;
+}
+
+static gboolean
 is_os_kind(const VmifsWatch *watch)
 {
 	return watch->line.kind == VMIFS_WATCH_TASK || watch->line.kind == VMIFS_WATCH_MODULE;
@@ -145,6 +175,8 @@ passes_locked(const Hit *hit, const VmifsWatch *watch)
 		is_there |= hit->has_root && hit->root == plan->roots[i];
 	if (is_os_kind(watch))
 		return hit->os_event.what != NULL;
+	if (watch->line.kind == VMIFS_WATCH_REG)
+		return writes_it(hit, &watch->line);
 	if (!is_there || watch->line.kind != VMIFS_WATCH_EXEC || !watch->line.reg[0])
 		return is_there;
 	return vmifs_regs_get(hit->stop->regs, watch->line.reg, &value) &&
@@ -209,6 +241,21 @@ add_interrupt(const Hit *hit, const VmifsWatchLine *line, VmifsEvent *event)
 	if (line->number == hit->names->fault_vector &&
 	    vmifs_regs_get(regs, hit->names->fault, &value))
 		vmifs_event_add_hex(event, "address", value);
+}
+
+static void
+add_write(const Hit *hit, const VmifsWatchLine *line, VmifsEvent *event)
+{
+	const VmifsArchWrite *write = &hit->write;
+	guint64 old;
+
+	vmifs_event_add_text(event, "reg", line->reg, -1);
+	if (g_str_equal(line->reg, "msr"))
+		vmifs_event_add_hex(event, "number", line->number);
+	if (write->name && vmifs_regs_get(hit->stop->regs, write->name, &old))
+		vmifs_event_add_hex(event, "old", old);
+	if (write->has_value)
+		vmifs_event_add_hex(event, "new", write->value);
 }
 
 /* Values are those of one address space: of the kernel's half that is any. */
@@ -304,6 +351,8 @@ tell(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
 		add_call(hit, &event);
 	else if (line->kind == VMIFS_WATCH_INT)
 		add_interrupt(hit, line, &event);
+	else if (line->kind == VMIFS_WATCH_REG)
+		add_write(hit, line, &event);
 	else if (line->kind == VMIFS_WATCH_MEM)
 		add_access(hit, watches, watch, &event);
 	vmifs_events_push(watches->events, &event);
@@ -426,6 +475,8 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 		gboolean passes;
 		if (is_os_kind(watch))
 			find_os_event(&hit, watch);
+		else if (watch->line.kind == VMIFS_WATCH_REG && !hit.has_write)
+			find_write(&hit);
 		is_wanted |= count_hit(&hit, watches, watch, &passes);
 		if (passes)
 			tell(&hit, watches, watch);

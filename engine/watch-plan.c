@@ -5,12 +5,16 @@
  * fit by watching less, or more, than was asked for.
  */
 #include "watch.h"
+#include "writes.h"
 
 #include <vmifs/guest.h>
 
 /* Of memory where the line does not say: as much as its address is a multiple of. */
 #define MOST_BY_DEFAULT 8
 #define MAX_GATE 16
+/* Places where a register may be written; and bytes of text that may be disassembled to know. */
+#define MOST_WRITES 512
+#define MOST_CODE ((guint64) 32 << 20)
 
 typedef struct {
 	VmifsGuest *guest;
@@ -258,6 +262,68 @@ plan_int(Planning *p)
 		add(p, &point);
 }
 
+/* ---- registers ---- */
+
+static const VmifsArchWrites *
+find_writes_of(const VmifsAspace *aspace)
+{
+	for (gsize i = 0; i < vmifs_n_archs; i++)
+		if (g_str_equal(vmifs_archs[i]->name, vmifs_aspace_arch(aspace)))
+			return vmifs_archs[i]->regs ? vmifs_archs[i]->regs->writes : NULL;
+	return NULL;
+}
+
+static gboolean
+can_find_writes(Planning *p, const VmifsArchWrites *arch)
+{
+	const char *unseen = arch ? arch->unseen(p->line->reg, p->line->number) : NULL;
+
+	if (!arch)
+		settle(p, VMIFS_WATCH_REFUSED, "what writes registers is not known of %s",
+		       vmifs_aspace_arch(p->attached->aspace));
+	else if (unseen)
+		settle(p, VMIFS_WATCH_REFUSED, "not all that writes it is seen: %s", unseen);
+	return arch && !unseen;
+}
+
+static void
+plan_reg(Planning *p)
+{
+	g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GError) error = NULL;
+
+	if (!p->attached || !p->attached->aspace) {
+		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
+		return;
+	}
+	const VmifsArchWrites *arch = find_writes_of(p->attached->aspace);
+	if (!can_find_writes(p, arch))
+		return;
+	g_autoptr(VmifsDisasm) disasm =
+		vmifs_disasm_new(vmifs_aspace_arch(p->attached->aspace), &error);
+	VmifsWrites writes = { .arch = arch,
+			       .reg = p->line->reg,
+			       .disasm = disasm,
+			       .symbols = p->symbols,
+			       .found = found,
+			       .most = MOST_WRITES,
+			       .budget = MOST_CODE };
+	if (!disasm || !vmifs_writes_find(&writes, p->attached->aspace, p->call, &error))
+		settle(p, VMIFS_WATCH_REFUSED, "%s", error->message);
+	else if (!writes.n)
+		settle(p, VMIFS_WATCH_REFUSED, "nothing in the kernel's text writes it");
+	else if (writes.n > MOST_WRITES)
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "%" G_GUINT64_FORMAT " places of the kernel's text write it, and %u are the "
+		       "most for one line",
+		       writes.n, MOST_WRITES);
+	for (guint i = 0; i < found->len; i++) {
+		VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC,
+					 .address = g_array_index(found, guint64, i) };
+		add(p, &point);
+	}
+}
+
 static void
 plan_os(Planning *p)
 {
@@ -317,10 +383,10 @@ vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttach
 		plan_step(&p);
 	else if (line->kind == VMIFS_WATCH_INT)
 		plan_int(&p);
-	else if (line->kind == VMIFS_WATCH_TASK || line->kind == VMIFS_WATCH_MODULE)
-		plan_os(&p);
+	else if (line->kind == VMIFS_WATCH_REG)
+		plan_reg(&p);
 	else
-		settle(&p, VMIFS_WATCH_REFUSED, "this version does not watch that");
+		plan_os(&p);
 	*ret = plan;
 	plan = (VmifsWatchPlan){ 0 };
 }

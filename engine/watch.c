@@ -135,6 +135,19 @@ make_watches(VmifsGuest *guest, GError **error)
 	return guest->watches;
 }
 
+void
+vmifs_watches_code_changed(VmifsGuest *guest)
+{
+	VmifsWatches *watches = vmifs_guest_watches(guest);
+
+	if (!watches)
+		return;
+	g_mutex_lock(&watches->lock);
+	watches->n_texts++;
+	g_mutex_unlock(&watches->lock);
+	vmifs_watches_kick(watches);
+}
+
 /* ---- what becomes of a line ---- */
 
 const char *

@@ -48,8 +48,9 @@ typedef struct {
 	/* Guarded by the lock of its VmifsWatches. */
 	gboolean removed;
 	VmifsWatchPlan plan;
-	guint planned_for; /* the boot that the plan is for; 0 = none yet */
-	char *told;        /* (full) (nullable) the last why that readers were told */
+	guint planned_for;  /* the boot that the plan is for; 0 = none yet */
+	guint planned_text; /* and the text of its kernel */
+	char *told;         /* (full) (nullable) the last why that readers were told */
 	/* For the thread, by stops: its count is reached; why it is not armed any more. */
 	gboolean is_done;
 	char *lost; /* (full) */
@@ -80,6 +81,7 @@ struct VmifsWatches {
 	guint64 done;     /* what was asked so often has been done */
 	GPtrArray *lines; /* of VmifsWatch, in the order they were written */
 	guint n_named;    /* the last of w1, w2, ... */
+	guint n_texts;    /* so often the kernel has got other code */
 	GArray *armed;    /* of VmifsWatchArmed */
 	guint64 last_id;
 	VmifsAttached *attached; /* (nullable) that the plans were made with */
@@ -101,6 +103,9 @@ vmifs_guest_watches(VmifsGuest *guest);
  */
 guint64
 vmifs_watches_kick(VmifsWatches *watches);
+/* A module has come or gone. From any thread; never waits. */
+void
+vmifs_watches_code_changed(VmifsGuest *guest);
 /* Ends the thread and disarms everything; whoever waits is let go. */
 void
 vmifs_watches_stop(VmifsWatches *watches);

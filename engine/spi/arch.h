@@ -84,6 +84,28 @@ struct VmifsWalk {
 	VmifsWalkLevel level[VMIFS_WALK_LEVELS]; /* [slot] */
 };
 
+/* An instruction that gives a register of the processor itself another value. */
+typedef struct {
+	gsize len;          /* bytes of it; 0 = not told */
+	const char *reg;    /* "cr3"; "msr": one of those that have numbers. (static) */
+	guint32 number;     /* of the latter, when registers were given */
+	const char *name;   /* (nullable) (static) what sources call it, if they tell it */
+	gboolean has_value; /* FALSE: registers alone do not say */
+	guint64 value;      /* that it will have */
+} VmifsArchWrite;
+
+typedef struct {
+	/* The next place in some bytes, from `at` on, where the opcode of an instruction that
+	 * writes reg may be; its prefixes lie before it. len: there is none. */
+	gsize (*find)(const char *reg, const guint8 *code, gsize len, gsize at);
+	/* Are these the first bytes of one that writes any such register? regs: (nullable) what
+	 * they are before it. */
+	gboolean (*decode)(const guint8 *code, gsize len, const VmifsRegs *regs,
+			   VmifsArchWrite *ret);
+	/* (static) Why that register is written by others as well; NULL: it is not. */
+	const char *(*unseen)(const char *reg, guint32 number);
+} VmifsArchWrites;
+
 /* Which registers say where a vCPU is and what it was called with, as sources name them. */
 typedef struct {
 	const char *pc;
@@ -101,6 +123,8 @@ typedef struct {
 	guint64 error_vectors;
 	guint fault_vector; /* of a page fault ... */
 	const char *fault;  /* ... at this address */
+
+	const VmifsArchWrites *writes; /* (nullable) */
 } VmifsArchRegs;
 
 struct VmifsArch {
