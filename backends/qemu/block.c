@@ -162,6 +162,28 @@ qemu_block_is_anonymous(const QemuBlock *block)
 	return block->is_known && block->backing.kind == QEMU_BACKING_ANONYMOUS;
 }
 
+gboolean
+qemu_block_is_shared_file(const QemuBlock *block)
+{
+	return block->is_known && block->backing.kind == QEMU_BACKING_SHARED && block->fd >= 0 &&
+	       !block->is_huge;
+}
+
+gboolean
+qemu_block_has_mapping(const QemuBlock *block, const QemuMapping *mapping)
+{
+	const QemuMapping *first = &block->backing.first;
+
+	return mapping->inode == first->inode && mapping->dev_major == first->dev_major &&
+	       mapping->dev_minor == first->dev_minor;
+}
+
+int
+qemu_block_shared_fd(const QemuBlock *block)
+{
+	return block->fd;
+}
+
 int
 qemu_block_fd(const QemuBlock *block)
 {

@@ -55,6 +55,15 @@ qemu_block_is_sparse(const QemuBlock *block);
 /* Has nobody but the process a part in it? */
 gboolean
 qemu_block_is_anonymous(const QemuBlock *block);
+/* Is it a shared file, of which can be told which of its pages are there? */
+gboolean
+qemu_block_is_shared_file(const QemuBlock *block);
+/* (of such) Is that another mapping of its file? */
+gboolean
+qemu_block_has_mapping(const QemuBlock *block, const QemuMapping *mapping);
+/* (of such) Its descriptor. (borrowed) */
+int
+qemu_block_shared_fd(const QemuBlock *block);
 /* Bytes of the pages that a bit stands for. */
 guint64
 qemu_block_page(const QemuBlock *block);

@@ -22,9 +22,9 @@
 
 /* ---- the text ---- */
 
-/* line: of len bytes, and not of all that follows: sscanf(3) measures first what it is given. */
-static gboolean
-parse_line(const char *line, gsize len, QemuMapping *ret)
+/* Not of all that follows: sscanf(3) measures first what it is given. */
+gboolean
+qemu_maps_parse_line(const char *line, gsize len, QemuMapping *ret)
 {
 	guint64 start, end, offset, inode;
 	guint dev_major, dev_minor;
@@ -45,6 +45,7 @@ parse_line(const char *line, gsize len, QemuMapping *ret)
 		.dev_major = dev_major,
 		.dev_minor = dev_minor,
 		.is_readable = perms[0] == 'r',
+		.is_writable = perms[1] == 'w',
 		.is_shared = perms[3] == 's',
 	};
 	return TRUE;
@@ -60,7 +61,7 @@ qemu_maps_parse(const char *text)
 		gsize len = strcspn(text, "\n");
 		QemuMapping mapping;
 		/* In order, or this is no text of the kernel's. */
-		if (parse_line(text, len, &mapping) && mapping.start >= end) {
+		if (qemu_maps_parse_line(text, len, &mapping) && mapping.start >= end) {
 			g_array_append_val(maps, mapping);
 			end = mapping.start + mapping.len;
 		}

@@ -15,7 +15,7 @@ typedef struct {
 	guint64 offset; /* of its first byte in the file */
 	guint64 inode;  /* 0 = no file */
 	guint dev_major, dev_minor;
-	gboolean is_readable, is_shared;
+	gboolean is_readable, is_writable, is_shared;
 } QemuMapping;
 
 typedef enum {
@@ -30,6 +30,9 @@ typedef struct {
 	QemuMapping first; /* the mapping that holds the range's first byte */
 } QemuBacking;
 
+/* One line of such a text, of len bytes. FALSE: it is none. */
+gboolean
+qemu_maps_parse_line(const char *line, gsize len, QemuMapping *ret);
 /* The mappings that a text of /proc/PID/maps tells of, in its order, which is that of addresses;
  * lines that are none are passed over. Returns: (full) of QemuMapping. */
 GArray *

@@ -5,6 +5,8 @@
  */
 #include "room.h"
 
+#include "growth.h"
+
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,18 +42,6 @@ map(guint64 len)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static guint64
-available(void)
-{
-	g_autofree char *text = NULL;
-	const char *line;
-
-	if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
-		return 0;
-	line = strstr(text, "MemAvailable:");
-	return line ? g_ascii_strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024 : 0;
-}
-
 /* Of one that no memory could be had for nothing is kept. */
 static void
 add_block(Block *block, guint64 n_pages)
@@ -69,7 +59,7 @@ qemu_room_new(guint64 n_pages, const guint64 *blocks, guint n_blocks)
 	g_autoptr(QemuRoom) room = g_new0(QemuRoom, 1);
 
 	room->page = (gsize) sysconf(_SC_PAGESIZE);
-	guint64 most = available() / SHARE / room->page;
+	guint64 most = qemu_growth_available() / SHARE / room->page;
 	/* There is a number for each, and for those that several threads ask for in vain. */
 	n_pages = MIN(MIN(n_pages, most), G_MAXINT / 2);
 	room->bytes = map(n_pages * room->page);

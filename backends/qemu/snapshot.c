@@ -2,16 +2,18 @@
 /*
  * snapshot: three ways to memory that holds still.
  *
- *   it runs, and nobody but QEMU has a part in its memory    background snapshot, it runs on
- *   it runs                                                  stopped, copied, let run
- *   it is paused, or QEMU itself is stopped by a signal      copied
+ *   it runs, and nobody but QEMU writes to its memory       background snapshot, it runs on
+ *   it runs                                                 stopped, copied, let run
+ *   it is paused, or QEMU itself is stopped by a signal     copied
  *
  * A background snapshot has the host tell QEMU of each write, as far as QEMU makes it: device
- * models in other processes write to shared memory behind its back. It also has every page come
- * into being first, which for a file is all of the guest's size.
+ * models in other processes write to shared memory behind its back (sharers.c). It also has every
+ * page come into being first, which for a file is all of the guest's size: there a copy is taken
+ * unless it would last (background.c). Where QEMU or the host refuses, a copy is taken, too.
  */
 #include "snapshot.h"
 
+#include "background.h"
 #include "control.h"
 #include "copy.h"
 #include "devices.h"
@@ -22,17 +24,6 @@
 #include "status.h"
 
 #include <unistd.h>
-
-static gboolean
-is_anonymous(const QemuRam *ram)
-{
-	for (guint i = 0; i < qemu_ram_n_blocks(ram); i++) {
-		const QemuBlock *block = qemu_ram_block(ram, i);
-		if (!qemu_block_is_retired(block) && !qemu_block_is_anonymous(block))
-			return FALSE;
-	}
-	return TRUE;
-}
 
 /* ---- in the background ---- */
 
@@ -203,7 +194,6 @@ qemu_snapshot_take(const QemuSubject *subject, VmifsPictureWriter *out, const Vm
 		   GError **error)
 {
 	g_autoptr(GError) failure = NULL;
-	const char *why = "its memory lies in files, or is shared";
 	VmifsState state;
 
 	if (qemu_process_is_stopped(subject->process))
@@ -218,14 +208,12 @@ qemu_snapshot_take(const QemuSubject *subject, VmifsPictureWriter *out, const Vm
 		return FALSE;
 	if (state != VMIFS_STATE_RUNNING)
 		return take_standing(subject, NULL, out, call, error);
-	if (is_anonymous(subject->ram)) {
-		if (take_in_background(subject, out, call, &failure))
-			return TRUE;
-		if (!g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)) {
-			g_propagate_error(error, g_steal_pointer(&failure));
-			return FALSE;
-		}
-		why = failure->message;
+	if (qemu_background_suits(subject, call, &failure) &&
+	    take_in_background(subject, out, call, &failure))
+		return TRUE;
+	if (!g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)) {
+		g_propagate_error(error, g_steal_pointer(&failure));
+		return FALSE;
 	}
-	return take_standing(subject, why, out, call, error);
+	return take_standing(subject, failure->message, out, call, error);
 }

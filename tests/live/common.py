@@ -159,7 +159,7 @@ def same_bytes(fd, start, want, name):
 def fill(guest, megabytes):
     """Pages of the guest's that had been nothing are something."""
     guest.run('mkdir -p /filled && mount -t tmpfs -o size=100% filled /filled && '
-              f'dd if=/dev/zero bs=1M count={megabytes} 2>/dev/null | tr "\\000" x >/filled/it')
+              f'dd if=/dev/zero bs=1M count={megabytes} 2>/dev/null | tr "\\000" x >/filled/it', 60 * SLOW)
 
 
 def unfill(guest):

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * other-process: a fork of the test that takes orders through a socket. The parent keeps a
- * descriptor of the file behind the memory, if there is one, to look at how much of it is there.
+ * descriptor of the file behind the memory, if there is one, to look at how much of it is there:
+ * one that it cannot write by, lest it have a part in it.
  */
 #include "other-process.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +104,19 @@ make_file(OtherKind kind, gsize len)
 	return fd;
 }
 
+/* fd: (taken) */
+static int
+read_only(int fd)
+{
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+	int own = fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+
+	ck_assert(fd < 0 || own >= 0);
+	if (fd >= 0)
+		close(fd);
+	return own;
+}
+
 OtherProcess *
 other_process_new(OtherKind kind, gsize len)
 {
@@ -124,6 +139,7 @@ other_process_new(OtherKind kind, gsize len)
 	close(sockets[1]);
 	/* Only the other one has it mapped. */
 	munmap(memory, len);
+	fd = read_only(fd);
 
 	OtherProcess *other = g_new0(OtherProcess, 1);
 	*other = (OtherProcess){
