@@ -138,7 +138,7 @@ refused_passthrough(const VmifsFsOptions *options)
 }
 
 VmifsFs *
-vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
+vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options, GError **error)
 {
 	VmifsFs *fs = g_new0(VmifsFs, 1);
 	fs->host = host;
@@ -160,7 +160,11 @@ vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options)
 	g_mutex_init(&fs->filling);
 	g_mutex_init(&fs->lock);
 	fs->guests = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) vmifs_fs_guest_unref);
-	fs->keeper = vmifs_keeper_new(fs);
+	fs->keeper = vmifs_keeper_new(fs, error);
+	if (!fs->keeper) {
+		vmifs_fs_free(fs);
+		return NULL;
+	}
 	vmifs_host_listen(host, told, fs);
 	return fs;
 }

@@ -56,9 +56,9 @@ struct VmifsFs {
 
 #define VMIFS_ZEROS_LEN (1024 * 1024)
 
-/* host, options: (taken), (borrowed). */
+/* host, options: (taken), (borrowed). (full) NULL with IO. */
 VmifsFs *
-vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options);
+vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options, GError **error);
 /* Cancels what still runs and gives it a moment to answer: to be called before /dev/fuse is closed,
  * so that no late answer is written to whatever has that descriptor next. */
 void

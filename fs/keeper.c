@@ -146,14 +146,19 @@ run(gpointer data)
 }
 
 VmifsKeeper *
-vmifs_keeper_new(VmifsFs *fs)
+vmifs_keeper_new(VmifsFs *fs, GError **error)
 {
-	VmifsKeeper *keeper = g_new0(VmifsKeeper, 1);
+	g_autoptr(VmifsKeeper) keeper = g_new0(VmifsKeeper, 1);
 	keeper->fs = fs;
 	g_mutex_init(&keeper->lock);
 	g_cond_init(&keeper->woken);
-	keeper->thread = g_thread_new("keeper", run, keeper);
-	return keeper;
+	keeper->thread = g_thread_try_new("keeper", run, keeper, NULL);
+	if (keeper->thread)
+		return g_steal_pointer(&keeper);
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO,
+			    "a mount needs threads, and there is none to be had: too many run "
+			    "already (ulimit -u, TasksMax= of a unit)");
+	return NULL;
 }
 
 static void
@@ -185,8 +190,10 @@ vmifs_keeper_free(VmifsKeeper *keeper)
 {
 	if (!keeper)
 		return;
-	wake(keeper, TRUE);
-	g_thread_join(keeper->thread);
+	if (keeper->thread) {
+		wake(keeper, TRUE);
+		g_thread_join(keeper->thread);
+	}
 	g_mutex_clear(&keeper->lock);
 	g_cond_clear(&keeper->woken);
 	g_free(keeper);

@@ -13,9 +13,9 @@ G_BEGIN_DECLS
 typedef struct VmifsFs VmifsFs;
 typedef struct VmifsKeeper VmifsKeeper;
 
-/* fs: (borrowed) */
+/* fs: (borrowed). (full) NULL with IO: there is no thread to be had. */
 VmifsKeeper *
-vmifs_keeper_new(VmifsFs *fs);
+vmifs_keeper_new(VmifsFs *fs, GError **error);
 /* Ends the thread; until then the session must live. */
 void
 vmifs_keeper_free(VmifsKeeper *keeper);
@@ -25,5 +25,7 @@ vmifs_keeper_wake(VmifsKeeper *keeper);
 /* A request was queued: somebody has to see that it ends. From any thread; cheap. */
 void
 vmifs_keeper_watch(VmifsKeeper *keeper);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsKeeper, vmifs_keeper_free)
 
 G_END_DECLS

@@ -148,7 +148,9 @@ serve(const VmifsFsOptions *options, const char *point, int report)
 	int status = add_sources(host, options->sources);
 	if (status != VMIFS_EXIT_OK)
 		return status;
-	VmifsFs *fs = vmifs_fs_new(g_steal_pointer(&host), options);
+	VmifsFs *fs = vmifs_fs_new(g_steal_pointer(&host), options, &error);
+	if (!fs)
+		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
 	fs->ready = detach;
 	fs->ready_user = &report;
 	VmifsMount mount;

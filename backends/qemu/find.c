@@ -526,7 +526,18 @@ finder_open(const char *spec, const VmifsOptions *options, const VmifsFinderSink
 		finder_close(self);
 		return NULL;
 	}
-	self->thread = g_thread_new("qemu finder", run, self);
+	self->thread = g_thread_try_new("qemu finder", run, self, NULL);
+	if (!self->thread) {
+		/* Nobody would see them end. */
+		while (self->guests->len)
+			tell_gone(self, self->guests->len - 1);
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+			    "%s: looking for guests needs a thread, and there is none to be had: "
+			    "too many run already (ulimit -u, TasksMax= of a unit)",
+			    spec);
+		finder_close(self);
+		return NULL;
+	}
 	g_mutex_lock(&self->lock);
 	while (!self->has_looked && g_cond_wait_until(&self->looked, &self->lock, self->patience))
 		;

@@ -52,6 +52,15 @@ on_failed(gpointer engine, const char *why)
 {
 }
 
+static gboolean no_threads;
+
+/* Instead of GLib's. */
+GThread *
+g_thread_try_new(const char *name, GThreadFunc func, gpointer data, GError **error)
+{
+	return no_threads ? NULL : g_thread_new(name, func, data);
+}
+
 static gpointer
 open_word(const char *word, VmifsMonitorUse use, Told *told, GError **error)
 {
@@ -97,6 +106,23 @@ START_TEST(words_are_known_by_their_text)
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
 		ck_assert_int_eq(vmifs_finder_qemu.probe(cases[i].word), cases[i].sure);
+}
+END_TEST
+
+START_TEST(without_a_thread_nothing_stays_told)
+{
+	g_autoptr(GError) error = NULL;
+	Told told = { .wanted = "found" };
+	pid_t pid = pretend_start("qemu-system-x86_64", usual, NULL);
+	g_autofree char *word = _i ? g_strdup_printf("pid:%d", (int) pid) : g_strdup("auto");
+
+	no_threads = TRUE;
+	ck_assert_ptr_null(open_word(word, VMIFS_MONITOR_BRIEF, &told, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE));
+	ck_assert_ptr_nonnull(strstr(error->message, "needs a thread"));
+	ck_assert_uint_eq(told.n_found, told.n_gone);
+	pretend_end(pid);
+	told_clear(&told);
 }
 END_TEST
 
@@ -226,6 +252,7 @@ make_suite(void)
 
 	tcase_add_checked_fixture(tests, pretend_enter, pretend_leave);
 	tcase_add_test(tests, words_are_known_by_their_text);
+	tcase_add_loop_test(tests, without_a_thread_nothing_stays_told, 0, 2);
 	tcase_add_test(tests, process_is_told_until_it_ends);
 	tcase_add_test(tests, process_behind_a_socket_is_told);
 	tcase_add_test(tests, guests_are_told_as_they_come_and_go);
