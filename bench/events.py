@@ -88,28 +88,28 @@ class Subject:
 
     @contextlib.contextmanager
     def doing(self, command):
-        self.guest.run(f'setsid taskset 1 restless {command} >/dev/null 2>&1 &')
+        self.guest.run(f'setsid taskset 1 {command} >/dev/null 2>&1 &')
         try:
             yield
         finally:
-            self.guest.run('killall -9 restless')
+            self.guest.run(f'killall -9 {command.split()[0]}')
 
     @contextlib.contextmanager
     def known(self):
         """Writes a word, and makes a system call, in turn: (pid, address of the word)."""
         self.guest.run('rm -f /run/known')
-        with self.doing(f'known {10 ** 15}'):
-            pid, virtual, _ = (int(word, 0) for word in self.guest.run(
+        with self.doing(f'known {10 ** 15} write call'):
+            pid, page, *_ = (int(word, 0) for word in self.guest.run(
                 'until [ -e /run/known ]; do sleep 0.05; done; cat /run/known').split())
             self.guest.run(f'kill -USR1 {pid}')
-            yield pid, virtual + 16
+            yield pid, page + 16
 
     def writes(self, name='writes to memory'):
         with self.known() as (pid, word):
             self.compare(name, f'mem w {pid}:{word:#x}/8', 0.6)
 
     def calls(self, name='calls of a function, in a loop'):
-        with self.doing('polls'):
+        with self.doing('restless polls'):
             self.compare(name, 'exec eventfd_poll', 0.3)
 
     def system_calls(self, name='calls of a program, to the kernel'):

@@ -104,7 +104,7 @@ def add_base(cpio, init, programs=OWN):
         cpio.dir(name)
     cpio.put('init', 0o100755, read(f'{HERE}/guest/{init}'))
     cpio.put('bin/busybox', 0o100755, read(programs.busybox()))
-    for name in ['collect', 'console', 'restless']:
+    for name in ['collect', 'console', 'known', 'restless']:
         cpio.put('usr/bin/' + name, 0o100755, read(build(name, '-static', programs=programs)))
     cpio.put('etc/passwd', 0o100644, b'root:x:0:0:root:/:/bin/sh\n')
 

@@ -37,6 +37,7 @@
 # ends.  At most two guests of guest() run at a time: the one not asked for the longest makes room.
 
 import atexit
+import collections
 import contextlib
 import os
 import random
@@ -57,6 +58,8 @@ import parts  # pylint: disable=wrong-import-position
 HOURS = 'hours' in os.environ.get('VMIFS_LIVE', '')  # everything, and more often
 BOOT_SECONDS = 180  # on a machine that has much else to do
 HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
+SPARE = 'dummy'  # a module that lies in every guest, and is not loaded
+Known = collections.namedtuple('Known', 'pid page name area divide')  # what guests/guest/known.c tells of itself
 DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
             'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
             'paused': False, 'accel': 'tcg', 'firmware': False, 'actors': False, 'program': None, 'words': '', 'modules': '', 'kexec': False, 'apart': False,
@@ -222,6 +225,8 @@ class Guest:
         words = self.options['modules'] + (' qemu_fw_cfg' if self.options['vmcoreinfo'] else '')
         wanted = {**(parts.MODULES if actors else {}), **dict.fromkeys(words.split(), '')}
         parts.add_modules(cpio, modules(kernel, release, wanted))
+        if SPARE not in wanted:
+            cpio.put(f'lib/modules/{SPARE}.ko', 0o100644, modules(kernel, release, {SPARE: ''})[-1][2])
         cpio.close()
         if self.options['kexec'] and not within:
             self.make_initrd(kernel, release, {'boot/vmlinuz': parts.read(vmlinuz(kernel)),
@@ -252,6 +257,16 @@ class Guest:
     def tick(self):
         """The counting word: (pid, virtual address, physical address)."""
         return self.counting('tick')
+
+    def known(self, number, *what):
+        """A process of guests/guest/known.c that waits to do that."""
+        told = self.run(f'rm -f /run/known*; mkfifo /run/known.done; setsid known {number} {" ".join(what)} >/dev/null 2>&1 & \n'
+                        'until [ -e /run/known ]; do sleep 0.05; done; cat /run/known')
+        return Known(*(int(word, 0) for word in told.split()))
+
+    def let(self, known, seconds=60):
+        """It does it, and nothing else is done meanwhile."""
+        self.run(f'kill -USR1 {known.pid}; read done </run/known.done', seconds)
 
     def reboot(self):
         """The word at `console` comes anew: call wait_console()."""

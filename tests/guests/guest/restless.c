@@ -5,16 +5,12 @@
  * /run/tick as "pid virtual physical", and before the word stand 16 bytes that are nowhere else.
  * `restless twins`: two words, 64 MB apart, that count as fast as they can, first the one, then the
  * other: at any moment they are equal, or the first is one ahead.  /run/twins has the same of both.
- * `restless known N`: tells the same of a page in /run/known, waits for SIGUSR1, and then N times
- * writes its third word, 1 .. N, and asks for sched_get_priority_max(2), which nobody else does;
- * then there is /run/known.done.  `restless polls`: asks one eventfd, 1,000 times in each call,
- * whether it is ready: hardly anything lies between two calls of eventfd_poll() in the kernel.
+ * `restless polls`: asks one eventfd, 1,000 times in each call, whether it is ready: hardly
+ * anything lies between two calls of eventfd_poll() in the kernel.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,26 +128,6 @@ twins(void)
 }
 
 static int
-known(uint64_t n)
-{
-	volatile uint64_t *page = make_pages(PAGE);
-	sigset_t go;
-	int which;
-
-	sigemptyset(&go);
-	sigaddset(&go, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &go, NULL);
-	if (!page || tell("/run/known", (const volatile void *[]){ page }, 1))
-		return 1;
-	sigwait(&go, &which);
-	for (uint64_t i = 1; i <= n; i++) {
-		page[2] = i;
-		sched_get_priority_max(SCHED_OTHER);
-	}
-	return tell("/run/known.done", (const volatile void *[]){ page }, 1);
-}
-
-static int
 polls(void)
 {
 	static struct pollfd asked[1000];
@@ -169,8 +145,6 @@ main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "storm") && atol(argv[2]) > 0)
 		return storm(atol(argv[2]));
-	if (argc == 3 && !strcmp(argv[1], "known") && atol(argv[2]) > 0)
-		return known((uint64_t) atol(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "tick"))
 		return tick();
 	if (argc == 2 && !strcmp(argv[1], "twins"))
