@@ -66,8 +66,7 @@ walk_all(const VmifsPaging *paging, Memory *memory, guint64 va, guint64 last)
 		require(range.level && range.level <= paging->mode->levels + 1);
 		require(range.page_shift < 64);
 		require(range.kind != VMIFS_RANGE_PAGE ||
-			(range.perms & VMIFS_PERM_READ &&
-			 range.pa <= G_MAXUINT64 - (range.len - 1)));
+			range.pa <= G_MAXUINT64 - (range.len - 1));
 		require(range.kind != VMIFS_RANGE_NOT_PRESENT || range.entry);
 		cursor = range.va + range.len;
 		require(walk.done ? cursor - 1 == last : walk.va == cursor);
@@ -188,7 +187,7 @@ mode_of(guint8 number)
 static guint8
 bits_of(const VmifsMode *mode, guint8 bits)
 {
-	return mode->has_halves && bits > mode->page_shift && bits <= mode->va_bits ? bits : 0;
+	return bits >= 25 && bits <= mode->va_bits ? bits : 0;
 }
 
 int

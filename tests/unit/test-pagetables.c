@@ -11,6 +11,7 @@
  *	ignore MASK                      entry bits that are no address
  *	pte PA = VALUE [* N [+ STEP]]    an entry; N of them, each STEP more than the one before.
  *	                                 The page around it becomes readable; no other page is
+ *	pte32 ...                        the same with entries of 32 bits
  *	VA -> RESULT                     what is found at that address
  *	visit FIRST LAST [tables N]      the ranges, in order, of one walk with a budget of N table
  *	  VA LEN RESULT                  loads; ended by one of
@@ -151,6 +152,7 @@ set_entries(Run *run, char **words)
 {
 	guint64 pa = number(run, words[1]);
 	guint64 value = number(run, words[3]);
+	gsize len = is(words[0], "pte32") ? sizeof(guint32) : sizeof(guint64);
 	guint64 n = 1, step = 0;
 
 	if (is(words[4], "*")) {
@@ -158,7 +160,7 @@ set_entries(Run *run, char **words)
 		if (is(words[6], "+"))
 			step = number(run, words[7]);
 	}
-	for (guint64 i = 0; i < n; i++, pa += sizeof(guint64), value += step) {
+	for (guint64 i = 0; i < n; i++, pa += len, value += step) {
 		guint64 page = pa - pa % TABLE_LEN;
 		guint64 le = GUINT64_TO_LE(value);
 		guint8 *table = g_hash_table_lookup(run->tables, &page);
@@ -167,7 +169,7 @@ set_entries(Run *run, char **words)
 			table = g_malloc0(TABLE_LEN);
 			g_hash_table_insert(run->tables, g_memdup2(&page, sizeof page), table);
 		}
-		memcpy(table + pa % TABLE_LEN, &le, sizeof le);
+		memcpy(table + pa % TABLE_LEN, &le, len);
 	}
 }
 
@@ -267,7 +269,7 @@ run_line(Run *run, char **words)
 		run->paging.flags = number(run, words[1]);
 	} else if (is(words[0], "ignore")) {
 		run->paging.ignore_mask = number(run, words[1]);
-	} else if (is(words[0], "pte") && n >= 4 && is(words[2], "=")) {
+	} else if (g_str_has_prefix(words[0], "pte") && n >= 4 && is(words[2], "=")) {
 		set_entries(run, words);
 	} else if (is(words[0], "visit") && n >= 3) {
 		start_walk(run, &run->walk, number(run, words[1]), number(run, words[2]),
