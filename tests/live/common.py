@@ -28,9 +28,10 @@ def wait_until(condition, what, seconds=10):
 def shown(guest, **kw):
     """A mount of that guest alone: the path of its folder; the path has the mount as .mount."""
     with mounted(f'pid:{guest.pid}', **kw) as mount:
-        names = [name for name in os.listdir(mount.path) if name != '.vmifs']
-        equal(len(names), 1, f"guests in {names}")
-        yield Shown(mount, f'{mount.path}/{names[0]}')
+        names = lambda: [name for name in os.listdir(mount.path) if name != '.vmifs']
+        wait_until(names, 'it is listed', 1)
+        equal(len(names()), 1, f'guests in {names()}')
+        yield Shown(mount, f'{mount.path}/{names()[0]}')
 
 
 class Shown(str):
