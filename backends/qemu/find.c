@@ -418,7 +418,7 @@ add_socket(Finder *self, const char *word, GError **error)
 		g_prefix_error(error, "qmp:%s: ", word);
 		return FALSE;
 	}
-	pid_t pid = qemu_qmp_peer(monitor);
+	pid_t pid = qemu_qmp_peer(monitor, SOON_MS * 1000);
 	g_autoptr(QemuTarget) target =
 		pid ? qemu_target_new(pid, error) : find_by_name(word, error);
 	if (!target) {

@@ -497,7 +497,7 @@ qemu_qmp_new_at(int pin, pid_t owner, const char *shown, gboolean hold, GError *
 }
 
 pid_t
-qemu_qmp_peer(QemuMonitor *monitor)
+qemu_qmp_peer(QemuMonitor *monitor, gint64 patience)
 {
 	const Qmp *self = (const Qmp *) monitor;
 	QemuSocket socket;
@@ -506,7 +506,7 @@ qemu_qmp_peer(QemuMonitor *monitor)
 	if (self->name.name.ss_family != AF_UNIX)
 		return 0;
 	qemu_socket_init(&socket);
-	if (qemu_socket_connect(&socket, &self->name, g_get_monotonic_time() + TRY, NULL))
+	if (qemu_socket_connect(&socket, &self->name, g_get_monotonic_time() + patience, NULL))
 		peer = peer_of(&socket);
 	qemu_socket_clear(&socket);
 	return peer;

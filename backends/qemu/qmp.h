@@ -20,6 +20,6 @@ QemuMonitor *
 qemu_qmp_new_at(int pin, pid_t owner, const char *shown, gboolean hold, GError **error);
 /* Who listens there, as the kernel tells of a unix socket: the process that opened it, which is
  * QEMU unless somebody opened it for QEMU. 0 = unknown, or not in our pid namespace. Connects for a
- * moment. */
+ * moment; one that is busy longer than patience (in µs) tells nothing. */
 pid_t
-qemu_qmp_peer(QemuMonitor *monitor);
+qemu_qmp_peer(QemuMonitor *monitor, gint64 patience);

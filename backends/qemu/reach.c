@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Beyond so many they are there to keep us busy. */
+#define MAX_MONITORS 8
+
 static void
 add_reason(GString *reasons, const char *why)
 {
@@ -17,7 +20,8 @@ add_reason(GString *reasons, const char *why)
 }
 
 /* The one at that path, if it is that process itself that listens there: others may name in their
- * arguments what they like. */
+ * arguments what they like. One that is busy is not waited for, as other guests would have to wait,
+ * too; it is told who listens there when it is used. */
 static QemuMonitor *
 open_monitor(const QemuTarget *target, const char *path, gboolean hold, GString *reasons)
 {
@@ -30,7 +34,7 @@ open_monitor(const QemuTarget *target, const char *path, gboolean hold, GString 
 		add_reason(reasons, error->message);
 		return NULL;
 	}
-	pid_t peer = qemu_qmp_peer(monitor);
+	pid_t peer = qemu_qmp_peer(monitor, 0);
 	if (peer == 0 || peer == target->pid)
 		return g_steal_pointer(&monitor);
 	g_autofree char *why = g_strdup_printf("%s: process %d listens there", path, (int) peer);
@@ -49,7 +53,7 @@ qemu_target_find_monitor(QemuTarget *target, gboolean hold)
 			g_strdup("libvirt keeps it, which this build of vmifs cannot ask");
 		return;
 	}
-	for (guint i = 0; i < args->monitors->len && !target->monitor; i++)
+	for (guint i = 0; i < MIN(args->monitors->len, MAX_MONITORS) && !target->monitor; i++)
 		target->monitor =
 			open_monitor(target, g_ptr_array_index(args->monitors, i), hold, reasons);
 	if (target->monitor)
@@ -67,7 +71,7 @@ qemu_target_names(const QemuTarget *target, const struct stat *socket)
 {
 	const GPtrArray *paths = target->args->monitors;
 
-	for (guint i = 0; i < paths->len; i++) {
+	for (guint i = 0; i < MIN(paths->len, MAX_MONITORS); i++) {
 		int fd = qemu_target_open_path(target, g_ptr_array_index(paths, i), O_PATH, NULL);
 		struct stat st;
 		gboolean same = fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == socket->st_dev &&

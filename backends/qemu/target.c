@@ -4,7 +4,6 @@
  * nothing once that process has ended, whoever has its number then.
  */
 #include "target.h"
-#include "argv.h"
 #include "monitor.h"
 #include "process.h"
 
@@ -226,19 +225,19 @@ qemu_target_free(QemuTarget *target)
 	g_free(target);
 }
 
-gboolean
-qemu_target_is_likely(pid_t pid)
+QemuLikely
+qemu_target_likely(pid_t pid)
 {
 	g_autofree char *path = g_strdup_printf("/proc/%d", (int) pid);
 	int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	gsize len = 0;
 
 	if (proc < 0)
-		return FALSE;
+		return QEMU_LIKELY_NOT;
 	g_autofree char *exe = read_link(proc, "exe");
 	g_autofree char *arguments = read_text(proc, "cmdline", MAX_ARGUMENTS, &len);
 	close(proc);
-	return arguments && qemu_argv_likely(exe, arguments, len) != QEMU_LIKELY_NOT;
+	return arguments ? qemu_argv_likely(exe, arguments, len) : QEMU_LIKELY_NOT;
 }
 
 char *

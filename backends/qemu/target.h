@@ -7,6 +7,7 @@
 #pragma once
 
 #include "args.h"
+#include "argv.h"
 
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -43,8 +44,8 @@ void
 qemu_target_free(QemuTarget *target);
 
 /* A quick look: may that process be one? */
-gboolean
-qemu_target_is_likely(pid_t pid);
+QemuLikely
+qemu_target_likely(pid_t pid);
 
 /* "PID:START", of one life of one process. (full) */
 char *

@@ -9,6 +9,8 @@
 
 /* Beyond so many new numbers a list of all processes is as cheap. */
 #define MANY 2000
+/* For reading programs, in one look; at least one is read. */
+#define READING_US (100 * G_TIME_SPAN_MILLISECOND)
 
 typedef struct {
 	guint64 seen;   /* number of the list that had it last */
@@ -53,6 +55,7 @@ typedef struct {
 	gboolean all;
 	QemuWatchTake take;
 	gpointer user;
+	GArray *maybes; /* of pid_t: whose programs are to be read, which takes its time */
 } Look;
 
 static Process *
@@ -69,6 +72,19 @@ process_of(QemuWatch *watch, pid_t pid)
 }
 
 static void
+ask(const Look *look, pid_t pid, Process *process)
+{
+	g_autoptr(QemuTarget) target = qemu_target_new(pid, NULL);
+	QemuWatchVerdict verdict = target ? look->take(look->user, target) : QEMU_WATCH_OTHER;
+	if (verdict == QEMU_WATCH_LATER)
+		process->due = look->watch->look + 1;
+	if (verdict != QEMU_WATCH_TAKEN)
+		return;
+	process->taken = TRUE;
+	target = NULL;
+}
+
+static void
 look_into(const Look *look, pid_t pid, Process *process)
 {
 	const QemuWatch *watch = look->watch;
@@ -77,16 +93,26 @@ look_into(const Look *look, pid_t pid, Process *process)
 		return;
 	process->due = watch->look + process->wait;
 	process->wait = MIN(process->wait * 2, QEMU_WATCH_RARELY);
-	if (!qemu_target_is_likely(pid))
-		return;
-	g_autoptr(QemuTarget) target = qemu_target_new(pid, NULL);
-	QemuWatchVerdict verdict = target ? look->take(look->user, target) : QEMU_WATCH_OTHER;
-	if (verdict == QEMU_WATCH_LATER)
-		process->due = watch->look + 1;
-	if (verdict != QEMU_WATCH_TAKEN)
-		return;
-	process->taken = TRUE;
-	target = NULL;
+	QemuLikely likely = qemu_target_likely(pid);
+	if (likely == QEMU_LIKELY_MAYBE)
+		g_array_append_val(look->maybes, pid);
+	else if (likely == QEMU_LIKELY_YES)
+		ask(look, pid, process);
+}
+
+static void
+look_into_maybes(const Look *look)
+{
+	gint64 end = g_get_monotonic_time() + READING_US;
+
+	for (guint i = 0; i < look->maybes->len; i++) {
+		pid_t pid = g_array_index(look->maybes, pid_t, i);
+		Process *process = process_of(look->watch, pid);
+		if (i && g_get_monotonic_time() > end)
+			process->due = look->watch->look + 1;
+		else
+			ask(look, pid, process);
+	}
 }
 
 /* ---- all of them ---- */
@@ -171,7 +197,10 @@ look_at_new(const Look *look, guint newest)
 void
 qemu_watch_look(QemuWatch *watch, gboolean all, QemuWatchTake take, gpointer user)
 {
-	const Look look = { .watch = watch, .all = all, .take = take, .user = user };
+	g_autoptr(GArray) maybes = g_array_new(FALSE, FALSE, sizeof(pid_t));
+	const Look look = {
+		.watch = watch, .all = all, .take = take, .user = user, .maybes = maybes
+	};
 	guint newest = newest_pid();
 
 	gboolean rare = watch->look++ % QEMU_WATCH_RARELY == 0;
@@ -180,5 +209,6 @@ qemu_watch_look(QemuWatch *watch, gboolean all, QemuWatchTake take, gpointer use
 		list(&look);
 	else
 		look_at_new(&look, newest);
+	look_into_maybes(&look);
 	watch->newest = newest;
 }

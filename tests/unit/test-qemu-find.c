@@ -2,8 +2,11 @@
 /* test-qemu-find: what the words for running guests of QEMU find, as processes come and go. */
 #include "pretend-qemu.h"
 
+#include <errno.h>
 #include <spi/finder.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 extern const VmifsFinder vmifs_finder_qemu;
@@ -203,6 +206,54 @@ START_TEST(guests_that_run_are_told_before_open_returns)
 }
 END_TEST
 
+/* As many as it takes. They stay open. */
+static void
+keep_busy(const char *socket_name)
+{
+	g_autofree char *path = pretend_path(socket_name);
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd;
+
+	g_strlcpy(name.sun_path, path, sizeof name.sun_path);
+	do {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_int_ge(fd, 0);
+	} while (connect(fd, (struct sockaddr *) &name, sizeof name) == 0);
+	ck_assert_int_eq(errno, EAGAIN);
+	close(fd);
+}
+
+#define N_BUSY 10
+
+/* All of them together would take longer than open() may. On a busy machine some tries do, too. */
+START_TEST(busy_monitors_of_others_keep_no_guest_waiting)
+{
+	Told told = { .wanted = "found" };
+	pid_t pids[N_BUSY + 1];
+
+	for (int i = 0; i < N_BUSY; i++) {
+		g_autofree char *socket_name = g_strdup_printf("busy%d", i);
+		g_autofree char *address = g_strdup_printf("unix:%s,server=on", socket_name);
+		const char *const words[] = { "x", "-name", "busy", "-qmp", address, NULL };
+		pids[i] = pretend_start("qemu-system-x86_64", words, NULL);
+		keep_busy(socket_name);
+	}
+	pids[N_BUSY] = pretend_start("qemu-system-x86_64", usual, NULL);
+	g_usleep(600 * 1000);
+	for (int tries = 0; tries < 10 && !told.n_found; tries++) {
+		gpointer finder = open_word("auto", VMIFS_MONITOR_BRIEF, &told, NULL);
+		guint n_found = told.n_found;
+		ck_assert_ptr_nonnull(finder);
+		vmifs_finder_qemu.close(finder);
+		told.n_found = n_found;
+	}
+	ck_assert_uint_eq(told.n_found, 1);
+	for (int i = 0; i <= N_BUSY; i++)
+		pretend_end(pids[i]);
+	told_clear(&told);
+}
+END_TEST
+
 START_TEST(one_that_only_tells_of_itself_is_no_guest)
 {
 	static const char *const words[] = { "x", "-name", "found", "-machine", "none", NULL };
@@ -257,6 +308,7 @@ make_suite(void)
 	tcase_add_test(tests, process_behind_a_socket_is_told);
 	tcase_add_test(tests, guests_are_told_as_they_come_and_go);
 	tcase_add_test(tests, guests_that_run_are_told_before_open_returns);
+	tcase_add_test(tests, busy_monitors_of_others_keep_no_guest_waiting);
 	tcase_add_test(tests, one_that_only_tells_of_itself_is_no_guest);
 	tcase_add_test(tests, word_that_finds_nothing_says_what_was_seen);
 	suite_add_tcase(suite, tests);

@@ -351,7 +351,7 @@ START_TEST(tcp_is_a_way_too)
 	const FakeQemu how = { .session = STATUS, .tcp = TRUE };
 	g_auto(Visit) v = visit(&how, FALSE);
 	ask_status(v.monitor);
-	ck_assert_int_eq(qemu_qmp_peer(v.monitor), 0);
+	ck_assert_int_eq(qemu_qmp_peer(v.monitor, 100 * 1000), 0);
 }
 END_TEST
 
@@ -359,7 +359,7 @@ START_TEST(the_peer_is_who_listens)
 {
 	const FakeQemu how = { .session = STATUS };
 	g_auto(Visit) v = visit(&how, FALSE);
-	ck_assert_int_eq(qemu_qmp_peer(v.monitor), getpid());
+	ck_assert_int_eq(qemu_qmp_peer(v.monitor, 100 * 1000), getpid());
 }
 END_TEST
 
