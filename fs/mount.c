@@ -27,6 +27,9 @@
 #define DEVICE "/dev/fuse"
 #define FS_TYPE "fuse.vmifs"
 #define READ_AHEAD_KB "1024"
+/* What is told as the mount's source: of many the first ones; mount(2) takes less than a page. */
+#define SOURCES_LEN 1000
+#define SOURCE_LEN 4000
 /* A mount that has not answered by then has a server that was stopped, or is very busy. */
 #define ANSWER_MS 2000
 
@@ -232,15 +235,21 @@ vmifs_mount_check(const char *point, char **ret_point, GError **error)
 
 /* ---- mounting ---- */
 
+/* (full) */
 static char *
 source_name(const VmifsFsOptions *options)
 {
 	if (options->fsname)
 		return g_strdup(options->fsname);
 	g_autoptr(GString) name = g_string_new(NULL);
-	for (guint i = 0; i < options->sources->len; i++)
-		g_string_append_printf(name, "%s%s", i ? "," : "",
-				       (const char *) g_ptr_array_index(options->sources, i));
+	for (guint i = 0; i < options->sources->len; i++) {
+		const char *source = g_ptr_array_index(options->sources, i);
+		gboolean fits = !i || name->len + strlen(source) < SOURCES_LEN;
+		g_string_append_printf(name, "%s%s", i ? "," : "", fits ? source : "...");
+		if (!fits)
+			break;
+	}
+	g_string_truncate(name, MIN(name->len, SOURCE_LEN));
 	return g_string_free(g_steal_pointer(&name), FALSE);
 }
 
@@ -326,7 +335,6 @@ vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error
 		return fail(error, "mount point %s: mount(2): %s", point, g_strerror(-device));
 	VmifsMount mount = { .point = g_strdup(point), .device = MAX(device, -1) };
 	mount.session = make_session(fs, mount.device >= 0);
-	fs->session = mount.session;
 	if (!mount.session || !attach(fs, &mount, error)) {
 		if (!mount.session)
 			fail(error, "libfuse refused to make a session (its message is above)");
@@ -337,6 +345,7 @@ vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error
 		vmifs_mount_close(&mount);
 		return FALSE;
 	}
+	fs->session = mount.session;
 	fs->links_prefixed = follows_links(point);
 	*ret = mount;
 	return TRUE;
