@@ -123,8 +123,11 @@ run_supervise_outside(pid_t inside, int pipe)
 	for (;;) {
 		struct signalfd_siginfo info;
 		int status;
-		if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return run_complain(errno, "poll");
+		}
 		if (fds[0].revents) {
 			if (read(pipe, &status, sizeof status) != sizeof status)
 				return wait_for(inside);
