@@ -93,12 +93,11 @@ find_mount(const char *point, Mounted *ret)
 }
 
 static gboolean
-follows_links(const char *point)
+follows_links(const Mounted *mounted)
 {
-	g_auto(Mounted) mounted = { 0 };
-	if (!find_mount(point, &mounted))
+	if (!mounted->options)
 		return TRUE;
-	g_auto(GStrv) words = g_strsplit(mounted.options, ",", -1);
+	g_auto(GStrv) words = g_strsplit(mounted->options, ",", -1);
 	return !g_strv_contains((const char *const *) words, "nosymfollow");
 }
 
@@ -345,8 +344,11 @@ vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error
 		vmifs_mount_close(&mount);
 		return FALSE;
 	}
+	g_auto(Mounted) mounted = { 0 };
+	find_mount(point, &mounted);
+	mount.number = g_steal_pointer(&mounted.device);
 	fs->session = mount.session;
-	fs->links_prefixed = follows_links(point);
+	fs->links_prefixed = follows_links(&mounted);
 	*ret = mount;
 	return TRUE;
 }
@@ -371,6 +373,14 @@ vmifs_mount_settle(const char *point)
 
 /* ---- after ---- */
 
+/* And nobody has mounted something else over it. */
+static gboolean
+is_there(const VmifsMount *mount)
+{
+	g_auto(Mounted) mounted = { 0 };
+	return find_mount(mount->point, &mounted) && g_strcmp0(mounted.device, mount->number) == 0;
+}
+
 void
 vmifs_mount_detach(VmifsMount *mount)
 {
@@ -381,7 +391,7 @@ vmifs_mount_detach(VmifsMount *mount)
 	/* The kernel's end is closed when somebody else has unmounted: then what is at that path
 	 * now is not ours. */
 	struct pollfd device = { .fd = mount->device };
-	if (poll(&device, 1, 0) == 1 && device.revents & POLLERR)
+	if ((poll(&device, 1, 0) == 1 && device.revents & POLLERR) || !is_there(mount))
 		return;
 	if (umount2(mount->point, UMOUNT_NOFOLLOW) < 0)
 		umount2(mount->point, UMOUNT_NOFOLLOW | MNT_DETACH);
@@ -393,5 +403,6 @@ vmifs_mount_close(VmifsMount *mount)
 	if (mount->session)
 		fuse_session_destroy(mount->session);
 	g_free(mount->point);
+	g_free(mount->number);
 	*mount = (VmifsMount){ .device = -1 };
 }

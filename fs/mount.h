@@ -13,8 +13,9 @@
 G_BEGIN_DECLS
 
 typedef struct {
-	char *point; /* absolute, without links */
-	int device;  /* of a mount made by us; -1 = made through fusermount3 */
+	char *point;  /* absolute, without links */
+	char *number; /* (nullable) of the file system, as mountinfo has it */
+	int device;   /* of a mount made by us; -1 = made through fusermount3 */
 	struct fuse_session *session;
 } VmifsMount;
 
