@@ -58,6 +58,7 @@ struct QemuDebug {
 	QemuDebugUser user;
 	int bell;           /* an eventfd: there are orders */
 	gint is_on, stands; /* atomic */
+	gint n_visits;      /* atomic; odd while it comes; another whenever it has come or gone */
 	GMutex lock;
 	GCond moved;
 	GQueue orders;     /* (lock) of Order */
@@ -129,6 +130,15 @@ turn(QemuDebug *self)
 		self->user.turned(self->user.user);
 }
 
+/* There is no session any more. */
+static void
+leave(QemuDebug *self)
+{
+	g_atomic_int_set(&self->is_on, FALSE);
+	g_atomic_int_add(&self->n_visits, 2);
+	turn(self);
+}
+
 static void
 lose(QemuDebug *self, const GError *problem)
 {
@@ -140,9 +150,8 @@ lose(QemuDebug *self, const GError *problem)
 		why = follow_hangup(self);
 	else
 		qemu_session_abandon(&self->session);
-	g_atomic_int_set(&self->is_on, FALSE);
 	self->has_pending = self->is_told = self->skips = FALSE;
-	turn(self);
+	leave(self);
 	for (guint i = 0; i < points->len && self->user.unarmed; i++)
 		self->user.unarmed(self->user.user, qemu_points_at(points, i)->id, why);
 }
@@ -339,12 +348,14 @@ come(QemuDebug *self, const QemuDebugGuest *guest, GError **error)
 {
 	if (g_atomic_int_get(&self->is_on))
 		return TRUE;
-	if (!qemu_session_open(&self->session, self->monitor, guest->n_vcpus, NULL, error))
-		return FALSE;
-	self->runs = FALSE;
-	g_atomic_int_set(&self->is_on, TRUE);
+	g_atomic_int_inc(&self->n_visits);
+	gboolean good =
+		qemu_session_open(&self->session, self->monitor, guest->n_vcpus, NULL, error);
+	self->runs &= !good;
+	g_atomic_int_set(&self->is_on, good);
+	g_atomic_int_inc(&self->n_visits);
 	turn(self);
-	return TRUE;
+	return good;
 }
 
 static gboolean
@@ -473,9 +484,8 @@ go_on(QemuDebug *self, GError **error)
 	if (!g_atomic_int_get(&self->is_on))
 		return TRUE;
 	if (!self->points->len) {
-		g_atomic_int_set(&self->is_on, FALSE);
-		turn(self);
 		qemu_session_close(&self->session, NULL);
+		leave(self);
 		return TRUE;
 	}
 	if (self->runs || self->has_pending || self->session.gdb.stops.length)
@@ -691,6 +701,13 @@ gboolean
 qemu_debug_is_on(QemuDebug *self)
 {
 	return g_atomic_int_get(&self->is_on);
+}
+
+gboolean
+qemu_debug_is_settled(QemuDebug *self, guint *ret_visits)
+{
+	*ret_visits = (guint) g_atomic_int_get(&self->n_visits);
+	return *ret_visits % 2 == 0;
 }
 
 /* A breakpoint is "debug", and a byte of ours makes it "paused". */

@@ -49,6 +49,10 @@ qemu_debug_disarm(QemuDebug *debug, guint64 id);
  * are none. */
 gboolean
 qemu_debug_set_state(QemuDebug *debug, VmifsState wanted, const VmifsCall *call, GError **error);
+/* FALSE: it comes to a guest, and whether that stood already is not known yet. ret_visits: another
+ * number whenever it has come or gone. */
+gboolean
+qemu_debug_is_settled(QemuDebug *debug, guint *ret_visits);
 /* Of a guest that QEMU says is not running, in that word: is it for a stop of ours? */
 gboolean
 qemu_debug_is_own(QemuDebug *debug, const char *word);

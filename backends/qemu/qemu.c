@@ -25,6 +25,9 @@
 #define GUESS_PATIENCE (5 * G_TIME_SPAN_SECOND)
 /* Whether it runs; others are asked for it all the time. */
 #define STATE_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
+/* So often it is asked, and after such a pause, while it is not known who made the guest stop. */
+#define STATE_TRIES 20
+#define STATE_PAUSE (10 * G_TIME_SPAN_MILLISECOND)
 #define LOOK_INTERVAL G_TIME_SPAN_SECOND
 #define LAST_WAIT (8 * G_TIME_SPAN_SECOND)
 /* Smaller mappings are no RAM that comes and goes: stacks and heaps of threads do. */
@@ -467,6 +470,27 @@ qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError *
 	return FALSE;
 }
 
+/* A stop of ours is none. If we came or went meanwhile it is not known whose it was. */
+static gboolean
+ask_state(Qemu *self, VmifsState *ret, const VmifsCall *call, GError **error)
+{
+	for (guint i = 0; i < STATE_TRIES; i++) {
+		g_autofree char *word = NULL;
+		guint before, after;
+		gboolean is_known = qemu_debug_is_settled(self->debug, &before);
+		if (!qemu_status_tell(self->target->monitor, ret, &word, call, error))
+			return FALSE;
+		if (*ret != VMIFS_STATE_PAUSED)
+			return TRUE;
+		if (qemu_debug_is_own(self->debug, word))
+			*ret = VMIFS_STATE_RUNNING;
+		if (qemu_debug_is_settled(self->debug, &after) && is_known && before == after)
+			return TRUE;
+		g_usleep(STATE_PAUSE);
+	}
+	return TRUE;
+}
+
 static gboolean
 qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error)
 {
@@ -486,12 +510,7 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 		*ret = VMIFS_STATE_RUNNING; /* its process does, and nobody can tell more */
 		return TRUE;
 	}
-	g_autofree char *word = NULL;
-	if (!qemu_status_tell(self->target->monitor, ret, &word, &short_call, error))
-		return FALSE;
-	if (*ret == VMIFS_STATE_PAUSED && qemu_debug_is_own(self->debug, word))
-		*ret = VMIFS_STATE_RUNNING;
-	return TRUE;
+	return ask_state(self, ret, &short_call, error);
 }
 
 /* Who started the process, and whoever is its monitor, chose what they say. */

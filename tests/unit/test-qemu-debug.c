@@ -477,6 +477,31 @@ START_TEST(a_stub_of_somebody_else_s_is_left_to_them)
 }
 END_TEST
 
+/* For who asks whether it runs, and must not take a stop of ours for somebody else's. */
+START_TEST(whenever_it_comes_or_goes_its_visits_are_others)
+{
+	const FakeStub how = { 0 };
+	guint visits[4];
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[0]));
+	arm(&guest, 0, &write_point);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[1]));
+	ck_assert(qemu_debug_is_own(guest.debug, "debug"));
+	arm(&guest, 1, &exec_point);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[2]));
+	qemu_debug_disarm(guest.debug, 0);
+	qemu_debug_disarm(guest.debug, 1);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[3]));
+	ck_assert_uint_ne(visits[0], visits[1]);
+	ck_assert_uint_eq(visits[1], visits[2]);
+	ck_assert_uint_ne(visits[2], visits[3]);
+	ck_assert_uint_ne(visits[0], visits[3]);
+	teardown(&guest);
+}
+END_TEST
+
 /* Another vmifs, which begins when the address of the guest's monitor comes, has a point armed and
  * is then killed. It comes into being before the threads of the fakes: what is forked beside
  * threads is not good for much. */
@@ -594,6 +619,7 @@ debug_suite(void)
 	tcase_add_test(tcase, killed_as_it_comes_it_leaves_a_guest_that_runs);
 	tcase_add_test(tcase, who_was_let_go_of_is_not_told_so_again);
 	tcase_add_test(tcase, a_stub_of_somebody_else_s_is_left_to_them);
+	tcase_add_test(tcase, whenever_it_comes_or_goes_its_visits_are_others);
 	tcase_add_loop_test(tcase, killed_it_leaves_no_point_and_a_guest_that_runs, 0, 6);
 	suite_add_tcase(suite, tcase);
 	return suite;
