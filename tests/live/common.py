@@ -168,6 +168,12 @@ def unfill(guest):
     guest.run('umount /filled')
 
 
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat', encoding='utf-8', errors='replace') as file:
+        words = file.read().rsplit(')', 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
+
+
 def holds(pid):
     """What reading must leave as it was: RAM and page tables of the process, blocks of what backs the guest."""
     with open(f'/proc/{pid}/status', encoding='ascii', errors='replace') as file:

@@ -102,6 +102,20 @@ def reports():
     return sorted(name for name in os.listdir(work) if name.startswith('sanitizer.'))
 
 
+def marked(mark):
+    """Processes that have this word in their environment."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        with contextlib.suppress(OSError):
+            with open(f'/proc/{pid}/environ', 'rb') as file:
+                if mark not in file.read().split(b'\0'):
+                    continue
+            with open(f'/proc/{pid}/stat', 'rb') as file:
+                if file.read().rsplit(b')', 1)[1].split()[0] not in (b'Z', b'X'):
+                    found.append(int(pid))
+    return found
+
+
 class Server:
     """One start of vmifs, whatever comes of it. Its processes are known by a word of their environment."""
 
@@ -118,16 +132,7 @@ class Server:
         self.text = done.stdout.decode(errors='replace')
 
     def pids(self):
-        found = []
-        for pid in filter(str.isdigit, os.listdir('/proc')):
-            with contextlib.suppress(OSError):
-                with open(f'/proc/{pid}/environ', 'rb') as file:
-                    if self.mark not in file.read().split(b'\0'):
-                        continue
-                with open(f'/proc/{pid}/stat', 'rb') as file:
-                    if file.read().rsplit(b')', 1)[1].split()[0] not in (b'Z', b'X'):
-                        found.append(int(pid))
-        return found
+        return marked(self.mark)
 
     def pid(self):
         pids = self.pids()

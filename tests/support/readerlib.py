@@ -49,11 +49,11 @@ def reader_of(path, **how):
 
 
 @contextlib.contextmanager
-def reading(path, **how):
+def reading(path, first_look=0.4, **how):
     """Once the reader's first look is over: what happens later is told."""
     reader = reader_of(path, **how)
     try:
-        time.sleep(0.4 * SLACK)
+        time.sleep(first_look * SLACK)
         yield reader
     finally:
         reader.close()
