@@ -196,20 +196,28 @@ look_at(const Search *search, int proc, const char *name, GError **error)
 }
 
 static gboolean
+is_whole_host(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == WHOLE_HOST;
+}
+
+static gboolean
 look_at_all(const Search *search, GError **error)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
-	gboolean good = TRUE, has_first = FALSE;
+	gboolean good = TRUE, has_first = FALSE, is_whole = is_whole_host();
 
 	while (proc && good && (entry = readdir(proc))) {
 		if (!g_ascii_isdigit(entry->d_name[0]))
 			continue;
-		/* It runs no devices, and is guarded on some hosts, from root too. */
-		if (g_str_equal(entry->d_name, "1")) {
-			has_first = TRUE;
+		gboolean is_first = g_str_equal(entry->d_name, "1");
+		has_first |= is_first;
+		/* A host's runs no devices, and is guarded on some, from root too. */
+		if (is_first && is_whole)
 			continue;
-		}
 		good = vmifs_call_check(search->call, error) &&
 		       look_at(search, dirfd(proc), entry->d_name, error);
 		if (good && g_get_monotonic_time() > search->end)
@@ -221,14 +229,6 @@ look_at_all(const Search *search, GError **error)
 }
 
 /* ---- all of it ---- */
-
-static gboolean
-is_whole_host(void)
-{
-	struct stat st;
-
-	return !stat("/proc/self/ns/pid", &st) && st.st_ino == WHOLE_HOST;
-}
 
 static gboolean
 add_files(Search *search, GError **error)
