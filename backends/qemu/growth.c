@@ -133,8 +133,9 @@ qemu_growth_of_cgroup(int dir, const char *root)
 	}
 	if (!folder)
 		return G_MAXUINT64;
-	/* One that is out of sight from here. */
-	if (strstr(folder, "/..") || !g_file_test(folder, G_FILE_TEST_IS_DIR))
+	/* One that is out of sight from here, or not mounted. */
+	g_autofree char *any = g_build_filename(folder, "cgroup.procs", NULL);
+	if (strstr(folder, "/..") || access(any, F_OK))
 		return 0;
 	for (guint i = 0; i < MAX_DEPTH && strlen(folder) >= strlen(root); i++) {
 		left = MIN(left, left_in(folder, version));
