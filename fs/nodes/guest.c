@@ -44,6 +44,7 @@ static const VmifsFixed table[] = {
 	{ "regs", &vmifs_node_regs, vmifs_present_with_regs },
 	{ "vcpus", &vmifs_node_vcpus, vmifs_present_with_vcpus },
 	{ "kmem", &vmifs_node_kmem, vmifs_present_with_kernel, TRUE },
+	{ "ptmap", &vmifs_node_ptmap, vmifs_present_with_kernel, TRUE },
 	{ "kallsyms", &vmifs_node_kallsyms, vmifs_present_with_os, TRUE },
 	{ "symbols", &vmifs_node_symbols, vmifs_present_with_os, TRUE },
 	{ "events", &vmifs_node_events, with_life },

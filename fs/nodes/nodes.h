@@ -19,6 +19,7 @@ extern const VmifsNodeOps vmifs_node_memmap;
 extern const VmifsNodeOps vmifs_node_pmem;
 extern const VmifsNodeOps vmifs_node_ram; /* ram */
 extern const VmifsNodeOps vmifs_node_kmem;
+extern const VmifsNodeOps vmifs_node_ptmap; /* of the kernel */
 extern const VmifsNodeOps vmifs_node_regs;
 extern const VmifsNodeOps vmifs_node_vcpus; /* vcpus */
 extern const VmifsNodeOps vmifs_node_vcpu_regs;
@@ -34,7 +35,9 @@ extern const VmifsNodeOps vmifs_node_procs;   /* procs */
 extern const VmifsNodeOps vmifs_node_process; /* procs/<pid> */
 extern const VmifsNodeOps vmifs_node_vmem;
 extern const VmifsNodeOps vmifs_node_map_files; /* procs/<pid>/map_files */
-extern const VmifsNodeOps vmifs_node_threads;   /* procs/<pid>/task */
+extern const VmifsNodeOps vmifs_node_task_ptmap;
+extern const VmifsNodeOps vmifs_node_pagemap;
+extern const VmifsNodeOps vmifs_node_threads; /* procs/<pid>/task */
 
 /* ---- when entries are there ---- */
 

@@ -3,8 +3,8 @@
 #include "nodes.h"
 
 static const VmifsFixed table[] = {
-	{ "vmem", &vmifs_node_vmem },
-	{ "map_files", &vmifs_node_map_files },
+	{ "vmem", &vmifs_node_vmem },        { "map_files", &vmifs_node_map_files },
+	{ "ptmap", &vmifs_node_task_ptmap }, { "pagemap", &vmifs_node_pagemap },
 	{ "task", &vmifs_node_threads },
 };
 

@@ -10,6 +10,7 @@
 #include <vmifs/host.h>
 #include <vmifs/physmem.h>
 #include <vmifs/process.h>
+#include <vmifs/ptmap.h>
 #include <vmifs/regs.h>
 #include <vmifs/segments.h>
 #include <vmifs/snapshot.h>
