@@ -136,6 +136,7 @@ vmifs_backend_layout(VmifsConnection *connection, VmifsLayout *ret, const VmifsC
 	ret->n_vcpus = backend->regs ? MIN(layout.n_vcpus, VMIFS_MAX_VCPUS) : 0;
 	ret->is_silent = layout.is_silent;
 	ret->is_encrypted = layout.is_encrypted;
+	ret->is_base_assumed = layout.is_base_assumed && layout.regions->len == 1;
 	ret->regions = g_steal_pointer(&layout.regions);
 	ret->blocks = g_steal_pointer(&layout.blocks);
 	return TRUE;

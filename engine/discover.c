@@ -11,11 +11,13 @@
 #include "physmem.h"
 #include "scan.h"
 
+#include <string.h>
 #include <spi/arch.h>
 #include <vmifs/text.h>
 
 #define MAX_CANDIDATES 64
 #define MAX_NOTES 64
+#define MAX_BASES 4
 /* Table visits spent on telling which mode a root given by the user has. */
 #define ROOT_BUDGET 4096
 
@@ -40,6 +42,8 @@ struct VmifsProbe {
 	GMutex *lock;           /* shared; guards notes */
 	VmifsAsked *asked;      /* shared too */
 	GPtrArray *notes;       /* of char *; shared too */
+	GArray *bases;          /* of guint64; shared too */
+	gboolean bases_tried;   /* nothing was found there */
 	gpointer data;
 	GDestroyNotify free_data;
 	VmifsScanPart part; /* that the driver wants to be looked at first; len 0 = none */
@@ -89,10 +93,36 @@ vmifs_probe_look_at(VmifsProbe *probe, guint64 pa, guint64 len)
 	probe->part = (VmifsScanPart){ pa, MIN(len, VMIFS_PROBE_MAX_PART) };
 }
 
-gsize
-vmifs_probe_n_modes(VmifsProbe *probe)
+gboolean
+vmifs_probe_is_base_assumed(VmifsProbe *probe)
 {
-	return probe->modes->len;
+	return vmifs_physmem_is_base_assumed(probe->mem);
+}
+
+void
+vmifs_probe_suggest_base(VmifsProbe *probe, guint64 base)
+{
+	for (guint i = 0; i < probe->bases->len; i++)
+		if (g_array_index(probe->bases, guint64, i) == base)
+			return;
+	if (vmifs_probe_is_base_assumed(probe) && !probe->bases_tried &&
+	    probe->bases->len < MAX_BASES)
+		g_array_append_val(probe->bases, base);
+}
+
+void
+vmifs_probe_modes_of(VmifsProbe *probe, const char *arch, gsize *ret_first, gsize *ret_end)
+{
+	gsize i = 0;
+
+	while (i < probe->modes->len &&
+	       strcmp(((VmifsMode *) g_ptr_array_index(probe->modes, i))->arch->name, arch) != 0)
+		i++;
+	*ret_first = i;
+	while (i < probe->modes->len &&
+	       strcmp(((VmifsMode *) g_ptr_array_index(probe->modes, i))->arch->name, arch) == 0)
+		i++;
+	*ret_end = i;
 }
 
 const char *
@@ -190,14 +220,13 @@ compare_candidates(gconstpointer a, gconstpointer b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Every mode of the architecture that the user named, or else of the usual one, the first. */
+/* Every mode of this build that the user's arch= allows. */
 static GPtrArray *
 list_modes(const VmifsOptions *options)
 {
-	const char *name = options->arch ? options->arch : vmifs_archs[0]->name;
 	GPtrArray *modes = g_ptr_array_new();
 	for (gsize i = 0; i < vmifs_n_archs; i++) {
-		if (g_strcmp0(name, vmifs_archs[i]->name) != 0)
+		if (options->arch && g_strcmp0(options->arch, vmifs_archs[i]->name) != 0)
 			continue;
 		for (gsize j = 0; j < vmifs_archs[i]->n_modes; j++)
 			g_ptr_array_add(modes, (gpointer) &vmifs_archs[i]->modes[j]);
@@ -293,6 +322,9 @@ named_root(VmifsGuest *guest, VmifsPhysmem *mem, const GPtrArray *modes, GString
 	gint64 most = 0;
 	for (guint i = 0; options->has_root && i < modes->len; i++) {
 		const VmifsMode *mode = g_ptr_array_index(modes, i);
+		/* Of all there are, some would take nearly anything for a table. */
+		if (!options->arch && mode->arch != vmifs_archs[0])
+			continue;
 		g_autoptr(VmifsAspace) aspace = try_root(guest, mem, mode, options->root, 0);
 		Mapped mapped = { .mem = mem };
 		if (!aspace)
@@ -412,6 +444,14 @@ make_probes(const VmifsProbe *common)
 	return probes;
 }
 
+static gboolean
+has_bases(const GPtrArray *probes)
+{
+	const VmifsProbe *first = probes->len ? g_ptr_array_index(probes, 0) : NULL;
+
+	return first && !first->bases_tried && first->bases->len;
+}
+
 /* The passes that are needed and wanted, and what of it can be attached. */
 static VmifsInstance *
 look(VmifsGuest *guest, const GPtrArray *probes, VmifsPhysmem *mem, VmifsDiscoverDepth depth,
@@ -439,7 +479,8 @@ look(VmifsGuest *guest, const GPtrArray *probes, VmifsPhysmem *mem, VmifsDiscove
 		if (pass(guest, probes, NULL, TRUE, mem, progress, call, &error))
 			instance = choose(guest, mem, candidates, VMIFS_SCORE_CERTAIN, call);
 	}
-	if (!instance && depth == VMIFS_DISCOVER_ALL && !error) {
+	/* What stands elsewhere makes no sense here. */
+	if (!instance && depth == VMIFS_DISCOVER_ALL && !error && !has_bases(probes)) {
 		passes = "page heads, then all memory";
 		pass(guest, probes, NULL, FALSE, mem, progress, call, &error);
 	}
@@ -456,6 +497,38 @@ look(VmifsGuest *guest, const GPtrArray *probes, VmifsPhysmem *mem, VmifsDiscove
 		      vmifs_guest_is_frozen(guest) ? 1 : VMIFS_SCORE_CERTAIN, call);
 }
 
+/* The same with memory where drivers suggest that it begins. (full) mem in *ret_mem. */
+static VmifsInstance *
+look_elsewhere(VmifsGuest *guest, const VmifsProbe *common, VmifsDiscoverDepth depth,
+	       gint *progress, GString *report, VmifsPhysmem **ret_mem)
+{
+	for (guint i = 0; i < common->bases->len; i++) {
+		guint64 base = g_array_index(common->bases, guint64, i);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(VmifsPhysmem) mem =
+			vmifs_physmem_at(common->mem, base, common->call, &error);
+		if (!mem) {
+			vmifs_guest_log(guest, "memory from 0x%" G_GINT64_MODIFIER "x on: %s", base,
+					error->message);
+			continue;
+		}
+		g_string_append_printf(report, "memory begins at: 0x%" G_GINT64_MODIFIER "x%s\n",
+				       base, ", as a kernel in it says");
+		VmifsProbe there = *common;
+		there.mem = mem;
+		there.bases = g_array_new(FALSE, FALSE, sizeof(guint64));
+		g_autoptr(GArray) none = there.bases;
+		g_autoptr(GPtrArray) probes = make_probes(&there);
+		VmifsInstance *instance = look(guest, probes, mem, depth, progress, common->call,
+					       common->candidates, report);
+		if (instance) {
+			*ret_mem = g_steal_pointer(&mem);
+			return instance;
+		}
+	}
+	return NULL;
+}
+
 void
 vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, gint *progress,
 	       const VmifsCall *call, VmifsDiscovery *ret)
@@ -466,6 +539,7 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, g
 	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GString) report = g_string_new(NULL);
 	g_autoptr(VmifsAsked) asked = vmifs_asked_new(mem, call);
+	g_autoptr(GArray) bases = g_array_new(FALSE, FALSE, sizeof(guint64));
 	GMutex lock;
 	VmifsProbe common = { .guest = guest,
 			      .mem = mem,
@@ -474,7 +548,8 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, g
 			      .candidates = candidates,
 			      .lock = &lock,
 			      .asked = asked,
-			      .notes = notes };
+			      .notes = notes,
+			      .bases = bases };
 	g_autoptr(GPtrArray) probes = make_probes(&common);
 
 	if (vmifs_physmem_is_encrypted(mem)) {
@@ -483,6 +558,14 @@ vmifs_discover(VmifsGuest *guest, VmifsPhysmem *mem, VmifsDiscoverDepth depth, g
 	}
 	g_mutex_init(&lock);
 	ret->instance = look(guest, probes, mem, depth, progress, call, candidates, report);
+	if (!ret->instance)
+		ret->instance = look_elsewhere(guest, &common, depth, progress, report, &ret->mem);
+	/* Whoever fills some memory could suggest anything. */
+	if (!ret->instance && bases->len) {
+		common.bases_tried = TRUE;
+		g_autoptr(GPtrArray) again = make_probes(&common);
+		ret->instance = look(guest, again, mem, depth, progress, call, candidates, report);
+	}
 	report_candidates(candidates, report);
 	if (!ret->instance && depth == VMIFS_DISCOVER_ALL)
 		ret->aspace = named_root(guest, mem, modes, report);

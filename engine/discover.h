@@ -12,7 +12,8 @@
 typedef struct {
 	VmifsInstance *instance; /* (full) NULL when no known OS was found */
 	VmifsAspace *aspace;     /* (full) of a root that the user named, when no OS was found */
-	char *report;            /* (full) `key: value` lines for info: how, losers, notes */
+	VmifsPhysmem *mem; /* (full) (nullable) memory where the OS has it, if that is elsewhere */
+	char *report;      /* (full) `key: value` lines for info: how, losers, notes */
 } VmifsDiscovery;
 
 typedef enum {

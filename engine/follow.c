@@ -68,6 +68,16 @@ publish(VmifsGuest *guest, VmifsAttached *attached, gboolean searching)
 
 /* ---- looking for the OS ---- */
 
+static void
+set_mem(VmifsGuest *guest, VmifsPhysmem *mem)
+{
+	g_mutex_lock(&guest->lock);
+	g_autoptr(VmifsPhysmem) old = guest->mem;
+	guest->mem = vmifs_physmem_ref(mem);
+	g_mutex_unlock(&guest->lock);
+	vmifs_epoch_move(&guest->connection->epoch);
+}
+
 /* (full) NULL when a short look has found nothing: that leaves the long one's report. */
 static VmifsAttached *
 discover(VmifsGuest *guest, VmifsDiscoverDepth depth)
@@ -79,6 +89,10 @@ discover(VmifsGuest *guest, VmifsDiscoverDepth depth)
 
 	vmifs_epoch_touch(&guest->connection->epoch);
 	vmifs_discover(guest, mem, depth, &guest->progress, &call, &found);
+	if (found.mem) {
+		set_mem(guest, found.mem);
+		vmifs_physmem_unref(found.mem);
+	}
 	if (!found.instance && depth == VMIFS_DISCOVER_TOLD) {
 		g_free(found.report);
 		return NULL;
@@ -190,16 +204,6 @@ attach_again(VmifsGuest *guest, const VmifsAttached *old, VmifsPhysmem *mem, GEr
 	attached->discovery_us = old->discovery_us;
 	attached->n_vcpus = old->n_vcpus;
 	return attached;
-}
-
-static void
-set_mem(VmifsGuest *guest, VmifsPhysmem *mem)
-{
-	g_mutex_lock(&guest->lock);
-	g_autoptr(VmifsPhysmem) old = guest->mem;
-	guest->mem = vmifs_physmem_ref(mem);
-	g_mutex_unlock(&guest->lock);
-	vmifs_epoch_move(&guest->connection->epoch);
 }
 
 static void

@@ -194,6 +194,13 @@ vmifs_guest_attached(VmifsGuest *guest)
 
 /* ---- what it is ---- */
 
+gboolean
+vmifs_guest_is_base_assumed(VmifsGuest *guest)
+{
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return vmifs_physmem_is_base_assumed(mem);
+}
+
 const char *
 vmifs_guest_name(const VmifsGuest *guest)
 {

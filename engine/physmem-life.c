@@ -102,8 +102,9 @@ vmifs_physmem_is_like(const VmifsPhysmem *mem, const VmifsPhysmem *other)
 	return TRUE;
 }
 
-VmifsPhysmem *
-vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **error)
+/* base: (nullable) where its one region begins, which its backend does not know. */
+static VmifsPhysmem *
+physmem_of(VmifsConnection *connection, const guint64 *base, const VmifsCall *call, GError **error)
 {
 	g_autoptr(VmifsPhysmem) mem = g_new0(VmifsPhysmem, 1);
 
@@ -111,6 +112,16 @@ vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **er
 	mem->connection = vmifs_connection_ref(connection);
 	if (!vmifs_backend_layout(connection, &mem->layout, call, error))
 		return NULL;
+	if (base && mem->layout.is_base_assumed) {
+		VmifsRegion *region = &g_array_index(mem->layout.regions, VmifsRegion, 0);
+		if (*base > G_MAXUINT64 - region->len) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
+					    "memory that begins there would wrap");
+			return NULL;
+		}
+		region->pa = *base;
+		mem->layout.is_base_assumed = FALSE;
+	}
 	mem->n_regions = mem->layout.regions->len;
 	mem->regions = (const VmifsRegion *) (gpointer) mem->layout.regions->data;
 	mem->blocks = (const VmifsBlock *) (gpointer) mem->layout.blocks->data;
@@ -127,6 +138,18 @@ vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **er
 		mem->is_known = TRUE;
 	}
 	return g_steal_pointer(&mem);
+}
+
+VmifsPhysmem *
+vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **error)
+{
+	return physmem_of(connection, NULL, call, error);
+}
+
+VmifsPhysmem *
+vmifs_physmem_at(const VmifsPhysmem *mem, guint64 base, const VmifsCall *call, GError **error)
+{
+	return physmem_of(mem->connection, &base, call, error);
 }
 
 VmifsPhysmem *
@@ -236,6 +259,12 @@ gboolean
 vmifs_physmem_is_encrypted(const VmifsPhysmem *mem)
 {
 	return mem->layout.is_encrypted;
+}
+
+gboolean
+vmifs_physmem_is_base_assumed(const VmifsPhysmem *mem)
+{
+	return mem->layout.is_base_assumed;
 }
 
 static gboolean

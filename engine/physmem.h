@@ -8,6 +8,12 @@
  * CORRUPT when the layout makes no sense, or what the backend reports. */
 VmifsPhysmem *
 vmifs_physmem_of(VmifsConnection *connection, const VmifsCall *call, GError **error);
+/* The same memory as one of which nothing says where it begins, put at base. INVALID. */
+VmifsPhysmem *
+vmifs_physmem_at(const VmifsPhysmem *mem, guint64 base, const VmifsCall *call, GError **error);
+/* Is that so of it? */
+gboolean
+vmifs_physmem_is_base_assumed(const VmifsPhysmem *mem);
 /* The same over a connection of its own. instance: (taken) closed with the last reference, and on
  * failure at once. */
 VmifsPhysmem *

@@ -103,6 +103,9 @@ vmifs_attr_fill(VmifsFs *fs, VmifsNode *node, gboolean must, struct stat *ret, d
 	if (is_text && vmifs_content_is_constant(node) &&
 	    __atomic_load_n(&node->text_size, __ATOMIC_RELAXED) < 0)
 		timeout = 0;
+	/* It may turn out that memory begins elsewhere. */
+	if (is_memory && node->guest && !g_atomic_int_get(&node->guest->discovered))
+		timeout = 0;
 	if (!known && (must || call->defer == VMIFS_DEFER_NO))
 		return FALSE;
 	if (!known) {

@@ -222,6 +222,21 @@ mark_firmware(Elf *elf)
 	}
 }
 
+static const char *
+name_of(guint16 machine)
+{
+	switch (machine) {
+	case EM_X86_64:
+		return "x86-64";
+	case EM_386:
+		return "i386";
+	case EM_AARCH64:
+		return "AArch64";
+	default:
+		return "another machine";
+	}
+}
+
 static gboolean
 elf_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *call, GError **error)
 {
@@ -239,11 +254,7 @@ elf_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *c
 	mark_firmware(&elf);
 	vmifs_snapshot_add_notes(self, notes->data, notes->len);
 	g_string_append_printf(self->remarks, "elf: %d bit, %s, %u segments of memory\n",
-			       elf.class->wide ? 64 : 32,
-			       elf.machine == EM_X86_64 ? "x86-64"
-			       : elf.machine == EM_386  ? "i386"
-							: "another machine",
-			       elf.n_loads);
+			       elf.class->wide ? 64 : 32, name_of(elf.machine), elf.n_loads);
 	g_string_append_printf(self->remarks, "notes: registers of %u vCPUs%s\n", self->vcpus->len,
 			       self->vmcoreinfo ? ", VMCOREINFO" : "");
 	return TRUE;

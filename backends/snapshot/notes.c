@@ -39,6 +39,19 @@ static const Field prstatus32[] = {
 	{ "cs", 124, 2 }, { "eflags", 128, 4 }, { "esp", 132, 4 }, { "ss", 136, 2 },
 };
 
+/* Of AArch64, where registers have numbers. */
+static const Field prstatus_aarch64[] = {
+	{ "x0", 112, 8 },  { "x1", 120, 8 },   { "x2", 128, 8 },  { "x3", 136, 8 },
+	{ "x4", 144, 8 },  { "x5", 152, 8 },   { "x6", 160, 8 },  { "x7", 168, 8 },
+	{ "x8", 176, 8 },  { "x9", 184, 8 },   { "x10", 192, 8 }, { "x11", 200, 8 },
+	{ "x12", 208, 8 }, { "x13", 216, 8 },  { "x14", 224, 8 }, { "x15", 232, 8 },
+	{ "x16", 240, 8 }, { "x17", 248, 8 },  { "x18", 256, 8 }, { "x19", 264, 8 },
+	{ "x20", 272, 8 }, { "x21", 280, 8 },  { "x22", 288, 8 }, { "x23", 296, 8 },
+	{ "x24", 304, 8 }, { "x25", 312, 8 },  { "x26", 320, 8 }, { "x27", 328, 8 },
+	{ "x28", 336, 8 }, { "x29", 344, 8 },  { "x30", 352, 8 }, { "sp", 360, 8 },
+	{ "pc", 368, 8 },  { "cpsr", 376, 8 },
+};
+
 /* Selector, limit, attributes, padding, base. */
 #define SEGMENT(name, offset)                                                                      \
 	{ name, offset, 4 }, { name "_limit", (offset) + 4, 4 },                                   \
@@ -71,6 +84,7 @@ static const Field qemu_system[] = {
 
 #define PRSTATUS64_LEN 336
 #define PRSTATUS32_LEN 144
+#define PRSTATUS_AARCH64_LEN 392
 #define QEMU_MIN_LEN 432
 #define QEMU_VERSION 1
 
@@ -111,15 +125,31 @@ regs_of(VmifsSnapshot *self, guint vcpu)
 	return g_ptr_array_index(self->vcpus, vcpu);
 }
 
-static void
+/* Those of other machines have other sizes. */
+static const struct {
+	guint32 len;
+	const Field *fields;
+	gsize n_fields;
+} prstatuses[] = {
+	{ PRSTATUS64_LEN, prstatus64, G_N_ELEMENTS(prstatus64) },
+	{ PRSTATUS32_LEN, prstatus32, G_N_ELEMENTS(prstatus32) },
+	{ PRSTATUS_AARCH64_LEN, prstatus_aarch64, G_N_ELEMENTS(prstatus_aarch64) },
+};
+
+/* FALSE: it is of an unknown machine. */
+static gboolean
 add_prstatus(VmifsSnapshot *self, guint vcpu, const Note *note)
 {
-	VmifsRegs *regs = regs_of(self, vcpu);
-
-	if (regs && note->desc_len == PRSTATUS64_LEN)
-		fill(regs, prstatus64, G_N_ELEMENTS(prstatus64), note);
-	else if (regs)
-		fill(regs, prstatus32, G_N_ELEMENTS(prstatus32), note);
+	for (gsize i = 0; i < G_N_ELEMENTS(prstatuses); i++) {
+		VmifsRegs *regs;
+		if (note->desc_len != prstatuses[i].len)
+			continue;
+		regs = regs_of(self, vcpu);
+		if (regs)
+			fill(regs, prstatuses[i].fields, prstatuses[i].n_fields, note);
+		return TRUE;
+	}
+	return FALSE;
 }
 
 static void
@@ -174,10 +204,8 @@ vmifs_snapshot_add_notes(VmifsSnapshot *self, gconstpointer notes, gsize len)
 	Note note;
 
 	while (bytes.at < len && next_note(&bytes, &note)) {
-		/* Those of other machines have other sizes. */
-		if (is_of(&note, "CORE", NT_PRSTATUS) &&
-		    (note.desc_len == PRSTATUS64_LEN || note.desc_len == PRSTATUS32_LEN))
-			add_prstatus(self, n_prstatus++, &note);
+		if (is_of(&note, "CORE", NT_PRSTATUS) && add_prstatus(self, n_prstatus, &note))
+			n_prstatus++;
 		else if (is_of(&note, "QEMU", 0) && note.desc_len >= QEMU_MIN_LEN &&
 			 vmifs_load_u32(note.desc) == QEMU_VERSION)
 			add_qemu(self, n_qemu++, &note);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * raw: memory as it is, one piece, its first byte at base= (0). It has no magic: whatever no other
- * format claims is taken for it. A size that is no multiple of a page is fine; the tail is read
- * too.
+ * raw: memory as it is, one piece, its first byte at base=, or where its kernel says. It has no
+ * magic: whatever no other format claims is taken for it. A size that is no multiple of a page is
+ * fine; the tail is read too.
  */
 #include "snapshot.h"
 
@@ -27,6 +27,7 @@ raw_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *c
 		return FALSE;
 	}
 	g_array_append_val(self->regions, region);
+	self->is_base_assumed = !src->options->has_base;
 	return TRUE;
 }
 

@@ -203,6 +203,7 @@ snapshot_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError *
 	g_array_append_val(ret->blocks, block);
 	g_array_append_vals(ret->regions, self->regions->data, self->regions->len);
 	ret->n_vcpus = self->vcpus->len;
+	ret->is_base_assumed = self->is_base_assumed;
 	return TRUE;
 }
 

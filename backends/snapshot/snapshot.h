@@ -17,7 +17,8 @@ typedef struct {
 	const VmifsSnapshotFormat *format;
 	const char *word; /* of format= */
 	int fd;
-	gboolean is_regular; /* a file; else a block device */
+	gboolean is_regular;      /* a file; else a block device */
+	gboolean is_base_assumed; /* see VmifsLayout */
 	guint64 len;
 	gint64 acquired;       /* µs since the epoch */
 	VmifsExtents *extents; /* NULL = no holes */

@@ -9,11 +9,9 @@
  *
  * With it tables are walked, and no more. What else is of x86-64 alone, without a seam of its own:
  *
- *   os/linux/  where an image is linked: found, search
- *   os/linux/  registers and CR3: told, alive, vcpus
- *   os/linux/  bits of a page-table entry: pte, smaps
- *   os/linux/  frames of a stack: unwind, orc
- *   os/linux/  cpuinfo, meminfo
+ *   os/linux/  how far its image lies above physical memory, and how it is told: find, images, base
+ *   os/linux/  registers and CR3: told, alive, vcpus; events: stops
+ *   os/linux/  all else that differs: a LinuxMachine of its own
  *   backends/  names of registers: snapshot/notes; qemu/registers, devices, stub
  *   backends/  where QEMU puts memory: qemu/rules
  *   tests/     the guests that are booted

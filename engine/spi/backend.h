@@ -69,6 +69,9 @@ typedef struct {
 	/* The monitor that tells registers does not answer: discovery does without. */
 	gboolean is_silent;
 	gboolean is_encrypted; /* memory is: discovery does not search it */
+	/* Nothing says where memory begins: the one region is put at 0 until discovery, by what
+	 * the kernel in it says, knows better. */
+	gboolean is_base_assumed;
 } VmifsLayout;
 
 /* A block that is mapped. */

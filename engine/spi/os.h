@@ -69,9 +69,17 @@ vmifs_probe_regs(VmifsProbe *probe, guint vcpu);
 void
 vmifs_probe_look_at(VmifsProbe *probe, guint64 pa, guint64 len);
 
-/* Every paging mode worth trying (of the arch the user named, if any). (borrowed) */
-gsize
-vmifs_probe_n_modes(VmifsProbe *probe);
+/* Does nothing say where memory begins? Then it is put at 0, and conclude() may suggest where else;
+ * of those suggestions, some are tried: everything is looked at again, with a probe anew. */
+gboolean
+vmifs_probe_is_base_assumed(VmifsProbe *probe);
+void
+vmifs_probe_suggest_base(VmifsProbe *probe, guint64 base);
+
+/* Paging modes of that architecture: numbers from *ret_first on, before *ret_end. None, if it is
+ * not the one that the user named. */
+void
+vmifs_probe_modes_of(VmifsProbe *probe, const char *arch, gsize *ret_first, gsize *ret_end);
 const char *
 vmifs_probe_mode_name(VmifsProbe *probe, gsize mode);
 /* The address space that a root would give in that mode. ignore_mask: entry bits that are no

@@ -11,6 +11,9 @@
 static gboolean
 render(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error)
 {
+	if (vmifs_guest_is_base_assumed(vmifs_node_guest(self)) &&
+	    !vmifs_node_needs_discovery(self, call))
+		return FALSE;
 	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(vmifs_node_guest(self));
 	gsize n_regions, n_blocks;
 	const VmifsRegion *regions = vmifs_physmem_regions(mem, &n_regions);

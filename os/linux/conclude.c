@@ -24,6 +24,7 @@ typedef struct {
 	const LinuxNote *note; /* (nullable) */
 	guint64 ignore_mask;
 	const char *delta_how;
+	const char *arch;
 } Theory;
 
 /* ---- a proved kernel ---- */
@@ -93,8 +94,9 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 	 const char **ret_fault)
 {
 	gboolean proved = FALSE;
+	gsize mode, end;
 
-	for (gsize mode = 0; mode < vmifs_probe_n_modes(find->probe); mode++) {
+	for (vmifs_probe_modes_of(find->probe, theory->arch, &mode, &end); mode < end; mode++) {
 		g_autoptr(VmifsAspace) aspace =
 			vmifs_probe_try_root(find->probe, mode, root, theory->ignore_mask);
 		LinuxVerdict verdict;
@@ -169,7 +171,9 @@ judge(LinuxFind *find, Theory *theory)
 static void
 judge_note(LinuxFind *find, const LinuxNote *note)
 {
-	Theory theory = { .note = note, .delta_how = "phys_base of VMCOREINFO" };
+	Theory theory = { .note = note,
+			  .delta_how = linux_note_delta_key(note),
+			  .arch = linux_note_arch(note) };
 
 	if (!linux_note_delta(note, &theory.claim.delta))
 		return;
@@ -197,7 +201,10 @@ has_banner(const LinuxFind *find, const LinuxImage *image, guint64 delta)
 static void
 judge_delta(LinuxFind *find, LinuxImage *image, guint64 delta, const char *how)
 {
-	Theory theory = { .claim.delta = delta, .image = image, .delta_how = how };
+	Theory theory = { .claim.delta = delta,
+			  .image = image,
+			  .delta_how = how,
+			  .arch = linux_image_arch(image) };
 
 	if (!has_banner(find, image, delta)) {
 		image->fault = "its banner is not where its symbols put it";
@@ -256,7 +263,9 @@ judge_relative(LinuxFind *find, LinuxImage *image)
 	    linux_image_symbol(image, "swapper_pg_dir", 0, &roots[n_roots]))
 		n_roots++;
 	for (guint i = 0; i < n_roots; i++) {
-		for (gsize mode = 0; mode < vmifs_probe_n_modes(find->probe); mode++) {
+		gsize mode, end;
+		vmifs_probe_modes_of(find->probe, linux_image_arch(image), &mode, &end);
+		for (; mode < end; mode++) {
 			g_autoptr(VmifsAspace) aspace =
 				vmifs_probe_try_root(find->probe, mode, roots[i], 0);
 			if (aspace)
@@ -290,12 +299,14 @@ nearest_banner(const LinuxFind *find, const LinuxImage *image, guint64 *ret)
 static void
 judge_by_search(LinuxFind *find, LinuxImage *image)
 {
-	Theory theory = { .image = image, .delta_how = "search for page tables around the image" };
+	Theory theory = { .image = image,
+			  .delta_how = "search for page tables around the image",
+			  .arch = linux_image_arch(image) };
 	const char *fault = "no page table maps its text";
 	guint64 root;
 
-	if (linux_search_root(find->probe, image->symbols, image->tables->tokens_pa, 0, &root,
-			      &theory.claim.delta)) {
+	if (linux_search_root(find->probe, theory.arch, image->symbols, image->tables->tokens_pa, 0,
+			      &root, &theory.claim.delta)) {
 		theory.claim.symbols = image->symbols;
 		theory.claim.tables = image->tables;
 		theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);
@@ -346,6 +357,8 @@ judge_images(LinuxFind *find)
 	for (guint i = 0; i < find->images->len && linux_find_goes_on(find); i++) {
 		LinuxImage *image = g_ptr_array_index(find->images, i);
 
+		if (vmifs_probe_is_base_assumed(find->probe))
+			linux_base_of_image(find, image);
 		if (!linux_image_is_relative(image))
 			judge_by_search(find, image);
 	}
@@ -383,6 +396,8 @@ judge_notes(LinuxFind *find, gboolean told)
 		const LinuxNote *note = &g_array_index(find->notes, LinuxNote, i);
 		if (note->told == told)
 			judge_note(find, note);
+		if (vmifs_probe_is_base_assumed(find->probe) && !find->kernels->len)
+			linux_base_of_note(find, note);
 	}
 	if (linux_kernels_are_certain(find))
 		linux_kernels_offer(find);

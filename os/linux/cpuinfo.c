@@ -4,7 +4,7 @@
  * kernel's own tables name the bits: which there are, and how many words of them, differ between
  * any two kernels.
  */
-#include "linux.h"
+#include "machine.h"
 #include "times.h"
 
 #define MAX_WORDS 64
@@ -282,8 +282,8 @@ count_siblings(const GArray *packages, guint cpu)
 	return n;
 }
 
-static gboolean
-find_hz(const Linux *os, guint64 *ret, GError **error)
+gboolean
+linux_hz(const Linux *os, guint64 *ret, GError **error)
 {
 	LinuxJiffies jiffies;
 
@@ -315,7 +315,7 @@ append_all(Cpu *cpu, const GArray *cpus, const VmifsCall *call)
 	}
 }
 
-LINUX_VIEW(linux_render_cpuinfo)
+LINUX_VIEW(linux_render_cpuinfo_x86)
 {
 	const Linux *self = os;
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_online_mask", error);
@@ -323,7 +323,7 @@ LINUX_VIEW(linux_render_cpuinfo)
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 	Cpu cpu = { .os = self, .c = { .os = self }, .out = out, .names = names };
 
-	if (!cpus || !find_hz(self, &cpu.hz, error) ||
+	if (!cpus || !linux_hz(self, &cpu.hz, error) ||
 	    !linux_feature_words(self, &cpu.n_words, error))
 		return FALSE;
 	append_all(&cpu, cpus, call);

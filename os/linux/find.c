@@ -123,17 +123,43 @@ linux_note_delta(const LinuxNote *note, guint64 *ret)
 {
 	guint64 phys_base;
 
-	if (!linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base))
-		return FALSE;
-	*ret = LINUX_X86_64_IMAGE - phys_base;
-	return TRUE;
+	if (linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base)) {
+		*ret = LINUX_X86_64_IMAGE - phys_base;
+		return TRUE;
+	}
+	return linux_vmcoreinfo_number(note->info, "NUMBER(kimage_voffset)", ret);
+}
+
+const char *
+linux_note_delta_key(const LinuxNote *note)
+{
+	return linux_vmcoreinfo_text(note->info, "NUMBER(phys_base)")
+		       ? "phys_base of VMCOREINFO"
+		       : "kimage_voffset of VMCOREINFO";
+}
+
+const char *
+linux_note_arch(const LinuxNote *note)
+{
+	return linux_vmcoreinfo_text(note->info, "NUMBER(phys_base)") ? LINUX_ARCH_X86_64
+								      : LINUX_ARCH_AARCH64;
+}
+
+/* Without knowing where memory begins, nothing more can be said of it. */
+static gboolean
+is_to_be_moved(VmifsProbe *probe, const LinuxNote *note)
+{
+	return vmifs_probe_is_base_assumed(probe) &&
+	       linux_vmcoreinfo_text(note->info, "NUMBER(kimage_voffset)");
 }
 
 gboolean
-linux_find_root_fits(VmifsProbe *probe, guint64 root, guint64 ignore_mask, guint64 text,
-		     guint64 delta)
+linux_find_root_fits(VmifsProbe *probe, const char *arch, guint64 root, guint64 ignore_mask,
+		     guint64 text, guint64 delta)
 {
-	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+	gsize mode, end;
+
+	for (vmifs_probe_modes_of(probe, arch, &mode, &end); mode < end; mode++) {
 		g_autoptr(VmifsAspace) aspace =
 			vmifs_probe_try_root(probe, mode, root, ignore_mask);
 		VmifsRange range;
@@ -150,19 +176,22 @@ static const char *
 fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 {
 	const VmifsOptions *options = vmifs_probe_options(probe);
+	const char *arch = linux_note_arch(note);
 	guint64 delta, text, root, ignore_mask = 0;
 
+	if (is_to_be_moved(probe, note))
+		return NULL;
 	if (!linux_note_delta(note, &delta))
-		return "it has no phys_base";
+		return "it has neither phys_base nor kimage_voffset";
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(_stext)", &text))
 		return "it has no _stext";
 	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &ignore_mask);
 	if (options->has_root &&
-	    linux_find_root_fits(probe, options->root, ignore_mask, text, delta))
+	    linux_find_root_fits(probe, arch, options->root, ignore_mask, text, delta))
 		return NULL;
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(swapper_pg_dir)", &root))
 		return "no page table of it is known";
-	if (!linux_find_root_fits(probe, root - delta, ignore_mask, text, delta))
+	if (!linux_find_root_fits(probe, arch, root - delta, ignore_mask, text, delta))
 		return "its page table maps its text elsewhere or not at all";
 	return NULL;
 }

@@ -60,14 +60,19 @@ LinuxFind *
 linux_find_get(VmifsProbe *probe);
 /* Does a root map the text to where it is, if the image lies delta above physical addresses? */
 gboolean
-linux_find_root_fits(VmifsProbe *probe, guint64 root, guint64 ignore_mask, guint64 text,
-		     guint64 delta);
+linux_find_root_fits(VmifsProbe *probe, const char *arch, guint64 root, guint64 ignore_mask,
+		     guint64 text, guint64 delta);
 /* (full) "VMCOREINFO at 0x7000": how messages call it. */
 char *
 linux_note_name(const LinuxNote *note);
-/* x86-64's way to tell how far above physical addresses the image lies. */
+/* How far above physical addresses the image lies, as its architecture's notes tell it. */
 gboolean
 linux_note_delta(const LinuxNote *note, guint64 *ret);
+/* (static) What of a note tells that; the architecture of a kernel whose notes do. */
+const char *
+linux_note_delta_key(const LinuxNote *note);
+const char *
+linux_note_arch(const LinuxNote *note);
 /* FALSE when the caller has given up. */
 gboolean
 linux_find_goes_on(const LinuxFind *find);
@@ -89,11 +94,23 @@ linux_image_symbol(const LinuxImage *image, const char *name, guint64 delta, gui
 /* Are its addresses known only relative to where it lies? */
 gboolean
 linux_image_is_relative(const LinuxImage *image);
+/* (static) Its architecture. */
+const char *
+linux_image_arch(const LinuxImage *image);
 /* (full) all symbols, at virtual addresses. */
 VmifsSymbols *
 linux_image_symbols(const LinuxImage *image, guint64 delta);
 void
 linux_image_free(gpointer image);
+
+/* ---- base.c: where memory begins that nothing says it of. AArch64 alone: what it tells ---- */
+
+/* By where the note says that the kernel's names of itself are, and where they stand. */
+void
+linux_base_of_note(LinuxFind *find, const LinuxNote *note);
+/* By what the kernel keeps of how far its image was moved. */
+void
+linux_base_of_image(LinuxFind *find, const LinuxImage *image);
 
 /* ---- told.c ---- */
 

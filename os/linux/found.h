@@ -15,6 +15,10 @@ G_BEGIN_DECLS
 #define LINUX_X86_64_IMAGE G_GUINT64_CONSTANT(0xffffffff80000000)
 #define LINUX_X86_64_TEXT_OFFSET G_GUINT64_CONSTANT(0x1000000)
 
+/* The architectures that kernels are looked for of, as their page tables are called. */
+#define LINUX_ARCH_X86_64 "x86_64"
+#define LINUX_ARCH_AARCH64 "aarch64"
+
 /* Everything owned. Texts are bytes as the guest has them: escape before showing. */
 typedef struct {
 	guint64 image_delta;    /* VA - PA of the kernel image, modulo 2^64 */

@@ -82,6 +82,17 @@ linux_image_is_relative(const LinuxImage *image)
 	return image->tables->encoding == LINUX_KALLSYMS_PC_RELATIVE;
 }
 
+/* By what each calls its system calls, since 4.17 and 4.19. */
+const char *
+linux_image_arch(const LinuxImage *image)
+{
+	guint64 address;
+
+	return vmifs_symbols_lookup(image->symbols, "__arm64_sys_read", &address)
+		       ? LINUX_ARCH_AARCH64
+		       : LINUX_ARCH_X86_64;
+}
+
 gboolean
 linux_image_symbol(const LinuxImage *image, const char *name, guint64 delta, guint64 *ret)
 {

@@ -3,7 +3,7 @@
  * iomem: the trees of addresses of memory, and of ports, that drivers have claimed, in the form of
  * /proc/iomem and /proc/ioports.
  */
-#include "linux.h"
+#include "machine.h"
 #include "seen.h"
 
 #define MAX_RESOURCES (64 * 1024)
@@ -91,5 +91,5 @@ LINUX_VIEW(linux_render_iomem)
 
 LINUX_VIEW(linux_render_ioports)
 {
-	return render_tree(os, "ioport_resource", 4, out, call, error);
+	return render_tree(os, "ioport_resource", linux_machine(os)->port_width, out, call, error);
 }

@@ -23,6 +23,8 @@ G_BEGIN_DECLS
 #define LINUX_PF_FORKNOEXEC 0x00000040
 
 typedef struct LinuxModuleLayouts LinuxModuleLayouts;
+/* What differs between architectures: machine.h. */
+typedef struct LinuxMachine LinuxMachine;
 
 typedef struct {
 	VmifsGuest *guest;       /* (borrowed) for its log */
@@ -141,6 +143,9 @@ linux_n_cpus(const Linux *os);
 /* Numbers (guint32) of the processors in a mask: "__cpu_possible_mask", "__cpu_online_mask". */
 GArray *
 linux_cpus(const Linux *os, const char *mask, GError **error);
+/* Ticks a second, from 1 on. */
+gboolean
+linux_hz(const Linux *os, guint64 *ret, GError **error);
 /* Words of struct cpuinfo_x86's x86_capability that tell features; those behind tell bugs:
  * cpuinfo.c */
 gboolean
@@ -170,11 +175,6 @@ linux_task_threads(const Linux *os, const VmifsTask *task, GArray *ret, const Vm
 /* The name that procfs shows: a kernel worker with what it worked on, a kernel thread in full. */
 gboolean
 linux_task_name(const Linux *os, const VmifsTask *task, GString *out, GError **error);
-
-/* ---- pte.c: VmifsResolve; user is the VmifsPhysmem ---- */
-
-gboolean
-linux_pte_resolve(gpointer user, const VmifsRange *not_present, VmifsRange *ret);
 
 /* ---- vmas.c ---- */
 

@@ -5,14 +5,13 @@
  * does not have, is left out.
  */
 #include "list.h"
-#include "linux.h"
+#include "machine.h"
 
 #define PAGE_KB 4
 #define MAX_NODES 1024
 #define MAX_ZONES 16
 #define MAX_HSTATES 16
 #define MAX_BLOCK_DEVICES (1024 * 1024)
-#define FOUR_LEVEL_USER_END (G_GUINT64_CONSTANT(1) << 47)
 
 typedef struct {
 	const Linux *os;
@@ -336,13 +335,11 @@ append_use(Info *i)
 static void
 append_kernel(Info *i)
 {
-	/* What the layout of x86-64 sets aside, in terabytes, with four levels of tables and five.
-	 */
-	guint64 terabytes = vmifs_aspace_user_end(i->os->aspace) > FOUR_LEVEL_USER_END ? 12800 : 32;
-	guint64 address;
+	guint64 address, total;
 	gint64 index;
 
-	line(i, "VmallocTotal:   ", (terabytes << 30) - 1);
+	if (linux_machine(i->os)->vmalloc_total(i->os, &total))
+		line(i, "VmallocTotal:   ", total);
 	/* A counter of the nodes since 7.0. */
 	pages(i, "VmallocUsed:    ",
 	      linux_layout_value(i->os->layout, LINUX_VALUE_NR_VMALLOC, &index)

@@ -4,6 +4,7 @@
  * runs, and a head is asked for as often as its parts.
  */
 #include "pages.h"
+#include "machine.h"
 
 #include <spi/bytes.h>
 
@@ -58,7 +59,7 @@ find_members(LinuxPages *p, GError **error)
 	const Linux *os = p->os;
 	guint64 at;
 
-	if (!linux_variable(os, "vmemmap_base", 8, &p->base, error) ||
+	if (!linux_machine(os)->page_array(os, &p->base, error) ||
 	    !linux_sizeof(os, LINUX_STRUCT_PAGE, &p->size, error) ||
 	    !linux_offset(os, LINUX_FIELD_PAGE_FLAGS, &p->flags_at, error) ||
 	    !linux_offset(os, LINUX_FIELD_PAGE_MAPPING, &p->mapping_at, error) ||

@@ -9,7 +9,7 @@
  * load finds no memory there. For the same reason only one reading of the bits can be RAM, and the
  * one that is decides; no kernel version is asked.
  */
-#include "linux.h"
+#include "machine.h"
 
 #define ENTRY_PRESENT (1ULL << 0)
 #define ENTRY_WRITE (1ULL << 1)

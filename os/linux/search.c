@@ -88,17 +88,20 @@ elect(const GArray *roots)
 }
 
 static void
-collect(VmifsProbe *probe, const VmifsSymbols *symbols, guint64 around, guint64 ignore_mask,
-	GArray *ret)
+collect(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint64 around,
+	guint64 ignore_mask, GArray *ret)
 {
 	const VmifsCall *call = vmifs_probe_call(probe);
 	guint64 end = vmifs_physmem_end(vmifs_probe_physmem(probe));
 	guint64 from = (MAX(around, SPAN) - SPAN) & ~(guint64) 4095;
+	gsize first, last;
+
+	vmifs_probe_modes_of(probe, arch, &first, &last);
 
 	for (guint64 pa = from; pa < MIN(around + SPAN, end) && ret->len < MAX_ROOTS; pa += 4096) {
 		if (pa % (1 << 20) == 0 && !vmifs_call_check(call, NULL))
 			return;
-		for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+		for (gsize mode = first; mode < last; mode++) {
 			g_autoptr(VmifsAspace) aspace =
 				vmifs_probe_try_root(probe, mode, pa, ignore_mask);
 			Root root = { pa, mode, 0, 0 };
@@ -135,14 +138,14 @@ measure(VmifsProbe *probe, GArray *roots, guint64 delta, guint64 ignore_mask)
 }
 
 gboolean
-linux_search_root(VmifsProbe *probe, const VmifsSymbols *symbols, guint64 around,
+linux_search_root(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint64 around,
 		  guint64 ignore_mask, guint64 *ret_root, guint64 *ret_delta)
 {
 	g_autoptr(GArray) roots = g_array_new(FALSE, FALSE, sizeof(Root));
 	const Root *best = NULL;
 	guint64 delta, most;
 
-	collect(probe, symbols, around, ignore_mask, roots);
+	collect(probe, arch, symbols, around, ignore_mask, roots);
 	if (!roots->len || !vmifs_call_check(vmifs_probe_call(probe), NULL))
 		return FALSE;
 	delta = elect(roots);

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
  * map about as much as any, the kernel's own is the first one behind that address: its data lie
  * behind its read-only data, whatever processes have is elsewhere. FALSE = none, or given up. */
 gboolean
-linux_search_root(VmifsProbe *probe, const VmifsSymbols *symbols, guint64 around,
+linux_search_root(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint64 around,
 		  guint64 ignore_mask, guint64 *ret_root, guint64 *ret_delta);
 /* Appends the distances (guint64) of all kernel mappings of the page at pa, but at most 16, those
  * of the highest addresses first. */

@@ -6,6 +6,7 @@
  */
 #include "smaps.h"
 
+#include "machine.h"
 #include "pages.h"
 
 #define PAGE_SHIFT 12
@@ -24,15 +25,6 @@
 /* Shares of a page are counted in 1/4096 of a byte. */
 #define PSS_SHIFT 12
 
-#define ENTRY_PRESENT (1ULL << 0)
-#define ENTRY_ACCESSED (1ULL << 5)
-#define ENTRY_DIRTY (1ULL << 6)
-#define ENTRY_SPECIAL (1ULL << 9)      /* no page of memory that anybody counts */
-#define ENTRY_SAVED_DIRTY (1ULL << 58) /* of a page that may not be written for now */
-
-/* Entries of what was swapped out: where to, inverted. */
-#define SWAP_TYPE_SHIFT 59
-#define SWAP_OFFSET_SHIFT 14
 #define SWAP_COUNT_MASK 0x3f
 
 typedef struct {
@@ -45,11 +37,13 @@ typedef struct {
 
 typedef struct {
 	const Linux *os;
+	const LinuxMachine *machine;
 	const VmifsCall *call;
 	VmifsAspace *aspace; /* (full) the process's */
 	LinuxPages *pages;   /* (full) */
 	guint64 budget;      /* pages and tables still to be looked at */
 	guint64 swap_info, n_swaps;
+	gboolean is_unknown; /* an entry says something that is not understood */
 	/* Of the mapping at hand. */
 	const VmifsVma *vma;
 	LinuxMapping mapping;
@@ -84,7 +78,7 @@ static void
 add_page(Smaps *s, const LinuxPage *page, guint64 entry, guint64 size)
 {
 	gboolean page_dirty = linux_page_is_dirty(s->pages, page);
-	gboolean dirty = page_dirty || entry & (ENTRY_DIRTY | ENTRY_SAVED_DIRTY);
+	gboolean dirty = page_dirty || s->machine->is_dirty(entry);
 
 	if (linux_page_is_anon(page)) {
 		s->sums->anon += size;
@@ -94,7 +88,7 @@ add_page(Smaps *s, const LinuxPage *page, guint64 entry, guint64 size)
 	if (linux_page_is_ksm(page))
 		s->sums->ksm += size;
 	s->sums->rss += size;
-	if (entry & ENTRY_ACCESSED || linux_page_is_referenced(s->pages, page))
+	if (entry & s->machine->entry_accessed || linux_page_is_referenced(s->pages, page))
 		s->sums->referenced += size;
 	if (page->refs == 1) {
 		add_share(s, page, size, size << PSS_SHIFT, dirty, TRUE);
@@ -149,12 +143,15 @@ swap_users(Smaps *s, guint64 type, guint64 offset)
 static void
 add_swapped(Smaps *s, guint64 entry)
 {
-	guint64 type = entry >> SWAP_TYPE_SHIFT;
+	guint64 type, offset;
 
-	/* Higher types are no swap: notes of pages on their way, or of poisoned ones. */
-	if (type >= s->n_swaps)
+	if (!s->machine->swapped) {
+		s->is_unknown = TRUE;
 		return;
-	guint64 offset = ~entry << (64 - SWAP_TYPE_SHIFT) >> SWAP_OFFSET_SHIFT;
+	}
+	/* Higher types are no swap: notes of pages on their way, or of poisoned ones. */
+	if (!s->machine->swapped(entry, &type, &offset) || type >= s->n_swaps)
+		return;
 	s->sums->swap += PAGE_SIZE;
 	s->sums->swap_pss += ((guint64) PAGE_SIZE << PSS_SHIFT) / swap_users(s, type, offset);
 }
@@ -176,7 +173,7 @@ visit_range(const VmifsRange *range, gpointer user)
 		add_hugetlb(s, range, &page);
 	else if (range->page_shift == HUGE_SHIFT)
 		add_huge(s, range, &page);
-	else if (range->page_shift == PAGE_SHIFT && !(range->entry & ENTRY_SPECIAL))
+	else if (range->page_shift == PAGE_SHIFT && !(range->entry & s->machine->entry_special))
 		add_page(s, &page, range->entry, PAGE_SIZE);
 	return TRUE;
 }
@@ -196,6 +193,12 @@ gather(Smaps *s, const VmifsVma *vma, Sums *sums, GError **error)
 	if (!vmifs_aspace_visit_pages(s->aspace, vma->start, vma->end - 1, s->budget, visit_range,
 				      s, s->call, error))
 		return FALSE;
+	if (s->is_unknown) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "some of it was swapped out, and of this architecture where to "
+				    "is not known");
+		return FALSE;
+	}
 	if (!s->budget) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "page tables map far more than there is memory");
@@ -279,7 +282,7 @@ init_smaps(Smaps *s, const Linux *os, const VmifsTask *task, const VmifsCall *ca
 {
 	guint64 n_swaps;
 
-	*s = (Smaps){ .os = os, .call = call };
+	*s = (Smaps){ .os = os, .machine = linux_machine(os), .call = call };
 	s->aspace = linux_task_aspace((gpointer) os, task, error);
 	s->pages = s->aspace ? linux_pages_new(os, error) : NULL;
 	if (!s->pages)

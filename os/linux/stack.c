@@ -3,12 +3,11 @@
  * stack: where in the kernel a task is: the functions on its stack (stack), the one that it waits
  * in (wchan), and the system call with which it came there (syscall).
  */
+#include "machine.h"
 #include "state.h"
-#include "unwind.h"
 
 /* As many as procfs shows. */
 #define MAX_SHOWN 64
-#define TS_COMPAT 2
 
 LINUX_VIEW(linux_render_stack)
 {
@@ -53,12 +52,6 @@ LINUX_VIEW(linux_render_wchan)
 
 LINUX_VIEW(linux_render_syscall)
 {
-	static const LinuxField wide[] = { LINUX_FIELD_PT_REGS_DI, LINUX_FIELD_PT_REGS_SI,
-					   LINUX_FIELD_PT_REGS_DX, LINUX_FIELD_PT_REGS_R10,
-					   LINUX_FIELD_PT_REGS_R8, LINUX_FIELD_PT_REGS_R9 };
-	static const LinuxField narrow[] = { LINUX_FIELD_PT_REGS_BX, LINUX_FIELD_PT_REGS_CX,
-					     LINUX_FIELD_PT_REGS_DX, LINUX_FIELD_PT_REGS_SI,
-					     LINUX_FIELD_PT_REGS_DI, LINUX_FIELD_PT_REGS_BP };
 	LinuxCursor c = { .os = os };
 	g_autoptr(GString) text = g_string_new(NULL);
 
@@ -67,15 +60,7 @@ LINUX_VIEW(linux_render_syscall)
 		return TRUE;
 	}
 	guint64 regs = linux_task_regs(&c, task->object);
-	gint32 nr = regs ? (gint32) linux_take(&c, regs, LINUX_FIELD_PT_REGS_ORIG_AX) : -1;
-	g_string_append_printf(text, "%d", nr);
-	if (nr >= 0) {
-		guint64 status = linux_take(&c, task->object, LINUX_FIELD_TASK_THREAD_STATUS);
-		const LinuxField *args = status & TS_COMPAT ? narrow : wide;
-		for (gsize i = 0; i < G_N_ELEMENTS(wide); i++)
-			g_string_append_printf(text, " 0x%" G_GINT64_MODIFIER "x",
-					       linux_take(&c, regs, args[i]));
-	}
+	linux_machine(os)->append_call(&c, task->object, regs, text);
 	g_string_append_printf(text, " 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x\n",
 			       regs ? linux_take(&c, regs, LINUX_FIELD_PT_REGS_SP) : 0,
 			       regs ? linux_take(&c, regs, LINUX_FIELD_PT_REGS_IP) : 0);

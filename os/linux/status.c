@@ -6,7 +6,7 @@
  */
 #include "bits.h"
 #include "counters.h"
-#include "mitigations.h"
+#include "machine.h"
 #include "numbers.h"
 #include "state.h"
 
@@ -261,7 +261,7 @@ append_memory(Status *s)
 	if (linux_has_text(os, LINUX_TEXT_UNTAG_MASK)) {
 		guint64 mask = linux_has(os, LINUX_FIELD_MM_UNTAG_MASK)
 				       ? mm(s, LINUX_FIELD_MM_UNTAG_MASK)
-				       : G_MAXUINT64;
+				       : linux_machine(os)->untag_mask;
 		g_string_append_printf(s->out, "untag_mask:\t%#" G_GINT64_MODIFIER "x\n", mask);
 	}
 }
@@ -356,11 +356,11 @@ append_speculation(Status *s)
 	const char *text;
 
 	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS)) {
-		text = linux_store_bypass(s->os, flags, &s->c.error);
+		text = linux_machine(s->os)->store_bypass(s->os, flags, &s->c.error);
 		line_text(s, "Speculation_Store_Bypass", text);
 	}
 	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_INDIRECT_BRANCH)) {
-		text = linux_indirect_branch(s->os, flags, &s->c.error);
+		text = linux_machine(s->os)->indirect_branch(s->os, flags, &s->c.error);
 		line_text(s, "SpeculationIndirectBranch", text);
 	}
 }
@@ -403,8 +403,11 @@ append_places(Status *s)
 		return;
 	/* As many bits as the kernel may have nodes, not as many as there are. */
 	gboolean numa = linux_symbol(s->os, "nr_node_ids", &address, NULL);
+	guint bits = linux_machine(s->os)->node_bits;
 	append_mask(s, "Mems_allowed", LINUX_FIELD_TASK_MEMS_ALLOWED,
-		    numa ? (guint32) MIN(mems.size * 8, 8192) : NODES_WITHOUT_NUMA);
+		    !numa                    ? NODES_WITHOUT_NUMA
+		    : bits && mems.size <= 8 ? bits
+					     : (guint32) MIN(mems.size * 8, 8192));
 }
 
 static void

@@ -7,11 +7,9 @@
  *   init_task.tasks -> leader.tasks -> ...          leader.signal->thread_head -> thread_node ->
  * ...
  */
-#include "linux.h"
 #include "list.h"
+#include "machine.h"
 #include "seen.h"
-
-#include <spi/bytes.h>
 
 /* The kernel's own limit of process ids; and a task takes a page at the very least, with its stack.
  * A forged ring of nothing but links would otherwise cost more of ours than it takes of the
@@ -169,10 +167,6 @@ linux_tasks(gpointer self, const VmifsCall *call, GError **error)
 
 /* ---- page tables ---- */
 
-/* Of PGDs as of all other tables. */
-#define ENTRY_ADDRESS 0x000ffffffffff000ull
-#define USER_ENTRIES 256
-
 static gboolean
 find_root(const Linux *os, const VmifsTask *task, guint64 *ret, GError **error)
 {
@@ -199,30 +193,7 @@ linux_task_aspace(gpointer self, const VmifsTask *task, GError **error)
 
 	if (!find_root(os, task, &root, error))
 		return NULL;
-	return vmifs_aspace_new_like(os->aspace, root, linux_pte_resolve, os->mem);
-}
-
-/* With page-table isolation a process has a second PGD for when its program runs, in the page
- * behind the first: one that maps the same user memory. Without it that page is anything, and no
- * other process's maps all the same tables. Which processor feature says so is not known in all
- * kernels. */
-static gboolean
-has_program_root(const Linux *os, guint64 root)
-{
-	guint8 ours[USER_ENTRIES * 8], theirs[USER_ENTRIES * 8];
-	guint64 all = 0;
-
-	if (root & LINUX_PAGE_SIZE ||
-	    !vmifs_physmem_read(os->mem, root, ours, sizeof ours, NULL, NULL) ||
-	    !vmifs_physmem_read(os->mem, root + LINUX_PAGE_SIZE, theirs, sizeof theirs, NULL, NULL))
-		return FALSE;
-	for (gsize i = 0; i < sizeof ours; i += 8) {
-		guint64 entry = vmifs_load_u64(ours + i) & ENTRY_ADDRESS;
-		if (entry != (vmifs_load_u64(theirs + i) & ENTRY_ADDRESS))
-			return FALSE;
-		all |= entry;
-	}
-	return all != 0;
+	return vmifs_aspace_new_like(os->aspace, root, linux_machine(os)->resolve, os->mem);
 }
 
 guint
@@ -230,8 +201,7 @@ linux_task_roots(gpointer self, const VmifsTask *task, guint64 *ret, GError **er
 {
 	const Linux *os = self;
 
-	if (!find_root(os, task, &ret[0], error))
-		return 0;
-	ret[1] = ret[0] + LINUX_PAGE_SIZE;
-	return has_program_root(os, ret[0]) ? 2 : 1;
+	guint64 root;
+
+	return find_root(os, task, &root, error) ? linux_machine(os)->roots(os, root, ret) : 0;
 }

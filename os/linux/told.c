@@ -70,10 +70,12 @@ handler_of_vcpu(VmifsProbe *probe, guint vcpu, guint64 *ret_pa)
 {
 	g_autoptr(VmifsRegs) regs = vmifs_probe_regs(probe, vcpu);
 	guint64 cr3, idt;
+	gsize mode, end;
 
 	if (!regs || !vmifs_regs_get(regs, "cr3", &cr3) || !vmifs_regs_get(regs, "idt_base", &idt))
 		return FALSE;
-	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+	vmifs_probe_modes_of(probe, LINUX_ARCH_X86_64, &mode, &end);
+	for (; mode < end; mode++) {
 		g_autoptr(VmifsAspace) aspace =
 			vmifs_probe_try_root(probe, mode, cr3 & CR3_ADDRESS, 0);
 		if (aspace && handler_of(aspace, idt, ret_pa))
@@ -105,9 +107,11 @@ cr3_fits(const LinuxFind *find, guint64 cr3, guint64 ignore_mask, guint64 text, 
 {
 	guint64 root = cr3 & CR3_ADDRESS & ~ignore_mask;
 
-	return linux_find_root_fits(find->probe, root, ignore_mask, text, delta) ||
+	return linux_find_root_fits(find->probe, LINUX_ARCH_X86_64, root, ignore_mask, text,
+				    delta) ||
 	       (root & CR3_USER_HALF &&
-		linux_find_root_fits(find->probe, root & ~CR3_USER_HALF, ignore_mask, text, delta));
+		linux_find_root_fits(find->probe, LINUX_ARCH_X86_64, root & ~CR3_USER_HALF,
+				     ignore_mask, text, delta));
 }
 
 /* Does a vCPU walk page tables under which that text is where it should be? The first one that

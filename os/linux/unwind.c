@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * unwind: see the header. Kernels come with tables of where each frame lies (orc.c), or keep frame
- * pointers; which, their symbols tell. A sleeping task's registers were put on its stack when it
- * was switched away from:
+ * unwind: see the header; of x86-64 kernels, and where any task's stack lies. They come with tables
+ * of where each frame lies (orc.c), or keep frame pointers; which, their symbols tell. A sleeping
+ * task's registers were put on its stack when it was switched away from:
  *
  *   thread.sp -> [ callee-saved registers, rbp, return address ] [ frames ... ] [ struct pt_regs ]
  */
-#include "unwind.h"
+#include "machine.h"
 #include "orc.h"
 
 #include <spi/bytes.h>
@@ -289,7 +289,7 @@ follow_frames(LinuxCode *code, LinuxRange stack, guint64 frame, GArray *frames, 
 /* ---- tasks and processors ---- */
 
 gboolean
-linux_unwind_task(LinuxCode *code, guint64 task, GArray *ret, GError **error)
+linux_unwind_task_x86(LinuxCode *code, guint64 task, GArray *ret, GError **error)
 {
 	const Linux *os = code->os;
 	LinuxCursor c = { .os = os };
@@ -323,7 +323,7 @@ linux_unwind_task(LinuxCode *code, guint64 task, GArray *ret, GError **error)
 }
 
 gboolean
-linux_unwind_regs(LinuxCode *code, const VmifsRegs *regs, GArray *ret, GError **error)
+linux_unwind_regs_x86(LinuxCode *code, const VmifsRegs *regs, GArray *ret, GError **error)
 {
 	static const char *const names[LINUX_ORC_N_REGS] = {
 		[LINUX_ORC_BP] = "rbp",  [LINUX_ORC_DI] = "rdi",  [LINUX_ORC_DX] = "rdx",

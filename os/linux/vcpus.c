@@ -4,9 +4,7 @@
  * in, from its registers. A source numbers processors as it likes: which of the kernel's one is,
  * its registers tell, whose GS base is where that processor's variables lie.
  */
-#include "unwind.h"
-
-#define USER_END G_GUINT64_CONSTANT(0x8000000000000000)
+#include "machine.h"
 
 /* The kernel's number of a processor. Without registers, that of the source. */
 static gboolean
@@ -44,21 +42,6 @@ regs_of(const Linux *os, const char *entry, guint64 *ret_vcpu, const VmifsCall *
 	return vmifs_guest_regs(os->guest, (guint) *ret_vcpu, call, error);
 }
 
-static gboolean
-find_current(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
-{
-	guint64 at, offset;
-
-	/* From 6.2 to 6.14 it stood among other things that are often asked for. */
-	if (!linux_symbol(os, "current_task", &at, NULL)) {
-		if (!linux_symbol(os, "pcpu_hot", &at, error) ||
-		    !linux_offset(os, LINUX_FIELD_PCPU_HOT_CURRENT, &offset, error))
-			return FALSE;
-		at += offset;
-	}
-	return linux_percpu(os, at, cpu, &at, error) && linux_load(os, at, 8, ret, error);
-}
-
 gboolean
 linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
 {
@@ -66,7 +49,8 @@ linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
 	guint64 object;
 	guint32 cpu;
 
-	return find_cpu(os, vcpu, regs, &cpu, NULL) && find_current(os, cpu, &object, NULL) &&
+	return find_cpu(os, vcpu, regs, &cpu, NULL) &&
+	       linux_machine(os)->current(os, cpu, &object, NULL) &&
 	       linux_task_read(os, object, ret, NULL);
 }
 
@@ -78,7 +62,8 @@ LINUX_VIEW(linux_render_vcpu_current)
 	VmifsTask current;
 	guint32 cpu;
 
-	if (!find_cpu(os, vcpu, regs, &cpu, error) || !find_current(os, cpu, &object, error) ||
+	if (!find_cpu(os, vcpu, regs, &cpu, error) ||
+	    !linux_machine(os)->current(os, cpu, &object, error) ||
 	    !linux_task_read(os, object, &current, error) ||
 	    !linux_task_name(os, &current, name, error))
 		return FALSE;
@@ -86,16 +71,6 @@ LINUX_VIEW(linux_render_vcpu_current)
 	vmifs_text_append_octal(out, name->str, (gssize) name->len, NULL);
 	g_string_append_c(out, '\n');
 	return TRUE;
-}
-
-static gboolean
-is_in_program(const VmifsRegs *regs, guint64 *ret_ip)
-{
-	guint64 cs;
-
-	if (!vmifs_regs_get(regs, "rip", ret_ip))
-		return FALSE;
-	return vmifs_regs_get(regs, "cs", &cs) ? (cs & 3) != 0 : *ret_ip < USER_END;
 }
 
 LINUX_VIEW(linux_render_vcpu_stack)
@@ -107,7 +82,7 @@ LINUX_VIEW(linux_render_vcpu_stack)
 
 	if (!regs)
 		return FALSE;
-	if (is_in_program(regs, &ip)) {
+	if (linux_machine(os)->in_program(regs, &ip)) {
 		LinuxFrame only = { .ip = ip, .is_user = TRUE };
 		g_array_append_val(frames, only);
 	}

@@ -53,6 +53,9 @@ EXCEPTIONS = [
     ('', 'dmesg', r'\d+', 'added', 'the kernel may log more before the dump'),
     ('', 'kallsyms', r'.*\[(bpf|__builtin__ftrace|__builtin__kprobes)\]', 'any',
      'not tables of the kernel or of a module: code made at run time'),
+    ('', 'kallsyms', r'.*\.L\d+(\x02|\\002)\d+\t\[\w+\]', 'any',
+     'names of the assembler\'s own with a control character in them, which the mount escapes'),
+    ('', 'procs/meminfo', 'VmallocTotal', 'left-out', 'on arm64 VMCOREINFO alone tells it'),
     ('', 'uptime|procs/uptime', ANY, ('seconds', 30), 'time goes on until the dump'),
     ('', 'loadavg|procs/loadavg', ANY, ('within', 10), 'processes run until the dump'),
     ('', 'procs/loadavg', 'field5', 'grown', 'the last pid that was given'),
@@ -83,6 +86,7 @@ ABSENT = [
      r'kpagecgroup|locks|mdstat|mtrr|pagetypeinfo|partitions|sched_debug|schedstat|slabinfo|softirqs|timer_list|'
      r'vmallocinfo|zoneinfo)',
      'none of the tools that show processes, memory or sockets reads it'),
+    (r'procs/device-tree', 'what the firmware tells of an ARM machine'),
     (r'procs/sys/(?!(kernel|vm|fs)/).+', 'settings that no tool that shows a system reads'),
     (r'procs/sys/(?!(?:kernel|vm|fs)/$|kernel/(cap_last_cap|hostname|ngroups_max|osrelease|ostype|pid_max|'
      r'threads-max|version|random/|random/boot_id)$|vm/(dirty_(background_)?ratio|max_map_count|'

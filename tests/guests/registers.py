@@ -13,6 +13,9 @@ def from_qemu(text):
     """{(vCPU, register): value} of QEMU's `info registers -a`, by our names."""
     found = {}
     for number, cpu in enumerate(re.split(r'(?m)^CPU#\d+', text)[1:]):
+        for name, value in re.findall(r'\b(X\d\d|SP|PC|PSTATE)=([0-9a-f]+)', cpu):  # AArch64
+            name = {'PSTATE': 'cpsr'}.get(name, name.lower().replace('x0', 'x'))
+            found[number, name] = int(value, 16)
         for name, value in re.findall(r'\b(R[A-Z0-9]{1,2}|CR[0234]|RIP|RFL)\s*=\s*([0-9a-f]+)', cpu):
             found[number, {'RFL': 'eflags'}.get(name, name.lower())] = int(value, 16)
         for name, *values in re.findall(r'(?m)^([A-Z]{2}|LDT)\s*=(\w{4}) (\w{16}) (\w{8}) (\w{8})', cpu):
@@ -35,7 +38,7 @@ def from_mount(text):
 
 def differing(told, got):
     """What QEMU says and the mount says not."""
-    found = [] if len(told) > 50 else ['QEMU tells no registers']
+    found = [] if len(told) > 30 else ['QEMU tells no registers']
     for (vcpu, name), value in told.items():
         mask = next((~bits for end, bits in OWN_BITS.items() if name.endswith(end)), -1)
         seen = got.get((vcpu, name))

@@ -20,6 +20,7 @@
 #define FIRST_OBJECT 0x4000
 #define TABLE_ENTRY 0x063
 #define LARGE_PAGE 0x0e3
+#define AARCH64_BLOCK 0x701
 
 /* ---- types ---- */
 
@@ -114,13 +115,24 @@ linux_guest_init(LinuxGuest *g, const char *types)
 			   .symbols = vmifs_symbols_builder_new(),
 			   .layout = linux_guest_layout(types),
 			   .regs = g_string_new(NULL),
-			   .next = LINUX_GUEST_BASE + FIRST_OBJECT };
+			   .next = LINUX_GUEST_BASE + FIRST_OBJECT,
+			   .mode = &vmifs_archs[0]->modes[0] };
 	g_byte_array_set_size(g->bytes, LINUX_GUEST_LEN);
 	memset(g->bytes->data, 0, LINUX_GUEST_LEN);
 	linux_guest_u64(g, LINUX_GUEST_BASE + ROOT + (LINUX_GUEST_BASE >> 39 & 511) * 8,
 			UPPER | TABLE_ENTRY);
 	linux_guest_u64(g, LINUX_GUEST_BASE + UPPER, MIDDLE | TABLE_ENTRY);
 	linux_guest_u64(g, LINUX_GUEST_BASE + MIDDLE, LARGE_PAGE);
+}
+
+/* Entries that lead to tables are as good there. */
+void
+linux_guest_use_aarch64(LinuxGuest *g)
+{
+	for (gsize i = 0; i < vmifs_n_archs; i++)
+		if (!strcmp(vmifs_archs[i]->name, LINUX_ARCH_AARCH64))
+			g->mode = &vmifs_archs[i]->modes[0];
+	linux_guest_u64(g, LINUX_GUEST_BASE + MIDDLE, AARCH64_BLOCK);
 }
 
 guint64
@@ -251,7 +263,7 @@ linux_guest_start(LinuxGuest *g)
 	static const VmifsOptions options = { .size = sizeof options };
 	g_autofree char *lines = describe(g);
 	VmifsPhysmem *mem = text_guest(lines);
-	VmifsPaging paging = { .mode = &vmifs_archs[0]->modes[0], .root = ROOT };
+	VmifsPaging paging = vmifs_paging_of(g->mode, ROOT);
 
 	g->os = (Linux){
 		.guest = vmifs_guest_new("test", "test", &vmifs_backend_text,

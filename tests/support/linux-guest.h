@@ -15,6 +15,7 @@
 #pragma once
 
 #include <os/linux/linux.h>
+#include <spi/arch.h>
 
 /* First address of the memory; it lies at physical address 0. */
 #define LINUX_GUEST_BASE G_GUINT64_CONSTANT(0xffff888000000000)
@@ -25,8 +26,9 @@ typedef struct {
 	GByteArray *bytes;
 	VmifsSymbolsBuilder *symbols;
 	LinuxLayout *layout;
-	GString *regs; /* lines of a text guest */
-	guint64 next;  /* where the next object goes */
+	GString *regs;         /* lines of a text guest */
+	guint64 next;          /* where the next object goes */
+	const VmifsMode *mode; /* of its page tables */
 } LinuxGuest;
 
 /* What such lines describe. (full) */
@@ -37,6 +39,9 @@ void
 linux_guest_init(LinuxGuest *g, const char *types);
 void
 linux_guest_clear(LinuxGuest *g);
+/* Its kernel is one of AArch64 instead. */
+void
+linux_guest_use_aarch64(LinuxGuest *g);
 
 /* Address of len bytes of their own, aligned to 256. */
 guint64

@@ -33,7 +33,8 @@ hit(VmifsProbe *probe, const VmifsPattern *pattern, guint64 pa)
 	if (!vmifs_physmem_read(vmifs_probe_physmem(probe), pa, header, sizeof header, NULL, NULL))
 		return;
 	guint64 root = vmifs_load_u64(header + 8), tasks = vmifs_load_u64(header + 16);
-	for (gsize mode = 0; mode < vmifs_probe_n_modes(probe); mode++) {
+	gsize mode, end;
+	for (vmifs_probe_modes_of(probe, "x86_64", &mode, &end); mode < end; mode++) {
 		VmifsAspace *aspace = vmifs_probe_try_root(probe, mode, root, 0);
 		if (!aspace)
 			continue;

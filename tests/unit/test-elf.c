@@ -459,7 +459,7 @@ END_TEST
 START_TEST(notes_of_others_and_of_other_shapes_are_passed_over)
 {
 	start_notes();
-	add_note("CORE", NT_PRSTATUS, 392); /* of a machine that we do not know */
+	add_note("CORE", NT_PRSTATUS, 400); /* of a machine that we do not know */
 	add_note("LINUX", NT_PRSTATUS, 336);
 	add_note("CORE", NT_PRPSINFO, 136);
 	add_note("QEMU", 0, 431);
@@ -471,6 +471,27 @@ START_TEST(notes_of_others_and_of_other_shapes_are_passed_over)
 
 	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
 	ck_assert_uint_eq(reg(mem, 0, "rip"), 7);
+}
+END_TEST
+
+START_TEST(registers_of_aarch64_are_told_by_their_names)
+{
+	start_notes();
+	guint64 note = add_note("CORE", NT_PRSTATUS, 392);
+	put_u64(note + 112, 1);
+	put_u64(note + 112 + 8 * 30, 30);
+	put_u64(note + 360, 31);
+	put_u64(note + 368, 32);
+	put_u64(note + 376, 0x3c5);
+	end_notes();
+	g_autoptr(VmifsPhysmem) mem = good_core();
+
+	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
+	ck_assert_uint_eq(reg(mem, 0, "x0"), 1);
+	ck_assert_uint_eq(reg(mem, 0, "x30"), 30);
+	ck_assert_uint_eq(reg(mem, 0, "sp"), 31);
+	ck_assert_uint_eq(reg(mem, 0, "pc"), 32);
+	ck_assert_uint_eq(reg(mem, 0, "cpsr"), 0x3c5);
 }
 END_TEST
 
@@ -561,6 +582,7 @@ make_suite(void)
 	tcase_add_test(t, registers_of_a_vcpu_come_from_both_of_its_notes);
 	tcase_add_loop_test(t, registers_of_a_32_bit_guest_have_its_names, 0, 2);
 	tcase_add_test(t, notes_of_others_and_of_other_shapes_are_passed_over);
+	tcase_add_test(t, registers_of_aarch64_are_told_by_their_names);
 	tcase_add_test(t, note_of_a_crashed_kernel_is_kept_whole);
 	tcase_add_loop_test(t, notes_that_are_cut_short_end_the_list, 0, 3);
 	tcase_add_test(t, number_of_vcpus_is_bounded);

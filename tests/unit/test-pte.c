@@ -2,7 +2,7 @@
 /* pte: which not-present entries are pages all the same. RAM is 1 MiB at 4 MiB. */
 #include <unit.h>
 
-#include <os/linux/linux.h>
+#include <os/linux/machine.h>
 #include <text-guest.h>
 
 #define PA 0x423000ULL

@@ -55,6 +55,10 @@ gint64
 vmifs_guest_acquired(const VmifsGuest *guest);
 VmifsPhysmem * /* (full) */
 vmifs_guest_physmem(VmifsGuest *guest);
+/* TRUE while nothing says where its memory begins, an image without a header, and no kernel was
+ * found that does: it is put at 0. */
+gboolean
+vmifs_guest_is_base_assumed(VmifsGuest *guest);
 
 /* TRUE once discovery has ended, whatever its result: nothing below will wait any more. */
 gboolean
