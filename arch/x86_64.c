@@ -302,6 +302,8 @@ static const VmifsMode modes[] = {
 /* Of the IDT: Intel SDM volume 3, 6.14.1. */
 #define GATE_LEN 16
 #define GATE_PRESENT 0x80
+/* Events come by another way then. */
+#define CR4_FRED (1ull << 32)
 
 static gboolean
 gate(const guint8 *bytes, guint64 *ret_handler)
@@ -321,6 +323,9 @@ static const VmifsArchRegs regs = {
 	.root = "cr3",
 	.root_mask = 0x000ffffffffff000ull,
 	.gates = "idt_base",
+	.gates_limit = "idt_limit",
+	.no_gates = "cr4",
+	.no_gates_flag = CR4_FRED,
 	.gate_len = GATE_LEN,
 	.gate = gate,
 	/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX */

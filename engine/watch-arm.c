@@ -39,15 +39,6 @@ call_for(const Look *look, gint64 time)
 			    .cancelled = &look->watches->stopping };
 }
 
-static gboolean
-has_point(const GArray *points, const VmifsStopPoint *point)
-{
-	for (guint i = 0; i < points->len; i++)
-		if (vmifs_stop_point_equal(&g_array_index(points, VmifsStopPoint, i), point))
-			return TRUE;
-	return FALSE;
-}
-
 /* ---- what there is ---- */
 
 static void
@@ -240,7 +231,7 @@ add_points(GArray *points, const VmifsWatch *watch)
 {
 	for (guint i = 0; i < watch->plan.points->len; i++) {
 		const VmifsStopPoint *point = &g_array_index(watch->plan.points, VmifsStopPoint, i);
-		if (!has_point(points, point))
+		if (!vmifs_stop_points_have(points, point))
 			g_array_append_val(points, *point);
 	}
 }
@@ -291,7 +282,7 @@ disarm_others(Look *look)
 	g_mutex_lock(&watches->lock);
 	for (guint i = watches->armed->len; i-- > 0;) {
 		const VmifsWatchArmed *armed = &g_array_index(watches->armed, VmifsWatchArmed, i);
-		if (has_point(look->points, &armed->point))
+		if (vmifs_stop_points_have(look->points, &armed->point))
 			continue;
 		g_array_append_val(leaving, armed->id);
 		g_array_remove_index(watches->armed, i);
@@ -304,7 +295,7 @@ disarm_others(Look *look)
 static gboolean
 wants(const VmifsWatch *watch, const VmifsStopPoint *point)
 {
-	return is_live(watch) && has_point(watch->plan.points, point);
+	return is_live(watch) && vmifs_stop_points_have(watch->plan.points, point);
 }
 
 /* The lines that want the point cannot have it, nor the rest of theirs. */

@@ -381,11 +381,7 @@ wants_locked(const VmifsWatch *watch, const VmifsStopPoint *point)
 	    (state != VMIFS_WATCH_IDLE && state != VMIFS_WATCH_ARMED &&
 	     state != VMIFS_WATCH_PAUSED))
 		return FALSE;
-	for (guint i = 0; i < watch->plan.points->len; i++)
-		if (vmifs_stop_point_equal(&g_array_index(watch->plan.points, VmifsStopPoint, i),
-					   point))
-			return TRUE;
-	return FALSE;
+	return vmifs_stop_points_have(watch->plan.points, point);
 }
 
 /* TRUE: it was one too many for this second, after it no other is borne. */

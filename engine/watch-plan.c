@@ -33,6 +33,15 @@ vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b)
 	       a->vcpu == b->vcpu && a->patch == b->patch;
 }
 
+gboolean
+vmifs_stop_points_have(const GArray *points, const VmifsStopPoint *point)
+{
+	for (guint i = 0; i < points->len; i++)
+		if (vmifs_stop_point_equal(&g_array_index(points, VmifsStopPoint, i), point))
+			return TRUE;
+	return FALSE;
+}
+
 static void
 settle(Planning *p, VmifsWatchState state, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
@@ -223,43 +232,70 @@ vmifs_watch_names(const VmifsRegs *regs)
 }
 
 static gboolean
-find_handler(Planning *p, const VmifsRegs *regs, guint64 *ret)
+find_gates(Planning *p, const VmifsRegs *regs, const VmifsArchRegs *names, guint vcpu, guint64 *ret,
+	   guint64 *ret_limit)
 {
-	const VmifsArchRegs *names = vmifs_watch_names(regs);
-	g_autoptr(GError) error = NULL;
-	guint8 gate[MAX_GATE];
-	guint64 at;
-
-	if (!names || !names->gate || names->gate_len > sizeof gate ||
-	    !vmifs_regs_get(regs, names->gates, &at)) {
-		settle(p, VMIFS_WATCH_REFUSED, "the source does not tell where handlers are");
-		return FALSE;
-	}
-	if (!g_uint64_checked_add(&at, at, p->line->number * names->gate_len) ||
-	    !vmifs_aspace_read(p->attached->aspace, at, gate, names->gate_len, &error) ||
-	    !names->gate(gate, ret)) {
-		settle(p, VMIFS_WATCH_REFUSED, "vector %u has no handler%s%s", p->line->number,
-		       error ? ": " : "", error ? error->message : "");
-		return FALSE;
-	}
-	return TRUE;
+	if (names && names->gate && names->gate_len <= MAX_GATE &&
+	    vmifs_regs_get(regs, names->gates, ret) &&
+	    vmifs_regs_get(regs, names->gates_limit, ret_limit))
+		return TRUE;
+	settle(p, VMIFS_WATCH_REFUSED, "the source does not tell where handlers of vCPU %u are",
+	       vcpu);
+	return FALSE;
 }
 
+/* In the table of one vCPU. */
+static void
+add_handler(Planning *p, const VmifsRegs *regs, guint vcpu)
+{
+	const VmifsArchRegs *names = vmifs_watch_names(regs);
+	VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC };
+	g_autoptr(GError) error = NULL;
+	guint8 gate[MAX_GATE];
+	guint64 at, limit, flags;
+
+	if (!find_gates(p, regs, names, vcpu, &at, &limit) || !at)
+		return;
+	if (vmifs_regs_get(regs, names->no_gates, &flags) && flags & names->no_gates_flag) {
+		settle(p, VMIFS_WATCH_REFUSED, "vCPU %u delivers interrupts without such handlers",
+		       vcpu);
+		return;
+	}
+	guint64 off = p->line->number * (guint64) names->gate_len;
+	if (off + names->gate_len - 1 > limit)
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "vCPU %u has handlers of %" G_GUINT64_FORMAT " vectors", vcpu,
+		       (limit + 1) / names->gate_len);
+	else if (!g_uint64_checked_add(&at, at, off) ||
+		 !vmifs_aspace_read(p->attached->aspace, at, gate, names->gate_len, &error) ||
+		 !names->gate(gate, &point.address))
+		settle(p, VMIFS_WATCH_REFUSED, "vector %u has no handler on vCPU %u%s%s",
+		       p->line->number, vcpu, error ? ": " : "", error ? error->message : "");
+	else if (!vmifs_stop_points_have(p->plan->points, &point))
+		add(p, &point);
+}
+
+/* Each vCPU has a table; most kernels give all of them the same. */
 static void
 plan_int(Planning *p)
 {
-	VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC };
-	g_autoptr(GError) error = NULL;
+	guint n = vmifs_guest_n_reg_vcpus(p->guest);
 
 	if (!p->attached || !p->attached->aspace) {
 		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
 		return;
 	}
-	g_autoptr(VmifsRegs) regs = vmifs_guest_regs(p->guest, 0, p->call, &error);
-	if (!regs)
-		settle(p, VMIFS_WATCH_REFUSED, "registers of vCPU 0: %s", error->message);
-	else if (find_handler(p, regs, &point.address))
-		add(p, &point);
+	for (guint vcpu = 0; vcpu < n && p->plan->state == VMIFS_WATCH_IDLE; vcpu++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(VmifsRegs) regs = vmifs_guest_regs(p->guest, vcpu, p->call, &error);
+		if (regs)
+			add_handler(p, regs, vcpu);
+		else
+			settle(p, VMIFS_WATCH_REFUSED, "registers of vCPU %u: %s", vcpu,
+			       error->message);
+	}
+	if (p->plan->state == VMIFS_WATCH_IDLE && !p->plan->points->len)
+		settle(p, VMIFS_WATCH_REFUSED, "no vCPU has handlers yet");
 }
 
 /* ---- registers ---- */

@@ -131,6 +131,9 @@ const VmifsArchRegs *
 vmifs_watch_names(const VmifsRegs *regs);
 gboolean
 vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b);
+/* points: of VmifsStopPoint */
+gboolean
+vmifs_stop_points_have(const GArray *points, const VmifsStopPoint *point);
 
 /* ---- watch-arm.c ---- */
 

@@ -112,10 +112,13 @@ typedef struct {
 	const char *root;    /* of the page tables ... */
 	guint64 root_mask;   /* ... in these bits */
 
-	/* Interrupts: where the table of their gates is; of one gate its length and, FALSE: there
-	 * is none, its handler. At the handler's beginning the stack has, where that vector's bit
-	 * is set, an error code, and then the address that was interrupted. */
-	const char *gates;
+	/* Interrupts: where the table of their gates is (0: there is none yet), and its last byte
+	 * in it; of one gate its length and, FALSE: there is none, its handler. At the handler's
+	 * beginning the stack has, where that vector's bit is set, an error code, and then the
+	 * address that was interrupted. */
+	const char *gates, *gates_limit;
+	const char *no_gates;  /* a register in which ... */
+	guint64 no_gates_flag; /* ... this says that they are not used */
 	gsize gate_len;
 	gboolean (*gate)(const guint8 *gate, guint64 *ret_handler);
 	guint64 error_vectors;

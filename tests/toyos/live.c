@@ -182,7 +182,9 @@ regs_of(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GErro
 	vmifs_regs_set(regs, "cr3", 0x1000);
 	if (guest->gates) {
 		vmifs_regs_set(regs, "rip", 0);
-		vmifs_regs_set(regs, "idt_base", guest->gates);
+		vmifs_regs_set(regs, "idt_base", guest->gates + vcpu * guest->gates_apart);
+		vmifs_regs_set(regs, "idt_limit", guest->gates_limit);
+		vmifs_regs_set(regs, "cr4", guest->cr4);
 	}
 	return TRUE;
 }

@@ -28,9 +28,12 @@ typedef struct {
 	gint fails;             /* atomic; so many times it cannot be opened */
 	gint holds;             /* atomic; a snapshot of it is not finished while this is set */
 	gint n_taking, n_taken; /* atomic; snapshots that are being taken; that were begun */
-	guint64 gates;          /* address of its interrupt gates */
-	VmifsStopCaps caps;     /* set before it is started */
-	GMutex stops;           /* guards what follows */
+	guint64 gates;          /* address of its interrupt gates; 0 = registers tell none */
+	guint64 gates_apart;    /* between those of one vCPU and those of the next */
+	guint64 gates_limit;
+	guint64 cr4;
+	VmifsStopCaps caps; /* set before it is started */
+	GMutex stops;       /* guards what follows */
 	GCond told;
 	GArray *armed;     /* of LivePoint */
 	guint64 telling;   /* the id that a stop is being told of */

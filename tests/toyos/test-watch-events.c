@@ -192,9 +192,11 @@ START_TEST(an_interrupt_tells_its_error_and_where_it_came_from)
 {
 	g_auto(Scene) scene = scene_new(&all_caps, NULL);
 
-	assert_refused(&scene, "int 14 early", VMIFS_ERROR_UNSUPPORTED, "where handlers are");
+	assert_refused(&scene, "int 14 early", VMIFS_ERROR_UNSUPPORTED,
+		       "where handlers of vCPU 0 are");
 	/* Gates of vectors 14 and 32. */
 	scene.live->gates = TASKS + TASKS_AT + 0x900;
+	scene.live->gates_limit = 33 * 16 - 1;
 	live_put(scene.live, TASKS_AT + 0x900 + 14 * 16, 0x00008e0000106400);
 	live_put(scene.live, TASKS_AT + 0x900 + 14 * 16 + 8, 0xffff8000);
 	live_put(scene.live, TASKS_AT + 0x900 + 32 * 16, 0x00008e0000106440);
@@ -205,11 +207,35 @@ START_TEST(an_interrupt_tells_its_error_and_where_it_came_from)
 	scene_read(&scene);
 	assert_written(&scene, "-early\nint 14\nint 32 ticks");
 	assert_refused(&scene, "int 3", VMIFS_ERROR_UNSUPPORTED, "vector 3 has no handler");
+	assert_refused(&scene, "int 33", VMIFS_ERROR_UNSUPPORTED, "handlers of 33 vectors");
 	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
 	assert_has(read_lines(&scene, "int"),
 		   "\"vector\":14,\"error\":\"0x6\",\"from\":\"0x401000\",\"address\":\"0xbad0\"}");
 	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x40, 0, scene.regs), 1);
 	assert_has(read_lines(&scene, "int"), "\"vector\":32,\"from\":\"0x6\"}");
+}
+END_TEST
+
+START_TEST(every_processor_has_handlers_of_its_own)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene.live->gates = TASKS + TASKS_AT + 0x900;
+	scene.live->gates_apart = 0x20;
+	scene.live->gates_limit = 31;
+	for (guint i = 0; i < 2; i++) {
+		live_put(scene.live, TASKS_AT + 0x910 + i * 0x20, 0x00008e0000106400 + i * 0x40);
+		live_put(scene.live, TASKS_AT + 0x918 + i * 0x20, 0xffff8000);
+	}
+	scene_read(&scene);
+	assert_written(&scene, "int 1");
+	ck_assert_uint_eq(live_n_armed(scene.live), 2);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x40, 1, scene.regs);
+	ck_assert_uint_eq(count_lines(&scene, "int"), 2);
+	assert_refused(&scene, "int 2", VMIFS_ERROR_UNSUPPORTED, "vCPU 0 has handlers of 2");
+	scene.live->cr4 = 1ULL << 32;
+	assert_refused(&scene, "int 1", VMIFS_ERROR_UNSUPPORTED, "without such handlers");
 }
 END_TEST
 
@@ -352,6 +378,7 @@ make_suite(void)
 	tcase_add_test(t, what_a_stop_tells_is_of_that_moment);
 	tcase_add_test(t, too_many_arguments_take_nothing_else_away);
 	tcase_add_test(t, an_interrupt_tells_its_error_and_where_it_came_from);
+	tcase_add_test(t, every_processor_has_handlers_of_its_own);
 	tcase_add_test(t, a_write_of_a_register_tells_old_and_new);
 	tcase_add_test(t, the_number_of_an_MSR_is_looked_at);
 	tcase_add_test(t, what_stands_there_now_counts);
