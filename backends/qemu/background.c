@@ -17,6 +17,7 @@
 /* Of what is left. */
 #define SHARE 4
 #define CGROUPS "/sys/fs/cgroup"
+#define NODES "/sys/devices/system/node"
 
 static gboolean
 say(GError **error, const char *what)
@@ -70,7 +71,8 @@ weigh_block(const QemuBlock *block, QemuWeight *weight)
 gboolean
 qemu_background_suits(const QemuSubject *subject, const VmifsCall *call, GError **error)
 {
-	guint64 limit = qemu_growth_of_cgroup(qemu_process_dir(subject->process), CGROUPS);
+	int dir = qemu_process_dir(subject->process);
+	guint64 limit = MIN(qemu_growth_of_cgroup(dir, CGROUPS), qemu_growth_of_nodes(dir, NODES));
 	QemuWeight weight = { .room = MIN(qemu_growth_available(), limit) };
 	gboolean any = FALSE;
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MAX_TEXT 16384
+#define MAX_ARGUMENTS (1 << 20)
 #define MAX_DEPTH 64
 
 /* Names of limits, and of what is used of them. */
@@ -51,30 +52,65 @@ qemu_growth_of_file(int fd)
 		       : left;
 }
 
-/* ---- cgroups ---- */
-
-/* (full) (nullable) */
+/* Up to max bytes. (full) (nullable) */
 static char *
-read_below(int dir, const char *name)
+read_below(int dir, const char *name, gsize max, gsize *ret_len)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	g_autofree char *text = g_malloc(MAX_TEXT);
-	gssize n = fd < 0 ? -1 : read(fd, text, MAX_TEXT - 1);
+	g_autofree char *text = g_malloc(max + 1);
+	gsize len = 0;
+	gssize n;
 
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
+	if (fd < 0)
 		return NULL;
-	text[n] = '\0';
-	return g_steal_pointer(&text);
+	while (len < max && (n = read(fd, text + len, max - len)) > 0)
+		len += (gsize) n;
+	close(fd);
+	text[len] = '\0';
+	*ret_len = len;
+	return len ? g_steal_pointer(&text) : NULL;
 }
+
+/* ---- nodes ---- */
+
+/* As an option of its memory, in either form. */
+static gboolean
+is_bound(int dir)
+{
+	static const char *const words[] = { "policy=bind", "\"policy\":\"bind\"",
+					     "\"policy\": \"bind\"" };
+	gsize len;
+	g_autofree char *arguments = read_below(dir, "cmdline", MAX_ARGUMENTS, &len);
+
+	for (gsize i = 0; arguments && i < G_N_ELEMENTS(words); i++)
+		if (memmem(arguments, len, words[i], strlen(words[i])))
+			return TRUE;
+	return !arguments;
+}
+
+guint64
+qemu_growth_of_nodes(int dir, const char *nodes)
+{
+	g_autofree char *path = g_build_filename(nodes, "has_memory", NULL);
+	g_autofree char *all = NULL, *status = NULL;
+	gsize len;
+
+	if (!g_file_get_contents(path, &all, NULL, NULL) || !strpbrk(g_strchomp(all), ",-"))
+		return G_MAXUINT64;
+	status = read_below(dir, "status", MAX_TEXT, &len);
+	g_autofree char *line = g_strdup_printf("\nMems_allowed_list:\t%s\n", all);
+	return status && strstr(status, line) && !is_bound(dir) ? G_MAXUINT64 : 0;
+}
+
+/* ---- cgroups ---- */
 
 /* FALSE: there is no such file, or "max" in it. */
 static gboolean
 read_number(const char *folder, const char *name, guint64 *ret)
 {
 	g_autofree char *path = g_build_filename(folder, name, NULL);
-	g_autofree char *text = read_below(AT_FDCWD, path);
+	gsize len;
+	g_autofree char *text = read_below(AT_FDCWD, path, MAX_TEXT, &len);
 
 	return text && g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, G_MAXUINT64, ret, NULL);
 }
@@ -117,7 +153,8 @@ folder_of(const char *line, const char *root, const Version **ret)
 guint64
 qemu_growth_of_cgroup(int dir, const char *root)
 {
-	g_autofree char *text = read_below(dir, "cgroup"), *folder = NULL;
+	gsize len;
+	g_autofree char *text = read_below(dir, "cgroup", MAX_TEXT, &len), *folder = NULL;
 	guint64 left = G_MAXUINT64;
 	const Version *version = NULL;
 

@@ -17,6 +17,10 @@ qemu_growth_available(void);
  * told. root: where cgroups are mounted. */
 guint64
 qemu_growth_of_cgroup(int dir, const char *root);
+/* 0: the process whose /proc/PID is dir may have memory of some nodes of this host alone, and there
+ * may be none left there. G_MAXUINT64: it may not. nodes: their folder in /sys. */
+guint64
+qemu_growth_of_nodes(int dir, const char *nodes);
 /* Bytes that may still be put into the file system of that file, where a fault finds no room only
  * as SIGBUS. G_MAXUINT64: it sets no limit. */
 guint64

@@ -98,6 +98,34 @@ START_TEST(least_limit_of_its_cgroups_counts)
 }
 END_TEST
 
+#define ALLOWED(nodes) "Name:\tx\nMems_allowed_list:\t" nodes "\nvoluntary_ctxt_switches:\t1\n"
+
+static const struct {
+	const char *files[4];
+	guint64 left;
+} bound[] = {
+	{ { "has_memory=0\n", "proc/cmdline=policy=bind" }, NO_LIMIT },
+	{ { "x=y" }, NO_LIMIT },
+	{ { "has_memory=0-1\n", "proc/status=" ALLOWED("0-1"), "proc/cmdline=qemu" }, NO_LIMIT },
+	{ { "has_memory=0-1\n", "proc/status=" ALLOWED("0"), "proc/cmdline=qemu" }, 0 },
+	{ { "has_memory=0,2\n", "proc/status=" ALLOWED("0,2"), "proc/cmdline=a,policy=bind,b" },
+	  0 },
+	{ { "has_memory=0,2\n", "proc/status=" ALLOWED("0,2"),
+	    "proc/cmdline={\"policy\":\"bind\"}" },
+	  0 },
+	{ { "has_memory=0-1\n", "proc/status=" ALLOWED("0-1") }, 0 },
+};
+
+START_TEST(memory_of_some_nodes_may_be_used_up)
+{
+	Host host;
+
+	setup(&host, NULL, bound[_i].files);
+	ck_assert_uint_eq(qemu_growth_of_nodes(host.dir, host.root), bound[_i].left);
+	teardown(&host);
+}
+END_TEST
+
 START_TEST(memory_of_no_file_system_has_no_limit)
 {
 	int memory = memfd_create("x", MFD_CLOEXEC), file = open("/", O_RDONLY | O_CLOEXEC);
@@ -123,6 +151,7 @@ growth_suite(void)
 	Suite *s = suite_create("qemu-growth");
 	TCase *t = tcase_create("limits");
 	tcase_add_loop_test(t, least_limit_of_its_cgroups_counts, 0, G_N_ELEMENTS(cases));
+	tcase_add_loop_test(t, memory_of_some_nodes_may_be_used_up, 0, G_N_ELEMENTS(bound));
 	tcase_add_test(t, memory_of_no_file_system_has_no_limit);
 	tcase_add_test(t, this_host_tells_what_it_has);
 	suite_add_tcase(s, t);
