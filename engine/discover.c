@@ -295,10 +295,13 @@ pass(VmifsGuest *guest, const GPtrArray *probes, const VmifsProbe *only, gboolea
 
 typedef struct {
 	VmifsPhysmem *mem;
-	gint64 sense; /* ranges that begin in RAM, less those that lead nowhere */
+	gint64 sense; /* pages that begin in RAM, less ranges that lead nowhere */
 } Mapped;
 
-/* Under a wrong mode data is taken for tables: most of what that "maps" is not there. */
+#define SMALLEST_PAGE 12
+
+/* Under a wrong mode data is taken for tables, and most of what that "maps" is not there; or tables
+ * for pages, of which there are few. */
 static gboolean
 judge_range(const VmifsRange *range, gpointer user)
 {
@@ -309,7 +312,10 @@ judge_range(const VmifsRange *range, gpointer user)
 		mapped->sense--;
 	else if (range->kind == VMIFS_RANGE_PAGE)
 		mapped->sense +=
-			vmifs_physmem_view(mapped->mem, range->pa, 1, &scratch, &stamp) ? 1 : -1;
+			vmifs_physmem_view(mapped->mem, range->pa, 1, &scratch, &stamp)
+				? (gint64) (MIN(range->len, vmifs_physmem_ram(mapped->mem)) >>
+					    SMALLEST_PAGE)
+				: -1;
 	return TRUE;
 }
 
@@ -334,7 +340,7 @@ named_root(VmifsGuest *guest, VmifsPhysmem *mem, const GPtrArray *modes, GString
 		g_string_append_printf(report,
 				       "tried: root=0x%" G_GINT64_MODIFIER
 				       "x as %s: %" G_GINT64_FORMAT
-				       " more ranges lie in RAM than not\n",
+				       " more pages lie in RAM than ranges do not\n",
 				       options->root, mode->name, mapped.sense);
 		if (mapped.sense > most) {
 			most = mapped.sense;
