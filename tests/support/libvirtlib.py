@@ -6,13 +6,14 @@
 #
 #     with libvirtlib.Daemon() as daemon:
 #         daemon.create('web', memory='memfd')       # runs; firmware only
-#         daemon.create('db', linux=True)            # with a kernel; its console: .console('db')
+#         daemon.create('db', linux=True, disk=32)   # with a kernel; its console: .console('db')
 #         daemon.freeze() … daemon.thaw() … daemon.kill() … daemon.start()
 #         daemon.destroy('web')
 
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,18 +97,20 @@ class Daemon:
         return output('virsh', '-q', '-c', URI, *words, **kw).decode()
 
     def linux(self):
-        """What to boot, made once: (kernel, initrd)"""
+        """What to boot, made once, where any user may read it, and libvirt make it somebody else's: (kernel, initrd)"""
         if not self.initrd:
             kernel, release = livelib.Apt('bookworm', 1, lambda text: None).kernel('cloud')
             maker = livelib.Guest.__new__(livelib.Guest)
-            maker.options, maker.folder = livelib.DEFAULTS, mountlib.folder()
-            os.chmod(maker.folder, 0o755)
+            maker.options = {**livelib.DEFAULTS, 'modules': 'virtio_pci virtio_blk'}
+            maker.folder = '/var/lib/libvirt'
             maker.make_initrd(kernel, release)
-            os.chmod(maker.folder + '/initrd', 0o644)
-            self.initrd = livelib.vmlinuz(kernel), maker.folder + '/initrd'
+            self.initrd = shutil.copy(livelib.vmlinuz(kernel), maker.folder + '/vmlinuz'), maker.folder + '/initrd'
+            for path in self.initrd:
+                os.chmod(path, 0o644)
         return self.initrd
 
-    def create(self, name, memory=None, mem=64, linux=False):
+    def create(self, name, memory=None, mem=64, linux=False, disk=0):
+        """disk: MB."""
         system = devices = ''
         if linux:
             kernel, initrd = self.linux()
@@ -115,6 +118,11 @@ class Daemon:
             system = (f'<kernel>{kernel}</kernel><initrd>{initrd}</initrd>'
                       '<cmdline>console=ttyS0 quiet panic=-1 no_timer_check</cmdline>')
             devices = f"<serial type='unix'><source mode='bind' path='/var/lib/libvirt/qemu/{name}.console'/></serial>"
+        if disk:
+            with open(f'/var/lib/libvirt/{name}.img', 'wb') as file:
+                file.truncate(disk << 20)
+            devices += (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+                        f"<source file='/var/lib/libvirt/{name}.img'/><target dev='vda' bus='virtio'/></disk>")
         path = mountlib.in_work(name + '.xml')
         with open(path, 'w', encoding='utf-8') as file:
             file.write(f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>{mem}</memory><vcpu>1</vcpu>"

@@ -230,7 +230,7 @@ main(int argc, char **argv)
 		return 2;
 	page = make(PAGE, MAP_LOCKED);
 	page[3] = 0x600d;
-	area = make((n < MOST_PAGES ? n : MOST_PAGES) * PAGE, 0);
+	area = make((n < MOST_PAGES ? n : MOST_PAGES) * PAGE, MAP_NORESERVE);
 	sigaction(SIGFPE, &on_divide, NULL);
 	sigemptyset(&go);
 	sigaddset(&go, SIGUSR1);
