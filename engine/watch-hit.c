@@ -165,14 +165,60 @@ is_os_kind(const VmifsWatch *watch)
 }
 
 static gboolean
+has_root(const Hit *hit, const VmifsWatchPlan *plan)
+{
+	for (guint i = 0; i < plan->n_roots; i++)
+		if (hit->has_root && hit->root == plan->roots[i])
+			return TRUE;
+	return FALSE;
+}
+
+/* Page tables alone would not do: exec gives a process others, and those of one that has ended are
+ * another's soon. Who is no process has those of one: a kernel thread, or nobody knows who. */
+static gboolean
+is_in_process(const Hit *hit, const VmifsWatchPlan *plan)
+{
+	const VmifsTask *task = &hit->task, *wanted = &plan->task;
+
+	if (!plan->n_roots)
+		return TRUE;
+	if (!hit->has_task || !task->mm)
+		return has_root(hit, plan);
+	if (task->tgid == wanted->tgid)
+		return task->pid != task->tgid || task->start_time == wanted->start_time;
+	/* Its child before that calls exec. */
+	return task->ppid == wanted->tgid && task->mm == wanted->mm && has_root(hit, plan);
+}
+
+/* What it has after exec. */
+static void
+follow_process(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
+{
+	const VmifsInstance *instance = hit->attached ? hit->attached->instance : NULL;
+	guint64 roots[VMIFS_TASK_ROOTS] = { 0 };
+
+	g_mutex_lock(&watches->lock);
+	gboolean is_other = instance && watch->plan.n_roots && hit->has_task && hit->task.mm &&
+			    hit->task.tgid == watch->plan.task.tgid &&
+			    (hit->task.mm != watch->plan.task.mm || !has_root(hit, &watch->plan));
+	g_mutex_unlock(&watches->lock);
+	if (!is_other)
+		return;
+	guint n = vmifs_watch_task_roots(instance, &hit->task, roots, NULL);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	if (!n || !watch->plan.n_roots || !is_in_process(hit, &watch->plan))
+		return;
+	watch->plan.task.mm = hit->task.mm;
+	watch->plan.n_roots = n;
+	memcpy(watch->plan.roots, roots, sizeof roots);
+}
+
+static gboolean
 passes_locked(const Hit *hit, const VmifsWatch *watch)
 {
-	const VmifsWatchPlan *plan = &watch->plan;
-	gboolean is_there = !plan->n_roots;
+	gboolean is_there = is_in_process(hit, &watch->plan);
 	guint64 value;
 
-	for (guint i = 0; i < plan->n_roots; i++)
-		is_there |= hit->has_root && hit->root == plan->roots[i];
 	if (is_os_kind(watch))
 		return hit->os_event.what != NULL;
 	if (watch->line.kind == VMIFS_WATCH_REG)
@@ -469,6 +515,7 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	for (guint i = 0; i < hit.lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(hit.lines, i);
 		gboolean passes;
+		follow_process(&hit, watches, watch);
 		if (is_os_kind(watch))
 			find_os_event(&hit, watch);
 		else if (watch->line.kind == VMIFS_WATCH_REG && !hit.has_write)

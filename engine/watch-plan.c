@@ -164,6 +164,20 @@ find_address(Planning *p, guint64 *ret)
 	return TRUE;
 }
 
+guint
+vmifs_watch_task_roots(const VmifsInstance *instance, const VmifsTask *task, guint64 *ret,
+		       GError **error)
+{
+	if (instance->os->task_roots)
+		return instance->os->task_roots(instance->self, task, ret, error);
+	g_autoptr(VmifsAspace) aspace =
+		instance->os->task_aspace ? instance->os->task_aspace(instance->self, task, error)
+					  : NULL;
+	if (aspace)
+		ret[0] = vmifs_aspace_root(aspace);
+	return aspace ? 1 : 0;
+}
+
 static gboolean
 find_roots(Planning *p)
 {
@@ -179,13 +193,9 @@ find_roots(Planning *p)
 	}
 	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(p->guest, p->call, &error);
 	const VmifsTask *task = tasks ? vmifs_task_list_find(tasks, p->line->pid) : NULL;
-	if (task && instance->os->task_roots) {
-		plan->n_roots = instance->os->task_roots(instance->self, task, plan->roots, &error);
-	} else if (task) {
-		g_autoptr(VmifsAspace) aspace =
-			vmifs_guest_task_aspace(p->guest, task, p->call, &error);
-		plan->n_roots = aspace ? 1 : 0;
-		plan->roots[0] = aspace ? vmifs_aspace_root(aspace) : 0;
+	if (task) {
+		plan->task = *task;
+		plan->n_roots = vmifs_watch_task_roots(instance, task, plan->roots, &error);
 	}
 	if (!plan->n_roots)
 		settle(p, VMIFS_WATCH_REFUSED, "process %u: %s", p->line->pid,

@@ -37,7 +37,8 @@ typedef struct {
 	VmifsWatchState state;
 	char *why;      /* (full) of those two */
 	GArray *points; /* of VmifsStopPoint */
-	guint n_roots;  /* only in those address spaces; 0 = in any */
+	VmifsTask task; /* only in its address space, with these roots ... */
+	guint n_roots;  /* ... 0 = in any */
 	guint64 roots[VMIFS_TASK_ROOTS];
 } VmifsWatchPlan;
 
@@ -126,6 +127,10 @@ void
 vmifs_watch_make_plan(VmifsGuest *guest, const VmifsWatchLine *line, VmifsAttached *attached,
 		      VmifsSymbols *symbols, const VmifsStopCaps *caps, const char *why_caps,
 		      const VmifsCall *call, VmifsWatchPlan *ret);
+/* Roots of a process, as page-table registers have them; 0 with error. ret: of VMIFS_TASK_ROOTS. */
+guint
+vmifs_watch_task_roots(const VmifsInstance *instance, const VmifsTask *task, guint64 *ret,
+		       GError **error);
 /* Of the architecture that has such registers; NULL: of none that is known. (static) */
 const VmifsArchRegs *
 vmifs_watch_names(const VmifsRegs *regs);

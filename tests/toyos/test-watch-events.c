@@ -216,6 +216,43 @@ START_TEST(an_interrupt_tells_its_error_and_where_it_came_from)
 }
 END_TEST
 
+START_TEST(a_process_is_followed_through_exec)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "mem w 7:0x1000");
+	vmifs_regs_set(scene.regs, "cr3", 0x15000);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	assert_text(&scene, "mem w 7:0x1000 w1 # armed hits=0 filtered=1\n");
+	/* It gets other page tables, as then a kernel thread that works for it has. */
+	live_put(scene.live, TASKS_AT + 8, 0x15000);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	vmifs_regs_set(scene.regs, "cr3", 0x15fff);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	assert_text(&scene, "mem w 7:0x1000 w1 # armed hits=2 filtered=1\n");
+}
+END_TEST
+
+START_TEST(another_process_in_its_page_tables_is_not_it)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "mem w 7:0x1000");
+	vmifs_regs_set(scene.regs, "cr3", TASK_ROOT);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	live_put(scene.live, TASKS_AT, 9);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	assert_text(&scene, "mem w 7:0x1000 w1 # armed hits=1 filtered=1\n");
+	/* Its number is another's by now. */
+	live_put(scene.live, TASKS_AT, 7);
+	live_put(scene.live, TASKS_AT + 40, 1234);
+	live_stop(scene.live, VMIFS_STOP_WRITE, 0x1000, 0, scene.regs);
+	assert_text(&scene, "mem w 7:0x1000 w1 # armed hits=1 filtered=2\n");
+}
+END_TEST
+
 START_TEST(every_processor_has_handlers_of_its_own)
 {
 	g_auto(Scene) scene = scene_new(&all_caps, NULL);
@@ -378,6 +415,8 @@ make_suite(void)
 	tcase_add_test(t, what_a_stop_tells_is_of_that_moment);
 	tcase_add_test(t, too_many_arguments_take_nothing_else_away);
 	tcase_add_test(t, an_interrupt_tells_its_error_and_where_it_came_from);
+	tcase_add_test(t, a_process_is_followed_through_exec);
+	tcase_add_test(t, another_process_in_its_page_tables_is_not_it);
 	tcase_add_test(t, every_processor_has_handlers_of_its_own);
 	tcase_add_test(t, a_write_of_a_register_tells_old_and_new);
 	tcase_add_test(t, the_number_of_an_MSR_is_looked_at);
