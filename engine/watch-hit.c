@@ -430,8 +430,10 @@ wants_locked(const VmifsWatch *watch, const VmifsStopPoint *point)
 	return vmifs_stop_points_have(watch->plan.points, point);
 }
 
-/* TRUE: it was one too many for this second, after it no other is borne. */
-static gboolean
+typedef enum { BORNE, LAST, TOO_MANY } Count;
+
+/* In this second; after the last one no other is borne. */
+static Count
 count_stop_locked(VmifsWatches *watches)
 {
 	gint64 now = g_get_monotonic_time();
@@ -443,9 +445,9 @@ count_stop_locked(VmifsWatches *watches)
 	}
 	watches->n_stops++;
 	if (!watches->max_rate || watches->n_stops < watches->max_rate)
-		return FALSE;
+		return BORNE;
 	watches->is_paused = TRUE;
-	return TRUE;
+	return watches->n_stops == watches->max_rate ? LAST : TOO_MANY;
 }
 
 /* The lines that the stop is for; those that it passes are counted, and stay in hit->lines. */
@@ -496,7 +498,8 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 {
 	VmifsWatches *watches = engine;
 	g_auto(Hit) hit = { .stop = stop };
-	gboolean is_wanted = FALSE, is_last;
+	gboolean is_wanted = FALSE;
+	Count count;
 	guint index;
 
 	/* What was read a moment ago, for the stop before, is not of this one. */
@@ -507,12 +510,15 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 		return FALSE;
 	}
 	hit.point = g_array_index(watches->armed, VmifsWatchArmed, index).point;
-	is_last = count_stop_locked(watches);
+	count = count_stop_locked(watches);
 	begin_hit_locked(&hit, watches);
 	g_mutex_unlock(&watches->lock);
 
-	find_context(&hit);
-	for (guint i = 0; i < hit.lines->len; i++) {
+	/* Of another point, that was still there. */
+	is_wanted = count == TOO_MANY;
+	if (count != TOO_MANY)
+		find_context(&hit);
+	for (guint i = 0; i < hit.lines->len && count != TOO_MANY; i++) {
 		VmifsWatch *watch = g_ptr_array_index(hit.lines, i);
 		gboolean passes;
 		follow_process(&hit, watches, watch);
@@ -524,7 +530,7 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 		if (passes)
 			tell(&hit, watches, watch);
 	}
-	if (is_wanted && !is_last)
+	if (is_wanted && count == BORNE)
 		return TRUE;
 	if (is_wanted)
 		tell_lost(&hit, watches);

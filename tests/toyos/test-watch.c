@@ -252,6 +252,27 @@ START_TEST(too_many_stops_in_a_second_pause)
 }
 END_TEST
 
+/* Each point would stop once more before it is taken away. */
+START_TEST(of_several_lines_there_are_no_more_stops)
+{
+	VmifsOptions options = { .size = sizeof options, .has_max_stops = TRUE, .max_stops = 5 };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
+	gint64 start = g_get_monotonic_time();
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run\nexec tasks\nexec 0x1000\nexec 0x2000");
+	for (guint i = 0; i < 10; i++) {
+		live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+		live_stop(scene.live, VMIFS_STOP_EXEC, TASKS + TASKS_AT, 0, scene.regs);
+		live_stop(scene.live, VMIFS_STOP_EXEC, 0x1000, 0, scene.regs);
+		live_stop(scene.live, VMIFS_STOP_EXEC, 0x2000, 0, scene.regs);
+	}
+	/* On a slow machine the second may end meanwhile. */
+	if (g_get_monotonic_time() - start < G_USEC_PER_SEC / 2)
+		ck_assert_uint_eq(count_lines(&scene, "exec"), 5);
+}
+END_TEST
+
 START_TEST(the_source_says_how_many_stops_are_too_many)
 {
 	VmifsStopCaps caps = all_caps;
@@ -401,6 +422,7 @@ make_suite(void)
 	tcase_add_test(t, what_was_not_there_is_looked_for_again);
 	tcase_add_test(t, another_debugger_takes_the_points_away);
 	tcase_add_test(t, too_many_stops_in_a_second_pause);
+	tcase_add_test(t, of_several_lines_there_are_no_more_stops);
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
 	tcase_add_test(t, without_a_limit_every_stop_is_told);
 	tcase_add_test(t, another_boot_has_its_symbols_elsewhere);
