@@ -75,8 +75,8 @@ add_sources(VmifsHost *host, const GPtrArray *sources)
 		g_clear_error(&errors[i]);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
 	if (status == VMIFS_EXIT_OK && !guests->len)
-		fprintf(stderr, "vmifs: no guest runs there now: the mount is empty until one "
-				"does; .vmifs/sources there says more\n");
+		fprintf(stderr, "vmifs: no guest runs there now, or none that answers yet: the "
+				"mount is empty until one does; .vmifs/sources there says more\n");
 	return status;
 }
 
