@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * event: one event as a line of JSON. Texts come from a guest and may be any bytes. UTF-8 stays as
- * it is; in a text that is not, each byte above 0x7f becomes \u00XX, and the line has "raw":true,
- * so that the bytes can be had back.
+ * event: one event as a line of JSON. Texts come from a guest and may be any bytes. They stay as
+ * they are when all of a line are UTF-8; else the line has "raw":true, and in all of its texts each
+ * byte above 0x7f becomes \u00XX, so that a reader gets the bytes of each back in the same way.
+ * Which it is may turn out with the last text: until then such bytes stand in the members as they
+ * came, and how much longer a line of either kind will be is counted.
  */
 #include "events.h"
 
@@ -23,29 +25,27 @@ vmifs_event_clear(VmifsEvent *event)
 
 /* ---- texts ---- */
 
-/* A control character, as which a terminal might take it. Of one of two bytes *ret_code is the
- * character's own. */
 static gboolean
-is_control(const guchar *at, const guchar *end, gboolean is_utf8, guint *ret_code)
+is_utf8(const char *bytes, gsize len)
 {
-	*ret_code = *at;
-	if (is_utf8 && *at == 0xc2 && at + 1 < end && at[1] < 0xa0)
-		*ret_code = at[1];
-	return *ret_code < 0x20 || *ret_code == 0x7f || *ret_code != *at;
+	return g_utf8_validate_len(bytes, len, NULL);
 }
 
-/* Returns FALSE when the text is not UTF-8. */
+/* A control character of two bytes, as which a terminal might take it. */
 static gboolean
+is_wide_control(const guchar *at, const guchar *end)
+{
+	return *at == 0xc2 && at + 1 < end && at[1] < 0xa0;
+}
+
+/* All but bytes above 0x7f are as the line will have them. */
+static void
 append_text(GString *out, const char *bytes, gsize len)
 {
-	gboolean is_utf8 = g_utf8_validate_len(bytes, len, NULL);
-
 	g_string_append_c(out, '"');
 	for (const guchar *at = (const guchar *) bytes, *end = at + len; at < end; at++) {
-		guint code;
-		if (is_control(at, end, is_utf8, &code) || (code > 0x7f && !is_utf8)) {
-			g_string_append_printf(out, "\\u%04x", code);
-			at += code != *at;
+		if (*at < 0x20 || *at == 0x7f) {
+			g_string_append_printf(out, "\\u%04x", *at);
 			continue;
 		}
 		if (*at == '"' || *at == '\\')
@@ -53,7 +53,31 @@ append_text(GString *out, const char *bytes, gsize len)
 		g_string_append_c(out, (char) *at);
 	}
 	g_string_append_c(out, '"');
-	return is_utf8;
+}
+
+/* Members with their texts. raw: one of the line's is not UTF-8. */
+static void
+append_members(GString *out, const char *members, gsize len, gboolean raw)
+{
+	for (const guchar *at = (const guchar *) members, *end = at + len; at < end; at++) {
+		gboolean is_wide = !raw && is_wide_control(at, end);
+		at += is_wide;
+		if (is_wide || (raw && *at > 0x7f))
+			g_string_append_printf(out, "\\u%04x", *at);
+		else
+			g_string_append_c(out, (char) *at);
+	}
+}
+
+/* By how much those bytes will be longer. */
+static gsize
+growth(const char *bytes, gsize len, gboolean raw)
+{
+	gsize n = 0;
+
+	for (const guchar *at = (const guchar *) bytes, *end = at + len; at < end; at++)
+		n += raw ? 5 * (*at > 0x7f) : 4 * (gsize) is_wide_control(at, end);
+	return n;
 }
 
 /* How many of the bytes are shown: a character of UTF-8 is not cut in two. */
@@ -89,15 +113,19 @@ vmifs_event_add_text(VmifsEvent *event, const char *key, const char *bytes, gssi
 {
 	gsize n = len < 0 ? strlen(bytes) : (gsize) len;
 	gsize shown = shown_len(bytes, n), before = event->more ? event->more->len : 0;
-	gboolean is_utf8 = append_text(begin_member(event, key), bytes, shown);
+	gboolean raw = event->raw || !is_utf8(bytes, shown);
+	gsize grows[2] = { event->grows[FALSE] + growth(bytes, shown, FALSE),
+			   event->grows[TRUE] + growth(bytes, shown, TRUE) };
 
+	append_text(begin_member(event, key), bytes, shown);
 	event->cut |= shown < n;
-	if (event->more->len > MOST_TEXTS) {
+	if (event->more->len + grows[raw] > MOST_TEXTS) {
 		g_string_truncate(event->more, before);
 		event->cut = TRUE;
 		return FALSE;
 	}
-	event->raw |= !is_utf8;
+	event->raw = raw;
+	memcpy(event->grows, grows, sizeof grows);
 	return TRUE;
 }
 
@@ -150,10 +178,23 @@ vmifs_event_append_time(GString *out, gint64 time_ns)
 		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ns);
 }
 
+static void
+append_comm(const VmifsEvent *event, gsize shown, gboolean raw, GString *out)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	append_text(text, event->comm, shown);
+	g_string_append(out, ",\"comm\":");
+	append_members(out, text->str, text->len, raw);
+}
+
 void
 vmifs_event_to_json(const VmifsEvent *event, gint64 now_ns, GString *out)
 {
-	gboolean raw = event->raw, cut = event->cut;
+	gsize len = event->comm ? strlen(event->comm) : 0;
+	gsize shown = event->comm ? shown_len(event->comm, len) : 0;
+	gboolean raw = event->raw || !is_utf8(event->comm ? event->comm : "", shown);
+	gboolean cut = event->cut || shown < len;
 
 	vmifs_event_append_time(out, event->time_ns ? event->time_ns : now_ns);
 	g_string_append_printf(out, ",\"type\":\"%s\"", event->type);
@@ -163,14 +204,10 @@ vmifs_event_to_json(const VmifsEvent *event, gint64 now_ns, GString *out)
 		g_string_append_printf(out, ",\"pc\":\"0x%" G_GINT64_MODIFIER "x\"", event->pc);
 	if (event->pid >= 0)
 		g_string_append_printf(out, ",\"pid\":%" G_GINT64_FORMAT, event->pid);
-	if (event->comm) {
-		gsize len = strlen(event->comm), shown = shown_len(event->comm, len);
-		g_string_append(out, ",\"comm\":");
-		raw |= !append_text(out, event->comm, shown);
-		cut |= shown < len;
-	}
-	if (event->more && event->more->len <= VMIFS_EVENT_LINE_LEN)
-		g_string_append_len(out, event->more->str, (gssize) event->more->len);
+	if (event->comm)
+		append_comm(event, shown, raw, out);
+	if (event->more && event->more->len + event->grows[raw] <= VMIFS_EVENT_LINE_LEN)
+		append_members(out, event->more->str, event->more->len, raw);
 	else if (event->more)
 		cut = TRUE;
 	if (raw)

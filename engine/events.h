@@ -22,11 +22,12 @@ typedef struct {
 	gint vcpu;        /* -1 = of none */
 	gboolean has_pc;
 	guint64 pc;
-	gint64 pid;    /* -1 = not known */
-	char *comm;    /* (full) (nullable) raw bytes */
-	GString *more; /* (full) (nullable) further members, by the functions below */
-	gboolean raw;  /* a text in it was not UTF-8 */
-	gboolean cut;  /* a text in it was too long */
+	gint64 pid;     /* -1 = not known */
+	char *comm;     /* (full) (nullable) raw bytes */
+	GString *more;  /* (full) (nullable) further members, by the functions below */
+	gboolean raw;   /* a text of more is not UTF-8 */
+	gboolean cut;   /* a text of it was too long */
+	gsize grows[2]; /* more becomes so much longer in a line: [FALSE], [TRUE] = that is raw */
 } VmifsEvent;
 
 #define VMIFS_EVENT_INIT(type_) ((VmifsEvent){ .type = (type_), .vcpu = -1, .pid = -1 })

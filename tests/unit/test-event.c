@@ -80,6 +80,25 @@ START_TEST(other_bytes_are_numbers_and_the_line_says_so)
 }
 END_TEST
 
+/* The bytes of every text are those that its characters have as numbers. */
+START_TEST(one_text_that_is_not_UTF_8_makes_all_of_them_numbers)
+{
+	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("x");
+	event.comm = g_strdup("gr\xc3\xbc");
+	vmifs_event_add_text(&event, "path", "\xc2\x9b\\u009b\"\xc3\xa4", -1);
+	g_autofree char *before = json_of(&event);
+	assert_has(before, "\"comm\":\"gr\xc3\xbc\",\"path\":\"\\u009b\\\\u009b\\\"\xc3\xa4\"}\n");
+	vmifs_event_begin_list(&event, "argv");
+	vmifs_event_add_text(&event, NULL, "\xe6\x9c\xa8", -1);
+	vmifs_event_add_text(&event, NULL, "\xff", -1);
+	vmifs_event_end_list(&event);
+	g_autofree char *line = json_of(&event);
+	assert_has(line, "\"comm\":\"gr\\u00c3\\u00bc\","
+			 "\"path\":\"\\u00c2\\u009b\\\\u009b\\\"\\u00c3\\u00a4\","
+			 "\"argv\":[\"\\u00e6\\u009c\\u00a8\",\"\\u00ff\"],\"raw\":true}\n");
+}
+END_TEST
+
 START_TEST(no_control_character_reaches_a_terminal)
 {
 	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("x");
@@ -115,6 +134,40 @@ START_TEST(lines_are_bounded)
 }
 END_TEST
 
+/* Six characters for each byte, from the text on that is not UTF-8. */
+START_TEST(a_text_that_would_make_all_too_long_is_left_out)
+{
+	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("x");
+	g_autofree char *text = g_strnfill(VMIFS_EVENT_TEXT_LEN, '\xc3');
+	for (gsize i = 1; i < VMIFS_EVENT_TEXT_LEN; i += 2)
+		text[i] = '\xa4';
+	for (int i = 0; i < 10; i++)
+		ck_assert(vmifs_event_add_text(&event, "t", text, -1));
+	ck_assert(!vmifs_event_add_text(&event, "last", "\xff", -1));
+	g_autofree char *line = json_of(&event);
+	assert_has(line, "\xc3\xa4\",\"cut\":true}\n");
+	/* What comes before the texts may make them too long still. */
+	event.comm = g_strdup("\xff");
+	g_autofree char *raw = json_of(&event);
+	assert_has(raw, "\"comm\":\"\\u00ff\",\"raw\":true,\"cut\":true}\n");
+	ck_assert_uint_lt(strlen(raw), 200);
+}
+END_TEST
+
+START_TEST(control_characters_of_two_bytes_count_as_what_they_become)
+{
+	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("x");
+	g_autofree char *text = g_strnfill(VMIFS_EVENT_TEXT_LEN, '\xc2');
+	for (gsize i = 1; i < VMIFS_EVENT_TEXT_LEN; i += 2)
+		text[i] = '\x9b';
+	for (int i = 0; i < 100; i++)
+		vmifs_event_add_text(&event, "t", text, -1);
+	g_autofree char *line = json_of(&event);
+	ck_assert_uint_lt(strlen(line), VMIFS_EVENT_LINE_LEN);
+	assert_has(line, "\\u009b\",\"cut\":true}\n");
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -125,9 +178,12 @@ make_suite(void)
 	tcase_add_test(t, an_event_without_a_time_has_that_of_now);
 	tcase_add_test(t, texts_in_utf8_stay);
 	tcase_add_test(t, other_bytes_are_numbers_and_the_line_says_so);
+	tcase_add_test(t, one_text_that_is_not_UTF_8_makes_all_of_them_numbers);
 	tcase_add_test(t, no_control_character_reaches_a_terminal);
 	tcase_add_test(t, long_texts_are_cut_between_characters);
 	tcase_add_test(t, lines_are_bounded);
+	tcase_add_test(t, a_text_that_would_make_all_too_long_is_left_out);
+	tcase_add_test(t, control_characters_of_two_bytes_count_as_what_they_become);
 	suite_add_tcase(s, t);
 	return s;
 }
