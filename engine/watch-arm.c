@@ -28,7 +28,7 @@ typedef struct {
 	char *no_caps; /* why there are none */
 	guint boot, text;
 	gboolean wanted;
-	gboolean paused;
+	gint64 until;   /* it pauses to then; 0 = it does not */
 	GArray *points; /* of VmifsStopPoint: that are to be armed */
 } Look;
 
@@ -96,10 +96,8 @@ begin(Look *look, VmifsWatches *watches)
 		g_ptr_array_add(look->lines, watch);
 	}
 	look->text = watches->n_texts;
-	gint64 now = g_get_monotonic_time();
-	if (watches->is_paused && now - watches->second >= G_USEC_PER_SEC)
-		watches->is_paused = FALSE;
-	look->paused = watches->is_paused;
+	if (vmifs_rate_is_paused(&watches->rate, g_get_monotonic_time()))
+		look->until = watches->rate.until;
 	g_mutex_unlock(&watches->lock);
 	if (!look->lines->len || g_atomic_int_get(&watches->stopping))
 		return;
@@ -382,25 +380,27 @@ arm_wanted(Look *look)
 	do {
 		collect_points(look);
 		disarm_others(look);
-	} while (!look->paused && !arm_all(look));
+	} while (!look->until && !arm_all(look));
 }
 
 /* ---- the thread ---- */
 
 static void
-set_states_locked(VmifsWatches *watches, const Look *look)
+set_states_locked(const Look *look)
 {
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
 		if (!is_live(watch))
 			continue;
 		watch->plan.state = !look->wanted && !watch->line.keep ? VMIFS_WATCH_IDLE
-				    : watches->is_paused               ? VMIFS_WATCH_PAUSED
+				    : look->until                      ? VMIFS_WATCH_PAUSED
 								       : VMIFS_WATCH_ARMED;
 	}
 }
 
-static void
+/* Returns when it is to be done again in any case: a pause is over; 0 = never. What a stop makes of
+ * the pause meanwhile does not matter: nothing was armed. */
+static gint64
 look_at_all(VmifsWatches *watches, guint64 asked)
 {
 	Look look;
@@ -410,22 +410,20 @@ look_at_all(VmifsWatches *watches, guint64 asked)
 	if (!g_atomic_int_get(&watches->stopping))
 		arm_wanted(&look);
 	g_mutex_lock(&watches->lock);
-	set_states_locked(watches, &look);
+	set_states_locked(&look);
 	watches->done = asked;
 	g_cond_broadcast(&watches->settled);
 	g_mutex_unlock(&watches->lock);
 	for (guint i = 0; i < look.lines->len; i++)
 		tell(watches, g_ptr_array_index(look.lines, i));
 	end(&look);
+	return look.until;
 }
 
-/* Until something has changed, or a pause is over. */
+/* Until something has changed, or then; 0 = never. */
 static guint64
-wait_asked(VmifsWatches *watches, guint64 done)
+wait_asked(VmifsWatches *watches, guint64 done, gint64 until)
 {
-	g_mutex_lock(&watches->lock);
-	gint64 until = watches->is_paused ? watches->second + G_USEC_PER_SEC : 0;
-	g_mutex_unlock(&watches->lock);
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->wake_lock);
 	while (watches->asked == done) {
 		if (!until)
@@ -441,10 +439,11 @@ vmifs_watches_run(gpointer data)
 {
 	VmifsWatches *watches = data;
 	guint64 asked = 0;
+	gint64 until = 0;
 
 	while (!g_atomic_int_get(&watches->stopping)) {
-		asked = wait_asked(watches, asked);
-		look_at_all(watches, asked);
+		asked = wait_asked(watches, asked, until);
+		until = look_at_all(watches, asked);
 	}
 	Look none = { .watches = watches,
 		      .connection = watches->guest->connection,

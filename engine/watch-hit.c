@@ -430,24 +430,14 @@ wants_locked(const VmifsWatch *watch, const VmifsStopPoint *point)
 	return vmifs_stop_points_have(watch->plan.points, point);
 }
 
-typedef enum { BORNE, LAST, TOO_MANY } Count;
-
-/* In this second; after the last one no other is borne. */
-static Count
+static VmifsRateVerdict
 count_stop_locked(VmifsWatches *watches)
 {
-	gint64 now = g_get_monotonic_time();
+	VmifsRateVerdict verdict =
+		vmifs_rate_count(&watches->rate, watches->max_rate, g_get_monotonic_time());
 
-	if (now - watches->second >= G_USEC_PER_SEC) {
-		watches->second = now;
-		watches->n_stops = 0;
-		watches->is_paused = FALSE;
-	}
-	watches->n_stops++;
-	if (!watches->max_rate || watches->n_stops < watches->max_rate)
-		return BORNE;
-	watches->is_paused = TRUE;
-	return watches->n_stops == watches->max_rate ? LAST : TOO_MANY;
+	watches->n_pauses += verdict == VMIFS_RATE_LAST;
+	return verdict;
 }
 
 /* The lines that the stop is for; those that it passes are counted, and stay in hit->lines. */
@@ -481,12 +471,25 @@ count_hit(Hit *hit, VmifsWatches *watches, VmifsWatch *watch, gboolean *ret_pass
 	return !watch->removed && !watch->is_done;
 }
 
+/* Once in each pause, however many points a line has. */
+static gboolean
+is_lost(VmifsWatches *watches, VmifsWatch *watch)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	gboolean is_news = watch->told_pause != watches->n_pauses;
+
+	watch->told_pause = watches->n_pauses;
+	return is_news;
+}
+
 static void
 tell_lost(const Hit *hit, VmifsWatches *watches)
 {
 	for (guint i = 0; i < hit->lines->len; i++) {
-		const VmifsWatch *watch = g_ptr_array_index(hit->lines, i);
+		VmifsWatch *watch = g_ptr_array_index(hit->lines, i);
 		g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("lost");
+		if (!is_lost(watches, watch))
+			continue;
 		vmifs_event_add_text(&event, "watch", watch->line.name, -1);
 		vmifs_event_add_text(&event, "why", "max_stops", -1);
 		vmifs_events_push(watches->events, &event);
@@ -499,7 +502,7 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	VmifsWatches *watches = engine;
 	g_auto(Hit) hit = { .stop = stop };
 	gboolean is_wanted = FALSE;
-	Count count;
+	VmifsRateVerdict count;
 	guint index;
 
 	/* What was read a moment ago, for the stop before, is not of this one. */
@@ -515,10 +518,10 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	g_mutex_unlock(&watches->lock);
 
 	/* Of another point, that was still there. */
-	is_wanted = count == TOO_MANY;
-	if (count != TOO_MANY)
+	is_wanted = count == VMIFS_RATE_TOO_MANY;
+	if (count != VMIFS_RATE_TOO_MANY)
 		find_context(&hit);
-	for (guint i = 0; i < hit.lines->len && count != TOO_MANY; i++) {
+	for (guint i = 0; i < hit.lines->len && count != VMIFS_RATE_TOO_MANY; i++) {
 		VmifsWatch *watch = g_ptr_array_index(hit.lines, i);
 		gboolean passes;
 		follow_process(&hit, watches, watch);
@@ -530,7 +533,7 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 		if (passes)
 			tell(&hit, watches, watch);
 	}
-	if (is_wanted && count == BORNE)
+	if (is_wanted && count == VMIFS_RATE_BORNE)
 		return TRUE;
 	if (is_wanted)
 		tell_lost(&hit, watches);

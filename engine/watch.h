@@ -13,6 +13,7 @@
 
 #include "attached.h"
 #include "events.h"
+#include "rate.h"
 #include "watch-line.h"
 
 #include <spi/arch.h>
@@ -23,7 +24,7 @@ typedef enum {
 	VMIFS_WATCH_NEW,  /* the thread has not seen it yet */
 	VMIFS_WATCH_IDLE, /* nobody reads events */
 	VMIFS_WATCH_ARMED,
-	VMIFS_WATCH_PAUSED,  /* it stopped the guest too often; until the next second */
+	VMIFS_WATCH_PAUSED,  /* it stopped the guest too often; until there is room again */
 	VMIFS_WATCH_WAITING, /* for what is not there yet: see why */
 	VMIFS_WATCH_REFUSED, /* see why */
 	VMIFS_WATCH_DONE,    /* its count is reached */
@@ -56,6 +57,7 @@ typedef struct {
 	gboolean is_done;
 	char *lost; /* (full) */
 	guint64 hits, filtered;
+	guint told_pause; /* the last one that readers were told of */
 	/* What stood in memory when it was last looked at. */
 	gboolean has_value;
 	guint64 value, value_root;
@@ -88,9 +90,8 @@ struct VmifsWatches {
 	VmifsAttached *attached; /* (nullable) that the plans were made with */
 	VmifsSymbols *symbols;   /* (nullable) of it */
 	guint max_rate;          /* stops a second; 0 = any */
-	gint64 second;           /* when the running one began */
-	guint n_stops;           /* in it */
-	gboolean is_paused;      /* there were too many: no point is armed before its end */
+	VmifsRate rate;          /* while it pauses no point is armed */
+	guint n_pauses;
 };
 
 /* ---- watch.c ---- */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rate (private): no more than so many in any second, whenever that begins, in memory that does not
+ * depend on how many: they are counted by sixteenths, and those of the last second, the sixteenth
+ * in which it began included, are not more than the bound. Who has reached it pauses until there is
+ * room for half of them, so that it is not reached again at once. Pure: the caller has the clock.
+ */
+#pragma once
+
+#include <glib.h>
+
+#define VMIFS_RATE_PARTS 16
+
+typedef struct {
+	guint64 part;                       /* the running sixteenth of the clock */
+	guint counts[VMIFS_RATE_PARTS + 1]; /* of the last ones, by their remainder */
+	gint64 until;                       /* it pauses to then; 0 = it does not */
+} VmifsRate;
+
+typedef enum {
+	VMIFS_RATE_BORNE,
+	VMIFS_RATE_LAST, /* borne, but a pause begins with it */
+	VMIFS_RATE_TOO_MANY,
+} VmifsRateVerdict;
+
+/* One more. most: in a second; 0 = any number. now: in microseconds, >= 0. */
+VmifsRateVerdict
+vmifs_rate_count(VmifsRate *rate, guint most, gint64 now);
+/* Ends a pause that is over. */
+gboolean
+vmifs_rate_is_paused(VmifsRate *rate, gint64 now);
