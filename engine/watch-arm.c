@@ -234,27 +234,82 @@ add_points(GArray *points, const VmifsWatch *watch)
 	}
 }
 
-/* Slots are given out in the order the lines were written, whether they are armed now or not: a
- * line that was accepted does not lose its place to a later one. */
+static gboolean
+is_memory(const VmifsStopPoint *point)
+{
+	return point->kind != VMIFS_STOP_EXEC && point->kind != VMIFS_STOP_STEP;
+}
+
+/* Points of memory that a source could not tell apart. */
+static gboolean
+overlap(const VmifsStopPoint *a, const VmifsStopPoint *b)
+{
+	return is_memory(a) && is_memory(b) && !vmifs_stop_point_equal(a, b) &&
+	       (a->address - b->address < b->len || b->address - a->address < a->len);
+}
+
+/* Of the lines before it; NULL: none has bytes of what that one watches. */
+static const VmifsWatch *
+find_overlap(const Look *look, guint before)
+{
+	const VmifsWatch *watch = g_ptr_array_index(look->lines, before);
+
+	if (watch->line.kind != VMIFS_WATCH_MEM || !look->caps.apart)
+		return NULL;
+	const VmifsStopPoint *point = &g_array_index(watch->plan.points, VmifsStopPoint, 0);
+	for (guint i = 0; i < before; i++) {
+		const VmifsWatch *other = g_ptr_array_index(look->lines, i);
+		if (is_live(other) && other->line.kind == VMIFS_WATCH_MEM &&
+		    overlap(point, &g_array_index(other->plan.points, VmifsStopPoint, 0)))
+			return other;
+	}
+	return NULL;
+}
+
+/* n: of its points that no line before it has. */
+static char *
+why_no_room(const Look *look, const VmifsWatch *watch, guint n, guint n_slots, guint n_taken)
+{
+	gboolean has_slots = watch->line.kind != VMIFS_WATCH_STEP && !watch->line.patch;
+	guint most = VMIFS_WATCH_MAX_POINTS;
+
+	if (look->caps.slots && has_slots && n > look->caps.slots - n_slots) {
+		most = look->caps.slots;
+		n_taken = n_slots;
+	} else if (n <= most - n_taken) {
+		return NULL;
+	}
+	return g_strdup_printf("it needs %u of the %u places there are, and %u %s taken", n, most,
+			       n_taken, n_taken == 1 ? "is" : "are");
+}
+
+/* Slots, and bytes, are given out in the order the lines were written, whether they are armed now
+ * or not: a line that was accepted does not lose its place to a later one. */
 static void
-count_slots(Look *look)
+give_out(Look *look)
 {
 	g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint));
-	guint most = look->caps.slots ? look->caps.slots : VMIFS_WATCH_MAX_POINTS;
+	guint n_slots = 0;
 
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
 		guint before = taken->len;
-		if (!is_live(watch) || watch->line.kind == VMIFS_WATCH_STEP || watch->line.patch)
+		if (!is_live(watch))
 			continue;
+		const VmifsWatch *other = find_overlap(look, i);
 		add_points(taken, watch);
-		if (taken->len <= most)
-			continue;
-		g_autofree char *why = g_strdup_printf(
-			"it needs %u of the %u places there are, and %u %s taken",
-			taken->len - before, most, before, before == 1 ? "is" : "are");
-		g_array_set_size(taken, before);
-		refuse(look, watch, why);
+		guint n = taken->len - before;
+		g_autofree char *why =
+			other ? g_strdup_printf("line %s has some of these bytes, and is not for "
+						"the same access to the same ones",
+						other->line.name)
+			      : why_no_room(look, watch, n, n_slots, before);
+		if (why) {
+			g_array_set_size(taken, before);
+			refuse(look, watch, why);
+		} else if (watch->line.kind != VMIFS_WATCH_STEP && !watch->line.patch) {
+			n_slots += n;
+		}
 	}
 }
 
@@ -375,7 +430,7 @@ static void
 arm_wanted(Look *look)
 {
 	plan_all(look);
-	count_slots(look);
+	give_out(look);
 	/* Each turn that is not the last one refuses a line at least. */
 	do {
 		collect_points(look);

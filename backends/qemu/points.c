@@ -128,6 +128,7 @@ qemu_points_caps(const char *accel, VmifsStopCaps *ret)
 		.step = TRUE,
 		.slots = is_free ? 0 : KVM_SLOTS,
 		.max_len = is_free ? 0 : KVM_MAX_LEN,
+		.apart = TRUE,
 		.aligned = !is_free,
 		.accel = accel,
 	};

@@ -36,6 +36,7 @@ typedef struct {
 	gboolean step;       /* STEP */
 	guint slots;         /* points at a time, of EXEC and memory together; 0 = no limit known */
 	guint max_len;       /* bytes of a point in memory; 0 = no limit known */
+	gboolean apart;      /* no two of them that are not equal share a byte */
 	gboolean aligned;    /* such a point has 1, 2, 4 .. bytes and an address that they divide */
 	guint max_rate;      /* stops a second that who else follows the guest can bear; 0 = any */
 	const char *accel;   /* "tcg", "kvm": what it depends on; NULL = not known */
