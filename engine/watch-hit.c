@@ -33,7 +33,10 @@ typedef struct {
 	VmifsTask task;
 	gboolean has_write; /* of a register, by the instruction that it stands at */
 	VmifsArchWrite write;
-	VmifsOsEvent os_event; /* of the line that is looked at */
+	/* Of its lines that ask the OS: they all ask for the same, as it is at its point. */
+	gboolean has_os_event;
+	VmifsOsEvents os_events;
+	VmifsOsEvent os_event;
 } Hit;
 
 /* ---- memory ---- */
@@ -55,6 +58,14 @@ read_value(VmifsAspace *aspace, guint64 va, guint32 len, guint64 *ret)
 	return TRUE;
 }
 
+static void
+forget_written(VmifsWatches *watches, VmifsWatch *watch)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+
+	g_array_set_size(watch->written, 0);
+}
+
 void
 vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *attached)
 {
@@ -63,6 +74,8 @@ vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *at
 	gboolean is_kernel = kernel && point->address >= vmifs_aspace_user_end(kernel);
 	guint64 value;
 
+	if (watch->line.kind == VMIFS_WATCH_REG)
+		forget_written(watches, watch);
 	if (watch->line.kind != VMIFS_WATCH_MEM || !kernel || !(is_kernel || watch->plan.n_roots))
 		return;
 	guint64 root = is_kernel ? vmifs_aspace_root(kernel) : watch->plan.roots[0];
@@ -130,7 +143,11 @@ find_os_event(Hit *hit, const VmifsWatch *watch)
 		watch->line.kind == VMIFS_WATCH_TASK ? VMIFS_OS_TASKS : VMIFS_OS_MODULES;
 	VmifsCall call = { .deadline = g_get_monotonic_time() + READ_US };
 
+	if (hit->has_os_event && hit->os_events == which)
+		return;
 	clear_os_event(hit);
+	hit->has_os_event = TRUE;
+	hit->os_events = which;
 	if (instance && instance->os->event_at &&
 	    !instance->os->event_at(instance->self, which, hit->point.address, hit->stop->vcpu,
 				    hit->stop->regs, &hit->os_event, &call))
@@ -289,16 +306,39 @@ add_interrupt(const Hit *hit, const VmifsWatchLine *line, VmifsEvent *event)
 		vmifs_event_add_hex(event, "address", value);
 }
 
-static void
-add_write(const Hit *hit, const VmifsWatchLine *line, VmifsEvent *event)
+/* Also what it replaces, as far as that was seen. */
+static gboolean
+replace_written(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch, guint64 *ret_old)
 {
+	guint vcpu = hit->stop->vcpu;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+
+	if (vcpu >= VMIFS_MAX_VCPUS)
+		return FALSE;
+	if (vcpu >= watch->written->len)
+		g_array_set_size(watch->written, vcpu + 1);
+	VmifsWatchWritten *at = &g_array_index(watch->written, VmifsWatchWritten, vcpu);
+	gboolean was_known = at->is_known;
+	if (was_known)
+		*ret_old = at->value;
+	*at = (VmifsWatchWritten){ hit->write.has_value, hit->write.value };
+	return was_known;
+}
+
+static void
+add_write(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch, VmifsEvent *event)
+{
+	const VmifsWatchLine *line = &watch->line;
 	const VmifsArchWrite *write = &hit->write;
 	guint64 old;
+	gboolean has_old = replace_written(hit, watches, watch, &old);
 
 	vmifs_event_add_text(event, "reg", line->reg, -1);
 	if (g_str_equal(line->reg, "msr"))
 		vmifs_event_add_hex(event, "number", line->number);
-	if (write->name && vmifs_regs_get(hit->stop->regs, write->name, &old))
+	if (write->name)
+		has_old |= vmifs_regs_get(hit->stop->regs, write->name, &old);
+	if (has_old)
 		vmifs_event_add_hex(event, "old", old);
 	if (write->has_value)
 		vmifs_event_add_hex(event, "new", write->value);
@@ -398,7 +438,7 @@ tell(const Hit *hit, VmifsWatches *watches, VmifsWatch *watch)
 	else if (line->kind == VMIFS_WATCH_INT)
 		add_interrupt(hit, line, &event);
 	else if (line->kind == VMIFS_WATCH_REG)
-		add_write(hit, line, &event);
+		add_write(hit, watches, watch, &event);
 	else if (line->kind == VMIFS_WATCH_MEM)
 		add_access(hit, watches, watch, &event);
 	vmifs_events_push(watches->events, &event);
@@ -537,6 +577,9 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 		return TRUE;
 	if (is_wanted)
 		tell_lost(&hit, watches);
+	/* What is written before it is armed again is not seen. */
+	for (guint i = 0; i < hit.lines->len; i++)
+		forget_written(watches, g_ptr_array_index(hit.lines, i));
 	g_mutex_lock(&watches->lock);
 	if (find_armed_locked(watches, stop->id, &index))
 		g_array_remove_index(watches->armed, index);

@@ -27,6 +27,7 @@ watch_new(const VmifsWatchLine *line)
 
 	g_atomic_ref_count_init(&watch->refs);
 	watch->line = *line;
+	watch->written = g_array_new(FALSE, TRUE, sizeof(VmifsWatchWritten));
 	return watch;
 }
 
@@ -40,6 +41,7 @@ vmifs_watch_unref(gpointer data)
 	vmifs_watch_plan_clear(&watch->plan);
 	g_free(watch->told);
 	g_free(watch->lost);
+	g_array_unref(watch->written);
 	g_free(watch);
 }
 

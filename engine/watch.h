@@ -30,8 +30,8 @@ typedef enum {
 	VMIFS_WATCH_DONE,    /* its count is reached */
 } VmifsWatchState;
 
-/* Of all lines together. */
-#define VMIFS_WATCH_MAX_POINTS 4096
+/* Of all lines together: no source has to take more. */
+#define VMIFS_WATCH_MAX_POINTS 1024
 
 /* What a line comes to in one boot of the guest. */
 typedef struct {
@@ -42,6 +42,12 @@ typedef struct {
 	guint n_roots;  /* ... 0 = in any */
 	guint64 roots[VMIFS_TASK_ROOTS];
 } VmifsWatchPlan;
+
+/* What was last seen written to the register of one vCPU. */
+typedef struct {
+	gboolean is_known;
+	guint64 value;
+} VmifsWatchWritten;
 
 typedef struct {
 	gatomicrefcount refs;
@@ -61,6 +67,7 @@ typedef struct {
 	/* What stood in memory when it was last looked at. */
 	gboolean has_value;
 	guint64 value, value_root;
+	GArray *written; /* of VmifsWatchWritten, by vCPU: since all its points were armed */
 } VmifsWatch;
 
 typedef struct {
@@ -154,6 +161,7 @@ gboolean
 vmifs_watches_stopped(gpointer engine, const VmifsStop *stop);
 void
 vmifs_watches_unarmed(gpointer engine, guint64 id, const char *why);
-/* Remembers what stands where a line watches memory, before it is armed. */
+/* Remembers what stands where a line watches memory, before it is armed, and forgets what was
+ * written to its register before. */
 void
 vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *attached);

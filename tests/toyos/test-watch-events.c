@@ -151,6 +151,23 @@ START_TEST(the_system_says_what_its_functions_mean)
 }
 END_TEST
 
+START_TEST(lines_of_one_function_ask_the_system_once)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "task a\ntask b\nexec run+0x300 c\ntask d");
+	vmifs_regs_set(scene.regs, "rdi", 7);
+	vmifs_regs_set(scene.regs, "rdx", 1);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x300, 1, scene.regs);
+	ck_assert_uint_eq(count_lines(&scene, "task"), 3);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN + 0x300, 1, scene.regs);
+	assert_has(read_lines(&scene, "task"), "\"/asked/2\"");
+	assert_has(scene.lines->str,
+		   "\"watch\":\"d\",\"what\":\"exec\",\"ppid\":1,\"path\":\"/asked/2\"");
+}
+END_TEST
+
 /* What was read for the stop before is as old as the epoch; the kernel's page goes elsewhere. */
 START_TEST(what_a_stop_tells_is_of_that_moment)
 {
@@ -336,6 +353,64 @@ START_TEST(the_number_of_an_MSR_is_looked_at)
 }
 END_TEST
 
+/* That of a register that the source does not tell is what was seen written before, on that vCPU.
+ */
+START_TEST(what_an_MSR_was_is_what_was_written_before)
+{
+	static const struct {
+		guint vcpu, msr;
+		guint64 value;
+		const char *told;
+	} writes[] = {
+		{ 0, 0x48, 1, "\"number\":\"0x48\",\"new\":\"0x1\"}" },
+		{ 1, 0x48, 2, "\"number\":\"0x48\",\"new\":\"0x2\"}" },
+		{ 0, 0x49, 9, "" },
+		{ 0, 0x48, 3, "\"old\":\"0x1\",\"new\":\"0x3\"}" },
+		{ 1, 0x48, 4, "\"old\":\"0x2\",\"new\":\"0x4\"}" },
+		{ 0, 0x48, 5, "\"old\":\"0x3\",\"new\":\"0x5\"}" },
+	};
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	if (!vmifs_disasm_is_there())
+		return;
+	put_code(scene.live, TASKS_AT + 0x900);
+	scene_read(&scene);
+	assert_written(&scene, "reg msr:0x48");
+	for (guint i = 0; i < G_N_ELEMENTS(writes); i++) {
+		vmifs_regs_set(scene.regs, "rcx", writes[i].msr);
+		vmifs_regs_set(scene.regs, "rax", writes[i].value);
+		vmifs_regs_set(scene.regs, "rdx", 0);
+		live_stop(scene.live, VMIFS_STOP_EXEC, CODE + 3, writes[i].vcpu, scene.regs);
+		assert_has(read_lines(&scene, "reg"), writes[i].told);
+	}
+	/* Nobody saw what was written while nobody read. */
+	scene_leave(&scene);
+	scene_read(&scene);
+	live_stop(scene.live, VMIFS_STOP_EXEC, CODE + 3, 0, scene.regs);
+	assert_has(read_lines(&scene, "reg"), "\"number\":\"0x48\",\"new\":\"0x5\"}");
+}
+END_TEST
+
+START_TEST(a_register_that_the_source_tells_is_not_remembered)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	if (!vmifs_disasm_is_there())
+		return;
+	put_code(scene.live, TASKS_AT + 0x900);
+	scene_read(&scene);
+	assert_written(&scene, "reg msr:0xc0000080");
+	vmifs_regs_set(scene.regs, "rcx", 0xc0000080);
+	vmifs_regs_set(scene.regs, "rdx", 0);
+	for (guint i = 0; i < 2; i++) {
+		vmifs_regs_set(scene.regs, "efer", 0xd01);
+		vmifs_regs_set(scene.regs, "rax", 0x500);
+		live_stop(scene.live, VMIFS_STOP_EXEC, CODE + 3, 0, scene.regs);
+		assert_has(read_lines(&scene, "reg"), "\"old\":\"0xd01\",\"new\":\"0x500\"}");
+	}
+}
+END_TEST
+
 /* The kernel has patched its text since: what stands there writes no register any more. */
 START_TEST(what_stands_there_now_counts)
 {
@@ -412,6 +487,7 @@ make_suite(void)
 	tcase_add_test(t, a_process_is_told_by_its_page_tables);
 	tcase_add_test(t, steps_end_with_their_count);
 	tcase_add_test(t, the_system_says_what_its_functions_mean);
+	tcase_add_test(t, lines_of_one_function_ask_the_system_once);
 	tcase_add_test(t, what_a_stop_tells_is_of_that_moment);
 	tcase_add_test(t, too_many_arguments_take_nothing_else_away);
 	tcase_add_test(t, an_interrupt_tells_its_error_and_where_it_came_from);
@@ -420,6 +496,8 @@ make_suite(void)
 	tcase_add_test(t, every_processor_has_handlers_of_its_own);
 	tcase_add_test(t, a_write_of_a_register_tells_old_and_new);
 	tcase_add_test(t, the_number_of_an_MSR_is_looked_at);
+	tcase_add_test(t, what_an_MSR_was_is_what_was_written_before);
+	tcase_add_test(t, a_register_that_the_source_tells_is_not_remembered);
 	tcase_add_test(t, what_stands_there_now_counts);
 	tcase_add_test(t, another_boot_writes_registers_elsewhere);
 	tcase_add_test(t, registers_that_cannot_be_watched_are_refused);

@@ -23,6 +23,7 @@ typedef struct {
 	guint64 header;
 	guint64 tasks;
 	guint32 n_tasks;
+	guint n_asked; /* events; by the thread of stops */
 } Toy;
 
 static void
@@ -193,14 +194,20 @@ static gboolean
 event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu, const VmifsRegs *regs,
 	 VmifsOsEvent *ret, const VmifsCall *call)
 {
-	guint64 which_task, n_more = 0;
+	Toy *toy = self;
+	guint64 which_task, n_more = 0, tells_count = 0;
 
+	toy->n_asked++;
 	if (!vmifs_regs_get(regs, "rdi", &which_task) || which_task != 7)
 		return FALSE;
 	*ret = (VmifsOsEvent){ .what = "exec",
 			       .task = { .pid = 7, .tgid = 7, .ppid = 1, .comm = "toy" },
 			       .path = g_strdup("/bin/toy"),
 			       .arguments = g_string_new_len("toy\0-x\0\xff\0", 9) };
+	if (vmifs_regs_get(regs, "rdx", &tells_count) && tells_count) {
+		g_free(ret->path);
+		ret->path = g_strdup_printf("/asked/%u", toy->n_asked);
+	}
 	vmifs_regs_get(regs, "rsi", &n_more);
 	for (guint64 i = 0; i < n_more; i++)
 		g_string_append_len(ret->arguments, "x", 2);
