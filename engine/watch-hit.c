@@ -76,9 +76,15 @@ vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *at
 
 	if (watch->line.kind == VMIFS_WATCH_REG)
 		forget_written(watches, watch);
-	if (watch->line.kind != VMIFS_WATCH_MEM || !kernel || !(is_kernel || watch->plan.n_roots))
+	if (watch->line.kind != VMIFS_WATCH_MEM || !kernel)
 		return;
+	/* Stops follow a process to others. */
+	g_mutex_lock(&watches->lock);
+	gboolean is_known = is_kernel || watch->plan.n_roots;
 	guint64 root = is_kernel ? vmifs_aspace_root(kernel) : watch->plan.roots[0];
+	g_mutex_unlock(&watches->lock);
+	if (!is_known)
+		return;
 	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new_like(attached->aspace, root, NULL, NULL);
 	vmifs_epoch_touch(&watches->guest->connection->epoch);
 	if (!aspace || !read_value(aspace, point->address, point->len, &value))

@@ -171,6 +171,12 @@ scan_range(VmifsWrites *writes, VmifsAspace *kernel, const Range *range, guint8 
 		if (!vmifs_call_check(call, error))
 			return FALSE;
 		gsize got = read_code(kernel, range->va + off - before, buf, len, call);
+		/* What precedes it is not there. */
+		if (got <= before && before) {
+			len -= before;
+			before = 0;
+			got = read_code(kernel, range->va + off, buf, len, call);
+		}
 		if (got > before)
 			vmifs_writes_scan(writes, buf, got, range->va + off - before, before,
 					  PIECE);

@@ -411,6 +411,19 @@ START_TEST(a_register_that_the_source_tells_is_not_remembered)
 }
 END_TEST
 
+START_TEST(text_behind_a_page_that_is_not_there_is_looked_at)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	if (!vmifs_disasm_is_there())
+		return;
+	put_code(scene.live, TASKS_AT + 0x900);
+	live_put(scene.live, 0x4000 + 8 * (TASKS_AT / 0x1000 - 1), 0x10000000 | 3);
+	assert_written(&scene, "reg cr3 keep");
+	ck_assert_uint_eq(live_n_armed(scene.live), 1);
+}
+END_TEST
+
 /* The kernel has patched its text since: what stands there writes no register any more. */
 START_TEST(what_stands_there_now_counts)
 {
@@ -498,6 +511,7 @@ make_suite(void)
 	tcase_add_test(t, the_number_of_an_MSR_is_looked_at);
 	tcase_add_test(t, what_an_MSR_was_is_what_was_written_before);
 	tcase_add_test(t, a_register_that_the_source_tells_is_not_remembered);
+	tcase_add_test(t, text_behind_a_page_that_is_not_there_is_looked_at);
 	tcase_add_test(t, what_stands_there_now_counts);
 	tcase_add_test(t, another_boot_writes_registers_elsewhere);
 	tcase_add_test(t, registers_that_cannot_be_watched_are_refused);
