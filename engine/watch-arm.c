@@ -27,6 +27,7 @@ typedef struct {
 	VmifsStopCaps caps;
 	char *no_caps; /* why there are none */
 	guint boot, text;
+	guint64 try;
 	gboolean wanted;
 	gint64 until;   /* it pauses to then; 0 = it does not */
 	GArray *points; /* of VmifsStopPoint: that are to be armed */
@@ -60,8 +61,9 @@ needs_plan(const Look *look, const VmifsWatch *watch)
 
 	return watch->planned_for != look->boot ||
 	       (watch->line.kind == VMIFS_WATCH_REG && watch->planned_text != look->text) ||
-	       look->no_caps || state == VMIFS_WATCH_NEW || state == VMIFS_WATCH_WAITING ||
-	       state == VMIFS_WATCH_REFUSED;
+	       look->no_caps || state == VMIFS_WATCH_NEW ||
+	       ((state == VMIFS_WATCH_WAITING || state == VMIFS_WATCH_REFUSED) &&
+		watch->planned_try != look->try);
 }
 
 static void
@@ -88,6 +90,9 @@ begin(Look *look, VmifsWatches *watches)
 			.points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)),
 			.attached = vmifs_guest_attached(watches->guest),
 			.wanted = g_atomic_int_get(&watches->wanted) };
+	g_mutex_lock(&watches->wake_lock);
+	look->try = watches->tries;
+	g_mutex_unlock(&watches->wake_lock);
 	look->boot = look->attached ? look->attached->generation : 0;
 	g_mutex_lock(&watches->lock);
 	for (guint i = 0; i < watches->lines->len; i++) {
@@ -196,6 +201,7 @@ plan_line(Look *look, VmifsWatch *watch)
 	plan = (VmifsWatchPlan){ 0 };
 	watch->planned_for = look->no_caps ? 0 : look->boot;
 	watch->planned_text = look->text;
+	watch->planned_try = look->try;
 	watch->has_value = FALSE;
 }
 

@@ -590,7 +590,7 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	if (find_armed_locked(watches, stop->id, &index))
 		g_array_remove_index(watches->armed, index);
 	g_mutex_unlock(&watches->lock);
-	vmifs_watches_kick(watches);
+	vmifs_watches_wake(watches);
 	return FALSE;
 }
 
@@ -613,5 +613,5 @@ vmifs_watches_unarmed(gpointer engine, guint64 id, const char *why)
 		}
 	}
 	g_mutex_unlock(&watches->lock);
-	vmifs_watches_kick(watches);
+	vmifs_watches_wake(watches);
 }

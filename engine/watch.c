@@ -51,7 +51,17 @@ vmifs_watches_kick(VmifsWatches *watches)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->wake_lock);
 
 	g_cond_signal(&watches->wake);
+	watches->tries++;
 	return ++watches->asked;
+}
+
+void
+vmifs_watches_wake(VmifsWatches *watches)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->wake_lock);
+
+	g_cond_signal(&watches->wake);
+	watches->asked++;
 }
 
 static void

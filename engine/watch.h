@@ -58,7 +58,8 @@ typedef struct {
 	VmifsWatchPlan plan;
 	guint planned_for;  /* the boot that the plan is for; 0 = none yet */
 	guint planned_text; /* and the text of its kernel */
-	char *told;         /* (full) (nullable) the last why that readers were told */
+	guint64 planned_try;
+	char *told; /* (full) (nullable) the last why that readers were told */
 	/* For the thread, by stops: its count is reached; why it is not armed any more. */
 	gboolean is_done;
 	char *lost; /* (full) */
@@ -82,9 +83,10 @@ struct VmifsWatches {
 	gint wanted;   /* atomic; somebody reads events */
 	gint stopping; /* atomic */
 
-	GMutex wake_lock; /* guards `asked`; nothing else is locked while it is held */
+	GMutex wake_lock; /* guards `asked` and `tries`; nothing else is locked while it is held */
 	GCond wake;
 	guint64 asked; /* so often something has changed */
+	guint64 tries; /* so often for which what was refused is tried again */
 
 	GMutex lock; /* guards what follows; not held across calls of the backend or of events */
 	GCond settled;
@@ -108,10 +110,14 @@ vmifs_watch_unref(gpointer watch);
 /* Of a guest, as long as that lives; NULL: nothing was ever written. (borrowed) */
 VmifsWatches *
 vmifs_guest_watches(VmifsGuest *guest);
-/* Something has changed. From any thread; never waits. Returns what `done` will then have reached.
- */
+/* Something has changed that may let what was refused be had. From any thread; never waits. Returns
+ * what `done` will then have reached. */
 guint64
 vmifs_watches_kick(VmifsWatches *watches);
+/* Something else has changed: a guest that stops often does not have refused lines tried each time,
+ * of which one of `reg` looks through all of its kernel's text. */
+void
+vmifs_watches_wake(VmifsWatches *watches);
 /* A module has come or gone. From any thread; never waits. */
 void
 vmifs_watches_code_changed(VmifsGuest *guest);

@@ -411,6 +411,27 @@ START_TEST(a_register_that_the_source_tells_is_not_remembered)
 }
 END_TEST
 
+/* It would look through the kernel's text at each. */
+START_TEST(a_refused_line_is_not_tried_again_at_each_stop)
+{
+	VmifsOptions options = { .size = sizeof options, .has_max_stops = TRUE, .max_stops = 1 };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
+
+	if (!vmifs_disasm_is_there())
+		return;
+	scene_read(&scene);
+	assert_refused(&scene, "reg cr3 later", VMIFS_ERROR_UNSUPPORTED, "nothing in the kernel");
+	assert_written(&scene, "exec run");
+	put_code(scene.live, TASKS_AT + 0x900);
+	live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs);
+	await(live_n_armed(scene.live) == 0);
+	await(live_n_armed(scene.live) == 1);
+	ck_assert(has_text(&scene, "later # refused"));
+	assert_written(&scene, "exec run");
+	ck_assert(has_text(&scene, "later # armed"));
+}
+END_TEST
+
 START_TEST(text_behind_a_page_that_is_not_there_is_looked_at)
 {
 	g_auto(Scene) scene = scene_new(&all_caps, NULL);
@@ -511,6 +532,7 @@ make_suite(void)
 	tcase_add_test(t, the_number_of_an_MSR_is_looked_at);
 	tcase_add_test(t, what_an_MSR_was_is_what_was_written_before);
 	tcase_add_test(t, a_register_that_the_source_tells_is_not_remembered);
+	tcase_add_test(t, a_refused_line_is_not_tried_again_at_each_stop);
 	tcase_add_test(t, text_behind_a_page_that_is_not_there_is_looked_at);
 	tcase_add_test(t, what_stands_there_now_counts);
 	tcase_add_test(t, another_boot_writes_registers_elsewhere);
