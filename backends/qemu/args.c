@@ -109,9 +109,11 @@ take_smp(Parse *parse, const char *value)
 		    __builtin_mul_overflow(n, each, &n))
 			return;
 	/* Without it, all that there may be. */
-	if (!qemu_words_number(words, "cpus", &n))
-		qemu_words_number(words, "maxcpus", &n);
+	gboolean is_limited = qemu_words_number(words, "maxcpus", &each);
+	if (!qemu_words_number(words, "cpus", &n) && is_limited)
+		n = each;
 	parse->args->n_cpus = n <= MAX_CPUS ? (guint) n : 0;
+	parse->args->max_cpus = is_limited && each <= MAX_CPUS ? (guint) each : 0;
 }
 
 static void

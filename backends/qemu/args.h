@@ -47,6 +47,7 @@ typedef struct {
 	guint64 ram;    /* bytes; 0 = not given */
 	guint64 max_ram_below_4g; /* 0 = not given */
 	guint n_cpus;             /* it began with; 0 = its number is not understood */
+	guint max_cpus;           /* it may come to have; 0 = not given */
 	gboolean incoming;        /* waits for a migration */
 	gboolean libvirt;         /* started by libvirt */
 	gboolean has_config;      /* -readconfig: more was told in a file */

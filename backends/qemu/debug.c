@@ -34,6 +34,8 @@
 #define LIBVIRT_RATE 200
 /* Stops between two looks at what is ordered: who has no end of them may be of ill will. */
 #define MAX_STOPS 64
+/* A vCPU that stops as often in one place where we have no point is at somebody else's. */
+#define MAX_STRANGE 3
 /* Whether it still stands by somebody else's wish. */
 #define LOOK_MS 500
 #define LOOK_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
@@ -74,6 +76,9 @@ struct QemuDebug {
 	gboolean is_told;
 	guint told_vcpu;
 	guint64 told_pc;
+	/* It stopped there before, for no point of ours. */
+	guint n_strange, strange_vcpu;
+	guint64 strange_pc;
 	QemuCode code; /* that was seen last */
 	gboolean skips;
 	guint64 from;     /* (skips) where the vCPU that was told of goes on */
@@ -151,6 +156,7 @@ lose(QemuDebug *self, const GError *problem)
 	else
 		qemu_session_abandon(&self->session);
 	self->has_pending = self->is_told = self->skips = FALSE;
+	self->n_strange = 0;
 	leave(self);
 	for (guint i = 0; i < points->len && self->user.unarmed; i++)
 		self->user.unarmed(self->user.user, qemu_points_at(points, i)->id, why);
@@ -258,6 +264,17 @@ note_step(QemuDebug *self, guint vcpu, guint64 pc, guint64 now, GError **error)
 	return TRUE;
 }
 
+/* A stop for nothing may come as another is told of; but one that comes again and again ... */
+static gboolean
+is_strange(QemuDebug *self, const QemuGdbStop *stop, guint64 pc)
+{
+	if (self->strange_vcpu != stop->vcpu || self->strange_pc != pc)
+		self->n_strange = 0;
+	self->strange_vcpu = stop->vcpu;
+	self->strange_pc = pc;
+	return !stop->is_memory && ++self->n_strange > MAX_STRANGE;
+}
+
 /* Past the points at which it stands. */
 static gboolean
 pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError **error)
@@ -276,7 +293,9 @@ pass(QemuDebug *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError
 		if (!n || (n == 1 && points[0]->patch != point->patch))
 			points[n++] = point;
 	}
-	if (!n)
+	if (n || is_stepped)
+		self->n_strange = 0;
+	if (!n && (is_stepped || !is_strange(self, stop, pc)))
 		return TRUE;
 	if (!find_skip(self, pc, flags, error))
 		return FALSE;

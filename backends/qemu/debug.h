@@ -26,7 +26,7 @@ typedef struct {
 /* What of a guest it must know. */
 typedef struct {
 	const char *accel; /* (static) (nullable) not known: as little as with KVM */
-	guint n_vcpus;
+	guint n_vcpus;     /* that are there or may be plugged */
 } QemuDebugGuest;
 
 QemuDebug *

@@ -206,7 +206,7 @@ hear_stub(const char *wanted, gboolean *ret_ran)
 {
 	struct pollfd poller = { .fd = STUB, .events = POLLIN };
 	gsize len = strlen(wanted), n = 0;
-	gint64 left = 64 << 10; /* of bytes: it may be of ill will */
+	gint64 left = 256 << 10; /* of bytes: it may be of ill will */
 	char c = 0, before;
 
 	while (n < len && left-- > 0) {

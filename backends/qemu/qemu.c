@@ -570,7 +570,8 @@ as_debugged(Qemu *self)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
 
-	return (QemuDebugGuest){ .accel = self->about.driver, .n_vcpus = count_vcpus(self) };
+	return (QemuDebugGuest){ .accel = self->about.driver,
+				 .n_vcpus = MAX(count_vcpus(self), self->target->args->max_cpus) };
 }
 
 static gboolean

@@ -8,8 +8,10 @@
  * - A breakpoint at which a vCPU stands hits again as it goes on: it is taken away, that vCPU makes
  *   one step, alone, and it is put there again. Packets that change nothing if an earlier one fails
  *   go in one piece: each wait for QEMU costs as much as the step itself.
- * - In such a step interrupts are masked and the guest's clock rests; one that does not end in time
- *   (at "hlt") is given up, and the vCPU goes on with the others.
+ * - In such a step interrupts are masked and the guest's clock rests, or a stop that takes longer
+ *   than the guest's timer would end in that timer's handler each time; one that does not end in
+ *   time (at "hlt") is given up, and the vCPU goes on with the others.
+ * - What a session leaves stays with QEMU: points, and how steps are made.
  * - After a write that was watched the guest runs on by itself.
  */
 #include "session.h"
@@ -21,10 +23,13 @@
 /* QEMU may be one of many on a busy host. */
 #define PATIENCE (5 * G_TIME_SPAN_SECOND)
 #define STEP_PATIENCE G_TIME_SPAN_SECOND
-/* What is masked in a step: interrupts and timers, as QEMU does unless told otherwise; nothing when
- * all that a vCPU does is looked at step by step, or it would never be interrupted. */
-#define ALONE "Qqemu.sstep=7"
-#define FOR_GOOD "Qqemu.sstep=1"
+/* What is masked in a step: interrupts and timers, as far as the accelerator can (KVM: interrupts
+ * at most); nothing when all that a vCPU does is looked at step by step, or it would never be
+ * interrupted. */
+#define FOR_GOOD 1
+#define MAX_MASK 7
+/* vCPUs that are chosen in one go. */
+#define CHOSEN 32
 /* The answer to "qAttached", which only the guardian asks, is known from all others. */
 #define ASK_LAST "$qAttached#8f"
 #define LAST_ANSWER "$1#31"
@@ -42,7 +47,49 @@ be_patient(QemuSession *session, gint64 patience)
 	session->gdb.until = g_get_monotonic_time() + patience;
 }
 
+/* ---- orders that are answered with OK ---- */
+
+static gboolean
+expect_ok(QemuSession *session, const char *what, GError **error)
+{
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+
+	if (!answer)
+		return FALSE;
+	return g_str_equal((const char *) answer->data, "OK") || unsupported(what, error);
+}
+
+static gboolean
+say_ok(QemuSession *session, const GString *text, const char *what, GError **error)
+{
+	be_patient(session, PATIENCE);
+	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
+	       expect_ok(session, what, error);
+}
+
+static gboolean
+set_stepping(QemuSession *session, guint mask, GError **error)
+{
+	g_autofree char *how = g_strdup_printf("Qqemu.sstep=%x", mask);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	qemu_gdb_wrap(text, how);
+	return say_ok(session, text, "it steps in its own way alone", error);
+}
+
 /* ---- coming and going ---- */
+
+/* Of each of these vCPUs, of which some may not be there: "?" has it forget the points of the one
+ * that was chosen before. */
+static void
+wrap_clear(GString *out, guint from, guint n)
+{
+	for (guint i = 0; i < n; i++) {
+		g_autofree char *choose = g_strdup_printf("Hc%x", from + i + 1);
+		qemu_gdb_wrap(out, choose);
+		qemu_gdb_wrap(out, "?");
+	}
+}
 
 /* Whatever it was in: a packet, its sum, an answer that nobody took. */
 static void
@@ -50,12 +97,7 @@ prepare_farewell(QemuSession *session, guint n_vcpus)
 {
 	g_autoptr(GString) clear = g_string_new("+");
 
-	/* "?" has it forget the points of the vCPU that was chosen before. */
-	for (guint i = 0; i < MAX(n_vcpus, 1); i++) {
-		g_autofree char *choose = g_strdup_printf("Hc%x", i + 1);
-		qemu_gdb_wrap(clear, choose);
-		qemu_gdb_wrap(clear, "?");
-	}
+	wrap_clear(clear, 0, MAX(n_vcpus, 1));
 	g_string_append(clear, ASK_LAST);
 	session->clear = g_string_free(g_steal_pointer(&clear), FALSE);
 	session->farewell = (QemuFarewell){
@@ -77,6 +119,53 @@ clear(QemuSession *session)
 	g_free(session->clear);
 }
 
+/* Of a debugger that has vanished: a guest that stopped at them would never get past. */
+static gboolean
+forget_points(QemuSession *session, guint n_vcpus, GError **error)
+{
+	QemuGdb *gdb = &session->gdb;
+
+	for (guint i = 0; i < MAX(n_vcpus, 1); i += CHOSEN) {
+		g_autoptr(GString) text = g_string_new(NULL);
+		guint n = MIN(MAX(n_vcpus, 1) - i, CHOSEN);
+		wrap_clear(text, i, n);
+		qemu_gdb_wrap(text, "qC");
+		be_patient(session, PATIENCE);
+		if (!qemu_gdb_send(gdb, text->str, text->len, error))
+			return FALSE;
+		for (guint j = 0; j < n + 1; j++) {
+			g_autoptr(GByteArray) answer = qemu_gdb_answer(gdb, error);
+			if (!answer)
+				return FALSE;
+		}
+		/* That it stopped is no news. */
+		g_queue_clear_full(&gdb->stops, (GDestroyNotify) g_byte_array_unref);
+	}
+	return TRUE;
+}
+
+/* "ENABLE=1,NOIRQ=2,NOTIMER=4", or as many of them as there are. */
+static guint
+parse_mask(const char *text)
+{
+	guint mask = FOR_GOOD;
+
+	while ((text = strchr(text, '=')))
+		mask |= (guint) g_ascii_strtoull(++text, NULL, 16) & MAX_MASK;
+	return mask;
+}
+
+static gboolean
+learn_steps(QemuSession *session, GError **error)
+{
+	g_autoptr(GByteArray) answer = qemu_gdb_ask(&session->gdb, "qqemu.sstepbits", error);
+
+	if (!answer)
+		return FALSE;
+	session->alone = parse_mask((const char *) answer->data);
+	return set_stepping(session, session->alone, error);
+}
+
 gboolean
 qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, const VmifsCall *call,
 		  GError **error)
@@ -92,11 +181,9 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
 	qemu_gdb_target_init(&session->target);
 	be_patient(session, PATIENCE);
 	qemu_session_note(session, !session->stub.ran);
-	if (qemu_stub_learn(&session->gdb, &session->target, error)) {
-		/* That it stopped is no news. */
-		g_queue_clear_full(&session->gdb.stops, (GDestroyNotify) g_byte_array_unref);
+	if (qemu_stub_learn(&session->gdb, &session->target, error) &&
+	    learn_steps(session, error) && forget_points(session, n_vcpus, error))
 		return TRUE;
-	}
 	qemu_session_close(session, NULL);
 	return FALSE;
 }
@@ -239,24 +326,6 @@ wrap_point(GString *out, char letter, const VmifsStopPoint *point)
 	qemu_gdb_wrap(out, packet);
 }
 
-static gboolean
-expect_ok(QemuSession *session, const char *what, GError **error)
-{
-	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
-
-	if (!answer)
-		return FALSE;
-	return g_str_equal((const char *) answer->data, "OK") || unsupported(what, error);
-}
-
-static gboolean
-say_ok(QemuSession *session, const GString *text, const char *what, GError **error)
-{
-	be_patient(session, PATIENCE);
-	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
-	       expect_ok(session, what, error);
-}
-
 /* "c" is of the vCPU that "Hc" chooses: another may have stopped meanwhile, if somebody else let
  * them run. */
 gboolean
@@ -269,15 +338,6 @@ qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **erro
 	qemu_gdb_wrap(text, choose);
 	qemu_gdb_wrap(text, go);
 	return say_ok(session, text, "it knows no such vCPU", error);
-}
-
-static gboolean
-set_stepping(QemuSession *session, const char *how, GError **error)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	qemu_gdb_wrap(text, how);
-	return say_ok(session, text, "it steps in its own way alone", error);
 }
 
 /* The step itself, and what it stopped for. */
@@ -329,7 +389,7 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	g_autofree char *step = g_strdup_printf("vCont;s:%x", vcpu + 1);
 	QemuGdbStop stop;
 
-	if (session->steps->len && !set_stepping(session, ALONE, error))
+	if (session->steps->len && !set_stepping(session, session->alone, error))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
 		wrap_point(text, 'z', points[i]);
@@ -395,7 +455,7 @@ qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **
 		return say_ok(session, text, "it takes no point away", error);
 	}
 	g_array_remove_index_fast(session->steps, (guint) find_step(session, point->vcpu));
-	return session->steps->len || set_stepping(session, ALONE, error);
+	return session->steps->len || set_stepping(session, session->alone, error);
 }
 
 static void

@@ -20,6 +20,7 @@ typedef struct {
 	QemuGdbTarget target;
 	gboolean stands; /* by somebody else's wish: it is not let run on */
 	GArray *steps;   /* of guint: vCPUs that stop after each instruction */
+	guint alone;     /* what is masked in a step of one vCPU, as the stub counts that */
 } QemuSession;
 
 /* Some bytes of the guest. */
@@ -29,8 +30,8 @@ typedef struct {
 	gsize len;
 } QemuCode;
 
-/* The guest stands still then. n_vcpus: as many as may have points. FALSE: nothing is to be closed.
- */
+/* The guest stands still then, and has no points of whoever was there before. n_vcpus: as many as
+ * may have points, those included that are plugged later. FALSE: nothing is to be closed. */
 gboolean
 qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, const VmifsCall *call,
 		  GError **error);
@@ -54,9 +55,9 @@ qemu_session_go(QemuSession *session, GError **error);
 /* The same, and that vCPU from there on; not while one makes steps. */
 gboolean
 qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **error);
-/* ... past the instruction at which that vCPU stands, alone and without these points. Returns what
- * it stopped for then in *ret, with signal 0 when that step was given up, and where it stands; all
- * points are there again. */
+/* ... past the instruction at which that vCPU stands, alone and without these points, of which
+ * there may be none. Returns what it stopped for then in *ret, with signal 0 when that step was
+ * given up, and where it stands; all points are there again. */
 gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
 		       guint n, QemuGdbStop *ret, guint64 *ret_pc, GError **error);

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define MAX_POINTS 64
+#define START 0x100
+#define HANDLER 0x9000
+#define NO_IRQ 2
 
 typedef struct {
 	char kind; /* '0'..'4' */
@@ -32,6 +35,8 @@ struct FakeStubServer {
 	gboolean has_acted; /* what comes after the hits */
 	gint64 due;         /* of the next hit */
 	guint64 rip;
+	guint64 interrupted; /* where its handler comes back to; 0 = none */
+	guint mask;          /* of steps, in QEMU's numbers */
 	GString *heard;
 	/* the thread's */
 	int fd;
@@ -141,23 +146,44 @@ hit(FakeStubServer *self)
 /* ---- packets ---- */
 
 static void
-go(FakeStubServer *self, const char *packet)
+step(FakeStubServer *self)
 {
-	if (g_str_has_prefix(packet, "vCont;s:1") && !strstr(packet, ";c")) {
-		if (code_at(self, self->rip)) {
-			self->blunders++;
-			stop_guest(self, "T05thread:01;");
-			return;
-		}
-		self->is_waiting = self->n_steps++ < self->how->n_silent_steps;
-		self->runs = self->is_waiting;
-		if (self->runs)
-			return;
-		self->rip++;
+	if (code_at(self, self->rip)) {
+		self->blunders++;
 		stop_guest(self, "T05thread:01;");
 		return;
 	}
+	self->is_waiting = self->n_steps++ < self->how->n_silent_steps;
+	self->runs = self->is_waiting;
+	if (self->runs)
+		return;
+	if (self->how->is_busy && !(self->mask & NO_IRQ)) {
+		self->interrupted = self->rip;
+		self->rip = HANDLER;
+	} else {
+		self->rip++;
+	}
+	stop_guest(self, "T05thread:01;");
+}
+
+static void
+go(FakeStubServer *self, const char *packet)
+{
+	if (g_str_has_prefix(packet, "vCont;s:1") && !strstr(packet, ";c")) {
+		step(self);
+		return;
+	}
 	self->runs = TRUE;
+	if (self->interrupted) {
+		self->rip = self->interrupted;
+		self->interrupted = 0;
+		stop_guest(self, "T05thread:01;");
+		return;
+	}
+	if (self->how->is_foreign && self->rip == START) {
+		stop_guest(self, "T05thread:01;");
+		return;
+	}
 	self->due = g_get_monotonic_time() + 500;
 	if (strstr(packet, ";s:1")) {
 		self->rip++;
@@ -178,6 +204,22 @@ tell_registers(FakeStubServer *self, gboolean all)
 		for (guint j = 0; j < 8; j++)
 			g_string_append_printf(text, "%02x", (guint) (values[i] >> 8 * j & 0xff));
 	say(self, text->str);
+}
+
+/* KVM masks no timers. */
+static void
+answer_stepping(FakeStubServer *self, const char *packet)
+{
+	guint may = self->how->kvm ? 3 : 7;
+
+	if (*packet == 'q') {
+		say(self, self->how->kvm ? "ENABLE=1,NOIRQ=2" : "ENABLE=1,NOIRQ=2,NOTIMER=4");
+		return;
+	}
+	guint mask = (guint) g_ascii_strtoull(strchr(packet, '=') + 1, NULL, 16);
+	if (!(mask & ~may))
+		self->mask = mask;
+	say(self, mask & ~may ? "E22" : "OK");
 }
 
 static void
@@ -221,12 +263,15 @@ answer(FakeStubServer *self, const char *packet)
 		say(self, "l<target><architecture>i386:x86-64</architecture>"
 			  "<reg name=\"rip\" bitsize=\"64\"/><reg name=\"rax\" "
 			  "bitsize=\"64\"/></target>");
+	} else if (g_str_equal(packet, "qqemu.sstepbits") ||
+		   g_str_has_prefix(packet, "Qqemu.sstep=")) {
+		answer_stepping(self, packet);
 	} else if (g_str_equal(packet, "qC")) {
 		say(self, "QC01");
 	} else if (g_str_equal(packet, "qAttached")) {
 		say(self, "1");
 	} else {
-		say(self, *packet == 'H' || *packet == 'Q' ? "OK" : "");
+		say(self, *packet == 'H' ? "OK" : "");
 	}
 }
 
@@ -321,7 +366,11 @@ fake_stub_start(FakeServer *qemu, const FakeStub *how)
 	self->qemu = qemu;
 	self->how = how;
 	self->fd = -1;
-	self->rip = 0x100;
+	self->rip = START;
+	/* As one that was killed may have left it. */
+	self->mask = 1;
+	if (how->is_left)
+		self->points[self->n_points++] = (Point){ .kind = '1', .address = START, .len = 1 };
 	self->in = g_string_new(NULL);
 	self->heard = g_string_new(NULL);
 	g_mutex_init(&self->lock);

@@ -20,6 +20,10 @@ typedef struct {
 	gboolean floods;      /* before each answer with registers another stop is told of */
 	gboolean is_nop;      /* all code is */
 	gboolean is_new;      /* as 8.1: a stop is told of once for each wish to go on */
+	gboolean is_left;     /* a debugger that is gone has left a point where the vCPU stands */
+	gboolean is_foreign;  /* the same, and it cannot be taken away, but a step gets past it */
+	gboolean
+		is_busy; /* an interrupt is pending, always: a step that does not mask it is none */
 } FakeStub;
 
 typedef struct FakeStubServer FakeStubServer;

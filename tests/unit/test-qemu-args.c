@@ -266,20 +266,21 @@ END_TEST
 static const struct {
 	const char *words;
 	gsize len;
-	guint n;
+	guint n, max;
 } processors[] = {
-#define SMP(text, n)                                                                               \
+#define SMP(text, n, max)                                                                          \
 	{                                                                                          \
-		"q\0-smp\0" text, sizeof "q\0-smp\0" text, n                                       \
+		"q\0-smp\0" text, sizeof "q\0-smp\0" text, n, max                                  \
 	}
-	{ "q", 2, 1 },
-	SMP("4", 4),
-	SMP("2,sockets=2,maxcpus=8", 2),
-	SMP("cpus=3,maxcpus=4", 3),
-	SMP("sockets=2,cores=3,threads=2", 12),
-	SMP("sockets=2,cores=3,maxcpus=6", 6),
-	SMP("sockets=18446744073709551615,cores=2", 0),
-	SMP("4294967297", 0),
+	{ "q", 2, 1, 0 },
+	SMP("4", 4, 0),
+	SMP("2,sockets=2,maxcpus=8", 2, 8),
+	SMP("cpus=3,maxcpus=4", 3, 4),
+	SMP("sockets=2,cores=3,threads=2", 12, 0),
+	SMP("sockets=2,cores=3,maxcpus=6", 6, 6),
+	SMP("sockets=18446744073709551615,cores=2", 0, 0),
+	SMP("4294967297", 0, 0),
+	SMP("1,maxcpus=4294967297", 1, 0),
 };
 
 START_TEST(processors_are_counted)
@@ -287,6 +288,7 @@ START_TEST(processors_are_counted)
 	g_autoptr(QemuArgs) args = qemu_args_parse(processors[_i].words, processors[_i].len);
 
 	ck_assert_uint_eq(args->n_cpus, processors[_i].n);
+	ck_assert_uint_eq(args->max_cpus, processors[_i].max);
 }
 END_TEST
 

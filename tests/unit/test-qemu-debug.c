@@ -396,6 +396,50 @@ START_TEST(past_what_does_nothing_no_step_is_made)
 }
 END_TEST
 
+/* It would stop there for ever. */
+START_TEST(what_a_debugger_before_has_left_holds_nobody_up)
+{
+	const FakeStub how = { .hits = 10, .is_left = _i == 0, .is_foreign = _i == 1 };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), _i == 0);
+	arm(&guest, 0, &write_point);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
+	wait_for(&guest.n[0], 10);
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n[0], 10);
+	ck_assert_int_eq(guest.n_lost, 0);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	teardown(&guest);
+}
+END_TEST
+
+/* Also where a vmifs that was killed has left steps in which it is not. KVM masks less. */
+START_TEST(an_interrupt_that_is_always_pending_does_not_keep_it_from_going_on)
+{
+	static const VmifsStopPoint step = { .kind = VMIFS_STOP_STEP };
+	const FakeStub how = { .hits = 10, .is_busy = TRUE, .kvm = _i };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &exec_point);
+	wait_for(&guest.n[0], 10);
+	/* Steps for good mask nothing; those past a point do. */
+	arm(&guest, 1, &step);
+	wait_for(&guest.n[1], 10);
+	qemu_debug_disarm(guest.debug, 1);
+	ck_assert(qemu_debug_is_on(guest.debug));
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n_lost, 0);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(whoever_takes_no_point_away_is_left)
 {
 	const FakeStub how = { .keeps = TRUE };
@@ -613,6 +657,9 @@ debug_suite(void)
 	tcase_add_test(tcase, a_step_that_does_not_end_is_given_up);
 	tcase_add_loop_test(tcase, whose_stub_is_lost_hears_of_it, 0, G_N_ELEMENTS(losses));
 	tcase_add_loop_test(tcase, past_what_does_nothing_no_step_is_made, 0, 2);
+	tcase_add_loop_test(tcase, what_a_debugger_before_has_left_holds_nobody_up, 0, 2);
+	tcase_add_loop_test(
+		tcase, an_interrupt_that_is_always_pending_does_not_keep_it_from_going_on, 0, 2);
 	tcase_add_test(tcase, whoever_takes_no_point_away_is_left);
 	tcase_add_test(tcase, stops_without_end_do_not_keep_it_from_ending);
 	tcase_add_test(tcase, a_stub_that_does_not_come_leaves_a_guest_that_runs);
