@@ -303,6 +303,7 @@ told_stop(gpointer data, const VmifsStop *stop)
 {
 	Qemu *self = data;
 
+	qemu_ram_stopped(self->ram);
 	return self->stopped && self->stopped(self->engine, stop);
 }
 
@@ -462,12 +463,12 @@ qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError *
 	if (!may_answer(self, error))
 		return FALSE;
 	/* Between its stops the other way would be lost. */
-	if (qemu_debug_set_state(self->debug, wanted, call, &problem))
-		return TRUE;
-	if (!problem)
-		return qemu_status_set(self->target->monitor, wanted, call, error);
-	g_propagate_error(error, problem);
-	return FALSE;
+	gboolean set = qemu_debug_set_state(self->debug, wanted, call, &problem) ||
+		       (!problem && qemu_status_set(self->target->monitor, wanted, call, &problem));
+	qemu_ram_stopped(self->ram);
+	if (problem)
+		g_propagate_error(error, problem);
+	return set;
 }
 
 /* A stop of ours is none. If we came or went meanwhile it is not known whose it was. */

@@ -2,7 +2,9 @@
 /*
  * ram: a table of blocks, the regions made of them, and what was seen of their pages an instant
  * ago. A megabyte of a guest's memory can be hundreds of runs of data and holes, each of which the
- * engine asks for: so what one look has told of 512 pages serves for a millisecond.
+ * engine asks for: so what one look has told of 512 pages serves for a millisecond. But what was
+ * not in the process before the guest stopped is looked at again: it may have been written to
+ * since.
  */
 #include "ram.h"
 
@@ -16,6 +18,7 @@ typedef struct {
 	guint32 block;
 	guint64 first_page;
 	gint64 until; /* 0 = nothing was seen */
+	gint n_stops; /* that were before it */
 	QemuWindow window;
 } Seen;
 
@@ -29,6 +32,7 @@ struct QemuRam {
 	GMutex seen_lock;
 	Seen seen[N_SEEN]; /* under seen_lock; placed by block and page */
 	gint n_writes;     /* atomic: what was seen before one is not to be believed */
+	gint n_stops;      /* atomic: nor what was not in the process */
 	QemuOwed *owed;    /* (nullable) */
 	gint is_owed;      /* atomic: as last asked */
 };
@@ -291,17 +295,31 @@ qemu_ram_info(QemuRam *ram, GString *out)
 
 /* ---- which pages are there ---- */
 
-/* Of the 512 pages that the one at first_page begins. */
-static void
-look(QemuRam *ram, guint32 number, guint64 first_page, QemuWindow *ret)
+typedef enum { HOLE, PROCESS, A_FILE, OWED } Place;
+
+static Place
+place_of(const QemuWindow *window, gsize page)
 {
+	if (window->in_process[page / 64] >> page % 64 & 1)
+		return PROCESS;
+	return window->in_file[page / 64] >> page % 64 & 1 ? A_FILE : HOLE;
+}
+
+/* Of the 512 pages among which this one is. */
+static void
+look(QemuRam *ram, guint32 number, guint64 page, QemuWindow *ret)
+{
+	guint64 first_page = page - page % QEMU_PRESENCE_PAGES;
 	Seen *seen = &ram->seen[(number * 7 + first_page / QEMU_PRESENCE_PAGES) % N_SEEN];
 	gint64 now = g_get_monotonic_time();
 	gint n_writes = g_atomic_int_get(&ram->n_writes);
+	gint n_stops = g_atomic_int_get(&ram->n_stops);
 
 	g_mutex_lock(&ram->seen_lock);
 	gboolean is_known =
 		seen->until > now && seen->block == number && seen->first_page == first_page;
+	is_known &= seen->n_stops == n_stops ||
+		    place_of(&seen->window, page % QEMU_PRESENCE_PAGES) == PROCESS;
 	if (is_known)
 		*ret = seen->window;
 	g_mutex_unlock(&ram->seen_lock);
@@ -314,6 +332,7 @@ look(QemuRam *ram, guint32 number, guint64 first_page, QemuWindow *ret)
 		*seen = (Seen){ .block = number,
 				.first_page = first_page,
 				.until = now + INSTANT,
+				.n_stops = n_stops,
 				.window = *ret };
 	g_mutex_unlock(&ram->seen_lock);
 }
@@ -326,6 +345,12 @@ forget(QemuRam *ram)
 	for (guint i = 0; i < N_SEEN; i++)
 		ram->seen[i].until = 0;
 	g_mutex_unlock(&ram->seen_lock);
+}
+
+void
+qemu_ram_stopped(QemuRam *ram)
+{
+	g_atomic_int_inc(&ram->n_stops);
 }
 
 void
@@ -345,16 +370,6 @@ qemu_ram_is_owed(QemuRam *ram)
 	return is_owed;
 }
 
-typedef enum { HOLE, PROCESS, A_FILE, OWED } Place;
-
-static Place
-place_of(const QemuWindow *window, gsize page)
-{
-	if (window->in_process[page / 64] >> page % 64 & 1)
-		return PROCESS;
-	return window->in_file[page / 64] >> page % 64 & 1 ? A_FILE : HOLE;
-}
-
 /* Where the byte at offset is, and for how many bytes that goes on, at most to the end of what was
  * looked at. */
 static Place
@@ -366,7 +381,7 @@ place_at(QemuRam *ram, guint32 number, guint64 offset, guint64 *ret_len)
 	/* Before that is looked at: what comes in between is no hole. */
 	gboolean is_owed = qemu_ram_is_owed(ram);
 
-	look(ram, number, page - i, &window);
+	look(ram, number, page, &window);
 	Place place = place_of(&window, i);
 	while (++last < QEMU_PRESENCE_PAGES && place_of(&window, last) == place)
 		;

@@ -37,6 +37,9 @@ gboolean
 qemu_ram_set_pieces(QemuRam *ram, const GArray *pieces, const GArray *maps, gboolean *ret_changed,
 		    GError **error);
 
+/* The guest stands still now: what was a hole before may be none. */
+void
+qemu_ram_stopped(QemuRam *ram);
 /* Its blocks have the numbers up to that; those that were unplugged among them. */
 guint
 qemu_ram_n_blocks(const QemuRam *ram);

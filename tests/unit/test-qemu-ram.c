@@ -212,6 +212,24 @@ START_TEST(what_the_guest_does_is_seen)
 }
 END_TEST
 
+/* As between two looks at it of which a stop is the second. */
+START_TEST(what_was_written_before_a_stop_is_seen_in_it)
+{
+	Guest guest;
+
+	if (!guest_new(kinds[_i], &guest))
+		return;
+	for (guint64 at = PAGE; at < 64 * PAGE; at += 2 * PAGE) {
+		ck_assert_uint_eq(byte_at(&guest, 0, at), 0);
+		other_process_fill(guest.other, at, 1, 4);
+		qemu_ram_stopped(guest.ram);
+		ck_assert(is_data(&guest, at));
+		ck_assert_uint_eq(byte_at(&guest, 0, at), 4);
+	}
+	guest_clear(&guest);
+}
+END_TEST
+
 START_TEST(what_is_written_is_read_back_at_once)
 {
 	Guest guest;
@@ -465,6 +483,8 @@ ram_suite(void)
 
 	tcase_add_loop_test(tcase, reading_all_makes_nothing, 0, OTHER_HUGE_PRIVATE + 1);
 	tcase_add_loop_test(tcase, what_the_guest_does_is_seen, 0, G_N_ELEMENTS(kinds));
+	tcase_add_loop_test(tcase, what_was_written_before_a_stop_is_seen_in_it, 0,
+			    G_N_ELEMENTS(kinds));
 	tcase_add_loop_test(tcase, what_is_written_is_read_back_at_once, 0, G_N_ELEMENTS(kinds));
 	tcase_add_test(tcase, merged_and_huge_pages_are_read);
 	tcase_add_test(tcase, shared_files_are_mapped_and_given_to_the_kernel);
