@@ -51,7 +51,8 @@ typedef struct {
 	char *how;        /* under lock: the layout was learned */
 	QemuAbout about;  /* under lock: as the monitor told last; before it did, nothing */
 	gboolean is_told; /* under lock: by the monitor; the rules know less */
-	guint n_arming, n_snapshots; /* under lock: that are going on */
+	guint n_arming, n_setting, n_snapshots; /* under lock: that are going on */
+	GCond has_set;
 	/* The follower's own. */
 	gboolean is_owed;  /* memory was still coming when last seen */
 	guint64 signature; /* of the large mappings, as last seen */
@@ -268,6 +269,7 @@ qemu_close(gpointer data)
 	qemu_owed_free(self->owed);
 	qemu_process_close(self->process);
 	g_mutex_clear(&self->lock);
+	g_cond_clear(&self->has_set);
 	g_free(self->how);
 	qemu_about_clear(&self->about);
 	g_free(self);
@@ -370,6 +372,7 @@ qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	self->engine = src->engine;
 	self->given_up = call ? call->cancelled : NULL;
 	g_mutex_init(&self->lock);
+	g_cond_init(&self->has_set);
 	if (start(self, src, error))
 		return self;
 	qemu_close(self);
@@ -424,17 +427,23 @@ qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 	       qemu_registers_get(self->registers, vcpu, regs, call, error);
 }
 
+/* It serves one; who arms waits for it. */
 static gboolean
-may_have_stub(Qemu *self, GError **error)
+begin_setting(Qemu *self, GError **error)
 {
-	if (!may_answer(self, error))
-		return FALSE;
-	if (!self->target->args->has_stub && !qemu_debug_is_on(self->debug))
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+	const char *why = NULL;
+
+	if (self->target->args->has_stub)
+		why = "QEMU was started with it for somebody else";
+	else if (self->n_arming || qemu_debug_is_on(self->debug))
+		why = "it is what the guest is watched with";
+	if (!why) {
+		self->n_setting++;
 		return TRUE;
-	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    self->target->args->has_stub
-				    ? "QEMU was started with it for somebody else"
-				    : "it is what the guest is watched with");
+	}
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+		    "registers are set by QEMU's gdbstub: %s", why);
 	return FALSE;
 }
 
@@ -444,13 +453,15 @@ qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const V
 {
 	Qemu *self = data;
 
-	if (!may_have_stub(self, error)) {
-		g_prefix_error(error, "registers are set by QEMU's gdbstub: ");
+	if (!may_answer(self, error) || !begin_setting(self, error))
 		return FALSE;
-	}
 	gboolean set =
 		qemu_stub_set_register(self->target->monitor, vcpu, name, value, call, error);
 	qemu_registers_forget(self->registers);
+	g_mutex_lock(&self->lock);
+	self->n_setting--;
+	g_cond_broadcast(&self->has_set);
+	g_mutex_unlock(&self->lock);
 	return set;
 }
 
@@ -600,6 +611,9 @@ begin_arming(Qemu *self, GError **error)
 	if (self->n_snapshots)
 		return refuse("a snapshot of the guest is being taken", error);
 	self->n_arming++;
+	/* For a moment, which that limits. */
+	while (self->n_setting)
+		g_cond_wait(&self->has_set, &self->lock);
 	return TRUE;
 }
 
