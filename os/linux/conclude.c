@@ -36,10 +36,9 @@ describe(const Theory *theory, const LinuxVerdict *verdict)
 		LinuxProof proof;
 		const char *text;
 	} words[] = {
-		{ LINUX_PROOF_BANNER, "banner" },
-		{ LINUX_PROOF_TABLES, "symbol tables" },
-		{ LINUX_PROOF_INIT_TASK, "init_task" },
-		{ LINUX_PROOF_TASKS, "list of tasks" },
+		{ LINUX_PROOF_BANNER, "banner" },           { LINUX_PROOF_TABLES, "symbol tables" },
+		{ LINUX_PROOF_INIT_TASK, "init_task" },     { LINUX_PROOF_TASKS, "list of tasks" },
+		{ LINUX_PROOF_CALLS, "calls in the text" }, { LINUX_PROOF_MEMORY, "map of memory" },
 	};
 	GString *text = g_string_new(NULL);
 
@@ -94,6 +93,7 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 	 const char **ret_fault)
 {
 	gboolean proved = FALSE;
+	guint most = 0;
 	gsize mode, end;
 
 	for (vmifs_probe_modes_of(find->probe, theory->arch, &mode, &end); mode < end; mode++) {
@@ -117,7 +117,12 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 			linux_kernels_keep(find, kernel);
 			proved = TRUE;
 		}
-		*ret_fault = verdict.fault ? verdict.fault : "too little of it could be proved";
+		/* Of the modes, the one that agreed in most. */
+		if (verdict.n_probes >= most) {
+			most = verdict.n_probes;
+			*ret_fault =
+				verdict.fault ? verdict.fault : "too little of it could be proved";
+		}
 		linux_verdict_clear(&verdict);
 	}
 	return proved;
@@ -309,9 +314,13 @@ judge_by_search(LinuxFind *find, LinuxImage *image)
 			      &root, &theory.claim.delta)) {
 		theory.claim.symbols = image->symbols;
 		theory.claim.tables = image->tables;
+		theory.claim.is_searched = TRUE;
 		theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);
 		image->is_proved = try_root(find, &theory, root,
 					    "search for page tables around the image", &fault);
+	} else if (vmifs_probe_is_base_assumed(find->probe) &&
+		   g_str_equal(theory.arch, LINUX_ARCH_AARCH64)) {
+		fault = "no page table maps its text; where memory begins is not known: give base=";
 	}
 	image->fault = fault;
 }

@@ -6,6 +6,9 @@
  */
 #include "prove.h"
 
+#include "found.h"
+#include "searched.h"
+
 #include <spi/bytes.h>
 
 #include <string.h>
@@ -23,7 +26,7 @@ static const struct {
 } weights[] = {
 	{ LINUX_PROOF_PROBES, 20 }, { LINUX_PROOF_BANNER, 25 },    { LINUX_PROOF_RODATA, 10 },
 	{ LINUX_PROOF_TABLES, 15 }, { LINUX_PROOF_INIT_TASK, 15 }, { LINUX_PROOF_TASKS, 20 },
-	{ LINUX_PROOF_NOTE, 15 },
+	{ LINUX_PROOF_NOTE, 15 },   { LINUX_PROOF_CALLS, 5 },      { LINUX_PROOF_MEMORY, 5 },
 };
 
 void
@@ -145,6 +148,27 @@ prove_note(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *verdict)
 		verdict->proofs |= LINUX_PROOF_BANNER | LINUX_PROOF_NOTE;
 }
 
+/* Of a root that was come upon: FALSE = contents and shape do not bear it out. */
+static gboolean
+prove_searched(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *verdict)
+{
+	guint64 text;
+
+	if (!claim->is_searched || !g_str_equal(vmifs_aspace_arch(aspace), LINUX_ARCH_AARCH64))
+		return TRUE;
+	if (!linux_searched_has_text(aspace, claim->symbols)) {
+		verdict->fault = "the text that its page table maps is not its own";
+		return FALSE;
+	}
+	if (!linux_claim_symbol(claim, "_stext", &text) ||
+	    !linux_searched_has_memory(aspace, text - claim->delta, claim->delta)) {
+		verdict->fault = "the page table that maps its text does not map most of memory";
+		return FALSE;
+	}
+	verdict->proofs |= LINUX_PROOF_CALLS | LINUX_PROOF_MEMORY;
+	return TRUE;
+}
+
 /* ---- the tasks ---- */
 
 typedef struct {
@@ -255,6 +279,8 @@ linux_prove(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *ret)
 		ret->fault = "no banner is read through its page table";
 		return;
 	}
+	if (!prove_searched(aspace, claim, ret))
+		return;
 	prove_tables(aspace, claim, ret);
 	prove_tasks(aspace, claim, ret);
 	for (guint i = 0; i < G_N_ELEMENTS(weights); i++)

@@ -21,6 +21,7 @@ typedef struct {
 	LinuxVmcoreinfo *note;       /* (nullable) the note that is said to be its */
 	gboolean has_banner;         /* banner_pa is where its banner stands, if no symbol says */
 	guint64 banner_pa;
+	gboolean is_searched; /* nothing told of the root */
 } LinuxClaim;
 
 typedef enum {
@@ -31,6 +32,8 @@ typedef enum {
 	LINUX_PROOF_INIT_TASK = 1 << 4, /* "swapper", its own parent */
 	LINUX_PROOF_TASKS = 1 << 5,     /* the ring of all tasks is whole */
 	LINUX_PROOF_NOTE = 1 << 6,      /* the release of VMCOREINFO is read there */
+	LINUX_PROOF_CALLS = 1 << 7,     /* calls in the text go to where functions begin */
+	LINUX_PROOF_MEMORY = 1 << 8,    /* most memory is mapped by one distance */
 } LinuxProof;
 
 typedef struct {

@@ -6,6 +6,7 @@
  */
 #include "find.h"
 #include "search.h"
+#include "searched.h"
 
 #define SPAN ((guint64) LINUX_IMAGE_SPAN)
 #define MAX_ROOTS 4096
@@ -94,6 +95,7 @@ collect(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint6
 	const VmifsCall *call = vmifs_probe_call(probe);
 	guint64 end = vmifs_physmem_end(vmifs_probe_physmem(probe));
 	guint64 from = (MAX(around, SPAN) - SPAN) & ~(guint64) 4095;
+	gboolean may_mislead = g_str_equal(arch, LINUX_ARCH_AARCH64);
 	gsize first, last;
 
 	vmifs_probe_modes_of(probe, arch, &first, &last);
@@ -106,7 +108,8 @@ collect(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint6
 				vmifs_probe_try_root(probe, mode, pa, ignore_mask);
 			Root root = { pa, mode, 0, 0 };
 
-			if (aspace && maps_text(aspace, symbols, &root.delta))
+			if (aspace && maps_text(aspace, symbols, &root.delta) &&
+			    (!may_mislead || linux_searched_has_text(aspace, symbols)))
 				g_array_append_val(ret, root);
 		}
 	}
