@@ -283,6 +283,36 @@ vmifs_aspace_pagemap(VmifsAspace *aspace, guint64 page, gsize n, guint64 *ret,
 				  max_tables(aspace), put_frames, &frames, call, error);
 }
 
+typedef struct {
+	gboolean want_data, is_found;
+	guint64 address;
+} Sought;
+
+static gboolean
+is_it(const VmifsRange *range, gpointer user)
+{
+	Sought *sought = user;
+
+	sought->is_found = (range->kind == VMIFS_RANGE_PAGE) == !!sought->want_data;
+	sought->address = range->va;
+	return !sought->is_found;
+}
+
+gboolean
+vmifs_aspace_pagemap_seek(VmifsAspace *aspace, guint64 page, guint64 end, gboolean want_data,
+			  guint64 *ret_page, const VmifsCall *call, GError **error)
+{
+	guint shift = vmifs_aspace_page_shift(aspace);
+	Sought sought = { .want_data = want_data };
+
+	vmifs_physmem_touch(aspace->tables.mem);
+	if (!vmifs_aspace_visit(aspace, page << shift, (end << shift) - 1, max_tables(aspace),
+				is_it, &sought, call, error))
+		return FALSE;
+	*ret_page = sought.is_found ? sought.address >> shift : end;
+	return TRUE;
+}
+
 guint
 vmifs_aspace_page_shift(const VmifsAspace *aspace)
 {

@@ -32,10 +32,10 @@ close_file(gpointer data)
 	g_free(file);
 }
 
-/* All of it is data: nobody finds the end by walking there. */
+/* All of a text is data: nobody finds the end by walking there. */
 static gboolean
-seek(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *ret_off,
-     gboolean *ret_found, VmifsNodeCall *call, GError **error)
+seek_text(VmifsNode *self, gpointer file, guint64 off, gboolean want_data, guint64 *ret_off,
+	  gboolean *ret_found, VmifsNodeCall *call, GError **error)
 {
 	*ret_off = off;
 	*ret_found = want_data;
@@ -91,7 +91,7 @@ const VmifsNodeOps vmifs_node_ptmap = {
 	.open = open_kernel,
 	.close = close_file,
 	.read = read_kernel,
-	.seek = seek,
+	.seek = seek_text,
 };
 
 /* ---- of a process ---- */
@@ -141,7 +141,7 @@ const VmifsNodeOps vmifs_node_task_ptmap = {
 	.open = open_task,
 	.close = close_file,
 	.read = read_task,
-	.seek = seek,
+	.seek = seek_text,
 };
 
 /* ---- pagemap ---- */
@@ -181,6 +181,31 @@ read_pagemap(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegmen
 	return 0;
 }
 
+/* Who reads all of it, as grep(1) does, is spared what is not mapped: nearly all. */
+static gboolean
+seek_pagemap(VmifsNode *self, gpointer data, guint64 off, gboolean want_data, guint64 *ret_off,
+	     gboolean *ret_found, VmifsNodeCall *call, GError **error)
+{
+	TablesFile *file = data;
+	if (!vmifs_node_needs_work(call))
+		return FALSE;
+	*ret_found = FALSE;
+	if (!file->aspace)
+		return TRUE;
+	g_autoptr(VmifsAspace) aspace = vmifs_task_memory(self, file->aspace, call, error);
+	if (!aspace)
+		return FALSE;
+	guint64 page = off / sizeof(guint64), found;
+	guint64 end = vmifs_aspace_user_end(aspace) >> vmifs_aspace_page_shift(aspace);
+	if (page >= end)
+		return TRUE;
+	if (!vmifs_aspace_pagemap_seek(aspace, page, end, want_data, &found, &call->call, error))
+		return FALSE;
+	*ret_found = !want_data || found < end;
+	*ret_off = MAX(off, found * sizeof(guint64));
+	return TRUE;
+}
+
 const VmifsNodeOps vmifs_node_pagemap = {
 	.type = S_IFREG,
 	.flags = VMIFS_NODE_ADDRESSES,
@@ -188,5 +213,5 @@ const VmifsNodeOps vmifs_node_pagemap = {
 	.open = open_pagemap,
 	.close = close_file,
 	.read = read_pagemap,
-	.seek = seek,
+	.seek = seek_pagemap,
 };

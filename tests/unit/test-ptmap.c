@@ -148,6 +148,24 @@ START_TEST(pagemap_has_the_frames_that_are_in_ram)
 }
 END_TEST
 
+START_TEST(pagemap_is_looked_through_by_what_is_mapped)
+{
+	g_autoptr(VmifsAspace) aspace = make_aspace();
+	guint64 page, end = (guint64) 1 << 35;
+
+	ck_assert(vmifs_aspace_pagemap_seek(aspace, 0x1fd, end, TRUE, &page, NULL, NULL));
+	ck_assert_uint_eq(page, 0x1fe);
+	ck_assert(vmifs_aspace_pagemap_seek(aspace, 0x200, end, TRUE, &page, NULL, NULL));
+	ck_assert_uint_eq(page, 0x200);
+	ck_assert(vmifs_aspace_pagemap_seek(aspace, 0x1fe, end, FALSE, &page, NULL, NULL));
+	ck_assert_uint_eq(page, 0x204);
+	ck_assert(vmifs_aspace_pagemap_seek(aspace, 0x1fe, 0x200, FALSE, &page, NULL, NULL));
+	ck_assert_uint_eq(page, 0x200);
+	ck_assert(vmifs_aspace_pagemap_seek(aspace, end - 2, end, TRUE, &page, NULL, NULL));
+	ck_assert_uint_eq(page, end);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -159,6 +177,7 @@ make_suite(void)
 	tcase_add_test(t, endless_tables_end_with_an_error);
 	tcase_add_test(t, who_has_given_up_gets_nothing);
 	tcase_add_test(t, pagemap_has_the_frames_that_are_in_ram);
+	tcase_add_test(t, pagemap_is_looked_through_by_what_is_mapped);
 	suite_add_tcase(s, t);
 	return s;
 }

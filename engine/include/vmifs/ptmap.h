@@ -39,6 +39,11 @@ vmifs_ptmap_read(VmifsPtmap *ptmap, VmifsAspace *aspace, guint64 off, gpointer b
 gboolean
 vmifs_aspace_pagemap(VmifsAspace *aspace, guint64 page, gsize n, guint64 *ret,
 		     const VmifsCall *call, GError **error);
+/* The first page, of those from page on and below end (which is above it), that has an entry other
+ * than 0, or, without want_data, one of 0; end when there is none. FALSE as vmifs_aspace_visit(). */
+gboolean
+vmifs_aspace_pagemap_seek(VmifsAspace *aspace, guint64 page, guint64 end, gboolean want_data,
+			  guint64 *ret_page, const VmifsCall *call, GError **error);
 /* Bytes of the smallest page, as a power of two. */
 guint
 vmifs_aspace_page_shift(const VmifsAspace *aspace);
