@@ -56,13 +56,14 @@ make_host(VmifsOptions *options)
 	return host;
 }
 
-/* Until the expression is true, which somebody else makes it. */
+/* Until the expression is true, which somebody else makes it, and may end. */
 #define await(expression)                                                                          \
 	do {                                                                                       \
 		gint64 end_ = g_get_monotonic_time() + PATIENCE_US;                                \
-		while (!(expression) && g_get_monotonic_time() < end_)                             \
+		gboolean met_;                                                                     \
+		while (!(met_ = !!(expression)) && g_get_monotonic_time() < end_)                  \
 			g_usleep(2000);                                                            \
-		ck_assert_msg(expression, "in vain: " #expression);                                \
+		ck_assert_msg(met_, "in vain: " #expression);                                      \
 	} while (0)
 
 static inline gboolean
