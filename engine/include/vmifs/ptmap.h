@@ -40,7 +40,8 @@ gboolean
 vmifs_aspace_pagemap(VmifsAspace *aspace, guint64 page, gsize n, guint64 *ret,
 		     const VmifsCall *call, GError **error);
 /* The first page, of those from page on and below end (which is above it), that has an entry other
- * than 0, or, without want_data, one of 0; end when there is none. FALSE as vmifs_aspace_visit(). */
+ * than 0, or, without want_data, one of 0; end when there is none. FALSE as vmifs_aspace_visit().
+ */
 gboolean
 vmifs_aspace_pagemap_seek(VmifsAspace *aspace, guint64 page, guint64 end, gboolean want_data,
 			  guint64 *ret_page, const VmifsCall *call, GError **error);
