@@ -170,9 +170,11 @@ tell(VmifsWatches *watches, VmifsWatch *watch)
 	vmifs_events_push(watches->events, &event);
 }
 
+/* It is not tried again for what was asked before. */
 static void
-refuse_locked(VmifsWatch *watch, const char *why)
+refuse_locked(const Look *look, VmifsWatch *watch, const char *why)
 {
+	watch->planned_try = look->try;
 	g_free(watch->plan.why);
 	watch->plan.why = g_strdup(why);
 	watch->plan.state = VMIFS_WATCH_REFUSED;
@@ -182,7 +184,7 @@ static void
 refuse(Look *look, VmifsWatch *watch, const char *why)
 {
 	g_mutex_lock(&look->watches->lock);
-	refuse_locked(watch, why);
+	refuse_locked(look, watch, why);
 	g_mutex_unlock(&look->watches->lock);
 }
 
@@ -214,7 +216,7 @@ take_news(Look *look, VmifsWatch *watch)
 	if (watch->is_done)
 		watch->plan.state = VMIFS_WATCH_DONE;
 	else if (watch->lost)
-		refuse_locked(watch, watch->lost);
+		refuse_locked(look, watch, watch->lost);
 	gboolean is_news = watch->is_done || watch->lost;
 	g_clear_pointer(&watch->lost, g_free);
 	return is_news;
