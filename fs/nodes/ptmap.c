@@ -201,8 +201,10 @@ seek_pagemap(VmifsNode *self, gpointer data, guint64 off, gboolean want_data, gu
 		return TRUE;
 	if (!vmifs_aspace_pagemap_seek(aspace, page, end, want_data, &found, &call->call, error))
 		return FALSE;
-	*ret_found = !want_data || found < end;
-	*ret_off = MAX(off, found * sizeof(guint64));
+	/* The last entry counts as data: without any to go on to, grep(1) asks for the end, which
+	 * is the size, 0, and then reads all the same. */
+	*ret_found = TRUE;
+	*ret_off = MAX(off, (want_data ? MIN(found, end - 1) : found) * sizeof(guint64));
 	return TRUE;
 }
 
