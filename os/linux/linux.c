@@ -10,6 +10,7 @@
 #include "module-types.h"
 #include "modules.h"
 #include "times.h"
+#include "types.h"
 
 /* ---- attaching ---- */
 
@@ -21,6 +22,7 @@ detach(gpointer self)
 	g_clear_pointer(&os->layout, linux_layout_free);
 	linux_module_layouts_free(os->module_layouts);
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
+	g_free(os->types_origin);
 	g_free(os);
 }
 
@@ -29,7 +31,6 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 {
 	const LinuxFound *found = kernel->data;
 	Linux *os = g_new0(Linux, 1);
-	g_autoptr(GError) no_types = NULL;
 
 	os->guest = kernel->guest;
 	os->mem = kernel->mem;
@@ -38,11 +39,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->symbols = found->symbols ? vmifs_symbols_ref(found->symbols) : NULL;
 
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
-	g_autoptr(VmifsTypes) types = linux_types(os, &no_types);
-	if (!types)
-		vmifs_guest_log(os->guest, "kernel types: %s", no_types->message);
-	else if (vmifs_types_problem(types))
-		vmifs_guest_log(os->guest, "kernel types: %s", vmifs_types_problem(types));
+	g_autoptr(VmifsTypes) types = linux_types_find(os, &os->types_origin, call);
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
 	os->module_layouts = linux_module_layouts_new();
@@ -108,10 +105,12 @@ info(gpointer self, GString *out)
 	g_string_append_printf(out, "symbols: %" G_GSIZE_FORMAT "\n",
 			       os->symbols ? vmifs_symbols_count(os->symbols) : 0);
 	append_text(out, "symbols found by", found->symbols_how);
-	if (os->n_types)
-		g_string_append_printf(out, "types: %u, the kernel's own BTF\n", os->n_types);
-	else
+	if (os->types_origin) {
+		g_autofree char *types = g_strdup_printf("%u, %s", os->n_types, os->types_origin);
+		append_text(out, "types", types);
+	} else {
 		g_string_append(out, "types: none: processes and files cannot be told; see log\n");
+	}
 }
 
 /* One more than the highest number of a processor that runs. */

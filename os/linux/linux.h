@@ -33,7 +33,8 @@ typedef struct {
 	const LinuxFound *found; /* (borrowed) */
 	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
 	LinuxLayout *layout;
-	guint32 n_types; /* 0: the kernel tells nothing of its types */
+	guint32 n_types;    /* 0: nothing is known of its types */
+	char *types_origin; /* types.h; NULL: likewise */
 	LinuxTexts texts;
 	LinuxModuleLayouts *module_layouts; /* module-types.h */
 	guint64 seen_clock;                 /* of alive.c, for one thread: when it looked last */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* types: the sources of layouts, the surest first. */
+#include "types.h"
+
+#include "module-types.h"
+
+static VmifsTypes *
+find_btf(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error)
+{
+	VmifsTypes *types = linux_types(os, error);
+
+	if (types)
+		*ret_origin = g_strdup("the kernel's own BTF");
+	return types;
+}
+
+static const LinuxTypesSource sources[] = {
+	find_btf,
+};
+
+VmifsTypes *
+linux_types_find(const Linux *os, char **ret_origin, const VmifsCall *call)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(sources); i++) {
+		g_autoptr(GError) error = NULL;
+		VmifsTypes *types = sources[i](os, ret_origin, call, &error);
+
+		if (types && vmifs_types_problem(types))
+			vmifs_guest_log(os->guest, "kernel types: %s", vmifs_types_problem(types));
+		if (types)
+			return types;
+		if (error)
+			vmifs_guest_log(os->guest, "kernel types: %s", error->message);
+	}
+	return NULL;
+}
