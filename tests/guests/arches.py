@@ -9,7 +9,7 @@ import re
 import tempfile
 from typing import NamedTuple
 
-from debian import FOREIGN_SUITE, Apt, Failed, cache_dir, locked, need, read, run
+from debian import Apt, Failed, cache_dir, locked, need, read, run
 
 
 class Arch(NamedTuple):
@@ -22,17 +22,20 @@ class Arch(NamedTuple):
     ram: str  # QEMU's name of the machine's memory
     base: int  # where that begins in a raw image
     compiler: str
-    root: bool  # programs come from packages
+    noted: bool  # QEMU has a device there by which the guest tells it of VMCOREINFO
+    programs: str  # the suite whose packages they come from; '': this host has them
 
 
 ARCHES = {
     # A guest whose processors get too little time panics when it checks its timer.
     'amd64': Arch('amd64', 'qemu-system-x86_64', [], 'qemu64', 'ttyS0', 'no_timer_check', r'pc\.ram', 0, 'gcc',
-                  False),
+                  True, ''),
     'arm64': Arch('arm64', 'qemu-system-aarch64', ['-machine', 'virt,gic-version=3'], 'cortex-a57', 'ttyAMA0', '',
-                  r'mach-virt\.ram', 0x40000000, 'aarch64-linux-gnu-gcc', True),
+                  r'mach-virt\.ram', 0x40000000, 'aarch64-linux-gnu-gcc', True, 'bookworm'),
+    'riscv64': Arch('riscv64', 'qemu-system-riscv64', ['-machine', 'virt'], 'rv64', 'ttyS0', '',
+                    r'riscv_virt_board\.ram', 0x80000000, 'riscv64-linux-gnu-gcc', False, 'trixie'),
 }
-# What programs() below are found in, with the libraries that they need.
+# What programs() below are found in, with the libraries that they need: no older than the compiler's.
 FOREIGN_PACKAGES = ['busybox-static', 'bash', 'coreutils', 'libc6', 'libtinfo6']
 
 
@@ -67,11 +70,14 @@ class ForeignPrograms(Programs):
         self.root = os.path.join(cache_dir(), 'root-' + arch.debian)
         with locked(self.root):
             if not os.path.exists(self.root):
-                apt = Apt(FOREIGN_SUITE, 1, say, arch.debian)
+                apt = Apt(arch.programs, 1, say, arch.debian)
                 apt.update()
                 say(f'fetching {" ".join(FOREIGN_PACKAGES)} for {arch.debian}')
                 with tempfile.TemporaryDirectory(dir=cache_dir()) as part:
                     apt.unpack(FOREIGN_PACKAGES, part)
+                    # Newer suites' packages rely on this link, under which programs name their interpreter.
+                    if not os.path.exists(part + '/tree/lib'):
+                        os.symlink('usr/lib', part + '/tree/lib')
                     os.rename(part + '/tree', self.root)
 
     def find(self, name):
@@ -104,4 +110,4 @@ class ForeignPrograms(Programs):
 
 
 def programs(arch, say):
-    return ForeignPrograms(arch, say) if arch.root else Programs(arch)
+    return ForeignPrograms(arch, say) if arch.programs else Programs(arch)
