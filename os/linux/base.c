@@ -109,8 +109,8 @@ linux_base_of_image(LinuxFind *find, const LinuxImage *image)
 	guint64 tokens = image->tables->tokens_pa;
 	guint64 va;
 
-	if (linux_image_is_relative(image)) {
-		suggest_by_variable(find, image, 0);
+	if (linux_image_is_relative(image) || image->exports.symbols) {
+		suggest_by_variable(find, image, image->exports.delta);
 		return;
 	}
 	if (!linux_image_symbol(image, "linux_banner", 0, &va))

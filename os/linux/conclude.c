@@ -54,19 +54,34 @@ describe(const Theory *theory, const LinuxVerdict *verdict)
 	return text;
 }
 
-static void
-tell_how(LinuxFound *found, const Theory *theory, const char *root_how)
+static char *
+describe_symbols(const LinuxImage *image)
 {
-	const LinuxImage *image = theory->image;
+	GString *text = g_string_new(NULL);
 
-	if (image)
-		found->symbols_how = g_strdup_printf(
+	g_string_printf(text,
 			"kallsyms, %" G_GSIZE_FORMAT " symbols, %s; tokens at 0x%" G_GINT64_MODIFIER
 			"x, %s",
 			vmifs_symbols_count(image->symbols),
 			linux_kallsyms_encoding_name(image->tables->encoding),
 			image->tables->tokens_pa,
 			image->is_named ? "named by VMCOREINFO" : "found by content");
+	if (image->exports.symbols)
+		g_string_append_printf(text,
+				       "; %" G_GSIZE_FORMAT
+				       " more of the export tables at 0x%" G_GINT64_MODIFIER "x",
+				       vmifs_symbols_count(image->exports.symbols),
+				       image->exports.pa);
+	return g_string_free(text, FALSE);
+}
+
+static void
+tell_how(LinuxFound *found, const Theory *theory, const char *root_how)
+{
+	const LinuxImage *image = theory->image;
+
+	if (image)
+		found->symbols_how = describe_symbols(image);
 	found->root_how = g_strdup(root_how);
 	found->slides_how = g_strdup(theory->delta_how);
 }
@@ -142,12 +157,15 @@ judge(LinuxFind *find, Theory *theory)
 	const char *fault = "no page table of it is known";
 	guint64 delta = theory->claim.delta;
 	g_autoptr(VmifsSymbols) symbols = NULL;
+	g_autoptr(VmifsSymbols) exports = NULL;
 	gboolean proved = FALSE;
 	guint64 va;
 
 	if (theory->image) {
 		symbols = linux_image_symbols(theory->image, delta);
+		exports = linux_image_exports(theory->image, delta);
 		theory->claim.symbols = symbols;
+		theory->claim.exports = exports;
 		theory->claim.tables = theory->image->tables;
 	}
 	if (theory->note)
@@ -168,7 +186,7 @@ judge(LinuxFind *find, Theory *theory)
 		g_autofree char *note = linux_note_name(theory->note);
 		vmifs_probe_note(find->probe, "%s: %s", note, fault);
 	}
-	theory->claim.symbols = NULL;
+	theory->claim.symbols = theory->claim.exports = NULL;
 	return proved;
 }
 
@@ -313,6 +331,7 @@ judge_by_search(LinuxFind *find, LinuxImage *image)
 	if (linux_search_root(find->probe, theory.arch, image->symbols, image->tables->tokens_pa, 0,
 			      &root, &theory.claim.delta)) {
 		theory.claim.symbols = image->symbols;
+		theory.claim.exports = image->exports.symbols;
 		theory.claim.tables = image->tables;
 		theory.claim.is_searched = TRUE;
 		theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "exports.h"
 #include "found.h"
 
 G_BEGIN_DECLS
@@ -24,9 +25,11 @@ typedef struct {
 typedef struct {
 	LinuxKallsyms *tables; /* where they are; without their copies */
 	VmifsSymbols *symbols; /* as decoded */
-	gboolean is_named;     /* a note told where they are */
-	gboolean is_proved;    /* a kernel with them was accepted */
-	const char *fault;     /* (static) (nullable) why the last theory about it failed */
+	/* Where they are of text alone: .symbols NULL = not found. As those. */
+	LinuxExports exports;
+	gboolean is_named;  /* a note told where they are */
+	gboolean is_proved; /* a kernel with them was accepted */
+	const char *fault;  /* (static) (nullable) why the last theory about it failed */
 } LinuxImage;
 
 /* What the user said weighs more than all proofs of something else together. */
@@ -46,6 +49,7 @@ typedef struct {
 	GArray *digits;     /* of guint64: those of whole token tables, sorted */
 	GArray *banners;    /* of guint64: whole ones, sorted */
 	GPtrArray *images;  /* of LinuxImage */
+	guint64 n_searched; /* bytes that were searched for tables of exports */
 	GPtrArray *kernels; /* of LinuxKernel, the best first */
 } LinuxFind;
 
@@ -97,9 +101,11 @@ linux_image_is_relative(const LinuxImage *image);
 /* (static) Its architecture. */
 const char *
 linux_image_arch(const LinuxImage *image);
-/* (full) all symbols, at virtual addresses. */
+/* (full) all symbols, at virtual addresses; (nullable) those that are only exported. */
 VmifsSymbols *
 linux_image_symbols(const LinuxImage *image, guint64 delta);
+VmifsSymbols *
+linux_image_exports(const LinuxImage *image, guint64 delta);
 void
 linux_image_free(gpointer image);
 

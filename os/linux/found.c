@@ -20,6 +20,7 @@ linux_found_free(gpointer data)
 	g_free(found->release);
 	g_free(found->build_id);
 	g_clear_pointer(&found->symbols, vmifs_symbols_unref);
+	g_clear_pointer(&found->exports, vmifs_symbols_unref);
 	g_clear_pointer(&found->vmcoreinfo, linux_vmcoreinfo_unref);
 	g_free(found->symbols_how);
 	g_free(found->root_how);
@@ -93,6 +94,8 @@ linux_found_new(VmifsAspace *aspace, const LinuxClaim *claim, const LinuxVerdict
 	found->banner = g_strdup(verdict->banner);
 	if (claim->symbols)
 		found->symbols = vmifs_symbols_ref(claim->symbols);
+	if (claim->exports)
+		found->exports = vmifs_symbols_ref(claim->exports);
 	/* A note that is not of this kernel says nothing about it. */
 	if (verdict->proofs & LINUX_PROOF_NOTE) {
 		found->vmcoreinfo = linux_vmcoreinfo_ref(claim->note);

@@ -119,6 +119,12 @@ linux_symbol(const Linux *os, const char *name, guint64 *ret, GError **error)
 {
 	if (os->symbols && vmifs_symbols_lookup(os->symbols, name, ret))
 		return TRUE;
+	if (os->is_text_only) {
+		const LinuxClaim claim = { .exports = os->found->exports,
+					   .note = os->found->vmcoreinfo };
+		if (linux_claim_symbol(&claim, name, ret))
+			return TRUE;
+	}
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "the kernel's symbols lack %s",
 		    name);
 	return FALSE;

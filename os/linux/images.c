@@ -13,6 +13,8 @@
 #define TOKENS_HEAD 2048
 #define DIGITS_LEN 20
 #define SCAN_STEP (1u << 20)
+/* Of memory that is searched for exports, of all images together. */
+#define MAX_SEARCHED (G_GUINT64_CONSTANT(1) << 30)
 
 void
 linux_image_free(gpointer data)
@@ -21,6 +23,7 @@ linux_image_free(gpointer data)
 
 	linux_kallsyms_free(image->tables);
 	vmifs_symbols_unref(image->symbols);
+	g_clear_pointer(&image->exports.symbols, vmifs_symbols_unref);
 	g_free(image);
 }
 
@@ -49,6 +52,24 @@ make_room(LinuxFind *find)
 	}
 }
 
+/* Both tables are in read-only data, between the text and what only starts the kernel; exports come
+ * later. */
+static void
+find_exports(LinuxFind *find, const LinuxPhys *phys, LinuxImage *image)
+{
+	guint64 task, from, end, len = LINUX_IMAGE_SPAN;
+
+	if (vmifs_symbols_lookup(image->symbols, "init_task", &task))
+		return;
+	if (vmifs_symbols_lookup(image->symbols, "_etext", &from) &&
+	    vmifs_symbols_lookup(image->symbols, "_sinittext", &end) && end > from)
+		len = MIN(len, end - from);
+	if (find->n_searched >= MAX_SEARCHED)
+		return;
+	find->n_searched += len;
+	linux_exports_find(phys, image->tables->tokens_pa, len, image->symbols, &image->exports);
+}
+
 LinuxImage *
 linux_image_at_digits(LinuxFind *find, guint64 pa)
 {
@@ -72,6 +93,7 @@ linux_image_at_digits(LinuxFind *find, guint64 pa)
 	image = g_new0(LinuxImage, 1);
 	image->tables = g_steal_pointer(&tables);
 	image->symbols = g_steal_pointer(&symbols);
+	find_exports(find, &phys, image);
 	g_ptr_array_add(find->images, image);
 	return image;
 }
@@ -96,28 +118,41 @@ linux_image_arch(const LinuxImage *image)
 gboolean
 linux_image_symbol(const LinuxImage *image, const char *name, guint64 delta, guint64 *ret)
 {
-	if (!vmifs_symbols_lookup(image->symbols, name, ret))
+	if (!vmifs_symbols_lookup(image->symbols, name, ret) &&
+	    !(image->exports.symbols && vmifs_symbols_lookup(image->exports.symbols, name, ret)))
 		return FALSE;
 	if (linux_image_is_relative(image))
 		*ret += delta;
 	return TRUE;
 }
 
-VmifsSymbols *
-linux_image_symbols(const LinuxImage *image, guint64 delta)
+static VmifsSymbols *
+move(const LinuxImage *image, VmifsSymbols *symbols, guint64 delta)
 {
 	VmifsSymbolsBuilder *builder;
 
 	if (!linux_image_is_relative(image))
-		return vmifs_symbols_ref(image->symbols);
+		return vmifs_symbols_ref(symbols);
 	builder = vmifs_symbols_builder_new();
-	for (gsize i = 0; i < vmifs_symbols_count(image->symbols); i++) {
+	for (gsize i = 0; i < vmifs_symbols_count(symbols); i++) {
 		VmifsSymbol symbol;
-		vmifs_symbols_get(image->symbols, i, &symbol);
+		vmifs_symbols_get(symbols, i, &symbol);
 		vmifs_symbols_builder_add(builder, symbol.address + delta, symbol.type, symbol.name,
 					  strlen(symbol.name));
 	}
 	return vmifs_symbols_builder_end(builder);
+}
+
+VmifsSymbols *
+linux_image_symbols(const LinuxImage *image, guint64 delta)
+{
+	return move(image, image->symbols, delta);
+}
+
+VmifsSymbols *
+linux_image_exports(const LinuxImage *image, guint64 delta)
+{
+	return image->exports.symbols ? move(image, image->exports.symbols, delta) : NULL;
 }
 
 /* The first image in [pa, pa + len), up to the first hole. */

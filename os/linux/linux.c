@@ -31,12 +31,14 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 {
 	const LinuxFound *found = kernel->data;
 	Linux *os = g_new0(Linux, 1);
+	guint64 task;
 
 	os->guest = kernel->guest;
 	os->mem = kernel->mem;
 	os->aspace = kernel->aspace;
 	os->found = found;
 	os->symbols = found->symbols ? vmifs_symbols_ref(found->symbols) : NULL;
+	os->is_text_only = os->symbols && !vmifs_symbols_lookup(os->symbols, "init_task", &task);
 
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
 	g_autoptr(VmifsTypes) types = linux_types_find(os, &os->types_origin, call);

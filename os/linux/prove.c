@@ -42,6 +42,8 @@ linux_claim_symbol(const LinuxClaim *claim, const char *name, guint64 *ret_va)
 
 	if (claim->symbols && vmifs_symbols_lookup(claim->symbols, name, ret_va))
 		return TRUE;
+	if (claim->exports && vmifs_symbols_lookup(claim->exports, name, ret_va))
+		return TRUE;
 	if (!claim->note)
 		return FALSE;
 	key = g_strdup_printf("SYMBOL(%s)", name);

@@ -17,7 +17,8 @@ G_BEGIN_DECLS
 typedef struct {
 	guint64 delta;               /* VA - PA of the image, modulo 2^64 */
 	VmifsSymbols *symbols;       /* (nullable) virtual addresses */
-	const LinuxKallsyms *tables; /* (nullable) where they came from */
+	VmifsSymbols *exports;       /* (nullable) what those lack, likewise */
+	const LinuxKallsyms *tables; /* (nullable) where symbols came from */
 	LinuxVmcoreinfo *note;       /* (nullable) the note that is said to be its */
 	gboolean has_banner;         /* banner_pa is where its banner stands, if no symbol says */
 	guint64 banner_pa;

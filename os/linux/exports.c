@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * exports: from the name of one symbol that every kernel exports, to what refers to that name, to
+ * the table around it: as far as its neighbours have names. There are one or two tables, one behind
+ * the other, then other numbers.
+ */
+#include "exports.h"
+
+#include <spi/bytes.h>
+
+#include <string.h>
+
+#define ANCHOR "init_task"
+#define STEP (1u << 20)
+#define ENTRY_LEN 12
+#define NAME_AT 4 /* in an entry */
+#define SPACE_AT 8
+/* KSYM_NAME_LEN is 512 */
+#define MAX_NAME 512
+#define MAX_ENTRIES (1u << 17)
+/* Places that are looked at: of the name, and of what could refer to one of those. */
+#define MAX_ANCHORS 8
+#define MAX_TRIES 64
+/* Functions that both tables list, at least; of all of them, one in SLACK may be elsewhere:
+ * several of one name. */
+#define MIN_KNOWN 32
+#define SLACK 50
+
+typedef struct {
+	guint8 *bytes; /* memory from pa on */
+	gsize len;
+	guint64 pa;
+	const VmifsSymbols *symbols;
+	gsize anchors[MAX_ANCHORS];
+	guint n_anchors;
+} Search;
+
+/* What the number at `at` refers to, as an index into bytes; not necessarily one of them. */
+static guint64
+target(const Search *s, gsize at)
+{
+	return at + (guint64) (gint64) (gint32) vmifs_load_u32(s->bytes + at);
+}
+
+/* NULL: no name of a symbol stands there. */
+static const char *
+name_at(const Search *s, guint64 at)
+{
+	const char *name;
+	gsize len = 0, most;
+
+	if (at >= s->len)
+		return NULL;
+	name = (const char *) s->bytes + at;
+	most = MIN(s->len - at, MAX_NAME);
+	while (len < most && (g_ascii_isalnum(name[len]) || name[len] == '_' || name[len] == '.'))
+		len++;
+	return len && len < most && !name[len] ? name : NULL;
+}
+
+static const char *
+entry_name(const Search *s, gsize at)
+{
+	if (!vmifs_in_bounds(at, ENTRY_LEN, s->len) || target(s, at + SPACE_AT) >= s->len)
+		return NULL;
+	return name_at(s, target(s, at + NAME_AT));
+}
+
+/* Before the distance is known: a physical address. */
+static guint64
+entry_value(const Search *s, gsize at)
+{
+	return s->pa + target(s, at);
+}
+
+/* The range of entries around one. */
+static void
+extend(const Search *s, gsize at, gsize *ret_from, gsize *ret_end)
+{
+	gsize from = at, end = at;
+
+	while (from >= ENTRY_LEN && (at - from) / ENTRY_LEN < MAX_ENTRIES &&
+	       entry_name(s, from - ENTRY_LEN))
+		from -= ENTRY_LEN;
+	while ((end - at) / ENTRY_LEN < MAX_ENTRIES && entry_name(s, end))
+		end += ENTRY_LEN;
+	*ret_from = from;
+	*ret_end = end;
+}
+
+static gboolean
+entry_delta(const Search *s, gsize at, guint64 *ret)
+{
+	guint64 address;
+
+	if (!vmifs_symbols_lookup(s->symbols, entry_name(s, at), &address))
+		return FALSE;
+	*ret = address - entry_value(s, at);
+	return TRUE;
+}
+
+/* How far kallsyms says that they are from where the entries do: by most of them, if by any; then
+ * whether those are nearly all. */
+static gboolean
+agree(const Search *s, gsize from, gsize end, guint64 *ret)
+{
+	guint64 delta, best = 0;
+	guint votes = 0, known = 0, hits = 0;
+
+	for (gsize at = from; at < end; at += ENTRY_LEN) {
+		if (!entry_delta(s, at, &delta))
+			continue;
+		if (!votes)
+			best = delta;
+		if (delta == best)
+			votes++;
+		else
+			votes--;
+	}
+	for (gsize at = from; at < end; at += ENTRY_LEN) {
+		if (!entry_delta(s, at, &delta))
+			continue;
+		known++;
+		hits += delta == best;
+	}
+	*ret = best;
+	return known >= MIN_KNOWN && hits >= known - known / SLACK;
+}
+
+static VmifsSymbols *
+collect(const Search *s, gsize from, gsize end, guint64 delta)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	for (gsize at = from; at < end; at += ENTRY_LEN) {
+		const char *name = entry_name(s, at);
+		guint64 known;
+
+		if (!vmifs_symbols_lookup(s->symbols, name, &known))
+			vmifs_symbols_builder_add(builder, entry_value(s, at) + delta, '?', name,
+						  strlen(name));
+	}
+	return vmifs_symbols_builder_end(builder);
+}
+
+static void
+read_all(const LinuxPhys *phys, gsize len, Search *s)
+{
+	while (s->len < len) {
+		gsize n = MIN(STEP, len - s->len);
+		if (!phys->read(phys->user, s->pa + s->len, s->bytes + s->len, n))
+			return;
+		s->len += n;
+	}
+}
+
+/* A name may be the end of a longer one: they share bytes. */
+static void
+find_anchors(Search *s)
+{
+	const guint8 *at = s->bytes;
+
+	while (s->n_anchors < MAX_ANCHORS &&
+	       (at = memmem(at, s->bytes + s->len - at, ANCHOR, sizeof ANCHOR))) {
+		s->anchors[s->n_anchors++] = at - s->bytes;
+		at++;
+	}
+}
+
+static gboolean
+is_anchor(const Search *s, guint64 at)
+{
+	for (guint i = 0; i < s->n_anchors; i++)
+		if (s->anchors[i] == at)
+			return TRUE;
+	return FALSE;
+}
+
+gboolean
+linux_exports_find(const LinuxPhys *phys, guint64 pa, gsize len, const VmifsSymbols *symbols,
+		   LinuxExports *ret)
+{
+	g_autofree guint8 *bytes = g_malloc(len + 1);
+	Search s = { .bytes = bytes, .pa = pa, .symbols = symbols };
+	guint tries = 0;
+
+	read_all(phys, len, &s);
+	find_anchors(&s);
+	if (!s.n_anchors)
+		return FALSE;
+	for (gsize at = NAME_AT; at + 4 <= s.len && tries < MAX_TRIES; at += 4) {
+		gsize from, end;
+		guint64 delta;
+
+		if (!is_anchor(&s, target(&s, at)))
+			continue;
+		tries++;
+		extend(&s, at - NAME_AT, &from, &end);
+		if (!agree(&s, from, end, &delta))
+			continue;
+		*ret = (LinuxExports){ pa + from, (guint32) ((end - from) / ENTRY_LEN), delta,
+				       collect(&s, from, end, delta) };
+		return TRUE;
+	}
+	return FALSE;
+}
