@@ -6,6 +6,7 @@
  */
 #include "module-types.h"
 
+#include "btf-find.h"
 #include "list.h"
 #include "modules.h"
 
@@ -75,6 +76,8 @@ linux_types(const Linux *os, GError **error)
 {
 	guint64 start, stop;
 
+	if (os->is_text_only)
+		return linux_btf_find(os, error);
 	if (!linux_symbol(os, "__start_BTF", &start, error) ||
 	    !linux_symbol(os, "__stop_BTF", &stop, error))
 		return NULL;

@@ -10,7 +10,9 @@ find_btf(const Linux *os, char **ret_origin, const VmifsCall *call, GError **err
 	VmifsTypes *types = linux_types(os, error);
 
 	if (types)
-		*ret_origin = g_strdup("the kernel's own BTF");
+		*ret_origin = g_strdup(os->is_text_only ? "the kernel's own BTF, found by content; "
+							  "init_task agrees"
+							: "the kernel's own BTF");
 	return types;
 }
 
