@@ -24,16 +24,22 @@ class Arch(NamedTuple):
     compiler: str
     noted: bool  # QEMU has a device there by which the guest tells it of VMCOREINFO
     programs: str  # the suite whose packages they come from; '': this host has them
+    flavour: str  # of its kernels, unless another one is asked for
 
 
 ARCHES = {
     # A guest whose processors get too little time panics when it checks its timer.
     'amd64': Arch('amd64', 'qemu-system-x86_64', [], 'qemu64', 'ttyS0', 'no_timer_check', r'pc\.ram', 0, 'gcc',
-                  True, ''),
+                  True, '', 'cloud'),
     'arm64': Arch('arm64', 'qemu-system-aarch64', ['-machine', 'virt,gic-version=3'], 'cortex-a57', 'ttyAMA0', '',
-                  r'mach-virt\.ram', 0x40000000, 'aarch64-linux-gnu-gcc', True, 'bookworm'),
+                  r'mach-virt\.ram', 0x40000000, 'aarch64-linux-gnu-gcc', True, 'bookworm', 'cloud'),
     'riscv64': Arch('riscv64', 'qemu-system-riscv64', ['-machine', 'virt'], 'rv64', 'ttyS0', '',
-                    r'riscv_virt_board\.ram', 0x80000000, 'riscv64-linux-gnu-gcc', False, 'trixie'),
+                    r'riscv_virt_board\.ram', 0x80000000, 'riscv64-linux-gnu-gcc', False, 'trixie', 'generic'),
+    'i386': Arch('i386', 'qemu-system-i386', [], 'qemu32', 'ttyS0', 'no_timer_check', r'pc\.ram', 0,
+                 'i686-linux-gnu-gcc', True, 'bookworm', '686'),
+    # Kernels without LPAE do not reach what lies above 4 GiB.
+    'armhf': Arch('armhf', 'qemu-system-arm', ['-machine', 'virt,highmem=off'], 'cortex-a15', 'ttyAMA0', '',
+                  r'mach-virt\.ram', 0x40000000, 'arm-linux-gnueabihf-gcc', True, 'bookworm', 'armmp'),
 }
 # What programs() below are found in, with the libraries that they need: no older than the compiler's.
 FOREIGN_PACKAGES = ['busybox-static', 'bash', 'coreutils', 'libc6', 'libtinfo6']

@@ -18,15 +18,19 @@ import time
 
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 MIRROR = 'http://deb.debian.org/debian'
-# Each is followed by the architecture.
-FLAVOURS = {'cloud': 'linux-image-cloud-', 'generic': 'linux-image-', 'rt': 'linux-image-rt-',
-            '16k': 'linux-image-16k-'}
+# The packages that depend on the newest kernel, with the architecture's name in most.
+FLAVOURS = {'cloud': 'linux-image-cloud-{}', 'generic': 'linux-image-{}', 'rt': 'linux-image-rt-{}',
+            '16k': 'linux-image-16k-{}', '686': 'linux-image-686', '686-pae': 'linux-image-686-pae',
+            'armmp': 'linux-image-armmp', 'armmp-lpae': 'linux-image-armmp-lpae'}
 PACKAGES = {'qemu-system-x86_64': 'qemu-system-x86', 'gcc': 'gcc (and libc6-dev)', 'ldd': 'libc-bin',
             'apt-get': 'apt', 'apt-cache': 'apt', 'busybox': 'busybox-static', 'readelf': 'binutils',
             'qemu-system-aarch64': 'qemu-system-arm',
             'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu (and libc6-dev-arm64-cross)',
             'qemu-system-riscv64': 'qemu-system-misc',
-            'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu (and libc6-dev-riscv64-cross)'}
+            'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu (and libc6-dev-riscv64-cross)',
+            'qemu-system-i386': 'qemu-system-x86', 'qemu-system-arm': 'qemu-system-arm',
+            'i686-linux-gnu-gcc': 'gcc-i686-linux-gnu (and libc6-dev-i386-cross)',
+            'arm-linux-gnueabihf-gcc': 'gcc-arm-linux-gnueabihf (and libc6-dev-armhf-cross)'}
 
 
 class Failed(Exception):
@@ -148,7 +152,7 @@ class Apt:
         """Unpacks the newest kernel; returns (folder, release). Newer suites split it into packages."""
         with locked(os.path.join(self.dir, 'kernel')):
             self.update()
-            meta = FLAVOURS[flavour] + self.arch
+            meta = FLAVOURS[flavour].format(self.arch)
             image = [name for name in self.depends(meta) if re.match(r'linux-image-\d', name)]
             if not image:
                 raise Failed(f'{self.suite}: {meta} depends on no linux-image package')

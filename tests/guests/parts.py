@@ -81,8 +81,9 @@ def build(name, *flags, programs=OWN):
         target += '-' + programs.arch.debian
     with locked(os.path.join(cache_dir(), 'bin', name)):
         if not os.path.exists(target):
-            run([programs.compiler(), '-O2', '-Wall', '-Wno-format-truncation', *flags, '-o', target + '.part',
-                 source])
+            # Addresses of 32 bits are all within a file that is as long as memory.
+            run([programs.compiler(), '-O2', '-Wall', '-D_FILE_OFFSET_BITS=64', '-Wno-format-truncation', *flags,
+                 '-o', target + '.part', source])
             os.rename(target + '.part', target)
     return target
 

@@ -44,12 +44,17 @@
 
 #include "actor.h"
 
+/* Where nothing else is: the n-th of some places far apart. */
+#define PLACE(n)                                                                                   \
+	((void *) (uintptr_t) (UINTPTR_MAX > UINT32_MAX ? 0x100000000000ull + ((n) << 40)          \
+							: 0x60000000ull + ((n) << 27)))
+
 /* `touch MB`: small pages only, at an address that a benchmark can know. */
 static void
 touch(int argc, char **argv)
 {
 	size_t len = (argc > 0 ? strtoul(argv[0], NULL, 10) : 16) << 20;
-	char *p = map((void *) 0x100000000000, len, MAP_FIXED_NOREPLACE);
+	char *p = map(PLACE(0ull), len, MAP_FIXED_NOREPLACE);
 
 	/* EINVAL: a kernel without transparent huge pages, as -rt ones are. */
 	must(!madvise(p, len, MADV_NOHUGEPAGE) || errno == EINVAL, "madvise");
@@ -64,10 +69,10 @@ huge(int argc, char **argv)
 	int fd;
 
 	(void) argc, (void) argv;
-	p = map((void *) 0x110000000000, 8 << 20, MAP_FIXED_NOREPLACE);
+	p = map(PLACE(1ull), 8 << 20, MAP_FIXED_NOREPLACE);
 	madvise(p, 8 << 20, MADV_HUGEPAGE);
 	fill(p, 8 << 20);
-	p = mmap((void *) 0x120000000000, 4 << 20, PROT_READ | PROT_WRITE,
+	p = mmap(PLACE(2ull), 4 << 20, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED_NOREPLACE, -1, 0);
 	must(p != MAP_FAILED, "hugetlb");
 	fill(p, 4 << 20);
@@ -84,12 +89,12 @@ huge(int argc, char **argv)
 static void
 protnone(int argc, char **argv)
 {
-	char *p = map((void *) 0x130000000000, 64 * PAGE, MAP_FIXED_NOREPLACE);
+	char *p = map(PLACE(3ull), 64 * PAGE, MAP_FIXED_NOREPLACE);
 
 	(void) argc, (void) argv;
 	fill(p, 64 * PAGE);
 	must(!mprotect(p + 16 * PAGE, 32 * PAGE, PROT_NONE), "mprotect");
-	p = map((void *) 0x140000000000, 4 << 20, MAP_FIXED_NOREPLACE);
+	p = map(PLACE(4ull), 4 << 20, MAP_FIXED_NOREPLACE);
 	madvise(p, 4 << 20, MADV_HUGEPAGE);
 	fill(p, 4 << 20);
 	must(!mprotect(p, 2 << 20, PROT_NONE), "mprotect");

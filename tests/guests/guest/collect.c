@@ -11,8 +11,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,7 +303,8 @@ take_pages(const char *proc, const char *name)
 	while (maps && mem >= 0 && pagemap >= 0 && fgets(line, sizeof line, maps)) {
 		uint64_t start, end, step;
 
-		if (sscanf(line, "%lx-%lx ", &start, &end) != 2 || strstr(line, "[v"))
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) != 2 ||
+		    strstr(line, "[v"))
 			continue;
 		step = (end - start) / PAGE > 4096 ? 16 * PAGE : PAGE;
 		for (uint64_t va = start; va < end; va += step) {
@@ -312,9 +313,9 @@ take_pages(const char *proc, const char *name)
 			if (pread(pagemap, &entry, 8, va / PAGE * 8) != 8)
 				break;
 			if (entry >> 62 & 1)
-				add("%lx swap\n", va);
+				add("%" PRIx64 " swap\n", va);
 			else if (entry >> 63 && pread(mem, page, PAGE, va) == PAGE)
-				add("%lx %lx %08x\n", va, entry & ((1UL << 55) - 1),
+				add("%" PRIx64 " %" PRIx64 " %08x\n", va, entry & (UINT64_MAX >> 9),
 				    crc32(page, PAGE));
 		}
 	}

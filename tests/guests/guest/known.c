@@ -17,9 +17,9 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,8 +190,8 @@ tell(void)
 
 	if (!told)
 		return 1;
-	fprintf(told, "%d %#lx %#lx %#lx %#lx\n", getpid(), (uintptr_t) page, (uintptr_t) name,
-		(uintptr_t) area, (uintptr_t) division);
+	fprintf(told, "%d %#" PRIxPTR " %#" PRIxPTR " %#" PRIxPTR " %#" PRIxPTR "\n", getpid(),
+		(uintptr_t) page, (uintptr_t) name, (uintptr_t) area, (uintptr_t) division);
 	fclose(told);
 	return rename("/run/known.new", "/run/known");
 }

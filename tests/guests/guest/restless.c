@@ -10,8 +10,8 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,7 @@ physical(const volatile void *page)
 	if (pread(pagemap, &entry, 8, (uintptr_t) page / PAGE * 8) != 8)
 		entry = 0;
 	close(pagemap);
-	return (entry & ((1UL << 55) - 1)) * PAGE;
+	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
 /* They are there, and stay. */
@@ -86,7 +86,7 @@ tell(const char *path, const volatile void *const *pages, int n)
 		return 1;
 	fprintf(told, "%d", getpid());
 	for (int i = 0; i < n; i++)
-		fprintf(told, " %#lx %#lx", (uintptr_t) pages[i], physical(pages[i]));
+		fprintf(told, " %#" PRIxPTR " %#" PRIx64, (uintptr_t) pages[i], physical(pages[i]));
 	fprintf(told, "\n");
 	fclose(told);
 	return rename(made, path);
