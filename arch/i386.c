@@ -31,9 +31,10 @@
 #define PSE36_SHIFT 19
 #define RESERVED_4M (1ull << 21)
 
-/* The four entries of PAE's highest table say where a table is, and no more. */
+/* The four entries of PAE's highest table say where a table is, and no more. Bit 5 is reserved
+ * there, too, but QEMU marks them as it does others: accessed. */
 #define PAE_TOP 3
-#define RESERVED_TOP 0x1e6ull
+#define RESERVED_TOP 0x1c6ull
 
 /* VmifsMode.format */
 #define FORMAT_PAE 1

@@ -24,10 +24,6 @@
 /* The ring changes while it is looked at. */
 #define TRIES 3
 
-/* An address in CR3, and the bit that tells the user half of a pair of tables. */
-#define CR3_ADDRESS G_GUINT64_CONSTANT(0x000ffffffffff000)
-#define CR3_USER_HALF G_GUINT64_CONSTANT(0x1000)
-
 /* That nothing is there is an answer; that a source fails just now is none. */
 static gboolean
 is_answer(const GError *error)
@@ -98,10 +94,12 @@ some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 		if (!regs || !vmifs_regs_get(regs, "cr3", &cr3))
 			continue;
 		*ret_known = TRUE;
-		guint64 root = cr3 & CR3_ADDRESS & ~os->found->ignore_mask;
+		guint64 root = linux_root_of_cr3(vmifs_aspace_arch(os->aspace), cr3) &
+			       ~os->found->ignore_mask;
 		guint64 pa = text - os->found->image_delta;
 		if (maps_text(os, root, text, pa) ||
-		    (root & CR3_USER_HALF && maps_text(os, root & ~CR3_USER_HALF, text, pa)))
+		    (root & LINUX_CR3_USER_HALF &&
+		     maps_text(os, root & ~LINUX_CR3_USER_HALF, text, pa)))
 			return TRUE;
 	}
 	return !*ret_known;

@@ -126,8 +126,8 @@ try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
 			kernel->aspace = g_steal_pointer(&aspace);
 			kernel->score = verdict.score + score_told(find, kernel->found);
 			kernel->evidence = describe(theory, &verdict);
-			kernel->score += linux_told_score(find, &theory->claim, theory->ignore_mask,
-							  kernel->evidence);
+			kernel->score += linux_told_score(find, &theory->claim, theory->arch,
+							  theory->ignore_mask, kernel->evidence);
 			tell_how(kernel->found, theory, root_how);
 			linux_kernels_keep(find, kernel);
 			proved = TRUE;

@@ -5,7 +5,7 @@
  * that survive are bounded by the piece of memory, so that none but a kernel's own neighbours can
  * crowd it out.
  */
-#include "find.h"
+#include "narrow.h"
 
 #define MAX_NOTES 1024
 #define MAX_BANNER 1024
@@ -123,6 +123,10 @@ linux_note_delta(const LinuxNote *note, guint64 *ret)
 {
 	guint64 phys_base;
 
+	if (note->narrow.arch) {
+		*ret = note->narrow.delta;
+		return TRUE;
+	}
 	if (linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base)) {
 		*ret = LINUX_X86_64_IMAGE - phys_base;
 		return TRUE;
@@ -133,6 +137,8 @@ linux_note_delta(const LinuxNote *note, guint64 *ret)
 const char *
 linux_note_delta_key(const LinuxNote *note)
 {
+	if (note->narrow.arch)
+		return "swapper_pg_dir of VMCOREINFO, which maps the text";
 	return linux_vmcoreinfo_text(note->info, "NUMBER(phys_base)")
 		       ? "phys_base of VMCOREINFO"
 		       : "kimage_voffset of VMCOREINFO";
@@ -141,6 +147,8 @@ linux_note_delta_key(const LinuxNote *note)
 const char *
 linux_note_arch(const LinuxNote *note)
 {
+	if (note->narrow.arch)
+		return note->narrow.arch;
 	return linux_vmcoreinfo_text(note->info, "NUMBER(phys_base)") ? LINUX_ARCH_X86_64
 								      : LINUX_ARCH_AARCH64;
 }
@@ -178,8 +186,11 @@ fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 	const VmifsOptions *options = vmifs_probe_options(probe);
 	const char *arch = linux_note_arch(note);
 	guint64 delta, text, root, ignore_mask = 0;
+	LinuxNarrow narrow;
 
 	if (is_to_be_moved(probe, note))
+		return NULL;
+	if (linux_narrow_of_note(probe, note->info, &narrow))
 		return NULL;
 	if (!linux_note_delta(note, &delta))
 		return "it has neither phys_base nor kimage_voffset";
@@ -208,6 +219,13 @@ keep_note(VmifsProbe *probe, guint64 pa)
 	return info && !fault;
 }
 
+void
+linux_find_add_note(LinuxFind *find, LinuxNote *note)
+{
+	linux_narrow_of_note(find->probe, note->info, &note->narrow);
+	g_array_append_val(find->notes, *note);
+}
+
 static void
 hit_note(LinuxFind *find, guint64 pa)
 {
@@ -216,7 +234,7 @@ hit_note(LinuxFind *find, guint64 pa)
 	if (find->notes->len < MAX_NOTES)
 		note.info = read_note(find->probe, pa);
 	if (note.info)
-		g_array_append_val(find->notes, note);
+		linux_find_add_note(find, &note);
 }
 
 static gboolean

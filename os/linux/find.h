@@ -15,10 +15,17 @@ G_BEGIN_DECLS
 /* How far apart parts of one kernel image may lie. */
 #define LINUX_IMAGE_SPAN (64u << 20)
 
+/* What is found out of a note of a 32-bit kernel, which does not tell it: narrow.h */
+typedef struct {
+	const char *arch; /* (static) NULL: nothing was */
+	guint64 delta;
+} LinuxNarrow;
+
 typedef struct {
 	guint64 pa;
 	LinuxVmcoreinfo *info;
 	gboolean told; /* it lies nowhere: the source has it beside the memory */
+	LinuxNarrow narrow;
 } LinuxNote;
 
 /* Symbol tables that were recognised. */
@@ -66,6 +73,9 @@ linux_find_get(VmifsProbe *probe);
 gboolean
 linux_find_root_fits(VmifsProbe *probe, const char *arch, guint64 root, guint64 ignore_mask,
 		     guint64 text, guint64 delta);
+/* note->info: (taken) */
+void
+linux_find_add_note(LinuxFind *find, LinuxNote *note);
 /* (full) "VMCOREINFO at 0x7000": how messages call it. */
 char *
 linux_note_name(const LinuxNote *note);
@@ -123,8 +133,8 @@ linux_base_of_image(LinuxFind *find, const LinuxImage *image);
 /* How much the vCPUs say for the kernel that is claimed, or against it; adds why to the evidence.
  */
 int
-linux_told_score(const LinuxFind *find, const LinuxClaim *claim, guint64 ignore_mask,
-		 GString *evidence);
+linux_told_score(const LinuxFind *find, const LinuxClaim *claim, const char *arch,
+		 guint64 ignore_mask, GString *evidence);
 
 /* ---- conclude.c ---- */
 

@@ -18,6 +18,21 @@ G_BEGIN_DECLS
 /* The architectures that kernels are looked for of, as their page tables are called. */
 #define LINUX_ARCH_X86_64 "x86_64"
 #define LINUX_ARCH_AARCH64 "aarch64"
+#define LINUX_ARCH_I386 "i386"
+#define LINUX_ARCH_ARM "arm"
+
+/* The lowest address that 32-bit kernels begin at. */
+#define LINUX_LEAST_PAGE_OFFSET G_GUINT64_CONSTANT(0x40000000)
+
+/* With page-table isolation, the user half of a pair of tables lies behind the kernel's. */
+#define LINUX_CR3_USER_HALF G_GUINT64_CONSTANT(0x1000)
+
+/* The address in CR3: the rest are flags, and the process-context id. Tables of PAE are small. */
+static inline guint64
+linux_root_of_cr3(const char *arch, guint64 cr3)
+{
+	return cr3 & (g_str_equal(arch, LINUX_ARCH_I386) ? 0xffffffe0ull : 0x000ffffffffff000ull);
+}
 
 /* Everything owned. Texts are bytes as the guest has them: escape before showing. */
 typedef struct {

@@ -5,6 +5,8 @@
  */
 #include "linux.h"
 
+#include <spi/bytes.h>
+
 /* ---- members ---- */
 
 gboolean
@@ -84,6 +86,13 @@ linux_load(const Linux *os, guint64 address, guint64 size, guint64 *ret, GError 
 	}
 }
 
+guint64
+linux_word_at(const Linux *os, gconstpointer words, gsize i)
+{
+	return linux_word(os) == 8 ? vmifs_load_u64((const guint8 *) words + i * 8)
+				   : vmifs_load_u32((const guint8 *) words + i * 4);
+}
+
 gboolean
 linux_get_bytes(const Linux *os, guint64 object, LinuxField field, gpointer buf, gsize len,
 		GError **error)
@@ -142,6 +151,12 @@ linux_variable(const Linux *os, const char *name, guint32 size, guint64 *ret, GE
 		return FALSE;
 	}
 	return TRUE;
+}
+
+gboolean
+linux_word_variable(const Linux *os, const char *name, guint64 *ret, GError **error)
+{
+	return linux_variable(os, name, linux_word(os), ret, error);
 }
 
 gboolean

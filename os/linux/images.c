@@ -104,15 +104,23 @@ linux_image_is_relative(const LinuxImage *image)
 	return image->tables->encoding == LINUX_KALLSYMS_PC_RELATIVE;
 }
 
-/* By what each calls its system calls, since 4.17 and 4.19. */
+/* By what each calls its system calls, since 4.17 and 4.19, or the way to them. */
 const char *
 linux_image_arch(const LinuxImage *image)
 {
+	static const struct {
+		const char *symbol, *arch;
+	} signs[] = {
+		{ "__arm64_sys_read", LINUX_ARCH_AARCH64 },
+		{ "entry_INT80_32", LINUX_ARCH_I386 },
+		{ "vector_swi", LINUX_ARCH_ARM },
+	};
 	guint64 address;
 
-	return vmifs_symbols_lookup(image->symbols, "__arm64_sys_read", &address)
-		       ? LINUX_ARCH_AARCH64
-		       : LINUX_ARCH_X86_64;
+	for (gsize i = 0; i < G_N_ELEMENTS(signs); i++)
+		if (vmifs_symbols_lookup(image->symbols, signs[i].symbol, &address))
+			return signs[i].arch;
+	return LINUX_ARCH_X86_64;
 }
 
 gboolean

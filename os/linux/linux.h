@@ -93,6 +93,21 @@ linux_get(const Linux *os, guint64 object, LinuxField field, guint64 *ret, GErro
 {
 	return linux_read_field(os->aspace, os->layout, field, object, ret, error);
 }
+/* What the guest's C calls a pointer, a long, a size_t: as wide as its kernel's addresses, whatever
+ * this host's are. */
+static inline guint32
+linux_word(const Linux *os)
+{
+	return vmifs_aspace_ptr_size(os->aspace);
+}
+static inline gboolean
+linux_load_word(const Linux *os, guint64 address, guint64 *ret, GError **error)
+{
+	return vmifs_aspace_read_ptr(os->aspace, address, ret, error);
+}
+/* The i-th one of an array that was copied. */
+guint64
+linux_word_at(const Linux *os, gconstpointer words, gsize i);
 /* Its first bytes, as many as both it and buf hold. */
 gboolean
 linux_get_bytes(const Linux *os, guint64 object, LinuxField field, gpointer buf, gsize len,
@@ -129,6 +144,8 @@ linux_symbol(const Linux *os, const char *name, guint64 *ret, GError **error);
 /* The pointer or number that a variable of that name holds. */
 gboolean
 linux_variable(const Linux *os, const char *name, guint32 size, guint64 *ret, GError **error);
+gboolean
+linux_word_variable(const Linux *os, const char *name, guint64 *ret, GError **error);
 /* Is address the first byte of the function or variable `name`? */
 gboolean
 linux_is_symbol(const Linux *os, guint64 address, const char *name);

@@ -109,8 +109,8 @@ in_program(const VmifsRegs *regs, guint64 *ret_ip)
 	return vmifs_regs_get(regs, "cs", &cs) ? (cs & 3) != 0 : *ret_ip < USER_END;
 }
 
-static gboolean
-current(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
+gboolean
+linux_current_task_x86(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
 {
 	guint64 at, offset;
 
@@ -121,7 +121,7 @@ current(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
 			return FALSE;
 		at += offset;
 	}
-	return linux_percpu(os, at, cpu, &at, error) && linux_load(os, at, 8, ret, error);
+	return linux_percpu(os, at, cpu, &at, error) && linux_load_word(os, at, ret, error);
 }
 
 /* ---- texts ---- */
@@ -151,7 +151,7 @@ const LinuxMachine linux_machine_x86_64 = {
 	.unwind_regs = linux_unwind_regs_x86,
 	.append_call = append_call,
 	.in_program = in_program,
-	.current = current,
+	.current = linux_current_task_x86,
 	.untag_mask = G_MAXUINT64,
 	.port_width = 4,
 	.store_bypass = linux_store_bypass,

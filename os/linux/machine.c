@@ -7,6 +7,7 @@
 static const LinuxMachine *const machines[] = {
 	&linux_machine_x86_64,
 	&linux_machine_aarch64,
+	&linux_machine_i386,
 };
 
 const LinuxMachine *

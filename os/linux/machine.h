@@ -58,12 +58,13 @@ struct LinuxMachine {
 
 extern const LinuxMachine linux_machine_x86_64;
 extern const LinuxMachine linux_machine_aarch64;
+extern const LinuxMachine linux_machine_i386;
 
 /* That of the attached kernel. */
 const LinuxMachine *
 linux_machine(const Linux *os);
 
-/* ---- of x86-64 ---- */
+/* ---- of x86-64, and of i386 where that is the same ---- */
 
 gboolean
 linux_pte_resolve(gpointer user, const VmifsRange *not_present, VmifsRange *ret);
@@ -72,5 +73,8 @@ linux_unwind_task_x86(LinuxCode *code, guint64 task, GArray *ret, GError **error
 gboolean
 linux_unwind_regs_x86(LinuxCode *code, const VmifsRegs *regs, GArray *ret, GError **error);
 LINUX_VIEW(linux_render_cpuinfo_x86);
+/* See LinuxMachine.current. */
+gboolean
+linux_current_task_x86(const Linux *os, guint32 cpu, guint64 *ret, GError **error);
 
 G_END_DECLS

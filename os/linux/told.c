@@ -18,14 +18,12 @@
 /* Of these, one whose interrupts go to a kernel is enough. */
 #define MAX_ASKED 4
 #define TEXT_SPAN (G_GUINT64_CONSTANT(32) << 20)
-/* AMD64 Architecture Programmer's Manual, volume 2, "Long-Mode Interrupt-Gate Descriptor". */
+/* AMD64 Architecture Programmer's Manual, volume 2, "Long-Mode Interrupt-Gate Descriptor"; without
+ * long mode it is the first half. */
 #define GATE_LEN 16
+#define GATE_LEN_32 8
 #define GATE_PRESENT 0x80 /* in its byte 5 */
 #define PAGE_FAULT 14
-/* An address in CR3: the rest are flags, and the process-context id. */
-#define CR3_ADDRESS G_GUINT64_CONSTANT(0x000ffffffffff000)
-/* With page-table isolation, the user half of a pair of tables lies behind the kernel's. */
-#define CR3_USER_HALF G_GUINT64_CONSTANT(0x1000)
 
 static void
 read_told_note(VmifsProbe *probe)
@@ -40,7 +38,7 @@ read_told_note(VmifsProbe *probe)
 					 &error);
 	if (note.info) {
 		LinuxFind *find = linux_find_get(probe);
-		g_array_append_val(find->notes, note);
+		linux_find_add_note(find, &note);
 		linux_conclude_told(find);
 	} else
 		vmifs_probe_note(probe, "VMCOREINFO beside the memory: %s", error->message);
@@ -50,15 +48,18 @@ read_told_note(VmifsProbe *probe)
 static gboolean
 handler_of(VmifsAspace *aspace, guint64 idt, guint64 *ret_pa)
 {
-	guint8 gate[GATE_LEN];
+	gboolean is_narrow = vmifs_aspace_ptr_size(aspace) == 4;
+	gsize len = is_narrow ? GATE_LEN_32 : GATE_LEN;
+	guint64 least = is_narrow ? LINUX_LEAST_PAGE_OFFSET : LINUX_X86_64_IMAGE;
+	guint8 gate[GATE_LEN] = { 0 };
 	VmifsRange range;
 
-	if (!vmifs_aspace_read(aspace, idt + PAGE_FAULT * GATE_LEN, gate, sizeof gate, NULL) ||
+	if (!vmifs_aspace_read(aspace, idt + PAGE_FAULT * len, gate, len, NULL) ||
 	    !(gate[5] & GATE_PRESENT))
 		return FALSE;
 	guint64 handler = vmifs_load_u16(gate) | (guint64) vmifs_load_u16(gate + 6) << 16 |
 			  (guint64) vmifs_load_u32(gate + 8) << 32;
-	if (handler < LINUX_X86_64_IMAGE || !vmifs_aspace_translate(aspace, handler, &range, NULL))
+	if (handler < least || !vmifs_aspace_translate(aspace, handler, &range, NULL))
 		return FALSE;
 	*ret_pa = range.pa;
 	return TRUE;
@@ -74,10 +75,11 @@ handler_of_vcpu(VmifsProbe *probe, guint vcpu, guint64 *ret_pa)
 
 	if (!regs || !vmifs_regs_get(regs, "cr3", &cr3) || !vmifs_regs_get(regs, "idt_base", &idt))
 		return FALSE;
-	vmifs_probe_modes_of(probe, LINUX_ARCH_X86_64, &mode, &end);
+	const char *arch = idt > G_MAXUINT32 ? LINUX_ARCH_X86_64 : LINUX_ARCH_I386;
+	vmifs_probe_modes_of(probe, arch, &mode, &end);
 	for (; mode < end; mode++) {
 		g_autoptr(VmifsAspace) aspace =
-			vmifs_probe_try_root(probe, mode, cr3 & CR3_ADDRESS, 0);
+			vmifs_probe_try_root(probe, mode, linux_root_of_cr3(arch, cr3), 0);
 		if (aspace && handler_of(aspace, idt, ret_pa))
 			return TRUE;
 	}
@@ -103,21 +105,22 @@ linux_begin(VmifsProbe *probe)
 
 /* Under either half of what a vCPU's CR3 may be. */
 static gboolean
-cr3_fits(const LinuxFind *find, guint64 cr3, guint64 ignore_mask, guint64 text, guint64 delta)
+cr3_fits(const LinuxFind *find, const char *arch, guint64 cr3, guint64 ignore_mask, guint64 text,
+	 guint64 delta)
 {
-	guint64 root = cr3 & CR3_ADDRESS & ~ignore_mask;
+	guint64 root = linux_root_of_cr3(arch, cr3) & ~ignore_mask;
 
-	return linux_find_root_fits(find->probe, LINUX_ARCH_X86_64, root, ignore_mask, text,
-				    delta) ||
-	       (root & CR3_USER_HALF &&
-		linux_find_root_fits(find->probe, LINUX_ARCH_X86_64, root & ~CR3_USER_HALF,
-				     ignore_mask, text, delta));
+	return linux_find_root_fits(find->probe, arch, root, ignore_mask, text, delta) ||
+	       (root & LINUX_CR3_USER_HALF &&
+		linux_find_root_fits(find->probe, arch, root & ~LINUX_CR3_USER_HALF, ignore_mask,
+				     text, delta));
 }
 
 /* Does a vCPU walk page tables under which that text is where it should be? The first one that
  * does; -1: none; -2: of none is that known. */
 static int
-vcpu_that_runs(const LinuxFind *find, guint64 ignore_mask, guint64 text, guint64 delta)
+vcpu_that_runs(const LinuxFind *find, const char *arch, guint64 ignore_mask, guint64 text,
+	       guint64 delta)
 {
 	guint n = MIN(vmifs_probe_n_vcpus(find->probe), MAX_VCPUS);
 	int none = -2;
@@ -128,21 +131,21 @@ vcpu_that_runs(const LinuxFind *find, guint64 ignore_mask, guint64 text, guint64
 		if (!regs || !vmifs_regs_get(regs, "cr3", &cr3))
 			continue;
 		none = -1;
-		if (cr3_fits(find, cr3, ignore_mask, text, delta))
+		if (cr3_fits(find, arch, cr3, ignore_mask, text, delta))
 			return (int) i;
 	}
 	return none;
 }
 
 int
-linux_told_score(const LinuxFind *find, const LinuxClaim *claim, guint64 ignore_mask,
-		 GString *evidence)
+linux_told_score(const LinuxFind *find, const LinuxClaim *claim, const char *arch,
+		 guint64 ignore_mask, GString *evidence)
 {
 	guint64 text;
 
 	if (!linux_claim_symbol(claim, "_stext", &text))
 		return 0;
-	int vcpu = vcpu_that_runs(find, ignore_mask, text, claim->delta);
+	int vcpu = vcpu_that_runs(find, arch, ignore_mask, text, claim->delta);
 	if (vcpu >= 0)
 		g_string_append_printf(evidence, "; CR3 of vCPU %d agrees", vcpu);
 	else if (vcpu == -1)

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * narrow: i386 kernels, with tables of either form, wherever the kernel's addresses begin. Their
+ * notes do not tell how far the image lies above physical memory, and their symbols not the root.
+ */
+#include <unit.h>
+
+#include <kallsyms-image.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vmifs/vmifs.h>
+
+#define MEMORY (40u << 20)
+#define NOTE 0x7000
+/* Where the image is, and where in it its parts. */
+#define IMAGE 0x1000000
+#define BANNER 0x200100
+#define TABLES 0x210000
+#define UTS 0x300000
+/* Before the kernel's own root, the one it starts with. */
+#define START_ROOT 0x400000
+#define ROOT 0x404000
+#define STEP 0x4000
+/* Processes have a root each, below the image and with the whole kernel in it. */
+#define PROCESSES 0x100000
+#define N_PROCESSES 100
+#define RELEASE "6.1.0-narrow"
+
+static const KallsymsNamed named[] = {
+	{ 0x10000, 'T', "schedule" }, { 0x10100, 'T', "vfs_read" },
+	{ 0x10200, 'T', "do_exit" },  { 0x10300, 'T', "entry_INT80_32" },
+	{ 0x1ff010, 'T', "_etext" },
+};
+
+typedef struct {
+	guint64 page_offset;
+	gboolean pae;
+} Plan;
+
+static const Plan plans[] = {
+	{ 0xc0000000, FALSE }, { 0xc0000000, TRUE },  { 0xb0000000, FALSE },
+	{ 0x80000000, TRUE },  { 0x40000000, FALSE },
+};
+
+static void
+put_u32(guint8 *at, guint32 value)
+{
+	value = GUINT32_TO_LE(value);
+	memcpy(at, &value, sizeof value);
+}
+
+/* A root at pa that maps all memory at va, and its beginning at a program's address, too. Tables of
+ * PAE are behind it; QEMU marks its entries as accessed. */
+static void
+put_root(guint8 *memory, const Plan *plan, guint64 pa, guint64 va, gboolean has_program)
+{
+	guint8 *root = memory + pa;
+
+	if (!plan->pae) {
+		for (guint64 at = 0; at < MEMORY; at += 4 << 20)
+			put_u32(root + ((va + at) >> 22) * 4, at | 0xe3);
+		if (has_program)
+			put_u32(root, 0xe7);
+		return;
+	}
+	put_u32(root + (va >> 30) * 8, (pa + 0x1000) | 0x21);
+	for (guint64 at = 0; at < MEMORY; at += 2 << 20)
+		put_u32(root + 0x1000 + ((va + at) >> 21 & 511) * 8, at | 0xe3);
+	if (has_program) {
+		put_u32(root, (pa + 0x2000) | 0x21);
+		put_u32(root + 0x2000, 0xe7);
+	}
+}
+
+static void
+put_symbols(guint8 *memory, const Plan *plan)
+{
+	const KallsymsPlan tables = {
+		.encoding = LINUX_KALLSYMS_RELATIVE,
+		.bits32 = TRUE,
+		.align = 4,
+		.marker_width = 4,
+		.n = 3000,
+		.pa = IMAGE + TABLES,
+		.text = plan->page_offset + IMAGE,
+		.named = named,
+		.n_named = G_N_ELEMENTS(named),
+	};
+	KallsymsImage kallsyms;
+
+	kallsyms_image_make(&kallsyms, &tables);
+	memcpy(memory + IMAGE + TABLES, kallsyms.bytes->data, kallsyms.bytes->len);
+	kallsyms_image_clear(&kallsyms);
+	strcpy((char *) memory + IMAGE + BANNER, "Linux version " RELEASE " (test@test) #1 SMP\n");
+}
+
+static guint8 *
+make_memory(const Plan *plan)
+{
+	guint8 *memory = g_malloc0(MEMORY);
+
+	put_symbols(memory, plan);
+	put_root(memory, plan, IMAGE + START_ROOT, plan->page_offset, TRUE);
+	put_root(memory, plan, IMAGE + ROOT, plan->page_offset, FALSE);
+	for (guint i = 0; i < N_PROCESSES; i++)
+		put_root(memory, plan, PROCESSES + i * STEP, plan->page_offset, TRUE);
+	return memory;
+}
+
+static void
+put_note(guint8 *memory, guint64 page_offset)
+{
+	g_autofree char *text = g_strdup_printf(
+		"OSRELEASE=%s\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=%x\nSYMBOL(swapper_pg_dir)=%x\n"
+		"SYMBOL(_stext)=%x\n",
+		RELEASE, (guint) page_offset + IMAGE + UTS, (guint) page_offset + IMAGE + ROOT,
+		(guint) page_offset + IMAGE);
+
+	put_u32(memory + NOTE, 11);
+	put_u32(memory + NOTE + 4, strlen(text));
+	memcpy(memory + NOTE + 12, "VMCOREINFO\0", 12);
+	memcpy(memory + NOTE + 24, text, strlen(text));
+	strcpy((char *) memory + IMAGE + UTS + 134, RELEASE);
+}
+
+/* memory: (taken). (full) what `info` says. */
+static char *
+discover(guint8 *memory)
+{
+	const VmifsOptions options = { .size = sizeof options, .format = "raw" };
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	g_autofree char *spec = g_strdup_printf("guest=/proc/self/fd/%d", fd);
+	g_autoptr(GError) error = NULL;
+	GString *info = g_string_new(NULL);
+
+	ck_assert_int_eq(write(fd, memory, MEMORY), MEMORY);
+	g_free(memory);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&options, &error);
+	ck_assert_msg(vmifs_host_add(host, spec, &error), "%s", error ? error->message : "");
+	close(fd);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "guest");
+	vmifs_guest_wait(guest, NULL, NULL);
+	vmifs_guest_info(guest, info);
+	return g_string_free(info, FALSE);
+}
+
+static void
+assert_says(const char *info, const char *what)
+{
+	ck_assert_msg(strstr(info, what) != NULL, "\"%s\" is not in:\n%s", what, info);
+}
+
+static void
+assert_found(const Plan *plan, const char *info, const char *how)
+{
+	g_autofree char *delta = g_strdup_printf("found delta: 0x%x\n", (guint) plan->page_offset);
+	g_autofree char *root = g_strdup_printf("found root: 0x%x by %s\n", IMAGE + ROOT, how);
+
+	assert_says(info, plan->pae ? "paging: i386 PAE\n" : "paging: i386 2-level\n");
+	assert_says(info, delta);
+	assert_says(info, root);
+	assert_says(info, "found release: " RELEASE "\n");
+}
+
+START_TEST(root_without_a_note_is_the_kernels_alone)
+{
+	const Plan *plan = &plans[_i];
+	g_autofree char *info = discover(make_memory(plan));
+
+	assert_found(plan, info, "search for page tables around the image");
+}
+END_TEST
+
+START_TEST(root_of_a_note_proves_where_addresses_begin)
+{
+	const Plan *plan = &plans[_i];
+	guint8 *memory = make_memory(plan);
+	put_note(memory, plan->page_offset);
+	g_autofree char *info = discover(memory);
+
+	assert_found(plan, info, "swapper_pg_dir of VMCOREINFO");
+	assert_says(info, "found note: yes\n");
+}
+END_TEST
+
+START_TEST(note_whose_root_maps_the_text_elsewhere_is_not_believed)
+{
+	guint8 *memory = make_memory(&plans[0]);
+	put_note(memory, 0x80000000);
+	g_autofree char *info = discover(memory);
+
+	assert_found(&plans[0], info, "search for page tables around the image");
+	assert_says(info, "found note: no\n");
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("narrow");
+	TCase *t = tcase_create("narrow");
+
+	tcase_add_loop_test(t, root_without_a_note_is_the_kernels_alone, 0, G_N_ELEMENTS(plans));
+	tcase_add_loop_test(t, root_of_a_note_proves_where_addresses_begin, 0, G_N_ELEMENTS(plans));
+	tcase_add_test(t, note_whose_root_maps_the_text_elsewhere_is_not_believed);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
