@@ -340,6 +340,18 @@ net_namespace(const char *proc)
 	return target;
 }
 
+/* Of one that is like many others; `name` is its folder in the archive. */
+static void
+take_brief(const char *path, const char *name, const char *const *files)
+{
+	char to[MAX_PATH];
+
+	take_dir(path, name, 0, files, NULL);
+	snprintf(to, sizeof to, "%s/brief", name);
+	text_len = 0;
+	put_text(to);
+}
+
 /* Of twenty idle processes nineteen are like the one, and told in brief. */
 static int
 is_one_of_many(const char *proc)
@@ -355,29 +367,48 @@ is_one_of_many(const char *proc)
 	return sscanf(name, "idle-%d", &n) == 1 && n % 20;
 }
 
+/* Of a crowd of threads, nine of ten are told in brief. */
+static void
+take_threads(const char *path, const char *name)
+{
+	/* the same for all threads of a process, and long or costly */
+	static const char *const skip[] = { "mem",       "pagemap",      "clear_refs",
+					    "net",       "smaps",        "numa_maps",
+					    "map_files", "smaps_rollup", NULL };
+	static const char *const in_brief[] = { "comm", "stat", "status", NULL };
+	char from[MAX_PATH], to[MAX_PATH];
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	for (int n = 0; dir && (entry = readdir(dir));) {
+		if (entry->d_name[0] == '.' ||
+		    snprintf(from, sizeof from, "%s/%s", path, entry->d_name) >= MAX_PATH ||
+		    snprintf(to, sizeof to, "%s/%s", name, entry->d_name) >= MAX_PATH)
+			continue;
+		if (n++ >= 50 && n % 10)
+			take_brief(from, to, in_brief);
+		else
+			take_dir(from, to, 2, NULL, skip);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* What all processes of one network namespace have in common is taken of pid 1 only, as /proc/net.
  */
 static void
 take_process(const char *pid)
 {
 	static const char *const skip[] = { "mem", "pagemap", "clear_refs", "net", "task", NULL };
-	/* the same for all threads of a process, and long or costly */
-	static const char *const skip_of_thread[] = { "mem",       "pagemap",      "clear_refs",
-						      "net",       "smaps",        "numa_maps",
-						      "map_files", "smaps_rollup", NULL };
 	static const char *const in_brief[] = { "comm", "cmdline", "stat", "status", "statm",
 						"exe",  "cwd",     "maps", NULL };
 	char path[MAX_PATH / 2], name[MAX_PATH / 2], sub[MAX_PATH], to[MAX_PATH];
 	char own[64];
-	struct dirent *entry;
-	DIR *dir;
 
 	snprintf(path, sizeof path, "/proc/%s", pid);
 	snprintf(name, sizeof name, "procs/%s", pid);
 	if (is_one_of_many(path)) {
-		take_dir(path, name, 0, in_brief, NULL);
-		snprintf(to, sizeof to, "%s/brief", name);
-		put_text(to);
+		take_brief(path, name, in_brief);
 		return;
 	}
 	take_dir(path, name, 2, NULL, skip);
@@ -390,16 +421,8 @@ take_process(const char *pid)
 		take_dir(sub, to, 1, NULL, NULL);
 	}
 	snprintf(sub, sizeof sub, "%s/task", path);
-	dir = opendir(sub);
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (snprintf(sub, sizeof sub, "%s/task/%s", path, entry->d_name) < MAX_PATH &&
-		    snprintf(to, sizeof to, "%s/task/%s", name, entry->d_name) < MAX_PATH)
-			take_dir(sub, to, 2, NULL, skip_of_thread);
-	}
-	if (dir)
-		closedir(dir);
+	snprintf(to, sizeof to, "%s/task", name);
+	take_threads(sub, to);
 }
 
 static void
