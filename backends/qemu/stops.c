@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stops: see the header.
+ *
+ *   stop -> its registers -> who armed it is told -> past the instruction -> the guest runs on
+ */
+#include "stops.h"
+
+#include <time.h>
+
+/* Bytes of one, at most. */
+#define MAX_INSTRUCTION 15
+/* Of RFLAGS: the guest makes steps itself. */
+#define FLAG_TRAP (1u << 8)
+/* A vCPU that stops as often in one place where we have no point is at somebody else's. */
+#define MAX_STRANGE 3
+
+void
+qemu_stops_init(QemuStops *self, VmifsStopped stopped, gpointer user)
+{
+	*self = (QemuStops){ .stopped = stopped, .user = user, .points = qemu_points_new() };
+}
+
+void
+qemu_stops_clear(QemuStops *self)
+{
+	g_array_unref(self->points);
+}
+
+QemuPoints *
+qemu_stops_forget(QemuStops *self)
+{
+	QemuPoints *points = self->points;
+
+	self->points = qemu_points_new();
+	self->has_pending = self->is_told = self->skips = FALSE;
+	self->n_strange = 0;
+	return points;
+}
+
+gboolean
+qemu_stops_remove(QemuStops *self, guint i, GError **error)
+{
+	VmifsStopPoint point = qemu_points_at(self->points, i)->point;
+
+	g_array_remove_index(self->points, i);
+	self->skips = FALSE;
+	return qemu_points_have(self->points, &point) ||
+	       qemu_session_remove(&self->session, &point, error);
+}
+
+gboolean
+qemu_stops_next(QemuStops *self, QemuGdbStop *ret, GError **error)
+{
+	if (!self->has_pending)
+		return qemu_session_stop(&self->session, ret, error);
+	*ret = self->pending;
+	self->has_pending = FALSE;
+	return TRUE;
+}
+
+gboolean
+qemu_stops_has_more(const QemuStops *self)
+{
+	return self->has_pending || self->session.gdb.stops.length;
+}
+
+static gint64
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (gint64) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Of an instruction that was told of, and not carried out since. */
+static gboolean
+is_again(QemuStops *self, const QemuGdbStop *stop, guint64 pc)
+{
+	gboolean is = self->is_told && !stop->is_memory && stop->vcpu == self->told_vcpu &&
+		      pc == self->told_pc;
+
+	self->is_told &= !is;
+	return is;
+}
+
+/* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands;
+ * ret_flags: its RFLAGS. */
+static gboolean
+tell(QemuStops *self, const QemuGdbStop *stop, guint64 *ret_pc, guint64 *ret_flags, GError **error)
+{
+	gint64 time_ns = now_ns();
+	/* Where it stops once it stops again, as a rule. */
+	g_autoptr(VmifsRegs) regs =
+		qemu_session_regs(&self->session, stop->is_memory ? NULL : &self->code, error);
+	guint64 pc;
+
+	if (!regs)
+		return FALSE;
+	vmifs_regs_get(regs, "rip", &pc);
+	*ret_pc = pc;
+	if (!vmifs_regs_get(regs, "eflags", ret_flags))
+		*ret_flags = 0;
+	gboolean again = is_again(self, stop, pc);
+	for (guint i = 0; i < self->points->len; i++) {
+		const QemuPoint *point = qemu_points_at(self->points, i);
+		if (!qemu_point_is_hit(&point->point, stop, pc) ||
+		    (again && point->point.kind == VMIFS_STOP_EXEC))
+			continue;
+		const VmifsStop told = {
+			.id = point->id,
+			.vcpu = stop->vcpu,
+			.address = point->point.kind == VMIFS_STOP_STEP ? pc : point->point.address,
+			.time_ns = time_ns,
+			.regs = regs,
+		};
+		if (self->stopped && self->stopped(self->user, &told))
+			continue;
+		if (!qemu_stops_remove(self, i, error))
+			return FALSE;
+		i--;
+	}
+	return TRUE;
+}
+
+static void
+note_told(QemuStops *self, guint vcpu, guint64 pc)
+{
+	self->is_told = TRUE;
+	self->told_vcpu = vcpu;
+	self->told_pc = pc;
+}
+
+/* It does, by what stands there: code of a kernel, as others may be of 32 bits. */
+static gboolean
+find_skip(QemuStops *self, guint64 pc, guint64 flags, GError **error)
+{
+	self->skips = FALSE;
+	if (self->session.steps->len || flags & FLAG_TRAP || !(pc >> 63))
+		return TRUE;
+	if (self->code.address != pc) {
+		self->code.address = pc;
+		if (!qemu_session_code(&self->session, &self->code, error))
+			return FALSE;
+	}
+	guint len = qemu_nop_len(self->code.bytes, self->code.len);
+	self->skips = len > 0;
+	self->from = pc + len;
+	return TRUE;
+}
+
+/* The vCPU may be where it was, past it, or in an interrupt, from which it comes back. now: where
+ * it stands. */
+static gboolean
+note_step(QemuStops *self, guint vcpu, guint64 pc, guint64 now, GError **error)
+{
+	gboolean made = TRUE;
+
+	if (now - pc - 1 >= MAX_INSTRUCTION &&
+	    !qemu_session_was_made(&self->session, pc, &made, error))
+		return FALSE;
+	if (!made)
+		note_told(self, vcpu, pc);
+	return TRUE;
+}
+
+/* A stop for nothing may come as another is told of; but one that comes again and again ... */
+static gboolean
+is_strange(QemuStops *self, const QemuGdbStop *stop, guint64 pc)
+{
+	if (self->strange_vcpu != stop->vcpu || self->strange_pc != pc)
+		self->n_strange = 0;
+	self->strange_vcpu = stop->vcpu;
+	self->strange_pc = pc;
+	return !stop->is_memory && ++self->n_strange > MAX_STRANGE;
+}
+
+/* Past the points at which it stands. */
+static gboolean
+pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError **error)
+{
+	const VmifsStopPoint *points[2];
+	guint n = 0;
+	guint64 now;
+	gboolean is_stepped = FALSE;
+
+	for (guint i = 0; i < self->points->len; i++) {
+		const VmifsStopPoint *point = &qemu_points_at(self->points, i)->point;
+		is_stepped |= point->kind == VMIFS_STOP_STEP && point->vcpu == stop->vcpu;
+		if (!qemu_point_is_hit(point, stop, pc) || point->kind != VMIFS_STOP_EXEC)
+			continue;
+		/* One of each kind, at most. */
+		if (!n || (n == 1 && points[0]->patch != point->patch))
+			points[n++] = point;
+	}
+	if (n || is_stepped)
+		self->n_strange = 0;
+	if (!n && (is_stepped || !is_strange(self, stop, pc)))
+		return TRUE;
+	if (!find_skip(self, pc, flags, error))
+		return FALSE;
+	if (self->skips) {
+		note_told(self, stop->vcpu, pc);
+		return TRUE;
+	}
+	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, &now,
+				    error) ||
+	    !note_step(self, stop->vcpu, pc, now, error))
+		return FALSE;
+	/* What it stopped for is news if it was more than the step. */
+	self->has_pending = self->pending.signal && (self->pending.signal != QEMU_GDB_TRAP ||
+						     self->pending.is_memory || is_stepped);
+	return TRUE;
+}
+
+gboolean
+qemu_stops_handle(QemuStops *self, const QemuGdbStop *stop, GError **error)
+{
+	guint64 pc, flags;
+
+	return tell(self, stop, &pc, &flags, error) && pass(self, stop, pc, flags, error);
+}
+
+gboolean
+qemu_stops_go(QemuStops *self, GError **error)
+{
+	/* Else it hits once more, which is known. */
+	gboolean skips = self->skips && !self->session.stands && !self->session.steps->len;
+
+	self->skips = FALSE;
+	if (!skips)
+		return qemu_session_go(&self->session, error);
+	self->is_told = FALSE;
+	return qemu_session_go_from(&self->session, self->told_vcpu, self->from, error);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stops: what is done whenever the guest has stopped: who armed the point is told, with the
+ * registers, and the vCPU gets past the instruction. Of the thread that has the stub.
+ *
+ * Past an instruction that does nothing, as most functions of a kernel begin with one, a vCPU gets
+ * by going on behind it: a step takes as long as a stop does, others hear of it as well, and after
+ * it QEMU translates anew what it has translated before.
+ */
+#pragma once
+
+#include "points.h"
+#include "session.h"
+
+#include <spi/backend.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+	VmifsStopped stopped; /* (nullable) */
+	gpointer user;
+	QemuPoints *points;
+	QemuSession session;
+	gboolean has_pending;
+	QemuGdbStop pending; /* not handled yet */
+	/* A vCPU stands where it was told of already: its step was not made. */
+	gboolean is_told;
+	guint told_vcpu;
+	guint64 told_pc;
+	/* It stopped there before, for no point of ours. */
+	guint n_strange, strange_vcpu;
+	guint64 strange_pc;
+	QemuCode code; /* that was seen last */
+	gboolean skips;
+	guint64 from; /* (skips) where the vCPU that was told of goes on */
+} QemuStops;
+
+void
+qemu_stops_init(QemuStops *stops, VmifsStopped stopped, gpointer user);
+void
+qemu_stops_clear(QemuStops *stops);
+
+/* There is no session any more. (full): the points that were armed. */
+QemuPoints *
+qemu_stops_forget(QemuStops *stops);
+/* Takes the i-th point away. FALSE: the session is lost. */
+gboolean
+qemu_stops_remove(QemuStops *stops, guint i, GError **error);
+
+/* What came; FALSE without error: nothing. */
+gboolean
+qemu_stops_next(QemuStops *stops, QemuGdbStop *ret, GError **error);
+/* A stop for a point, or for a step. FALSE: the session is lost. */
+gboolean
+qemu_stops_handle(QemuStops *stops, const QemuGdbStop *stop, GError **error);
+/* Is there more to handle, before it may run on? */
+gboolean
+qemu_stops_has_more(const QemuStops *stops);
+/* Lets it run on. */
+gboolean
+qemu_stops_go(QemuStops *stops, GError **error);
+
+G_END_DECLS
