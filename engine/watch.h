@@ -7,7 +7,7 @@
  *   a stop  ->  hit: which lines it is for, what they tell of it  ->  events
  *
  * watch.c: lines, as users see them. watch-plan.c: what a line needs. watch-arm.c: the thread.
- * watch-hit.c: stops. watch-caps.c: what can be had at all.
+ * watch-hit.c: stops. watch-tell.c: their events. watch-caps.c: what can be had at all.
  */
 #pragma once
 
@@ -167,6 +167,9 @@ gboolean
 vmifs_watches_stopped(gpointer engine, const VmifsStop *stop);
 void
 vmifs_watches_unarmed(gpointer engine, guint64 id, const char *why);
+
+/* ---- watch-tell.c ---- */
+
 /* Remembers what stands where a line watches memory, before it is armed, and forgets what was
  * written to its register before. */
 void
