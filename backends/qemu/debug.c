@@ -178,14 +178,15 @@ carry_out(QemuDebug *self, QemuOrder *order, GError **error)
 {
 	GError *problem = NULL;
 
+	order->is_idle = !g_atomic_int_get(&self->is_on);
 	if (order->deed == QEMU_ORDER_ARM)
 		arm(self, order, &problem);
-	else if (order->deed != QEMU_ORDER_SET_STATE)
+	else if (order->deed == QEMU_ORDER_DISARM || order->deed == QEMU_ORDER_DISARM_ALL)
 		disarm(self, order, &problem);
-	else if (g_atomic_int_get(&self->is_on))
+	else if (order->deed == QEMU_ORDER_SET_STATE && !order->is_idle)
 		qemu_session_note(&self->stops.session, order->wanted == VMIFS_STATE_PAUSED);
-	else
-		order->is_idle = TRUE;
+	else if (order->deed == QEMU_ORDER_RENEW && !order->is_idle)
+		qemu_stops_renew(&self->stops, order->n_vcpus, &problem);
 	turn(self);
 	if (!problem)
 		return TRUE;
@@ -355,6 +356,15 @@ qemu_debug_disarm(QemuDebug *self, guint64 id)
 	g_autoptr(QemuOrder) order = qemu_order_new(QEMU_ORDER_DISARM);
 
 	order->id = id;
+	qemu_orders_give(&self->orders, order, NULL, NULL);
+}
+
+void
+qemu_debug_renew(QemuDebug *self, const QemuDebugGuest *guest)
+{
+	g_autoptr(QemuOrder) order = qemu_order_new(QEMU_ORDER_RENEW);
+
+	order->n_vcpus = guest->n_vcpus;
 	qemu_orders_give(&self->orders, order, NULL, NULL);
 }
 

@@ -44,6 +44,9 @@ qemu_debug_arm(QemuDebug *debug, const QemuDebugGuest *guest, guint64 id,
 	       const VmifsStopPoint *point, const VmifsCall *call, GError **error);
 void
 qemu_debug_disarm(QemuDebug *debug, guint64 id);
+/* It has other vCPUs than when points were set: those that are new have none. */
+void
+qemu_debug_renew(QemuDebug *debug, const QemuDebugGuest *guest);
 
 /* While there are points: who pauses the guest has to go through this. FALSE without error: there
  * are none. */

@@ -17,6 +17,7 @@ typedef enum {
 	QEMU_ORDER_DISARM,
 	QEMU_ORDER_DISARM_ALL,
 	QEMU_ORDER_SET_STATE,
+	QEMU_ORDER_RENEW,
 } QemuDeed;
 
 typedef struct {
@@ -27,7 +28,7 @@ typedef struct {
 	guint64 id;
 	VmifsStopPoint point;
 	VmifsState wanted;
-	gboolean is_idle; /* of SET_STATE: there is no session */
+	gboolean is_idle; /* there was no session */
 	GError *error;    /* it has failed */
 	/* Of orders.c, under its lock. */
 	gboolean is_done;

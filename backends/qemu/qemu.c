@@ -55,6 +55,7 @@ typedef struct {
 	GCond has_set;
 	/* The follower's own. */
 	gboolean is_owed;  /* memory was still coming when last seen */
+	guint n_vcpus;     /* as last seen; 0 = not yet */
 	guint64 signature; /* of the large mappings, as last seen */
 	gint64 wait;       /* before the monitor is asked again */
 	gint64 next;       /* when that is due */
@@ -197,6 +198,35 @@ learn(Qemu *self, gint64 patience, gboolean *ret_changed, GError **error)
 	return TRUE;
 }
 
+/* ---- vCPUs ---- */
+
+/* As the monitor told, or else as many as it was started with; where it has no monitor, none. */
+static guint
+count_vcpus(Qemu *self)
+{
+	guint n = self->about.n_vcpus ? self->about.n_vcpus : self->target->args->n_cpus;
+
+	/* Of one at least: asking for its registers tells why they are not to be had. */
+	return self->target->monitor ? MAX(n, 1) : 0;
+}
+
+static guint
+vcpus_now(Qemu *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->about.n_vcpus;
+}
+
+static QemuDebugGuest
+as_debugged(Qemu *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return (QemuDebugGuest){ .accel = self->about.driver,
+				 .n_vcpus = MAX(count_vcpus(self), self->target->args->max_cpus) };
+}
+
 /* ---- following it ---- */
 
 /* While memory still comes, no file holds it for others to read. */
@@ -208,6 +238,19 @@ look_for_pages(Qemu *self)
 	if (is_owed != self->is_owed && self->changed)
 		self->changed(self->engine, VMIFS_CHANGE_LAYOUT);
 	self->is_owed = is_owed;
+}
+
+/* Points are not on it yet. */
+static void
+look_for_vcpus(Qemu *self)
+{
+	QemuDebugGuest guest = as_debugged(self);
+	guint n = vcpus_now(self);
+	gboolean is_other = self->n_vcpus && n != self->n_vcpus;
+
+	self->n_vcpus = n;
+	if (is_other && self->debug)
+		qemu_debug_renew(self->debug, &guest);
 }
 
 /* Firmware moves memory about in the first seconds, and nobody tells: the monitor is asked ever
@@ -235,6 +278,7 @@ look(gpointer data)
 		return;
 	if (learn(self, QEMU_PATIENCE, &changed, NULL) && changed && self->changed)
 		self->changed(self->engine, VMIFS_CHANGE_LAYOUT);
+	look_for_vcpus(self);
 	self->next = g_get_monotonic_time() + self->wait;
 	self->wait = MIN(2 * self->wait, LAST_WAIT);
 }
@@ -262,8 +306,8 @@ qemu_close(gpointer data)
 	Qemu *self = data;
 
 	g_atomic_int_set(&self->cancelled, 1);
+	qemu_follow_free(self->follow); /* it calls that */
 	qemu_debug_free(self->debug);
-	qemu_follow_free(self->follow);
 	qemu_registers_free(self->registers);
 	qemu_ram_free(self->ram);
 	qemu_owed_free(self->owed);
@@ -273,16 +317,6 @@ qemu_close(gpointer data)
 	g_free(self->how);
 	qemu_about_clear(&self->about);
 	g_free(self);
-}
-
-/* As the monitor told, or else as many as it was started with; where it has no monitor, none. */
-static guint
-count_vcpus(Qemu *self)
-{
-	guint n = self->about.n_vcpus ? self->about.n_vcpus : self->target->args->n_cpus;
-
-	/* Of one at least: asking for its registers tells why they are not to be had. */
-	return self->target->monitor ? MAX(n, 1) : 0;
 }
 
 static const char *
@@ -353,6 +387,7 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
 		return FALSE;
 	use_monitor(self);
+	self->n_vcpus = vcpus_now(self);
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
 	self->given_up = &self->cancelled;
@@ -576,15 +611,6 @@ qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GEr
 }
 
 /* ---- stops ---- */
-
-static QemuDebugGuest
-as_debugged(Qemu *self)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-
-	return (QemuDebugGuest){ .accel = self->about.driver,
-				 .n_vcpus = MAX(count_vcpus(self), self->target->args->max_cpus) };
-}
 
 static gboolean
 qemu_stop_caps(gpointer data, VmifsStopCaps *ret, const VmifsCall *call, GError **error)

@@ -119,9 +119,8 @@ clear(QemuSession *session)
 	g_free(session->clear);
 }
 
-/* Of a debugger that has vanished: a guest that stopped at them would never get past. */
-static gboolean
-forget_points(QemuSession *session, guint n_vcpus, GError **error)
+gboolean
+qemu_session_remove_all(QemuSession *session, guint n_vcpus, GError **error)
 {
 	QemuGdb *gdb = &session->gdb;
 
@@ -181,8 +180,10 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
 	qemu_gdb_target_init(&session->target);
 	be_patient(session, PATIENCE);
 	qemu_session_note(session, !session->stub.ran);
+	/* At the points of a debugger that has vanished the guest would stop, and never get past.
+	 */
 	if (qemu_stub_learn(&session->gdb, &session->target, error) &&
-	    learn_steps(session, error) && forget_points(session, n_vcpus, error))
+	    learn_steps(session, error) && qemu_session_remove_all(session, n_vcpus, error))
 		return TRUE;
 	qemu_session_close(session, NULL);
 	return FALSE;

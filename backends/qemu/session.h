@@ -69,6 +69,9 @@ gboolean
 qemu_session_insert(QemuSession *session, const VmifsStopPoint *point, GError **error);
 gboolean
 qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **error);
+/* All points go, of each vCPU, whichever of them it had; n_vcpus as of qemu_session_open(). */
+gboolean
+qemu_session_remove_all(QemuSession *session, guint n_vcpus, GError **error);
 
 /* A stop that came; FALSE without error: none. */
 gboolean

@@ -50,6 +50,23 @@ qemu_stops_remove(QemuStops *self, guint i, GError **error)
 }
 
 gboolean
+qemu_stops_renew(QemuStops *self, guint n_vcpus, GError **error)
+{
+	g_autoptr(GArray) set = qemu_points_new();
+
+	if (!qemu_session_remove_all(&self->session, n_vcpus, error))
+		return FALSE;
+	for (guint i = 0; i < self->points->len; i++) {
+		const QemuPoint *point = qemu_points_at(self->points, i);
+		if (point->point.kind != VMIFS_STOP_STEP && !qemu_points_have(set, &point->point) &&
+		    !qemu_session_insert(&self->session, &point->point, error))
+			return FALSE;
+		g_array_append_val(set, *point);
+	}
+	return TRUE;
+}
+
+gboolean
 qemu_stops_next(QemuStops *self, QemuGdbStop *ret, GError **error)
 {
 	if (!self->has_pending)

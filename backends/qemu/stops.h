@@ -47,6 +47,11 @@ qemu_stops_forget(QemuStops *stops);
 gboolean
 qemu_stops_remove(QemuStops *stops, guint i, GError **error);
 
+/* Sets all points again, while the guest stands: QEMU sets them on the vCPUs that it has then.
+ * FALSE: the session is lost. */
+gboolean
+qemu_stops_renew(QemuStops *stops, guint n_vcpus, GError **error);
+
 /* What came; FALSE without error: nothing. */
 gboolean
 qemu_stops_next(QemuStops *stops, QemuGdbStop *ret, GError **error);

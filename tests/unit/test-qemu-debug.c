@@ -170,6 +170,35 @@ START_TEST(a_point_that_two_have_is_set_once)
 }
 END_TEST
 
+START_TEST(points_are_set_again_for_a_vCPU_that_has_come)
+{
+	const FakeStub how = { .hits = 1000000 };
+	const QemuDebugGuest grown = { .accel = "tcg", .n_vcpus = 3 };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	/* Nothing is set: nothing is done. */
+	qemu_debug_renew(guest.debug, &grown);
+	has_heard(&guest, "");
+	arm(&guest, 0, &exec_point);
+	arm(&guest, 1, &write_point);
+	arm(&guest, 2, &write_point);
+	for (int i = 1; i <= 10; i++) {
+		qemu_debug_renew(guest.debug, &grown);
+		ck_assert_uint_eq(fake_stub_points(guest.stub), 2);
+		wait_for(&guest.n[0], g_atomic_int_get(&guest.n[0]) + 10);
+		wait_for(&guest.n[2], g_atomic_int_get(&guest.n[2]) + 10);
+	}
+	ck_assert_int_eq(guest.n_lost, 0);
+	for (guint64 id = 0; id < 3; id++)
+		qemu_debug_disarm(guest.debug, id);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	has_heard(&guest, COME GONE);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(who_does_not_want_it_any_more_has_no_point)
 {
 	const FakeStub how = { .hits = 1000000 };
@@ -648,6 +677,7 @@ debug_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, each_stop_is_told_once_and_nothing_is_left);
 	tcase_add_test(tcase, a_point_that_two_have_is_set_once);
+	tcase_add_test(tcase, points_are_set_again_for_a_vCPU_that_has_come);
 	tcase_add_loop_test(tcase, who_does_not_want_it_any_more_has_no_point, 0, 2);
 	tcase_add_test(tcase, what_is_armed_while_it_stops_all_the_time_loses_nothing);
 	tcase_add_loop_test(tcase, what_KVM_does_not_take_is_refused, 0, 2);
