@@ -73,13 +73,18 @@ render_symbol(VmifsNode *self, GString *out, VmifsNodeCall *call, GError **error
 	g_autoptr(VmifsSymbols) symbols = get_symbols(self->parent, call, error);
 	if (!symbols)
 		return FALSE;
+	g_autoptr(VmifsAspace) kernel =
+		vmifs_guest_kernel_aspace(vmifs_node_guest(self->parent), &call->call, error);
+	if (!kernel)
+		return FALSE;
+	int n_digits = 2 * (int) vmifs_aspace_ptr_size(kernel);
 	guint64 cursor = 0;
 	gsize index;
 	while (vmifs_symbols_each(symbols, self->name, &cursor, &index)) {
 		VmifsSymbol symbol;
 		vmifs_symbols_get(symbols, index, &symbol);
-		g_string_append_printf(out, "%016" G_GINT64_MODIFIER "x %c", symbol.address,
-				       symbol.type);
+		g_string_append_printf(out, "%0*" G_GINT64_MODIFIER "x %c", n_digits,
+				       symbol.address, symbol.type);
 		if (symbol.module) {
 			g_string_append(out, " [");
 			vmifs_text_append_octal(out, symbol.module, -1, NULL);

@@ -177,7 +177,8 @@ append_controllers(LinuxCursor *c, guint64 root, const char *first, const char *
 		if (!(mask >> i & 1))
 			continue;
 		if (!c->error)
-			vmifs_aspace_read_ptr(c->os->aspace, table + i * 8, &subsystem, &c->error);
+			linux_load_word(c->os, table + i * linux_word(c->os), &subsystem,
+					&c->error);
 		name = linux_take(c, subsystem, LINUX_FIELD_CGROUP_SUBSYS_LEGACY_NAME);
 		g_autofree char *text = c->error ? NULL
 						 : vmifs_aspace_read_string(c->os->aspace, name,

@@ -167,7 +167,7 @@ linux_signal_actions(const Linux *os, guint64 sighand, guint64 *ret_ignored, gui
 	    !linux_member(os, LINUX_FIELD_K_SIGACTION_HANDLER, &handler, error))
 		return FALSE;
 	guint n = (guint) MIN(action.count, N_SIGNALS);
-	if (action.elem_size > MAX_ACTION || handler.size != sizeof(guint64) ||
+	if (action.elem_size > MAX_ACTION || handler.size != linux_word(os) ||
 	    !vmifs_in_bounds(handler.offset, handler.size, action.elem_size)) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "what a signal does is told in an unknown form");
@@ -178,7 +178,8 @@ linux_signal_actions(const Linux *os, guint64 sighand, guint64 *ret_ignored, gui
 			       error))
 		return FALSE;
 	for (guint i = 0; i < n; i++) {
-		guint64 value = vmifs_load_u64(actions + i * action.elem_size + handler.offset);
+		guint64 value =
+			linux_word_at(os, actions + i * action.elem_size + handler.offset, 0);
 		if (value == SIG_IGN_VALUE)
 			ignored |= 1ULL << i;
 		else if (value != SIG_DFL_VALUE)

@@ -48,12 +48,12 @@ has_feature(Cpu *cpu, guint feature)
 static const char *
 name_in(Cpu *cpu, guint64 table, guint64 index)
 {
-	guint64 at = table + index * 8, pointer;
+	guint64 at = table + index * linux_word(cpu->os), pointer;
 	gpointer known;
 
 	if (g_hash_table_lookup_extended(cpu->names, &at, NULL, &known))
 		return known;
-	char *name = linux_load(cpu->os, at, 8, &pointer, NULL) && pointer
+	char *name = linux_load_word(cpu->os, at, &pointer, NULL) && pointer
 			     ? vmifs_aspace_read_string(cpu->os->aspace, pointer, MAX_FLAG, NULL)
 			     : NULL;
 	g_hash_table_insert(cpu->names, g_memdup2(&at, sizeof at), name);
@@ -143,7 +143,7 @@ append_clock(Cpu *cpu)
 {
 	guint64 khz, driver = 0;
 
-	linux_variable(cpu->os, "cpufreq_driver", 8, &driver, NULL);
+	linux_word_variable(cpu->os, "cpufreq_driver", &driver, NULL);
 	if (has_feature(cpu, FEATURE_TSC) && !driver &&
 	    linux_variable(cpu->os, "cpu_khz", 4, &khz, NULL))
 		g_string_append_printf(cpu->out, "cpu MHz\t\t: %u.%03u\n", (guint) khz / 1000,

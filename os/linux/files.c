@@ -4,8 +4,6 @@
  */
 #include "fdinfo.h"
 
-#include <spi/bytes.h>
-
 /* The kernel's own limit of fs.nr_open is higher, but every slot costs the guest 8 bytes. */
 #define MAX_FDS (16 * 1024 * 1024)
 /* Listed: a guest can map one page as a whole table, here each name costs a hundred bytes. */
@@ -52,17 +50,18 @@ read_table(const Linux *os, const VmifsTask *task, Table *ret, GError **error)
 }
 
 /* Aligned, and in the kernel's half, as the table is: where memory is taken for a table that is
- * none, a million names are not made of it. */
+ * none, a million names are not made of it. 32-bit kernels have what they like of all addresses. */
 static gboolean
-may_be_file(const Table *table, guint64 file)
+may_be_file(const Linux *os, const Table *table, guint64 file)
 {
-	return file % 8 == 0 && (file ^ table->slots) >> 63 == 0;
+	return file % linux_word(os) == 0 && (file ^ table->slots) >> 63 == 0;
 }
 
 LINUX_LIST(linux_list_fd)
 {
 	const Linux *self = os;
-	g_autofree guint8 *chunk = g_malloc(CHUNK * 8);
+	guint64 word = linux_word(self);
+	g_autofree guint8 *chunk = g_malloc(CHUNK * word);
 	Table table;
 
 	if (!read_table(self, task, &table, error))
@@ -70,16 +69,16 @@ LINUX_LIST(linux_list_fd)
 	for (guint32 at = 0; at < table.n && names->len < MAX_LISTED; at += CHUNK) {
 		guint32 n = MIN(CHUNK, table.n - at);
 		if (!vmifs_call_check(call, error) ||
-		    !vmifs_aspace_read(self->aspace, table.slots + at * 8ULL, chunk, n * 8ULL,
+		    !vmifs_aspace_read(self->aspace, table.slots + at * word, chunk, n * word,
 				       error)) {
 			g_prefix_error(error, "files of task %u: ", task->pid);
 			return FALSE;
 		}
 		for (guint32 i = 0; i < n; i++) {
-			guint64 file = vmifs_load_u64(chunk + i * 8ULL);
+			guint64 file = linux_word_at(self, chunk, i);
 			if (!file)
 				continue;
-			if (!may_be_file(&table, file)) {
+			if (!may_be_file(self, &table, file)) {
 				g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 					    "files of task %u: %#" G_GINT64_MODIFIER
 					    "x in slot %u is no file",
@@ -130,7 +129,7 @@ linux_open_file(const Linux *os, const VmifsTask *task, const char *name, LinuxO
 		return FALSE;
 	if (fd >= table.n)
 		return no_such_entry(error);
-	if (!vmifs_aspace_read_u64(os->aspace, table.slots + fd * 8ULL, &file, error))
+	if (!linux_load_word(os, table.slots + (guint64) fd * linux_word(os), &file, error))
 		return FALSE;
 	if (!file)
 		return no_such_entry(error);

@@ -7,8 +7,6 @@
 
 #include "seen.h"
 
-#include <spi/bytes.h>
-
 /* The kernel's largest have half a million, unless its command line says more. */
 #define MAX_CHAINS (16 * 1024 * 1024)
 /* A kernel makes one for each 128 KiB of memory at most. */
@@ -94,12 +92,12 @@ walk_chains(Walk *w, GError **error)
 		guint64 n = MIN(per_chunk, hash->n - chain);
 		if (!vmifs_call_check(w->call, error) ||
 		    !vmifs_aspace_read(w->os->aspace, hash->heads + chain * hash->stride, chunk,
-				       (n - 1) * hash->stride + 8, error)) {
+				       (n - 1) * hash->stride + linux_word(w->os), error)) {
 			g_prefix_error(error, "%s: ", hash->name);
 			return FALSE;
 		}
 		for (guint64 i = 0; i < n && !w->stopped; i++) {
-			guint64 head = vmifs_load_u64(chunk + i * hash->stride);
+			guint64 head = linux_word_at(w->os, chunk + i * hash->stride, 0);
 			if (!walk_chain(w, chain + i, head & ~hash->head_flags, error))
 				return FALSE;
 		}

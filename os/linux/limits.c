@@ -2,8 +2,6 @@
 /* limits: /proc/<pid>/limits: the resource limits of a process, a table of fixed columns. */
 #include "linux.h"
 
-#define UNLIMITED G_MAXUINT64
-
 /* By RLIMIT number, as Linux has them on every architecture but three. */
 static const struct {
 	const char *name;
@@ -20,10 +18,11 @@ static const struct {
 };
 
 static void
-append_limit(GString *out, guint64 value)
+append_limit(const Linux *os, GString *out, guint64 value)
 {
-	g_autofree char *text = value == UNLIMITED ? g_strdup("unlimited")
-						   : g_strdup_printf("%" G_GUINT64_FORMAT, value);
+	g_autofree char *text = value == linux_wrap(os, G_MAXUINT64)
+					? g_strdup("unlimited")
+					: g_strdup_printf("%" G_GUINT64_FORMAT, value);
 	g_string_append_printf(out, "%-20s ", text);
 }
 
@@ -46,8 +45,8 @@ LINUX_VIEW(linux_render_limits)
 		guint64 at = signal + rlim.offset + i * rlim.elem_size;
 
 		g_string_append_printf(text, "%-25s ", limits[i].name);
-		append_limit(text, linux_take(&c, at, LINUX_FIELD_RLIMIT_CUR));
-		append_limit(text, linux_take(&c, at, LINUX_FIELD_RLIMIT_MAX));
+		append_limit(self, text, linux_take(&c, at, LINUX_FIELD_RLIMIT_CUR));
+		append_limit(self, text, linux_take(&c, at, LINUX_FIELD_RLIMIT_MAX));
 		if (limits[i].unit)
 			g_string_append_printf(text, "%-10s", limits[i].unit);
 		g_string_append_c(text, '\n');

@@ -105,6 +105,23 @@ linux_load_word(const Linux *os, guint64 address, guint64 *ret, GError **error)
 {
 	return vmifs_aspace_read_ptr(os->aspace, address, ret, error);
 }
+/* Addresses wrap where they end; the sign of a long is its highest bit. */
+static inline guint64
+linux_wrap(const Linux *os, guint64 address)
+{
+	return linux_word(os) == 8 ? address : (guint32) address;
+}
+static inline gint64
+linux_signed(const Linux *os, guint64 word)
+{
+	return linux_word(os) == 8 ? (gint64) word : (gint32) word;
+}
+/* Digits of a pointer as the kernel prints it. */
+static inline int
+linux_digits(const Linux *os)
+{
+	return 2 * (int) linux_word(os);
+}
 /* The i-th one of an array that was copied. */
 guint64
 linux_word_at(const Linux *os, gconstpointer words, gsize i);

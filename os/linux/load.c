@@ -43,7 +43,7 @@ LINUX_VIEW(linux_render_loadavg)
 	    !sum_runqueues(self, cpus, LINUX_FIELD_RQ_NR_RUNNING, &running, error))
 		return FALSE;
 	for (guint i = 0; i < 3; i++) {
-		if (!linux_load(self, averages + i * 8, 8, &n, error))
+		if (!linux_load_word(self, averages + i * linux_word(self), &n, error))
 			return FALSE;
 		n += LOAD_HALF_HUNDREDTH;
 		g_string_append_printf(out, "%" G_GUINT64_FORMAT ".%02u ", n >> LOAD_SHIFT,
@@ -147,7 +147,7 @@ append_counts(const Linux *os, const GArray *cpus, GString *out, GError **error)
 	    !sum_runqueues(os, cpus, LINUX_FIELD_RQ_NR_SWITCHES, &switches, error) ||
 	    !sum_runqueues(os, cpus, LINUX_FIELD_RQ_NR_RUNNING, &running, error) ||
 	    !sum_runqueues(os, cpus, LINUX_FIELD_RQ_NR_IOWAIT, &blocked, error) ||
-	    !linux_variable(os, "total_forks", 8, &forks, error))
+	    !linux_word_variable(os, "total_forks", &forks, error))
 		return FALSE;
 	g_string_append_printf(out,
 			       "ctxt %" G_GUINT64_FORMAT "\nbtime %" G_GUINT64_FORMAT

@@ -62,8 +62,9 @@ read_shape(const Linux *os, LinuxField pivot, LinuxField slot, guint64 node_len,
 
 	if (!linux_member(os, pivot, &p, error) || !linux_member(os, slot, &s, error))
 		return FALSE;
-	if (p.count + 1 != s.count || !vmifs_in_bounds(p.offset, p.count * 8ULL, node_len) ||
-	    !vmifs_in_bounds(s.offset, s.count * 8ULL, node_len)) {
+	if (p.count + 1 != s.count ||
+	    !vmifs_in_bounds(p.offset, p.count * (guint64) linux_word(os), node_len) ||
+	    !vmifs_in_bounds(s.offset, s.count * (guint64) linux_word(os), node_len)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 			    "maple nodes of %" G_GUINT64_FORMAT " pivots and %" G_GUINT64_FORMAT
 			    " slots make no sense",
@@ -121,7 +122,7 @@ take_slot(Walk *w, guint64 *ret_first, guint64 *ret_last, guint64 *ret_entry)
 		return FALSE;
 	guint64 last = level->last;
 	if (i < shape->n_slots - 1) {
-		guint64 pivot = vmifs_load_u64(level->bytes + shape->pivot_at + i * 8ULL);
+		guint64 pivot = linux_word_at(w->os, level->bytes + shape->pivot_at, i);
 		/* No pivot after the first: the rest of the node is not in use. */
 		if (pivot || i == 0)
 			last = pivot;
@@ -132,7 +133,7 @@ take_slot(Walk *w, guint64 *ret_first, guint64 *ret_last, guint64 *ret_entry)
 	}
 	*ret_first = level->next_first;
 	*ret_last = last;
-	*ret_entry = vmifs_load_u64(level->bytes + shape->slot_at + i * 8ULL);
+	*ret_entry = linux_word_at(w->os, level->bytes + shape->slot_at, i);
 	level->slot = last == level->last ? shape->n_slots : i + 1;
 	level->next_first = last + 1;
 	return TRUE;
@@ -187,7 +188,7 @@ linux_maple_each(const Linux *os, guint64 address, guint64 max, LinuxMapleVisit 
 			w->node_len, &w->arange, error))
 		return FALSE;
 	if ((root & INTERNAL_MASK) == INTERNAL && root > MIN_NODE)
-		push(w, root, 0, G_MAXUINT64);
+		push(w, root, 0, linux_wrap(os, G_MAXUINT64));
 	else if (root)
 		note_problem(w, root, "the root is not a node");
 	if (!walk(w, visit, user, call, error))

@@ -93,7 +93,7 @@ variable(const Linux *os, const char *name, guint64 otherwise)
 {
 	guint64 value;
 
-	return linux_variable(os, name, 8, &value, NULL) ? value : otherwise;
+	return linux_word_variable(os, name, &value, NULL) ? value : otherwise;
 }
 
 /* Since 6.8 each size of page has switches of its own, which may follow the common one. */
@@ -112,7 +112,7 @@ read_switches(const Linux *os, guint64 vm_flags, Switches *ret)
 	ret->madvise = flags >> (madvise & 63) & 1;
 	gboolean wanted = (vm_flags & VM_HUGEPAGE) != 0;
 	gboolean common = ret->always || (wanted && ret->madvise);
-	if (!linux_variable(os, "huge_anon_orders_inherit", 8, &orders, NULL)) {
+	if (!linux_word_variable(os, "huge_anon_orders_inherit", &orders, NULL)) {
 		ret->orders = common ? 1 << HUGE_ORDER : 0;
 		return;
 	}

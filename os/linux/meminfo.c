@@ -37,9 +37,9 @@ counter(Info *i, const char *array, LinuxValue item)
 
 	if (i->error || !linux_symbol(i->os, array, &base, &i->error) ||
 	    !linux_value(i->os, item, &index, &i->error) ||
-	    !linux_load(i->os, base + index * 8, 8, &value, &i->error))
+	    !linux_load_word(i->os, base + index * linux_word(i->os), &value, &i->error))
 		return 0;
-	return (gint64) value < 0 ? 0 : value;
+	return linux_signed(i->os, value) < 0 ? 0 : value;
 }
 
 static guint64
@@ -152,7 +152,7 @@ watermarks(Info *i)
 		return 0;
 	guint64 n_nodes = MIN(variable(i, "nr_node_ids", 4), MAX_NODES);
 	for (guint64 n = 0; n < n_nodes && !i->error; n++) {
-		if (linux_load(i->os, table + n * 8, 8, &data, &i->error) && data)
+		if (linux_load_word(i->os, table + n * linux_word(i->os), &data, &i->error) && data)
 			sum += node_watermarks(i, data);
 	}
 	return sum;
@@ -426,7 +426,7 @@ append_direct(Info *i)
 		return;
 	linux_variable(i->os, "direct_gbpages", 4, &gbpages, NULL);
 	for (gsize k = 0; k < (gbpages ? 3 : 2); k++) {
-		if (linux_load(i->os, base + lines[k].index * 8, 8, &n, NULL))
+		if (linux_load_word(i->os, base + lines[k].index * linux_word(i->os), &n, NULL))
 			line(i, lines[k].label, n << lines[k].kb_shift);
 	}
 }

@@ -26,7 +26,7 @@ has_bug(const Linux *os, guint32 bit, const char *name, gboolean *ret, GError **
 	    !linux_symbol(os, "boot_cpu_data", &cpu, error) ||
 	    !linux_feature_words(os, &n_words, error) ||
 	    !linux_layout_require(os->layout, &capability, 1, error) ||
-	    !vmifs_aspace_read_u64(os->aspace, table + bit * 8ULL, &text, error))
+	    !linux_load_word(os, table + (guint64) bit * linux_word(os), &text, error))
 		return FALSE;
 	g_autofree char *found = vmifs_aspace_read_string(os->aspace, text, 64, error);
 	if (!found)

@@ -10,10 +10,14 @@
 
 #include <string.h>
 
-#define SYM_LEN 24 /* Elf64_Sym */
-#define SYM_INFO 4
-#define SYM_SHNDX 6
-#define SYM_VALUE 8
+/* Where the parts of an entry of ELF's symbol table are; its name comes first in all of them. */
+typedef struct {
+	gsize len, info, shndx, value;
+} Entry;
+
+static const Entry entry_64 = { 24, 4, 6, 8 };   /* Elf64_Sym */
+static const Entry entry_32 = { 16, 12, 14, 4 }; /* Elf32_Sym */
+
 #define MAX_SYMBOLS (1024 * 1024) /* of one module */
 /* Of one whose functions are looked up, for each line of a stack anew: ten times the largest. */
 #define MAX_FUNCTIONS (256 * 1024)
@@ -23,13 +27,14 @@
 typedef struct {
 	guint64 symtab, strtab, typetab; /* typetab 0: types stand in st_info */
 	guint32 n;
+	const Entry *entry;
 } Table;
 
 static gboolean
 read_table(const Linux *os, guint64 module, Table *ret, GError **error)
 {
 	guint64 kallsyms, n;
-	Table t = { 0 };
+	Table t = { .entry = linux_word(os) == 8 ? &entry_64 : &entry_32 };
 
 	if (!linux_get(os, module, LINUX_FIELD_MODULE_KALLSYMS, &kallsyms, error) ||
 	    !linux_get(os, kallsyms, LINUX_FIELD_MOD_KALLSYMS_SYMTAB, &t.symtab, error) ||
@@ -60,8 +65,8 @@ read_export(const Linux *os, guint64 entry, guint64 *ret_value, guint64 *ret_nam
 		    !linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_VALUE_OFFSET, &value, NULL) ||
 		    !linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_NAME_OFFSET, &name, NULL))
 			return FALSE;
-		*ret_value = entry + value_at + (guint64) (gint64) (gint32) value;
-		*ret_name = entry + name_at + (guint64) (gint64) (gint32) name;
+		*ret_value = linux_wrap(os, entry + value_at + (guint64) (gint64) (gint32) value);
+		*ret_name = linux_wrap(os, entry + name_at + (guint64) (gint64) (gint32) name);
 		return TRUE;
 	}
 	return linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_VALUE, ret_value, NULL) &&
@@ -111,17 +116,17 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const 
 	if (!linux_module_name(os, module, module_name, error) ||
 	    !read_table(os, module, &t, error))
 		return FALSE;
-	g_autofree guint8 *symbols = g_malloc(t.n * (gsize) SYM_LEN + 1);
+	g_autofree guint8 *symbols = g_malloc(t.n * t.entry->len + 1);
 	g_autofree guint8 *types = t.typetab ? g_malloc(t.n + (gsize) 1) : NULL;
-	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * (gsize) SYM_LEN, error) ||
+	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * t.entry->len, error) ||
 	    (types && !vmifs_aspace_read(os->aspace, t.typetab, types, t.n, error)))
 		return FALSE;
 
 	g_autoptr(GHashTable) exports = read_exports(os, module);
 	vmifs_symbols_builder_module(builder, module_name);
 	for (guint32 i = 0; i < t.n; i++) {
-		const guint8 *symbol = symbols + i * (gsize) SYM_LEN;
-		guint64 value = vmifs_load_u64(symbol + SYM_VALUE);
+		const guint8 *symbol = symbols + i * t.entry->len;
+		guint64 value = linux_word_at(os, symbol + t.entry->value, 0);
 		if (i % 1024 == 0 && !vmifs_call_check(call, error))
 			return FALSE;
 		g_autofree char *name = vmifs_aspace_read_string(
@@ -130,7 +135,7 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const 
 		if (!name || !*name)
 			continue;
 		char type = symbol_type(exports, name, value,
-					(char) (types ? types[i] : symbol[SYM_INFO]));
+					(char) (types ? types[i] : symbol[t.entry->info]));
 		if (!vmifs_symbols_builder_add(builder, value, type, name, strlen(name))) {
 			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE,
 					    "more than are kept, all others are left out");
@@ -148,7 +153,7 @@ is_named(const Linux *os, const Table *t, const guint8 *symbol)
 {
 	guint8 first;
 
-	return vmifs_load_u16(symbol + SYM_SHNDX) != 0 &&
+	return vmifs_load_u16(symbol + t->entry->shndx) != 0 &&
 	       vmifs_aspace_read_u8(os->aspace, t->strtab + vmifs_load_u32(symbol), &first, NULL) &&
 	       first;
 }
@@ -164,12 +169,12 @@ linux_module_function(const Linux *os, guint64 module, guint64 text_end, guint64
 	if (!read_table(os, module, &t, NULL) || t.n > MAX_FUNCTIONS ||
 	    !vmifs_call_check(call, NULL))
 		return FALSE;
-	g_autofree guint8 *symbols = g_malloc(t.n * (gsize) SYM_LEN + 1);
-	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * (gsize) SYM_LEN, NULL))
+	g_autofree guint8 *symbols = g_malloc(t.n * t.entry->len + 1);
+	if (!vmifs_aspace_read(os->aspace, t.symtab, symbols, t.n * t.entry->len, NULL))
 		return FALSE;
 	for (guint32 i = 1; i < t.n; i++) {
-		const guint8 *symbol = symbols + i * (gsize) SYM_LEN;
-		guint64 value = vmifs_load_u64(symbol + SYM_VALUE);
+		const guint8 *symbol = symbols + i * t.entry->len;
+		guint64 value = linux_word_at(os, symbol + t.entry->value, 0);
 
 		if (i % 1024 == 0 && !vmifs_call_check(call, NULL))
 			return FALSE;

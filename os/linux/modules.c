@@ -267,11 +267,11 @@ append_module(Users *u, guint64 module, const VmifsCall *call, GError **error)
 	g_string_append_printf(out, " %u", (guint32) size);
 	if (!append_users(u, module, call, error))
 		return FALSE;
-	g_string_append_printf(out, " %s 0x%016" G_GINT64_MODIFIER "x",
+	g_string_append_printf(out, " %s 0x%0*" G_GINT64_MODIFIER "x",
 			       state == STATE_GOING    ? "Unloading"
 			       : state == STATE_COMING ? "Loading"
 						       : "Live",
-			       base);
+			       linux_digits(os), base);
 	append_taints(out, taints, state);
 	g_string_append_c(out, '\n');
 	return TRUE;

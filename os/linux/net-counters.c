@@ -8,8 +8,6 @@
 
 #include "module-types.h"
 
-#include <spi/bytes.h>
-
 /* Numbers in the order of the ABI. */
 gboolean
 linux_net_stats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS], GError **error)
@@ -19,7 +17,7 @@ linux_net_stats(const Linux *os, guint64 dev, guint64 ret[LINUX_NET_N_COUNTERS],
 	if (!linux_get_bytes(os, dev, LINUX_FIELD_NETDEV_STATS, bytes, sizeof bytes, error))
 		return FALSE;
 	for (guint i = 0; i < LINUX_NET_N_COUNTERS; i++)
-		ret[i] = vmifs_load_u64(bytes + i * 8);
+		ret[i] = linux_word_at(os, bytes, i);
 	return TRUE;
 }
 

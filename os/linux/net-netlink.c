@@ -38,7 +38,7 @@ LINUX_VIEW(linux_render_net_netlink)
 	LinuxSockets s;
 
 	if (!linux_sockets_init(&s, os, task, out, error) ||
-	    !linux_variable(os, "nl_table", 8, &tables, error) ||
+	    !linux_word_variable(os, "nl_table", &tables, error) ||
 	    !linux_sizeof(os, LINUX_STRUCT_NETLINK_TABLE, &len, error) ||
 	    !linux_offset(os, LINUX_FIELD_NETLINK_TABLE_HASH, &hash_at, error) ||
 	    !linux_offset(os, LINUX_FIELD_NETLINK_SOCK_NODE, &link_at, error))

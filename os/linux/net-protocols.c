@@ -68,8 +68,8 @@ memory_of(LinuxCursor *c, guint64 proto)
 
 	if (c->error || !at)
 		return -1;
-	linux_load(c->os, at, 8, &pages, &c->error);
-	return MAX((gint64) pages, 0);
+	linux_load_word(c->os, at, &pages, &c->error);
+	return MAX(linux_signed(c->os, pages), 0);
 }
 
 /* ---- net/protocols ---- */
@@ -97,7 +97,7 @@ pressure_of(LinuxCursor *c, guint64 proto)
 
 	if (c->error || !at)
 		return "NI";
-	linux_load(c->os, at, 8, &pressure, &c->error);
+	linux_load_word(c->os, at, &pressure, &c->error);
 	return pressure ? "yes" : "no";
 }
 

@@ -8,8 +8,6 @@
 #include "net.h"
 #include "seen.h"
 
-#include <spi/bytes.h>
-
 #define WIDTH 127
 #define KEY_LEN 32
 #define MAX_DEPTH 34                /* each node decides a bit at least */
@@ -238,9 +236,9 @@ walk_trie(Walk *w, guint64 first_child, GError **error)
 		}
 		if (w->n_slots % 256 == 0 && !vmifs_call_check(w->call, error))
 			return FALSE;
-		if (!vmifs_aspace_read_u64(w->os->aspace, level->children, &node, error))
+		if (!linux_load_word(w->os, level->children, &node, error))
 			return FALSE;
-		level->children += 8;
+		level->children += linux_word(w->os);
 		level->left--;
 		if (node && !enter(w, node, levels, &depth, error))
 			return FALSE;

@@ -96,8 +96,8 @@ LINUX_VIEW(linux_render_oom_score)
 	gint64 points;
 
 	/* Without swap compiled in there is no such number. */
-	linux_variable(os, "total_swap_pages", 8, &swap, NULL);
-	if (!linux_variable(os, "_totalram_pages", 8, &ram, error))
+	linux_word_variable(os, "total_swap_pages", &swap, NULL);
+	if (!linux_word_variable(os, "_totalram_pages", &ram, error))
 		return FALSE;
 	gint64 total = (gint64) ((ram + swap) & G_MAXINT32);
 	if (total && count_pages(&c, task, &points, call)) {

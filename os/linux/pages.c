@@ -46,10 +46,11 @@ find_huge_zero(LinuxPages *p)
 {
 	guint64 pfn;
 
-	if (linux_variable(p->os, "huge_zero_folio", 8, &p->huge_zero, NULL) ||
-	    linux_variable(p->os, "huge_zero_page", 8, &p->huge_zero, NULL))
+	if (linux_word_variable(p->os, "huge_zero_folio", &p->huge_zero, NULL) ||
+	    linux_word_variable(p->os, "huge_zero_page", &p->huge_zero, NULL))
 		return;
-	if (linux_variable(p->os, "huge_zero_pfn", 8, &pfn, NULL) && pfn != G_MAXUINT64)
+	if (linux_word_variable(p->os, "huge_zero_pfn", &pfn, NULL) &&
+	    pfn != linux_wrap(p->os, G_MAXUINT64))
 		p->huge_zero = p->base + pfn * p->size;
 }
 
@@ -71,7 +72,7 @@ find_members(LinuxPages *p, GError **error)
 		p->whole_at = at;
 	else if (linux_offset(os, LINUX_FIELD_PAGE_COMPOUND_MAPCOUNT, &at, NULL))
 		p->whole_at = p->size + at;
-	if (p->size > MAX_PAGE || p->size % 8) {
+	if (p->size > MAX_PAGE || p->size % linux_word(os)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 			    "a struct page of %" G_GUINT64_FORMAT " bytes", p->size);
 		return FALSE;
@@ -117,11 +118,11 @@ view(LinuxPages *p, guint64 va)
 }
 
 static guint64
-load_u64(LinuxPages *p, guint64 va)
+load_word(LinuxPages *p, guint64 va)
 {
-	const guint8 *bytes = view(p, va & ~7ULL);
+	const guint8 *bytes = view(p, va & ~(guint64) (linux_word(p->os) - 1));
 
-	return bytes ? vmifs_load_u64(bytes) : 0;
+	return bytes ? linux_word_at(p->os, bytes, 0) : 0;
 }
 
 static guint32
@@ -136,7 +137,7 @@ load_u32(LinuxPages *p, guint64 va)
 static guint64
 head_of(LinuxPages *p, guint64 at)
 {
-	guint64 info = load_u64(p, at + p->compound_at);
+	guint64 info = load_word(p, at + p->compound_at);
 
 	if (!(info & 1))
 		return at;
@@ -153,8 +154,8 @@ linux_page(LinuxPages *p, guint64 pa, LinuxPage *ret)
 	page.head = head_of(p, page.at);
 	if (!view(p, page.head & ~7ULL))
 		return FALSE;
-	page.flags = load_u64(p, page.head + p->flags_at);
-	page.mapping = load_u64(p, page.head + p->mapping_at);
+	page.flags = load_word(p, page.head + p->flags_at);
+	page.mapping = load_word(p, page.head + p->mapping_at);
 	page.refs = load_u32(p, page.head + p->refcount_at);
 	*ret = page;
 	return TRUE;
@@ -181,7 +182,7 @@ linux_page_mapcount(LinuxPages *p, const LinuxPage *page, guint i, gboolean is_h
 	if (p->double_map && !linux_page_is_anon(page) && !is_hugetlb)
 		return (guint32) count;
 	count += (gint32) load_u32(p, page->head + p->whole_at) + 1LL;
-	if (load_u64(p, page->head + p->size + p->flags_at) & p->double_map)
+	if (load_word(p, page->head + p->size + p->flags_at) & p->double_map)
 		count--;
 	return (guint32) CLAMP(count, 0, G_MAXINT32);
 }

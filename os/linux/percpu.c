@@ -18,9 +18,9 @@ linux_percpu(const Linux *os, guint64 address, guint32 cpu, guint64 *ret, GError
 		*ret = address;
 		return TRUE;
 	}
-	if (!vmifs_aspace_read_u64(os->aspace, table + cpu * 8ULL, &offset, error))
+	if (!linux_load_word(os, table + (guint64) cpu * linux_word(os), &offset, error))
 		return FALSE;
-	*ret = address + offset;
+	*ret = linux_wrap(os, address + offset);
 	return TRUE;
 }
 

@@ -8,7 +8,7 @@
 
 #include <spi/bytes.h>
 
-/* SipHash-2-4 of eight bytes: J.-P. Aumasson and D. J. Bernstein, 2012. */
+/* SipHash-2-4 of a pointer: J.-P. Aumasson and D. J. Bernstein, 2012. */
 
 static guint64
 rotate(guint64 x, guint bits)
@@ -34,9 +34,10 @@ mix(guint64 v[4], guint rounds)
 }
 
 static guint64
-siphash(const guint64 key[2], guint64 word)
+siphash(const guint64 key[2], guint64 word, guint len)
 {
-	const guint64 length = G_GUINT64_CONSTANT(8) << 56;
+	/* The last piece of eight bytes: what is left, and how much it was in all. */
+	const guint64 last = (guint64) len << 56 | (len < 8 ? word : 0);
 	guint64 v[4] = {
 		key[0] ^ G_GUINT64_CONSTANT(0x736f6d6570736575),
 		key[1] ^ G_GUINT64_CONSTANT(0x646f72616e646f6d),
@@ -44,12 +45,14 @@ siphash(const guint64 key[2], guint64 word)
 		key[1] ^ G_GUINT64_CONSTANT(0x7465646279746573),
 	};
 
-	v[3] ^= word;
+	if (len == 8) {
+		v[3] ^= word;
+		mix(v, 2);
+		v[0] ^= word;
+	}
+	v[3] ^= last;
 	mix(v, 2);
-	v[0] ^= word;
-	v[3] ^= length;
-	mix(v, 2);
-	v[0] ^= length;
+	v[0] ^= last;
 	v[2] ^= 0xff;
 	mix(v, 4);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
@@ -63,18 +66,22 @@ linux_pointers_read(const Linux *os, LinuxPointers *ret, GError **error)
 
 	if (!linux_variable(os, "kptr_restrict", 4, &restricted, error))
 		return FALSE;
+	guint len = linux_word(os);
 	if (restricted) {
+		ret->len = len;
 		/* 1 is for those without rights. */
 		ret->mode = restricted == 1 ? LINUX_POINTERS_SHOWN : LINUX_POINTERS_HIDDEN;
 		return TRUE;
 	}
 	if (linux_variable(os, "no_hash_pointers", 1, &shown, NULL) && shown) {
+		ret->len = len;
 		ret->mode = LINUX_POINTERS_SHOWN;
 		return TRUE;
 	}
 	if (!linux_symbol(os, "ptr_key", &at, error) ||
 	    !vmifs_aspace_read(os->aspace, at, key, sizeof key, error))
 		return FALSE;
+	ret->len = len;
 	ret->key[0] = vmifs_load_u64(key);
 	ret->key[1] = vmifs_load_u64(key + 8);
 	ret->mode = ret->key[0] || ret->key[1] ? LINUX_POINTERS_HASHED : LINUX_POINTERS_NO_HASH_YET;
@@ -86,7 +93,7 @@ linux_pointers_append(const LinuxPointers *pointers, guint64 address, GString *o
 {
 	switch (pointers->mode) {
 	case LINUX_POINTERS_HASHED:
-		address = siphash(pointers->key, address) & 0xffffffff;
+		address = siphash(pointers->key, address, pointers->len) & 0xffffffff;
 		break;
 	case LINUX_POINTERS_NO_HASH_YET:
 		g_string_append(out, "(____ptrval____)");
@@ -97,5 +104,5 @@ linux_pointers_append(const LinuxPointers *pointers, guint64 address, GString *o
 		address = 0;
 		break;
 	}
-	g_string_append_printf(out, "%016" G_GINT64_MODIFIER "x", address);
+	g_string_append_printf(out, "%0*" G_GINT64_MODIFIER "x", 2 * (int) pointers->len, address);
 }

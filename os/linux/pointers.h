@@ -14,6 +14,7 @@ typedef struct {
 		LINUX_POINTERS_SHOWN,
 		LINUX_POINTERS_HIDDEN,
 	} mode;
+	guint len;      /* of a pointer */
 	guint64 key[2]; /* of HASHED */
 } LinuxPointers;
 

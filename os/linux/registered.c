@@ -47,7 +47,7 @@ LINUX_VIEW(linux_render_filesystems)
 	LinuxCursor c = { .os = os };
 	guint64 link, link_at = 0;
 
-	if (!linux_variable(os, "file_systems", 8, &link, error))
+	if (!linux_word_variable(os, "file_systems", &link, error))
 		return FALSE;
 	linux_offset(os, LINUX_FIELD_FILESYSTEM_LIST, &link_at, NULL);
 	for (guint n = 0; link && !c.error; n++) {
@@ -95,7 +95,8 @@ append_major(LinuxCursor *c, const Majors *majors, guint64 table, guint64 major,
 {
 	guint64 at;
 
-	if (c->error || !linux_load(c->os, table + major % BUCKETS * 8, 8, &at, &c->error))
+	if (c->error ||
+	    !linux_load_word(c->os, table + major % BUCKETS * linux_word(c->os), &at, &c->error))
 		return;
 	for (; at && !c->error; (*budget)--) {
 		if (!*budget) {
@@ -214,7 +215,7 @@ LINUX_VIEW(linux_render_swaps)
 	if (n && !linux_path_root(os, &root, &c.error))
 		n = 0;
 	for (guint64 i = 0; i < MIN(n, MAX_SWAPS) && !c.error; i++) {
-		if (!linux_load(os, table + i * 8, 8, &at, &c.error) || !at)
+		if (!linux_load_word(os, table + i * linux_word(os), &at, &c.error) || !at)
 			continue;
 		if (linux_take(&c, at, LINUX_FIELD_SWAP_FLAGS) & SWP_USED &&
 		    linux_take(&c, at, LINUX_FIELD_SWAP_MAP))

@@ -157,8 +157,8 @@ take_faults(Sched *s, guint64 faults, guint32 node, guint64 ret[2])
 	for (guint i = 0; i < 2; i++) {
 		ret[i] = 0;
 		if (faults && !s->c.error)
-			linux_load(s->c.os, faults + (node * 2ULL + i) * 8, 8, &ret[i],
-				   &s->c.error);
+			linux_load_word(s->c.os, faults + (node * 2ULL + i) * linux_word(s->c.os),
+					&ret[i], &s->c.error);
 	}
 }
 

@@ -132,7 +132,8 @@ swap_users(Smaps *s, guint64 type, guint64 offset)
 	guint64 info, map, max;
 	guint8 count;
 
-	if (!vmifs_aspace_read_ptr(s->os->aspace, s->swap_info + type * 8, &info, NULL) ||
+	if (!vmifs_aspace_read_ptr(s->os->aspace, s->swap_info + type * linux_word(s->os), &info,
+				   NULL) ||
 	    !linux_get(s->os, info, LINUX_FIELD_SWAP_INFO_MAP, &map, NULL) ||
 	    !linux_get(s->os, info, LINUX_FIELD_SWAP_INFO_MAX, &max, NULL) || offset >= max ||
 	    !vmifs_aspace_read_u8(s->os->aspace, map + offset, &count, NULL))

@@ -34,7 +34,7 @@ linux_signal_pid(LinuxCursor *c, guint64 signal, LinuxValue type)
 	if (c->error || !linux_value(os, type, &index, &c->error))
 		return 0;
 	guint64 at = linux_layout_element(os->layout, LINUX_FIELD_SIGNAL_PIDS, signal, index);
-	if (!at || !linux_load(os, at, 8, &pid, &c->error))
+	if (!at || !linux_load_word(os, at, &pid, &c->error))
 		return 0;
 	return pid;
 }

@@ -42,7 +42,7 @@ total_pages(Super *s)
 	guint64 pages = 0;
 
 	if (!s->c.error)
-		linux_variable(s->c.os, "_totalram_pages", 8, &pages, &s->c.error);
+		linux_word_variable(s->c.os, "_totalram_pages", &pages, &s->c.error);
 	return pages;
 }
 

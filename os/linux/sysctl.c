@@ -10,7 +10,7 @@
 typedef enum {
 	INT,  /* 4 bytes, signed */
 	UINT, /* 4 bytes */
-	LONG, /* 8 bytes, unsigned */
+	LONG, /* a word, unsigned */
 	UUID,
 } Kind;
 
@@ -68,7 +68,8 @@ render(const Linux *os, const Variable *variable, GString *out, GError **error)
 	if (variable->kind == UUID) {
 		if (!append_uuid(os, address, out, error))
 			return FALSE;
-	} else if (!linux_load(os, address, variable->kind == LONG ? 8 : 4, &value, error)) {
+	} else if (!linux_load(os, address, variable->kind == LONG ? linux_word(os) : 4, &value,
+			       error)) {
 		return FALSE;
 	} else if (variable->kind == INT) {
 		g_string_append_printf(out, "%d", (gint32) value);

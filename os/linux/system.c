@@ -67,7 +67,7 @@ LINUX_VIEW(linux_render_kernel_cmdline)
 	const Linux *self = os;
 	guint64 address;
 
-	if (!linux_variable(self, "saved_command_line", 8, &address, error))
+	if (!linux_word_variable(self, "saved_command_line", &address, error))
 		return FALSE;
 	g_autofree char *text = vmifs_aspace_read_string(self->aspace, address, MAX_CMDLINE, error);
 	if (!text)

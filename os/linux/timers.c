@@ -32,16 +32,16 @@ append_timer(Timers *t, guint64 timer)
 	guint64 notify = linux_take(&t->c, timer, LINUX_FIELD_TIMER_NOTIFY);
 	guint64 kind = notify & ~(guint64) NOTIFY_THREAD_ID;
 	guint64 pid = linux_take(&t->c, timer, LINUX_FIELD_TIMER_PID);
-	g_string_append_printf(t->out,
-			       "ID: %d\nsignal: %d/%016" G_GINT64_MODIFIER
-			       "x\nnotify: %s/%s.%d\nClockID: %d\n",
-			       (gint32) linux_take(&t->c, timer, LINUX_FIELD_TIMER_ID),
-			       (gint32) linux_take(&t->c, queue, LINUX_FIELD_SIGQUEUE_SIGNO),
-			       linux_take(&t->c, queue, LINUX_FIELD_SIGQUEUE_VALUE),
-			       kind < G_N_ELEMENTS(kinds) ? kinds[kind] : "",
-			       notify & NOTIFY_THREAD_ID ? "tid" : "pid",
-			       (gint32) linux_pid_number(&t->c, pid, t->ns),
-			       (gint32) linux_take(&t->c, timer, LINUX_FIELD_TIMER_CLOCK));
+	g_string_append_printf(
+		t->out,
+		"ID: %d\nsignal: %d/%0*" G_GINT64_MODIFIER "x\nnotify: %s/%s.%d\nClockID: %d\n",
+		(gint32) linux_take(&t->c, timer, LINUX_FIELD_TIMER_ID),
+		(gint32) linux_take(&t->c, queue, LINUX_FIELD_SIGQUEUE_SIGNO), linux_digits(os),
+		linux_take(&t->c, queue, LINUX_FIELD_SIGQUEUE_VALUE),
+		kind < G_N_ELEMENTS(kinds) ? kinds[kind] : "",
+		notify & NOTIFY_THREAD_ID ? "tid" : "pid",
+		(gint32) linux_pid_number(&t->c, pid, t->ns),
+		(gint32) linux_take(&t->c, timer, LINUX_FIELD_TIMER_CLOCK));
 }
 
 static gboolean
@@ -58,7 +58,7 @@ visit_chain(Timers *t, guint64 head, guint64 max, const VmifsCall *call, GError 
 {
 	guint64 node = 0;
 
-	if (!linux_load(t->c.os, head, 8, &node, error))
+	if (!linux_load_word(t->c.os, head, &node, error))
 		return FALSE;
 	for (guint64 i = 0; node; i++) {
 		if (!vmifs_call_check(call, error))
@@ -70,7 +70,7 @@ visit_chain(Timers *t, guint64 head, guint64 max, const VmifsCall *call, GError 
 		}
 		if (!visit_timer(node, t))
 			return TRUE;
-		if (!linux_load(t->c.os, node, 8, &node, error))
+		if (!linux_load_word(t->c.os, node, &node, error))
 			return FALSE;
 	}
 	return TRUE;

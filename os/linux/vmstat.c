@@ -30,7 +30,8 @@ append_item(Stat *s, guint64 value)
 {
 	guint64 pointer;
 
-	if (s->error || !linux_load(s->os, s->names + s->n_shown * 8, 8, &pointer, &s->error))
+	if (s->error ||
+	    !linux_load_word(s->os, s->names + s->n_shown * linux_word(s->os), &pointer, &s->error))
 		return;
 	s->n_shown++;
 	g_autofree char *name =
@@ -61,9 +62,9 @@ sum_at(Stat *s, const char *array, guint64 index)
 	guint64 base, value;
 
 	if (s->error || !linux_symbol(s->os, array, &base, &s->error) ||
-	    !linux_load(s->os, base + index * 8, 8, &value, &s->error))
+	    !linux_load_word(s->os, base + index * linux_word(s->os), &value, &s->error))
 		return 0;
-	return (guint64) MAX((gint64) value, 0);
+	return (guint64) MAX(linux_signed(s->os, value), 0);
 }
 
 static guint64
@@ -113,7 +114,7 @@ add_shares(Stat *s, guint64 *sums)
 	    !linux_variable(s->os, "nr_node_ids", 4, &n_nodes, NULL))
 		return;
 	for (guint64 n = 0; n < MIN(n_nodes, MAX_NODES); n++) {
-		if (!linux_load(s->os, table + n * 8, 8, &data, NULL) || !data)
+		if (!linux_load_word(s->os, table + n * linux_word(s->os), &data, NULL) || !data)
 			continue;
 		for (guint64 z = 0; z < MIN(zones->count, MAX_ZONES); z++)
 			add_zone(s, cpus, events, data + zones->offset + z * zones->elem_size,
@@ -223,7 +224,8 @@ append_events(Stat *s)
 		for (guint k = 0; k < cpus->len && !s->error; k++)
 			if (linux_percpu(s->os, states, g_array_index(cpus, guint32, k), &own,
 					 &s->error) &&
-			    linux_load(s->os, own + events.offset + i * 8, 8, &value, &s->error))
+			    linux_load_word(s->os, own + events.offset + i * linux_word(s->os),
+					    &value, &s->error))
 				sum += value;
 		/* Sectors, shown in kB. */
 		append_item(s, (gint64) i == in || (gint64) i == out ? sum / 2 : sum);

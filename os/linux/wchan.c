@@ -28,16 +28,17 @@ find_by_frames(LinuxCursor *c, const LinuxCode *code, guint64 task)
 {
 	const Linux *os = c->os;
 	guint64 sp = linux_take(c, task, LINUX_FIELD_TASK_THREAD_SP);
-	guint64 frame, ip;
+	guint64 frame, ip, word = linux_word(os);
 	LinuxRange stack;
 
-	if (!linux_task_stack(c, task, &stack) || !vmifs_in_bounds(sp - stack.start, 16, stack.len))
+	if (!linux_task_stack(c, task, &stack) ||
+	    !vmifs_in_bounds(sp - stack.start, 2 * word, stack.len))
 		return 0;
 	frame = linux_take(c, sp, LINUX_FIELD_INACTIVE_FRAME_BP);
 	for (guint i = 0; i < MAX_FRAMES && !c->error; i++) {
-		if (!vmifs_in_bounds(frame - stack.start, 16, stack.len) ||
-		    !linux_load(os, frame + 8, 8, &ip, &c->error) ||
-		    !linux_load(os, frame, 8, &frame, &c->error))
+		if (!vmifs_in_bounds(frame - stack.start, 2 * word, stack.len) ||
+		    !linux_load_word(os, frame + word, &ip, &c->error) ||
+		    !linux_load_word(os, frame, &frame, &c->error))
 			return 0;
 		if (!linux_code_is_scheduler(code, ip))
 			return ip;
