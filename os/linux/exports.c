@@ -21,6 +21,8 @@
 /* Places that are looked at: of the name, and of what could refer to one of those. */
 #define MAX_ANCHORS 8
 #define MAX_TRIES 64
+/* Bytes of entries and of their names, of all tries together: those of a kernel are half a MiB. */
+#define MAX_LOOKED (32u << 20)
 /* Functions that both tables list, at least; of all of them, one in SLACK may be elsewhere:
  * several of one name. */
 #define MIN_KNOWN 32
@@ -33,6 +35,7 @@ typedef struct {
 	const VmifsSymbols *symbols;
 	gsize anchors[MAX_ANCHORS];
 	guint n_anchors;
+	gsize looked;
 } Search;
 
 /* What the number at `at` refers to, as an index into bytes; not necessarily one of them. */
@@ -73,16 +76,26 @@ entry_value(const Search *s, gsize at)
 	return s->pa + target(s, at);
 }
 
+static gboolean
+is_entry(Search *s, gsize at)
+{
+	const char *name = s->looked < MAX_LOOKED ? entry_name(s, at) : NULL;
+
+	if (name)
+		s->looked += ENTRY_LEN + strlen(name);
+	return name != NULL;
+}
+
 /* The range of entries around one. */
 static void
-extend(const Search *s, gsize at, gsize *ret_from, gsize *ret_end)
+extend(Search *s, gsize at, gsize *ret_from, gsize *ret_end)
 {
 	gsize from = at, end = at;
 
 	while (from >= ENTRY_LEN && (at - from) / ENTRY_LEN < MAX_ENTRIES &&
-	       entry_name(s, from - ENTRY_LEN))
+	       is_entry(s, from - ENTRY_LEN))
 		from -= ENTRY_LEN;
-	while ((end - at) / ENTRY_LEN < MAX_ENTRIES && entry_name(s, end))
+	while ((end - at) / ENTRY_LEN < MAX_ENTRIES && is_entry(s, end))
 		end += ENTRY_LEN;
 	*ret_from = from;
 	*ret_end = end;
