@@ -131,3 +131,13 @@ def engine(run):
     head('The same from four threads at a time, beside one')
     for name, ours, four in shared:
         row(name, [Cost(four, four)], [Cost(ours, ours)])
+
+
+def tables(run):
+    """Of an image that has nothing else; processor time, the middle of its own turns."""
+    head('Page tables of 2^20 small pages')
+    for line in output(run.tables, str(run.rounds)).decode().splitlines():
+        name, milliseconds, kilobytes = line.split('\t')
+        limit = '<= 50 ms' if name.startswith('walk') else None
+        plain(name, f'{milliseconds} ms', limit, float(milliseconds) <= 50)
+        plain(f'{name}: memory', f'{kilobytes} KiB', '<= 1 MiB', float(kilobytes) <= 1024)
