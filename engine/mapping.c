@@ -242,7 +242,7 @@ page_size_of(int fd)
 {
 	struct statfs fs;
 
-	if (!fstatfs(fd, &fs) && fs.f_type == HUGETLBFS_MAGIC && fs.f_bsize > 0)
+	if (!fstatfs(fd, &fs) && (guint32) fs.f_type == HUGETLBFS_MAGIC && fs.f_bsize > 0)
 		return (gsize) fs.f_bsize;
 	return (gsize) sysconf(_SC_PAGESIZE);
 }

@@ -60,12 +60,38 @@ linux_rss(const Linux *os, guint64 mm, gboolean exact, LinuxRss *ret, const Vmif
 
 /* ---- processor time ---- */
 
-/* a * b / c without losing bits; c > 0. */
+/* How often c goes into what rest and more, both less than c, are together; the rest is left. */
+static guint64
+carry(guint64 *rest, guint64 more, guint64 c)
+{
+	if (*rest < c - more) {
+		*rest += more;
+		return 0;
+	}
+	*rest -= c - more;
+	return 1;
+}
+
+/* a * b / c without losing bits, at most 2^64 - 1; c > 0. Products that are longer than any number
+ * of this host are divided by hand, bit by bit of a. */
 static guint64
 scale(guint64 a, guint64 b, guint64 c)
 {
-	unsigned __int128 product = (unsigned __int128) a * b / c;
-	return product > G_MAXUINT64 ? G_MAXUINT64 : (guint64) product;
+	guint64 product, ratio = 0, rest = 0;
+
+	if (g_uint64_checked_mul(&product, a, b))
+		return product / c;
+	for (guint bit = 64; bit-- > 0;) {
+		if (!g_uint64_checked_mul(&ratio, ratio, 2))
+			return G_MAXUINT64;
+		ratio += carry(&rest, rest, c);
+		if (!(a >> bit & 1))
+			continue;
+		if (!g_uint64_checked_add(&ratio, ratio, b / c) ||
+		    !g_uint64_checked_add(&ratio, ratio, carry(&rest, b % c, c)))
+			return G_MAXUINT64;
+	}
+	return ratio;
 }
 
 static void

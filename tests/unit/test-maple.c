@@ -82,8 +82,9 @@ static gboolean
 visit(guint64 first, guint64 last, guint64 entry, gpointer user)
 {
 	Fixture *f = user;
-	g_string_append_printf(f->seen, "%lx-%lx:%lx ", first, last,
-			       (entry - LINUX_GUEST_BASE) / 0x100);
+	g_string_append_printf(
+		f->seen, "%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x:%" G_GINT64_MODIFIER "x ",
+		first, last, (entry - LINUX_GUEST_BASE) / 0x100);
 	return TRUE;
 }
 

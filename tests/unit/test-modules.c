@@ -262,8 +262,8 @@ symbols_of(Fixture *f)
 		VmifsSymbol s;
 		vmifs_symbols_get(symbols, i, &s);
 		if (strcmp(s.name, "modules"))
-			g_string_append_printf(out, "%lx %c %s %s\n", s.address, s.type, s.name,
-					       s.module ? s.module : "-");
+			g_string_append_printf(out, "%" G_GINT64_MODIFIER "x %c %s %s\n", s.address,
+					       s.type, s.name, s.module ? s.module : "-");
 	}
 	return g_string_free(out, FALSE);
 }

@@ -83,7 +83,7 @@ START_TEST(what_is_used_stays)
 	put(cache, 0, 1000000, 1, 77, 0xf);
 	for (guint i = 0; i < 5000; i++) {
 		put(cache, 0, i, 1, 1, 0xf);
-		ck_assert_int_eq(get(cache, 0, 1000000 * GROUP, 1), 77);
+		ck_assert_int_eq(get(cache, 0, (guint64) 1000000 * GROUP, 1), 77);
 	}
 }
 END_TEST
