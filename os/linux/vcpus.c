@@ -2,7 +2,7 @@
 /*
  * vcpus: what each processor was at: the task that it runs, and the kernel's functions that it was
  * in, from its registers. A source numbers processors as it likes: which of the kernel's one is,
- * its registers tell, whose GS base is where that processor's variables lie.
+ * its registers tell, whose GS base (FS, with 32 bits) is where that processor's variables lie.
  */
 #include "machine.h"
 
@@ -10,11 +10,13 @@
 static gboolean
 find_cpu(const Linux *os, guint64 vcpu, const VmifsRegs *regs, guint32 *ret, GError **error)
 {
-	static const char *const bases[] = { "gs_base", "k_gs_base" };
+	static const char *const wide[] = { "gs_base", "k_gs_base" };
+	static const char *const narrow[] = { "fs_base", "fs_base" };
+	const char *const *bases = linux_word(os) == 8 ? wide : narrow;
 	guint32 n = linux_n_cpus(os);
 	guint64 base, start;
 
-	for (gsize i = 0; regs && i < G_N_ELEMENTS(bases); i++) {
+	for (gsize i = 0; regs && i < G_N_ELEMENTS(wide); i++) {
 		if (!vmifs_regs_get(regs, bases[i], &base) || !base)
 			continue;
 		for (guint32 cpu = 0; cpu < n; cpu++) {

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* word: pointers and longs of a 32-bit kernel, read on whatever host this is. */
+#include <arch-check.h>
+#include <aspace.h>
+#include <text-guest.h>
+
+#include <os/linux/linux.h>
+#include <os/linux/pointers.h>
+
+#define VA G_GUINT64_CONSTANT(0xc0000000)
+#define TABLE (VA + 0x3000)
+
+typedef struct {
+	VmifsPhysmem *mem;
+	VmifsAspace *aspace;
+	VmifsSymbols *symbols;
+	LinuxFound found;
+	Linux os;
+} Fixture;
+
+/* The first 4 MiB at VA, and in it words that are no half of anything. */
+static void
+setup(Fixture *f)
+{
+	const VmifsArch *arch = arch_named("i386");
+	const VmifsMode *mode = &arch->modes[arch->n_modes - 1];
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	ck_assert_str_eq(mode->name, "i386 2-level");
+	*f = (Fixture){ .mem = text_guest("ram 0 1M\nu64 0x1c00 0xe3\n"
+					  "u64 0x3000 0xfffff000c0001234 0x80000000\n") };
+	VmifsPaging paging = vmifs_paging_of(mode, 0x1000);
+	f->aspace = vmifs_aspace_new(f->mem, &paging, NULL);
+	vmifs_symbols_builder_add(builder, TABLE, 'D', "__per_cpu_offset", 16);
+	f->symbols = vmifs_symbols_builder_end(builder);
+	f->os = (Linux){
+		.mem = f->mem, .aspace = f->aspace, .symbols = f->symbols, .found = &f->found
+	};
+}
+
+static void
+teardown(Fixture *f)
+{
+	vmifs_symbols_unref(f->symbols);
+	vmifs_aspace_unref(f->aspace);
+	vmifs_physmem_unref(f->mem);
+}
+
+START_TEST(words_are_loaded_by_their_width)
+{
+	Fixture f;
+	guint64 word;
+	guint8 words[12];
+	setup(&f);
+
+	ck_assert_uint_eq(linux_word(&f.os), 4);
+	ck_assert_int_eq(linux_digits(&f.os), 8);
+	ck_assert(linux_load_word(&f.os, TABLE, &word, NULL));
+	ck_assert_uint_eq(word, 0xc0001234);
+	ck_assert(linux_word_variable(&f.os, "__per_cpu_offset", &word, NULL));
+	ck_assert_uint_eq(word, 0xc0001234);
+	ck_assert(vmifs_aspace_read(f.aspace, TABLE, words, sizeof words, NULL));
+	ck_assert_uint_eq(linux_word_at(&f.os, words, 1), 0xfffff000);
+	ck_assert_uint_eq(linux_word_at(&f.os, words, 2), 0x80000000);
+	ck_assert_int_eq(linux_signed(&f.os, 0xfffffffe), -2);
+	ck_assert_uint_eq(linux_wrap(&f.os, G_MAXUINT64), G_MAXUINT32);
+	teardown(&f);
+}
+END_TEST
+
+/* Offsets of processors may be negative. */
+START_TEST(addresses_of_processors_wrap_at_four_gigabytes)
+{
+	Fixture f;
+	guint64 own;
+	setup(&f);
+
+	ck_assert(linux_percpu(&f.os, 0xc0005000, 1, &own, NULL));
+	ck_assert_uint_eq(own, 0xc0004000);
+	teardown(&f);
+}
+END_TEST
+
+/* The fourth test vector of the SipHash paper's code: four bytes. */
+START_TEST(addresses_are_hashed_as_the_four_bytes_they_are)
+{
+	const LinuxPointers pointers = {
+		.mode = LINUX_POINTERS_HASHED,
+		.len = 4,
+		.key = { G_GUINT64_CONSTANT(0x0706050403020100),
+			 G_GUINT64_CONSTANT(0x0f0e0d0c0b0a0908) },
+	};
+	g_autoptr(GString) out = g_string_new(NULL);
+
+	linux_pointers_append(&pointers, 0x03020100, out);
+	ck_assert_str_eq(out->str, "277187b7");
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("word");
+	TCase *t = tcase_create("word");
+
+	tcase_add_test(t, words_are_loaded_by_their_width);
+	tcase_add_test(t, addresses_of_processors_wrap_at_four_gigabytes);
+	tcase_add_test(t, addresses_are_hashed_as_the_four_bytes_they_are);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
