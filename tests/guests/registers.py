@@ -16,12 +16,12 @@ def from_qemu(text):
         for name, value in re.findall(r'\b(X\d\d|SP|PC|PSTATE)=([0-9a-f]+)', cpu):  # AArch64
             name = {'PSTATE': 'cpsr'}.get(name, name.lower().replace('x0', 'x'))
             found[number, name] = int(value, 16)
-        for name, value in re.findall(r'\b(R[A-Z0-9]{1,2}|CR[0234]|RIP|RFL)\s*=\s*([0-9a-f]+)', cpu):
-            found[number, {'RFL': 'eflags'}.get(name, name.lower())] = int(value, 16)
-        for name, *values in re.findall(r'(?m)^([A-Z]{2}|LDT)\s*=(\w{4}) (\w{16}) (\w{8}) (\w{8})', cpu):
+        for name, value in re.findall(r'\b(R[A-Z0-9]{1,2}|E[A-DSI][XIP]|E[SB]P|EFL|CR[0234]|RIP|RFL)\s*=\s*([0-9a-f]+)', cpu):
+            found[number, {'RFL': 'eflags', 'EFL': 'eflags'}.get(name, name.lower())] = int(value, 16)
+        for name, *values in re.findall(r'(?m)^([A-Z]{2}|LDT)\s*=(\w{4}) (\w{16}|\w{8}) (\w{8}) (\w{8})', cpu):
             for suffix, value in zip(('', '_base', '_limit', '_flags'), values):
                 found[number, name.lower() + suffix] = int(value, 16)
-        for name, base, limit in re.findall(r'(?m)^([GI]DT)=\s+(\w{16}) (\w{8})', cpu):
+        for name, base, limit in re.findall(r'(?m)^([GI]DT)=\s+(\w{16}|\w{8}) (\w{8})', cpu):
             found[number, name.lower() + '_base'] = int(base, 16)
             found[number, name.lower() + '_limit'] = int(limit, 16)
     return found
