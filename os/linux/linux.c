@@ -41,7 +41,8 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->is_text_only = os->symbols && !vmifs_symbols_lookup(os->symbols, "init_task", &task);
 
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
-	g_autoptr(VmifsTypes) types = linux_types_find(os, &os->types_origin, call);
+	g_autoptr(VmifsTypes) types =
+		linux_types_find(os, &os->types_origin, &os->is_partial, call);
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
 	os->module_layouts = linux_module_layouts_new();

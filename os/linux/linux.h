@@ -36,6 +36,8 @@ typedef struct {
 	LinuxLayout *layout;
 	guint32 n_types;    /* 0: nothing is known of its types */
 	char *types_origin; /* types.h; NULL: likewise */
+	/* They were inferred: what they lack the kernel may have all the same. */
+	gboolean is_partial;
 	LinuxTexts texts;
 	LinuxModuleLayouts *module_layouts; /* module-types.h */
 	guint64 seen_clock;                 /* of alive.c, for one thread: when it looked last */

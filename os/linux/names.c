@@ -65,6 +65,19 @@ append_worker_id(const Linux *os, guint64 worker, guint64 pool, GString *out, GE
 }
 
 static gboolean
+append_kthread(const Linux *os, guint64 task, GString *out, GError **error)
+{
+	guint64 kthread = 0, full_name = 0;
+
+	/* Only names that did not fit into comm are kept in full. */
+	if (linux_get(os, task, LINUX_FIELD_TASK_KTHREAD, &kthread, NULL) && kthread)
+		linux_get(os, kthread, LINUX_FIELD_KTHREAD_FULL_NAME, &full_name, NULL);
+	if (full_name)
+		return append_string(os, full_name, out, error);
+	return append_comm(os, task, out, error);
+}
+
+static gboolean
 append_worker(const Linux *os, guint64 task, GString *out, GError **error)
 {
 	guint64 kthread, worker, pool, work, address;
@@ -74,7 +87,12 @@ append_worker(const Linux *os, guint64 task, GString *out, GError **error)
 	    !linux_get(os, kthread, LINUX_FIELD_KTHREAD_DATA, &worker, error) ||
 	    !linux_get(os, worker, LINUX_FIELD_WORKER_POOL, &pool, error))
 		return FALSE;
-	if (linux_symbol(os, "format_worker_id", &address, NULL)) {
+	gboolean by_pool = linux_symbol(os, "format_worker_id", &address, NULL);
+	if (by_pool && os->is_partial) {
+		/* It was put together the same way when it began. */
+		if (!append_kthread(os, task, out, error))
+			return FALSE;
+	} else if (by_pool) {
 		if (!append_worker_id(os, worker, pool, out, error))
 			return FALSE;
 	} else if (!append_comm(os, task, out, error)) {
@@ -88,19 +106,6 @@ append_worker(const Linux *os, guint64 task, GString *out, GError **error)
 	if (desc[0])
 		g_string_append_printf(out, "%c%s", work ? '+' : '-', desc);
 	return TRUE;
-}
-
-static gboolean
-append_kthread(const Linux *os, guint64 task, GString *out, GError **error)
-{
-	guint64 kthread = 0, full_name = 0;
-
-	/* Only names that did not fit into comm are kept in full. */
-	if (linux_get(os, task, LINUX_FIELD_TASK_KTHREAD, &kthread, NULL) && kthread)
-		linux_get(os, kthread, LINUX_FIELD_KTHREAD_FULL_NAME, &full_name, NULL);
-	if (full_name)
-		return append_string(os, full_name, out, error);
-	return append_comm(os, task, out, error);
 }
 
 gboolean

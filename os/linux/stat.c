@@ -21,6 +21,7 @@ typedef struct {
 	const VmifsTask *task;
 	GString *out;
 	gboolean whole; /* the process, not the thread */
+	gboolean no_usage;
 	LinuxCursor c;
 	guint64 flags, signal, sighand, threads;
 	LinuxUsage usage;
@@ -44,9 +45,28 @@ mm(Stat *s, LinuxField field)
 	return s->task->mm ? linux_take(&s->c, s->task->mm, field) : 0;
 }
 
+/* Of a kernel whose layouts were inferred, what was asked for last may be where nobody knows. */
+static gboolean
+is_unknown(Stat *s)
+{
+	if (!s->os->is_partial ||
+	    !g_error_matches(s->c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+		return FALSE;
+	g_clear_error(&s->c.error);
+	return TRUE;
+}
+
+static void
+put_unknown(Stat *s)
+{
+	g_string_append(s->out, " ?");
+}
+
 static void
 put(Stat *s, guint64 value)
 {
+	if (is_unknown(s))
+		return put_unknown(s);
 	g_string_append_c(s->out, ' ');
 	linux_append_number(s->out, value);
 }
@@ -54,8 +74,19 @@ put(Stat *s, guint64 value)
 static void
 put_signed(Stat *s, gint64 value)
 {
+	if (is_unknown(s))
+		return put_unknown(s);
 	g_string_append_c(s->out, ' ');
 	linux_append_signed(s->out, value);
+}
+
+static void
+put_usage(Stat *s, guint64 value)
+{
+	if (s->no_usage)
+		put_unknown(s);
+	else
+		put(s, value);
 }
 
 /* The device number of a terminal, as the kernel passes it to programs. */
@@ -70,6 +101,11 @@ put_terminal(Stat *s, guint64 ns)
 {
 	guint64 tty = s->sighand ? of_signal(s, LINUX_FIELD_SIGNAL_TTY) : 0;
 
+	if (is_unknown(s)) {
+		put_unknown(s);
+		put_unknown(s);
+		return;
+	}
 	if (!tty) {
 		put(s, 0);
 		put_signed(s, -1);
@@ -94,8 +130,10 @@ put_identity(Stat *s)
 		linux_symbol(s->os, "init_pid_ns", &ns, &s->c.error);
 	if (!s->c.error)
 		linux_task_name(s->os, s->task, name, &s->c.error);
-	g_string_append_printf(s->out, "%u (%s) %c", s->task->pid, name->str,
-			       *linux_task_state(&s->c, s->task->object));
+	gboolean no_name = is_unknown(s);
+	char state = *linux_task_state(&s->c, s->task->object);
+	g_string_append_printf(s->out, "%u (%s) %c", s->task->pid, no_name ? "?" : name->str,
+			       is_unknown(s) ? '?' : state);
 	if (s->sighand) {
 		put(s, s->task->ppid);
 		put(s, linux_pid_number(
@@ -116,12 +154,12 @@ put_identity(Stat *s)
 static void
 put_times(Stat *s)
 {
-	put(s, s->usage.min_flt);
+	put_usage(s, s->usage.min_flt);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CMIN_FLT));
-	put(s, s->usage.maj_flt);
+	put_usage(s, s->usage.maj_flt);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CMAJ_FLT));
-	put(s, s->usage.utime / LINUX_NS_PER_TICK);
-	put(s, s->usage.stime / LINUX_NS_PER_TICK);
+	put_usage(s, s->usage.utime / LINUX_NS_PER_TICK);
+	put_usage(s, s->usage.stime / LINUX_NS_PER_TICK);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CUTIME) / LINUX_NS_PER_TICK);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CSTIME) / LINUX_NS_PER_TICK);
 	put_signed(s, (gint32) (own(s, LINUX_FIELD_TASK_PRIO) - MAX_RT_PRIO));
@@ -139,6 +177,11 @@ put_registers(Stat *s)
 
 	if (s->task->mm && s->flags & (PF_EXITING | PF_DUMPCORE | PF_POSTCOREDUMP))
 		regs = linux_task_regs(&s->c, s->task->object);
+	if (is_unknown(s)) {
+		put_unknown(s);
+		put_unknown(s);
+		return;
+	}
 	put(s, regs ? linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_SP) : 0);
 	put(s, regs ? linux_take(&s->c, regs, LINUX_FIELD_PT_REGS_IP) : 0);
 }
@@ -150,8 +193,12 @@ put_memory(Stat *s)
 
 	if (s->task->mm && !s->c.error)
 		linux_rss(s->os, s->task->mm, FALSE, &rss, NULL, &s->c.error);
+	gboolean no_rss = is_unknown(s);
 	put(s, mm(s, LINUX_FIELD_MM_TOTAL_VM) * LINUX_PAGE_SIZE);
-	put(s, rss.file + rss.anon + rss.shmem);
+	if (no_rss)
+		put_unknown(s);
+	else
+		put(s, rss.file + rss.anon + rss.shmem);
 	put(s, s->sighand ? linux_rlimit(&s->c, s->signal, RLIMIT_RSS_INDEX) : 0);
 	put(s, mm(s, LINUX_FIELD_MM_START_CODE));
 	put(s, mm(s, LINUX_FIELD_MM_END_CODE));
@@ -166,10 +213,16 @@ put_signals(Stat *s)
 
 	if (s->sighand && !s->c.error)
 		linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
+	gboolean no_actions = is_unknown(s);
 	put(s, own(s, LINUX_FIELD_TASK_PENDING) & G_MAXINT32);
 	put(s, own(s, LINUX_FIELD_TASK_BLOCKED) & G_MAXINT32);
-	put(s, ignored & G_MAXINT32);
-	put(s, caught & G_MAXINT32);
+	if (no_actions) {
+		put_unknown(s);
+		put_unknown(s);
+	} else {
+		put(s, ignored & G_MAXINT32);
+		put(s, caught & G_MAXINT32);
+	}
 	/* Whether wchan would tell anything, for a process of many threads never. */
 	put(s, (!s->whole || s->threads < 2) && linux_waits(&s->c, s->task->object));
 	put(s, 0);
@@ -182,13 +235,18 @@ put_scheduling(Stat *s)
 {
 	guint64 delays =
 		linux_has(s->os, LINUX_FIELD_TASK_DELAYS) ? own(s, LINUX_FIELD_TASK_DELAYS) : 0;
+	gboolean no_delays = s->os->is_partial && !delays;
 
 	put_signed(s, (gint32) own(s, LINUX_FIELD_TASK_CPU));
 	put(s, own(s, LINUX_FIELD_TASK_RT_PRIORITY));
 	put(s, own(s, LINUX_FIELD_TASK_POLICY));
-	put(s,
-	    delays ? linux_take(&s->c, delays, LINUX_FIELD_DELAYS_BLKIO) / LINUX_NS_PER_TICK : 0);
-	put(s, s->usage.gtime / LINUX_NS_PER_TICK);
+	if (no_delays)
+		put_unknown(s);
+	else
+		put(s,
+		    delays ? linux_take(&s->c, delays, LINUX_FIELD_DELAYS_BLKIO) / LINUX_NS_PER_TICK
+			   : 0);
+	put_usage(s, s->usage.gtime / LINUX_NS_PER_TICK);
 	put(s, of_signal(s, LINUX_FIELD_SIGNAL_CGTIME) / LINUX_NS_PER_TICK);
 }
 
@@ -222,12 +280,13 @@ render_stat(const Linux *os, const VmifsTask *task, gboolean whole, GString *out
 	s.signal = own(&s, LINUX_FIELD_TASK_SIGNAL);
 	s.sighand = own(&s, LINUX_FIELD_TASK_SIGHAND);
 	s.threads = s.sighand ? of_signal(&s, LINUX_FIELD_SIGNAL_NR_THREADS) : 0;
-	if (!s.c.error) {
-		if (whole)
-			linux_process_usage(os, task, &s.usage, call, &s.c.error);
-		else
-			linux_thread_usage(os, task->object, &s.usage, &s.c.error);
-	}
+	if (s.c.error)
+		return linux_cursor_end(&s.c, error);
+	if (whole)
+		linux_process_usage(os, task, &s.usage, call, &s.c.error);
+	else
+		linux_thread_usage(os, task->object, &s.usage, &s.c.error);
+	s.no_usage = is_unknown(&s);
 	put_identity(&s);
 	put_times(&s);
 	put_memory(&s);

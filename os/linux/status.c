@@ -161,34 +161,89 @@ append_ns_ids(Status *s)
 }
 
 static void
-append_identity(Status *s)
+append_umask(Status *s)
 {
-	guint64 tracer = 0, fs = own(s, LINUX_FIELD_TASK_FS), files, group, max_fds = 0;
+	guint64 fs = own(s, LINUX_FIELD_TASK_FS);
 
-	append_name(s);
 	if (fs)
 		g_string_append_printf(s->out, "Umask:\t%#04o\n",
 				       (guint) linux_take(&s->c, fs, LINUX_FIELD_FS_UMASK));
+}
+
+static void
+append_state(Status *s)
+{
 	line_text(s, "State", linux_task_state(&s->c, s->task->object));
 	line(s, "Tgid", s->task->tgid);
-	group = linux_has(s->os, LINUX_FIELD_TASK_NUMA_GROUP) ? own(s, LINUX_FIELD_TASK_NUMA_GROUP)
-							      : 0;
+}
+
+static void
+append_ngid(Status *s)
+{
+	guint64 group = 0;
+
+	if (linux_has(s->os, LINUX_FIELD_TASK_NUMA_GROUP))
+		group = own(s, LINUX_FIELD_TASK_NUMA_GROUP);
+	else if (s->os->is_partial)
+		return;
 	line(s, "Ngid", group ? linux_take(&s->c, group, LINUX_FIELD_NUMA_GROUP_GID) : 0);
+}
+
+static void
+append_pids(Status *s)
+{
 	line(s, "Pid", s->task->pid);
 	line(s, "PPid", s->task->ppid);
+}
+
+static void
+append_tracer(Status *s)
+{
+	guint64 tracer = 0;
+
 	if (own(s, LINUX_FIELD_TASK_PTRACE))
 		tracer = linux_take(&s->c, own(s, LINUX_FIELD_TASK_PARENT), LINUX_FIELD_TASK_PID);
 	line(s, "TracerPid", tracer);
-	append_ids(s);
-	files = own(s, LINUX_FIELD_TASK_FILES);
+}
+
+static void
+append_fd_size(Status *s)
+{
+	guint64 files = own(s, LINUX_FIELD_TASK_FILES), max_fds = 0;
+
 	if (files)
 		max_fds = linux_take(&s->c, linux_take(&s->c, files, LINUX_FIELD_FILES_FDT),
 				     LINUX_FIELD_FDTABLE_MAX_FDS);
 	line(s, "FDSize", max_fds);
-	append_groups(s);
-	append_ns_ids(s);
+}
+
+static void
+append_kind(Status *s)
+{
 	if (linux_has_text(s->os, LINUX_TEXT_KTHREAD))
 		line(s, "Kthread", (s->flags & LINUX_PF_KTHREAD) != 0);
+}
+
+/* Of a kernel whose layouts were inferred each of these may be unknown by itself. */
+static void
+append_identity(Status *s)
+{
+	static void (*const lines[])(Status * s) = {
+		append_name,   append_umask,  append_state, append_ngid,
+		append_pids,   append_tracer, append_ids,   append_fd_size,
+		append_groups, append_ns_ids, append_kind,
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+		gsize start = s->out->len;
+
+		lines[i](s);
+		if (!s->os->is_partial ||
+		    !g_error_matches(s->c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+			continue;
+		g_clear_error(&s->c.error);
+		g_string_truncate(s->out, start);
+	}
 }
 
 /* ---- memory ---- */

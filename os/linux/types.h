@@ -20,8 +20,8 @@ G_BEGIN_DECLS
 typedef VmifsTypes *(*LinuxTypesSource)(const Linux *os, char **ret_origin, const VmifsCall *call,
 					GError **error);
 
-/* NULL when no source knows this kernel. (full) */
+/* NULL when no source knows this kernel. ret_partial: were they inferred? (full) */
 VmifsTypes *
-linux_types_find(const Linux *os, char **ret_origin, const VmifsCall *call);
+linux_types_find(const Linux *os, char **ret_origin, gboolean *ret_partial, const VmifsCall *call);
 
 G_END_DECLS

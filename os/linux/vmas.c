@@ -100,8 +100,11 @@ fill_file(Walk *w, const LinuxObject *vma, guint64 file, VmifsVma *ret, GError *
 	if (!linux_offset(os, LINUX_FIELD_FILE_PATH, &at, error) ||
 	    !linux_get(os, file, LINUX_FIELD_FILE_MODE, &mode, error))
 		return FALSE;
-	guint64 path = file + at;
+	guint64 path = file + at, function;
 	LinuxPath user;
+	if (os->is_partial && mode & MAYBE_BACKING &&
+	    linux_symbol(os, "backing_file_user_path", &function, NULL))
+		return LINUX_REQUIRE(os->layout, error, LINUX_FIELD_BACKING_FILE_USER_PATH);
 	if (read_user_path(os, file, mode, &path, &user)) {
 		if (!linux_get(os, user.dentry, LINUX_FIELD_DENTRY_INODE, &inode, error))
 			return FALSE;
@@ -140,7 +143,10 @@ special_name(const Linux *os, const LinuxObject *vma)
 static gboolean
 is_heap(const Walk *w, const VmifsVma *vma)
 {
-	if (linux_has(w->os, LINUX_FIELD_INODE_CTIME_RENAMED))
+	guint64 function;
+
+	if (linux_has(w->os, LINUX_FIELD_INODE_CTIME_RENAMED) ||
+	    (w->os->is_partial && linux_symbol(w->os, "inode_set_ctime_current", &function, NULL)))
 		return vma->start < w->brk && vma->end > w->start_brk;
 	return vma->start <= w->brk && vma->end >= w->start_brk;
 }

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* infer: tasks that agree with one another tell their layout; those that do not, nothing. */
+#include <unit.h>
+
+#include <linux-guest.h>
+#include <os/linux/infer.h>
+
+#include <string.h>
+
+#define N 5
+#define TASKS 256
+#define MM 272
+#define PID 304
+#define REAL_PARENT 312
+#define CHILDREN 328
+#define SIBLING 344
+#define COMM 400
+#define TASK_LEN 2048
+
+typedef struct {
+	LinuxGuest g;
+	guint64 tasks[N];
+	VmifsTypes *types;
+	char *origin;
+	GError *error;
+} Fixture;
+
+static void
+put_u32(Fixture *f, guint64 va, guint32 value)
+{
+	value = GUINT32_TO_LE(value);
+	linux_guest_write(&f->g, va, &value, sizeof value);
+}
+
+static void
+put_ring(Fixture *f, gsize head_at, guint head, gsize node_at, guint n, const guint *of)
+{
+	guint64 nodes[N] = { f->tasks[head] + head_at };
+
+	for (guint i = 0; i < n; i++)
+		nodes[i + 1] = f->tasks[of[i]] + node_at;
+	linux_guest_ring(&f->g, nodes, n + 1);
+}
+
+/* 0 -> { 1 -> 4, 2 -> 3 } */
+static void
+setup(Fixture *f)
+{
+	static const char *const names[N] = { "swapper/0", "init", "kthreadd", "kworker/0:0",
+					      "sh" };
+	static const guint parents[N] = { 0, 0, 0, 2, 1 };
+
+	*f = (Fixture){ 0 };
+	linux_guest_init(&f->g, "");
+	for (guint i = 0; i < N; i++)
+		f->tasks[i] = linux_guest_alloc(&f->g, TASK_LEN);
+	for (guint i = 0; i < N; i++) {
+		guint64 task = f->tasks[i], mm = i == 1 || i == 4 ? f->tasks[0] + 65536 * i : 0;
+
+		linux_guest_u64(&f->g, task + MM, mm);
+		linux_guest_u64(&f->g, task + MM + 8, mm);
+		put_u32(f, task + PID, i);
+		put_u32(f, task + PID + 4, i);
+		linux_guest_u64(&f->g, task + REAL_PARENT, f->tasks[parents[i]]);
+		linux_guest_u64(&f->g, task + REAL_PARENT + 8, f->tasks[parents[i]]);
+		linux_guest_write(&f->g, task + COMM, names[i], strlen(names[i]));
+	}
+	put_ring(f, TASKS, 0, TASKS, 4, (guint[]){ 1, 2, 3, 4 });
+	put_ring(f, CHILDREN, 0, SIBLING, 2, (guint[]){ 1, 2 });
+	put_ring(f, CHILDREN, 1, SIBLING, 1, (guint[]){ 4 });
+	put_ring(f, CHILDREN, 2, SIBLING, 1, (guint[]){ 3 });
+	put_ring(f, CHILDREN, 3, SIBLING, 0, NULL);
+	put_ring(f, CHILDREN, 4, SIBLING, 0, NULL);
+	linux_guest_symbol(&f->g, "init_task", f->tasks[0]);
+}
+
+static void
+teardown(Fixture *f)
+{
+	g_clear_pointer(&f->types, vmifs_types_unref);
+	g_free(f->origin);
+	g_clear_error(&f->error);
+	linux_guest_clear(&f->g);
+}
+
+static void
+infer(Fixture *f)
+{
+	f->types = linux_infer(linux_guest_start(&f->g), &f->origin, NULL, &f->error);
+}
+
+static void
+expect_place(const Fixture *f, const char *path, guint64 offset)
+{
+	VmifsMember member;
+
+	ck_assert_msg(vmifs_types_member(f->types, path, &member), "no %s", path);
+	ck_assert_uint_eq(member.offset, offset);
+}
+
+START_TEST(tasks_tell_where_their_members_are)
+{
+	Fixture f;
+
+	setup(&f);
+	infer(&f);
+	ck_assert_msg(f.types, "%s", f.error ? f.error->message : "");
+	expect_place(&f, "task_struct.tasks", TASKS);
+	expect_place(&f, "task_struct.mm", MM);
+	expect_place(&f, "task_struct.pid", PID);
+	expect_place(&f, "task_struct.tgid", PID + 4);
+	expect_place(&f, "task_struct.real_parent", REAL_PARENT);
+	expect_place(&f, "task_struct.children", CHILDREN);
+	expect_place(&f, "task_struct.sibling", SIBLING);
+	expect_place(&f, "task_struct.comm", COMM);
+	ck_assert_ptr_nonnull(strstr(f.origin, "checked against 5 processes"));
+	teardown(&f);
+}
+END_TEST
+
+static void
+refused(Fixture *f, const char *what)
+{
+	infer(f);
+	g_autofree char *log = linux_guest_log(&f->g);
+	ck_assert_ptr_null(f->types);
+	ck_assert_int_eq(f->error->code, VMIFS_ERROR_UNSUPPORTED);
+	ck_assert_msg(strstr(log, what), "%s", log);
+}
+
+START_TEST(two_places_that_look_alike_are_none)
+{
+	Fixture f;
+
+	setup(&f);
+	for (guint i = 0; i < N; i++) {
+		put_u32(&f, f.tasks[i] + 64, i);
+		put_u32(&f, f.tasks[i] + 68, i);
+	}
+	refused(&f, "task_struct.pid: several places");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(numbers_that_two_tasks_share_are_no_pids)
+{
+	Fixture f;
+
+	setup(&f);
+	put_u32(&f, f.tasks[4] + PID, 3);
+	put_u32(&f, f.tasks[4] + PID + 4, 3);
+	refused(&f, "task_struct.pid: no place");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(a_ring_that_does_not_close_is_none)
+{
+	Fixture f;
+
+	setup(&f);
+	linux_guest_u64(&f.g, f.tasks[3] + TASKS, f.tasks[1] + TASKS);
+	refused(&f, "the ring of processes");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(children_that_are_in_no_list_are_told)
+{
+	Fixture f;
+	VmifsMember member;
+
+	setup(&f);
+	put_ring(&f, CHILDREN, 2, SIBLING, 0, NULL);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	ck_assert(!vmifs_types_member(f.types, "task_struct.children", &member));
+	expect_place(&f, "task_struct.real_parent", REAL_PARENT);
+	teardown(&f);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("infer");
+	TCase *t = tcase_create("infer");
+
+	tcase_add_test(t, tasks_tell_where_their_members_are);
+	tcase_add_test(t, two_places_that_look_alike_are_none);
+	tcase_add_test(t, numbers_that_two_tasks_share_are_no_pids);
+	tcase_add_test(t, a_ring_that_does_not_close_is_none);
+	tcase_add_test(t, children_that_are_in_no_list_are_told);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
