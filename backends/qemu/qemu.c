@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * qemu: a running QEMU process as a guest. Its memory is read from outside and needs nobody's
- * consent; where it lies is asked of the monitor when the guest appears, and again when it may have
- * changed. A QEMU that does not answer is still read, as it was laid out when it did, or by rules.
+ * consent; where it lies is asked of the monitor (known.c) when the guest appears, and again when
+ * it may have changed. A QEMU that does not answer is still read, as it was laid out when it did,
+ * or by rules.
  */
 #include "debug.h"
 #include "follow.h"
-#include "mtree.h"
+#include "known.h"
 #include "process.h"
 #include "ram.h"
 #include "registers.h"
-#include "rules.h"
 #include "snapshot.h"
 #include "status.h"
 #include "stub.h"
@@ -21,8 +21,6 @@
 
 /* The monitor's part of opening. */
 #define FIRST_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
-/* For guesses, which a guest can make go wrong again and again. */
-#define GUESS_PATIENCE (5 * G_TIME_SPAN_SECOND)
 /* Whether it runs; others are asked for it all the time. */
 #define STATE_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 /* So often it is asked, and after such a pause, while it is not known who made the guest stop. */
@@ -40,17 +38,14 @@ typedef struct {
 	QemuRam *ram;
 	QemuRegisters *registers; /* (nullable) there is no monitor */
 	QemuFollow *follow;
-	QemuDebug *debug;     /* (nullable) as registers */
-	gint cancelled;       /* atomic; what the follower asks for is of no use any more */
-	const gint *given_up; /* that, or until it is open what says so of opening it */
+	QemuDebug *debug; /* (nullable) as registers */
+	QemuKnown known;
+	gint cancelled; /* atomic; what the follower asks for is of no use any more */
 	void (*changed)(gpointer engine, guint what);
 	VmifsStopped stopped;
 	VmifsUnarmed unarmed;
 	gpointer engine; /* of these three */
 	GMutex lock;
-	char *how;        /* under lock: the layout was learned */
-	QemuAbout about;  /* under lock: as the monitor told last; before it did, nothing */
-	gboolean is_told; /* under lock: by the monitor; the rules know less */
 	guint n_arming, n_setting, n_snapshots; /* under lock: that are going on */
 	GCond has_set;
 	/* The follower's own. */
@@ -70,161 +65,13 @@ qemu_must_read(gpointer data)
 	return qemu_ram_is_owed(((Qemu *) data)->ram);
 }
 
-/* Those are waited for in vain. */
-static gboolean
-may_answer(Qemu *self, GError **error)
-{
-	if (!self->target->monitor) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "no monitor%s%s",
-			    self->target->no_monitor ? ": " : "",
-			    self->target->no_monitor ? self->target->no_monitor : "");
-		return FALSE;
-	}
-	if (qemu_process_is_stopped(self->process)) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
-				    "QEMU is stopped by a signal");
-		return FALSE;
-	}
-	return TRUE;
-}
-
-static GArray *
-ask_monitor(Qemu *self, gint64 patience, GError **error)
-{
-	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
-			   .cancelled = self->given_up };
-
-	return may_answer(self, error) ? qemu_mtree_ask(self->target->monitor, &call, error) : NULL;
-}
-
-static GArray *
-read_maps(Qemu *self, GError **error)
-{
-	g_autofree char *text = qemu_process_maps(self->process, error);
-
-	return text ? qemu_maps_parse(text) : NULL;
-}
-
-/* For a guest of which nothing better is known. silent: why the monitor is. how: (full) */
-static GArray *
-guess_pieces(Qemu *self, const GError *silent, char **ret_how, GError **error)
-{
-	VmifsCall call = { .deadline = g_get_monotonic_time() + GUESS_PATIENCE,
-			   .cancelled = self->given_up };
-	g_autoptr(GArray) maps = read_maps(self, error);
-	g_autofree char *how = NULL;
-	GArray *pieces;
-
-	if (!maps)
-		return NULL;
-	if (!qemu_rules_find(self->target->args, self->process, maps, &pieces, &how, &call,
-			     error)) {
-		g_prefix_error(error, "where its memory lies is unknown: %s; without it: ",
-			       silent->message);
-		return NULL;
-	}
-	*ret_how = g_strdup_printf("%s (%s)", how, silent->message);
-	return pieces;
-}
-
-static gboolean
-use_pieces(Qemu *self, const GArray *pieces, const char *how, gboolean *ret_changed, GError **error)
-{
-	/* Read afterwards: what was plugged meanwhile is to be in it. */
-	g_autoptr(GArray) maps = read_maps(self, error);
-
-	if (!maps || !qemu_ram_set_pieces(self->ram, pieces, maps, ret_changed, error))
-		return FALSE;
-	g_mutex_lock(&self->lock);
-	g_free(self->how);
-	self->how = g_strdup(how);
-	g_mutex_unlock(&self->lock);
-	return TRUE;
-}
-
-/* FALSE: it was before. */
-static gboolean
-note_told(Qemu *self)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-	gboolean is_first = !self->is_told;
-
-	self->is_told = TRUE;
-	return is_first;
-}
-
-/* TRUE: another number of vCPUs than before, or how its memory is guarded. */
-static gboolean
-learn_about(Qemu *self, gint64 patience)
-{
-	VmifsCall call = { .deadline = g_get_monotonic_time() + patience,
-			   .cancelled = self->given_up };
-	g_auto(QemuAbout) about = { 0 };
-
-	if (!qemu_about_ask(self->target->monitor, &about, &call, NULL))
-		return FALSE;
-	g_mutex_lock(&self->lock);
-	QemuAbout before = self->about;
-	self->about = about;
-	g_mutex_unlock(&self->lock);
-	gboolean is_other = before.n_vcpus != about.n_vcpus ||
-			    g_strcmp0(before.encryption, about.encryption) != 0;
-	about = before; /* to be cleared */
-	return is_other;
-}
-
-/* By the monitor, else, while it has not told anything yet, by the rules; with both reasons when
- * neither can tell. ret_changed: is it another layout than before? */
-static gboolean
-learn(Qemu *self, gint64 patience, gboolean *ret_changed, GError **error)
-{
-	g_autoptr(GError) silent = NULL;
-	g_autoptr(GArray) pieces = ask_monitor(self, patience, &silent);
-	g_autofree char *how = NULL;
-	gboolean is_told = pieces != NULL;
-
-	if (is_told)
-		how = g_strdup("told by the monitor");
-	else if (self->is_told)
-		g_propagate_error(error, g_steal_pointer(&silent));
-	else
-		pieces = guess_pieces(self, silent, &how, error);
-	if (!pieces || !use_pieces(self, pieces, how, ret_changed, error))
-		return FALSE;
-	if (is_told) {
-		*ret_changed |= learn_about(self, patience);
-		*ret_changed |= note_told(self);
-	}
-	return TRUE;
-}
-
 /* ---- vCPUs ---- */
-
-/* As the monitor told, or else as many as it was started with; where it has no monitor, none. */
-static guint
-count_vcpus(Qemu *self)
-{
-	guint n = self->about.n_vcpus ? self->about.n_vcpus : self->target->args->n_cpus;
-
-	/* Of one at least: asking for its registers tells why they are not to be had. */
-	return self->target->monitor ? MAX(n, 1) : 0;
-}
-
-static guint
-vcpus_now(Qemu *self)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-
-	return self->about.n_vcpus;
-}
 
 static QemuDebugGuest
 as_debugged(Qemu *self)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-
-	return (QemuDebugGuest){ .accel = self->about.driver,
-				 .n_vcpus = MAX(count_vcpus(self), self->target->args->max_cpus) };
+	return (QemuDebugGuest){ .accel = qemu_known_accel(&self->known),
+				 .n_vcpus = qemu_known_max_vcpus(&self->known) };
 }
 
 /* ---- following it ---- */
@@ -245,7 +92,7 @@ static void
 look_for_vcpus(Qemu *self)
 {
 	QemuDebugGuest guest = as_debugged(self);
-	guint n = vcpus_now(self);
+	guint n = qemu_known_vcpus(&self->known);
 	gboolean is_other = self->n_vcpus && n != self->n_vcpus;
 
 	self->n_vcpus = n;
@@ -259,7 +106,7 @@ static void
 look(gpointer data)
 {
 	Qemu *self = data;
-	g_autoptr(GArray) maps = read_maps(self, NULL);
+	g_autoptr(GArray) maps = qemu_known_maps(&self->known, NULL);
 	gint64 now = g_get_monotonic_time();
 	gboolean changed;
 
@@ -276,7 +123,8 @@ look(gpointer data)
 	/* Without a monitor, only what has changed is worth another guess. */
 	if (now < self->next || (!self->target->monitor && !is_other))
 		return;
-	if (learn(self, QEMU_PATIENCE, &changed, NULL) && changed && self->changed)
+	if (qemu_known_learn(&self->known, QEMU_PATIENCE, &changed, NULL) && changed &&
+	    self->changed)
 		self->changed(self->engine, VMIFS_CHANGE_LAYOUT);
 	look_for_vcpus(self);
 	self->next = g_get_monotonic_time() + self->wait;
@@ -314,15 +162,8 @@ qemu_close(gpointer data)
 	qemu_process_close(self->process);
 	g_mutex_clear(&self->lock);
 	g_cond_clear(&self->has_set);
-	g_free(self->how);
-	qemu_about_clear(&self->about);
+	qemu_known_clear(&self->known);
 	g_free(self);
-}
-
-static const char *
-encryption_of(Qemu *self)
-{
-	return self->about.encryption ? self->about.encryption : self->target->args->secured;
 }
 
 static void
@@ -361,7 +202,7 @@ use_monitor(Qemu *self)
 
 	if (!self->target->monitor)
 		return;
-	self->registers = qemu_registers_new(self->target->monitor, count_vcpus(self));
+	self->registers = qemu_registers_new(self->target->monitor, qemu_known_vcpus(&self->known));
 	self->debug = qemu_debug_new(self->target->monitor, &user);
 }
 
@@ -378,19 +219,21 @@ start(Qemu *self, const VmifsSource *src, GError **error)
 	if (!self->process)
 		return FALSE;
 	self->ram = qemu_ram_new(self->process);
+	self->known.process = self->process;
+	self->known.ram = self->ram;
 	if (self->target->args->incoming) {
 		self->owed = qemu_owed_new(qemu_process_dir(self->process));
 		qemu_ram_expect(self->ram, self->owed);
 		self->is_owed = qemu_ram_is_owed(self->ram);
 	}
-	g_autoptr(GArray) maps = read_maps(self, error);
-	if (!maps || !learn(self, FIRST_PATIENCE, &changed, error))
+	g_autoptr(GArray) maps = qemu_known_maps(&self->known, error);
+	if (!maps || !qemu_known_learn(&self->known, FIRST_PATIENCE, &changed, error))
 		return FALSE;
 	use_monitor(self);
-	self->n_vcpus = vcpus_now(self);
+	self->n_vcpus = qemu_known_vcpus(&self->known);
 	self->signature = qemu_maps_signature(maps, LARGE);
 	self->wait = LOOK_INTERVAL;
-	self->given_up = &self->cancelled;
+	self->known.given_up = &self->cancelled;
 	return qemu_follow_start(qemu_process_pidfd(self->process), &follower, &self->follow,
 				 error);
 }
@@ -401,11 +244,11 @@ qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	Qemu *self = g_new0(Qemu, 1);
 
 	self->target = src->target;
+	qemu_known_init(&self->known, self->target, call ? call->cancelled : NULL);
 	self->changed = src->changed;
 	self->stopped = src->stopped;
 	self->unarmed = src->unarmed;
 	self->engine = src->engine;
-	self->given_up = call ? call->cancelled : NULL;
 	g_mutex_init(&self->lock);
 	g_cond_init(&self->has_set);
 	if (start(self, src, error))
@@ -420,12 +263,7 @@ qemu_layout(gpointer data, VmifsLayout *ret, const VmifsCall *call, GError **err
 	Qemu *self = data;
 
 	qemu_ram_layout(self->ram, ret);
-	g_mutex_lock(&self->lock);
-	ret->is_silent = !self->is_told;
-	ret->is_encrypted = encryption_of(self) != NULL;
-	if (qemu_about_has_registers(encryption_of(self)))
-		ret->n_vcpus = count_vcpus(self);
-	g_mutex_unlock(&self->lock);
+	qemu_known_layout(&self->known, ret);
 	return TRUE;
 }
 
@@ -458,7 +296,7 @@ qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 {
 	Qemu *self = data;
 
-	return may_answer(self, error) &&
+	return qemu_known_may_ask(&self->known, error) &&
 	       qemu_registers_get(self->registers, vcpu, regs, call, error);
 }
 
@@ -488,7 +326,7 @@ qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const V
 {
 	Qemu *self = data;
 
-	if (!may_answer(self, error) || !begin_setting(self, error))
+	if (!qemu_known_may_ask(&self->known, error) || !begin_setting(self, error))
 		return FALSE;
 	gboolean set =
 		qemu_stub_set_register(self->target->monitor, vcpu, name, value, call, error);
@@ -506,7 +344,7 @@ qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError *
 	Qemu *self = data;
 	GError *problem = NULL;
 
-	if (!may_answer(self, error))
+	if (!qemu_known_may_ask(&self->known, error))
 		return FALSE;
 	/* Between its stops the other way would be lost. */
 	gboolean set = qemu_debug_set_state(self->debug, wanted, call, &problem) ||
@@ -560,15 +398,6 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 	return ask_state(self, ret, &short_call, error);
 }
 
-/* Who started the process, and whoever is its monitor, chose what they say. */
-static void
-tell(GString *out, const char *key, const char *value)
-{
-	g_string_append_printf(out, "%s: ", key);
-	vmifs_text_append_octal(out, value, -1, NULL);
-	g_string_append_c(out, '\n');
-}
-
 static gboolean
 refuse(const char *why, GError **error)
 {
@@ -582,7 +411,7 @@ begin_snapshot(Qemu *self, GError **error)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
 
-	if (self->about.encryption || self->target->args->secured)
+	if (qemu_known_is_encrypted(&self->known))
 		return refuse("the guest's memory is encrypted", error);
 	if (self->n_arming || (self->debug && qemu_debug_is_on(self->debug)))
 		return refuse("the guest is being watched: clear `watch` first", error);
@@ -600,9 +429,7 @@ qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GEr
 
 	if (!begin_snapshot(self, error))
 		return FALSE;
-	g_mutex_lock(&self->lock);
-	subject.n_vcpus = MAX(self->about.n_vcpus, 1);
-	g_mutex_unlock(&self->lock);
+	subject.n_vcpus = MAX(qemu_known_vcpus(&self->known), 1);
 	gboolean taken = qemu_snapshot_take(&subject, out, call, error);
 	g_mutex_lock(&self->lock);
 	self->n_snapshots--;
@@ -618,7 +445,7 @@ qemu_stop_caps(gpointer data, VmifsStopCaps *ret, const VmifsCall *call, GError 
 	Qemu *self = data;
 	QemuDebugGuest guest = as_debugged(self);
 
-	if (!may_answer(self, error))
+	if (!qemu_known_may_ask(&self->known, error))
 		return FALSE;
 	qemu_debug_caps(self->debug, &guest, ret, call);
 	if (self->target->args->has_stub)
@@ -629,7 +456,7 @@ qemu_stop_caps(gpointer data, VmifsStopCaps *ret, const VmifsCall *call, GError 
 static gboolean
 begin_arming(Qemu *self, GError **error)
 {
-	if (!may_answer(self, error))
+	if (!qemu_known_may_ask(&self->known, error))
 		return FALSE;
 	if (self->target->args->has_stub)
 		return refuse("QEMU was started with its gdbstub for somebody else", error);
@@ -672,20 +499,7 @@ static void
 qemu_info(gpointer data, GString *out)
 {
 	Qemu *self = data;
-	const QemuTarget *target = self->target;
-	g_autofree char *none =
-		g_strconcat("none", target->no_monitor ? ": " : NULL, target->no_monitor, NULL);
-
-	g_string_append_printf(out, "pid: %d\n", (int) target->pid);
-	tell(out, "monitor", target->monitor ? target->monitor->ops->name : none);
-	g_mutex_lock(&self->lock);
-	const char *encryption = encryption_of(self);
-	if (self->about.driver)
-		tell(out, "accelerator", self->about.driver);
-	if (encryption)
-		tell(out, "memory encryption", encryption);
-	tell(out, "layout", self->how);
-	g_mutex_unlock(&self->lock);
+	qemu_known_info(&self->known, out);
 	qemu_ram_info(self->ram, out);
 	if (qemu_ram_is_owed(self->ram))
 		g_string_append(out, "migration: memory still comes; what has not is EIO\n");
