@@ -39,7 +39,8 @@ struct VmifsSymbols {
 	gsize arena_len; /* once it has ended */
 	GArray *runs;
 	gsize by_name;    /* NameIndex *, made once */
-	gsize by_address; /* guint32 *: indexes sorted by (address, index), made once */
+	gsize by_address; /* guint32 *: indexes sorted by (address, index), less marks, made once */
+	gsize n_sorted;   /* of them */
 };
 
 struct VmifsSymbolsBuilder {
@@ -333,11 +334,15 @@ get_by_address(const VmifsSymbols *symbols)
 
 	if (g_once_init_enter(slot)) {
 		guint32 *sorted = g_new(guint32, symbols->n + 1);
+		gsize n = 0;
 
-		for (gsize i = 0; i < symbols->n; i++)
-			sorted[i] = i;
-		g_qsort_with_data(sorted, symbols->n, sizeof sorted[0], compare_addresses,
+		for (gsize i = 0; i < symbols->n; i++) {
+			if (!vmifs_symbol_is_mark(symbols->arena + symbols->names[i]))
+				sorted[n++] = i;
+		}
+		g_qsort_with_data(sorted, n, sizeof sorted[0], compare_addresses,
 				  symbols->addresses);
+		((VmifsSymbols *) symbols)->n_sorted = n;
 		g_once_init_leave(slot, (gsize) sorted);
 	}
 	return (const guint32 *) *slot;
@@ -349,7 +354,7 @@ static gsize
 count_below(const VmifsSymbols *symbols, const guint32 *sorted, guint64 address, gboolean or_equal)
 {
 	gsize low = 0;
-	gsize high = symbols->n;
+	gsize high = symbols->n_sorted;
 
 	while (low < high) {
 		gsize middle = low + (high - low) / 2;
@@ -384,7 +389,7 @@ vmifs_symbols_next(const VmifsSymbols *symbols, guint64 address, guint64 *ret_ad
 	const guint32 *sorted = get_by_address(symbols);
 	gsize n = count_below(symbols, sorted, address, FALSE);
 
-	if (n == symbols->n)
+	if (n == symbols->n_sorted)
 		return FALSE;
 	*ret_address = symbols->addresses[sorted[n]];
 	return TRUE;

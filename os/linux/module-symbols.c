@@ -147,15 +147,20 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const 
 
 /* ---- one function ---- */
 
-/* Those without a name are of sections, and mark nothing. */
+/* Those without a name are of sections, and mark nothing; those that a compiler makes mark places
+ * in functions. */
 static gboolean
 is_named(const Linux *os, const Table *t, const guint8 *symbol)
 {
-	guint8 first;
+	guint64 name = t->strtab + vmifs_load_u32(symbol);
+	guint8 start[3] = { 0 };
 
-	return vmifs_load_u16(symbol + t->entry->shndx) != 0 &&
-	       vmifs_aspace_read_u8(os->aspace, t->strtab + vmifs_load_u32(symbol), &first, NULL) &&
-	       first;
+	if (vmifs_load_u16(symbol + t->entry->shndx) == 0 ||
+	    !vmifs_aspace_read_u8(os->aspace, name, &start[0], NULL) || !start[0])
+		return FALSE;
+	if (start[0] == '.' || start[0] == 'L')
+		vmifs_aspace_read_u8(os->aspace, name + 1, &start[1], NULL);
+	return !vmifs_symbol_is_mark((const char *) start);
 }
 
 gboolean

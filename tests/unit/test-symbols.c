@@ -139,6 +139,28 @@ START_TEST(nearest_is_the_first_at_the_highest_address_below)
 }
 END_TEST
 
+START_TEST(mark_in_a_function_is_not_near)
+{
+	static const char *const names[] = { "$x", "function", ".L12", "L0\002" };
+	g_autoptr(VmifsSymbolsBuilder) builder = vmifs_symbols_builder_new();
+
+	for (guint64 i = 0; i < G_N_ELEMENTS(names); i++)
+		vmifs_symbols_builder_add(builder, 0x1000 + i / 2 * 16, 't', names[i],
+					  strlen(names[i]));
+	vmifs_symbols_builder_add(builder, 0x1100, 't', "L", 1);
+	g_autoptr(VmifsSymbols) s = vmifs_symbols_builder_end(g_steal_pointer(&builder));
+	VmifsSymbol symbol;
+	guint64 offset, next;
+
+	ck_assert(vmifs_symbols_nearest(s, 0x1020, &symbol, &offset));
+	ck_assert_str_eq(symbol.name, "function");
+	ck_assert_uint_eq(offset, 0x20);
+	ck_assert(vmifs_symbols_next(s, 0x1000, &next));
+	ck_assert_uint_eq(next, 0x1100);
+	ck_assert_uint_eq(vmifs_symbols_count(s), 5);
+}
+END_TEST
+
 START_TEST(next_is_the_lowest_address_above)
 {
 	static const guint64 table[][2] = {
@@ -309,6 +331,7 @@ make_suite(void)
 	tcase_add_test(t, lookup_gives_the_core_definition);
 	tcase_add_test(t, each_gives_every_definition_in_order);
 	tcase_add_test(t, nearest_is_the_first_at_the_highest_address_below);
+	tcase_add_test(t, mark_in_a_function_is_not_near);
 	tcase_add_test(t, next_is_the_lowest_address_above);
 	tcase_add_test(t, builder_continues_another_table);
 	tcase_add_test(t, every_name_of_a_big_table_is_found);

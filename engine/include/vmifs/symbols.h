@@ -62,13 +62,21 @@ vmifs_symbols_lookup(const VmifsSymbols *symbols, const char *name, guint64 *ret
 gboolean
 vmifs_symbols_each(const VmifsSymbols *symbols, const char *name, guint64 *cursor,
 		   gsize *ret_index);
-/* The last symbol at or before the address (the first of several at one address, in kernel
- * order). FALSE when there is none. */
+/* Does the name mark a place in a function, or what kind of code begins there? Compilers make such
+ * ones, and modules of some architectures keep them. */
+static inline gboolean
+vmifs_symbol_is_mark(const char *name)
+{
+	return name[0] == '$' || (name[0] == '.' && name[1] == 'L') ||
+	       (name[0] == 'L' && name[1] == '0');
+}
+/* The last symbol at or before the address that is no mark (the first of several at one address, in
+ * kernel order). FALSE when there is none. */
 gboolean
 vmifs_symbols_nearest(const VmifsSymbols *symbols, guint64 address, VmifsSymbol *ret,
 		      guint64 *ret_offset);
 
-/* The address of the first symbol after that address. FALSE when there is none. */
+/* The address of the first symbol after that address that is no mark. FALSE when there is none. */
 gboolean
 vmifs_symbols_next(const VmifsSymbols *symbols, guint64 address, guint64 *ret_address);
 
