@@ -52,6 +52,17 @@ static const Field prstatus_aarch64[] = {
 	{ "pc", 368, 8 },  { "cpsr", 376, 8 },
 };
 
+/* Of 64-bit RISC-V, by the names that its calling convention has for them. */
+static const Field prstatus_riscv64[] = {
+	{ "pc", 112, 8 }, { "ra", 120, 8 },  { "sp", 128, 8 },  { "gp", 136, 8 }, { "tp", 144, 8 },
+	{ "t0", 152, 8 }, { "t1", 160, 8 },  { "t2", 168, 8 },  { "s0", 176, 8 }, { "s1", 184, 8 },
+	{ "a0", 192, 8 }, { "a1", 200, 8 },  { "a2", 208, 8 },  { "a3", 216, 8 }, { "a4", 224, 8 },
+	{ "a5", 232, 8 }, { "a6", 240, 8 },  { "a7", 248, 8 },  { "s2", 256, 8 }, { "s3", 264, 8 },
+	{ "s4", 272, 8 }, { "s5", 280, 8 },  { "s6", 288, 8 },  { "s7", 296, 8 }, { "s8", 304, 8 },
+	{ "s9", 312, 8 }, { "s10", 320, 8 }, { "s11", 328, 8 }, { "t3", 336, 8 }, { "t4", 344, 8 },
+	{ "t5", 352, 8 }, { "t6", 360, 8 },
+};
+
 /* Selector, limit, attributes, padding, base. */
 #define SEGMENT(name, offset)                                                                      \
 	{ name, offset, 4 }, { name "_limit", (offset) + 4, 4 },                                   \
@@ -85,6 +96,7 @@ static const Field qemu_system[] = {
 #define PRSTATUS64_LEN 336
 #define PRSTATUS32_LEN 144
 #define PRSTATUS_AARCH64_LEN 392
+#define PRSTATUS_RISCV64_LEN 376
 #define QEMU_MIN_LEN 432
 #define QEMU_VERSION 1
 
@@ -134,6 +146,7 @@ static const struct {
 	{ PRSTATUS64_LEN, prstatus64, G_N_ELEMENTS(prstatus64) },
 	{ PRSTATUS32_LEN, prstatus32, G_N_ELEMENTS(prstatus32) },
 	{ PRSTATUS_AARCH64_LEN, prstatus_aarch64, G_N_ELEMENTS(prstatus_aarch64) },
+	{ PRSTATUS_RISCV64_LEN, prstatus_riscv64, G_N_ELEMENTS(prstatus_riscv64) },
 };
 
 /* FALSE: it is of an unknown machine. */

@@ -16,6 +16,9 @@ def from_qemu(text):
         for name, value in re.findall(r'\b(X\d\d|SP|PC|PSTATE)=([0-9a-f]+)', cpu):  # AArch64
             name = {'PSTATE': 'cpsr'}.get(name, name.lower().replace('x0', 'x'))
             found[number, name] = int(value, 16)
+        for name, value in re.findall(r'(?:\bx\d+/|^ )(?!zero)([a-z]\w{1,2}) +([0-9a-f]{16})', cpu, re.M):  # RISC-V
+            if name not in ('mip', 'mie'):
+                found[number, name] = int(value, 16)
         for name, value in re.findall(r'\b(R[A-Z0-9]{1,2}|E[A-DSI][XIP]|E[SB]P|EFL|CR[0234]|RIP|RFL)\s*=\s*([0-9a-f]+)', cpu):
             found[number, {'RFL': 'eflags', 'EFL': 'eflags'}.get(name, name.lower())] = int(value, 16)
         for name, *values in re.findall(r'(?m)^([A-Z]{2}|LDT)\s*=(\w{4}) (\w{16}|\w{8}) (\w{8}) (\w{8})', cpu):

@@ -495,6 +495,25 @@ START_TEST(registers_of_aarch64_are_told_by_their_names)
 }
 END_TEST
 
+START_TEST(registers_of_riscv64_are_told_by_their_names)
+{
+	start_notes();
+	guint64 note = add_note("CORE", NT_PRSTATUS, 376);
+	put_u64(note + 112, 0x80200000);
+	put_u64(note + 112 + 8 * 2, 2);
+	put_u64(note + 112 + 8 * 8, 8);
+	put_u64(note + 112 + 8 * 31, 31);
+	end_notes();
+	g_autoptr(VmifsPhysmem) mem = good_core();
+
+	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
+	ck_assert_uint_eq(reg(mem, 0, "pc"), 0x80200000);
+	ck_assert_uint_eq(reg(mem, 0, "sp"), 2);
+	ck_assert_uint_eq(reg(mem, 0, "s0"), 8);
+	ck_assert_uint_eq(reg(mem, 0, "t6"), 31);
+}
+END_TEST
+
 /* As in /proc/vmcore: the kernel's text is there a second time, by its own addresses. */
 START_TEST(note_of_a_crashed_kernel_is_kept_whole)
 {
@@ -583,6 +602,7 @@ make_suite(void)
 	tcase_add_loop_test(t, registers_of_a_32_bit_guest_have_its_names, 0, 2);
 	tcase_add_test(t, notes_of_others_and_of_other_shapes_are_passed_over);
 	tcase_add_test(t, registers_of_aarch64_are_told_by_their_names);
+	tcase_add_test(t, registers_of_riscv64_are_told_by_their_names);
 	tcase_add_test(t, note_of_a_crashed_kernel_is_kept_whole);
 	tcase_add_loop_test(t, notes_that_are_cut_short_end_the_list, 0, 3);
 	tcase_add_test(t, number_of_vcpus_is_bounded);
