@@ -5,7 +5,7 @@
  * kernel's image without page tables: where in the file parts of it stand, which virtual addresses
  * they have, and, from the kernel itself, how far those are from physical ones:
  *
- *   base = VA - kimage_voffset - place in the file
+ *   base = VA - (VA - PA of the image) - place in the file
  *
  * These are suggestions: all proofs follow, with memory at its place.
  */
@@ -24,6 +24,8 @@
 #define UTS_RELEASE (2 * UTS_FIELD)
 #define KERNEL_HALF (G_GUINT64_CONSTANT(1) << 63)
 #define MAX_TASK 16384
+#define KERNEL_MAP_WORDS 12
+#define PAGE_SIZE 4096
 
 static void
 suggest(LinuxFind *find, guint64 base)
@@ -51,7 +53,8 @@ linux_base_of_note(LinuxFind *find, const LinuxNote *note)
 	guint64 uts, delta, at = 0;
 	guint n = 0;
 
-	if (!release || !linux_vmcoreinfo_number(note->info, "NUMBER(kimage_voffset)", &delta) ||
+	if (g_str_equal(linux_note_arch(note), LINUX_ARCH_X86_64) || !release ||
+	    !linux_note_delta(note, &delta) ||
 	    !linux_vmcoreinfo_hex(note->info, "SYMBOL(init_uts_ns)", &uts))
 		return;
 	linux_vmcoreinfo_number(note->info, "OFFSET(uts_namespace.name)", &at);
@@ -87,20 +90,61 @@ distance_by_task(const LinuxFind *find, guint64 pa, guint64 *ret)
 	return FALSE;
 }
 
-/* delta: between addresses as the tables tell them and places in the file. */
-static void
-suggest_by_variable(LinuxFind *find, const LinuxImage *image, guint64 delta)
+/* AArch64 keeps how far its image is from physical addresses. delta: between addresses as the
+ * tables tell them and places in the file. */
+static gboolean
+is_moved_by(const LinuxFind *find, const LinuxImage *image, guint64 delta, guint64 *ret)
 {
-	guint64 variable, task, distance = delta;
+	guint64 variable;
 	guint8 bytes[8];
 
 	if (!linux_image_symbol(image, "kimage_voffset", 0, &variable) ||
 	    !linux_find_read(find, variable - delta, bytes, sizeof bytes))
-		return;
+		return FALSE;
+	*ret = vmifs_load_u64(bytes);
+	return TRUE;
+}
+
+/* RISC-V keeps in a structure the image's virtual address, its physical one, and the difference.
+ * distance: between virtual addresses and places in the file. */
+static gboolean
+is_mapped_by(const LinuxFind *find, const LinuxImage *image, guint64 delta, guint64 distance,
+	     guint64 *ret)
+{
+	guint64 map, start, words[KERNEL_MAP_WORDS];
+
+	if (!linux_image_symbol(image, "kernel_map", 0, &map) ||
+	    !linux_image_symbol(image, "_start", 0, &start) ||
+	    !linux_find_read(find, map - delta, words, sizeof words))
+		return FALSE;
+	start += distance - delta;
+	for (gsize i = 0; i < KERNEL_MAP_WORDS; i++) {
+		guint64 pa = vmifs_load_u64((const guint8 *) &words[i]);
+
+		if (!pa || pa >= MAX_BASE || pa % PAGE_SIZE)
+			continue;
+		for (gsize j = 0; j < KERNEL_MAP_WORDS; j++) {
+			if (vmifs_load_u64((const guint8 *) &words[j]) == start - pa) {
+				*ret = start - pa;
+				return TRUE;
+			}
+		}
+	}
+	return FALSE;
+}
+
+/* delta: as above. */
+static void
+suggest_by_variable(LinuxFind *find, const LinuxImage *image, guint64 delta)
+{
+	guint64 task, real, distance = delta;
+
 	if (linux_image_is_relative(image) && (!linux_image_symbol(image, "init_task", 0, &task) ||
 					       !distance_by_task(find, task, &distance)))
 		return;
-	suggest(find, distance - vmifs_load_u64(bytes));
+	if (is_moved_by(find, image, delta, &real) ||
+	    is_mapped_by(find, image, delta, distance, &real))
+		suggest(find, distance - real);
 }
 
 void

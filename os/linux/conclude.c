@@ -11,6 +11,7 @@
 #include "find.h"
 
 #include "search.h"
+#include "searched.h"
 
 /* Token tables that are followed, at most; each costs milliseconds where the rest is missing. */
 #define MAX_TRIES 4096
@@ -338,7 +339,7 @@ judge_by_search(LinuxFind *find, LinuxImage *image)
 		image->is_proved = try_root(find, &theory, root,
 					    "search for page tables around the image", &fault);
 	} else if (vmifs_probe_is_base_assumed(find->probe) &&
-		   g_str_equal(theory.arch, LINUX_ARCH_AARCH64)) {
+		   linux_searched_is_doubtful(theory.arch)) {
 		fault = "no page table maps its text; where memory begins is not known: give base=";
 	}
 	image->fault = fault;

@@ -118,47 +118,74 @@ linux_note_name(const LinuxNote *note)
 	return g_strdup_printf("VMCOREINFO at 0x%" G_GINT64_MODIFIER "x", note->pa);
 }
 
+/* By which number each architecture tells that. */
+typedef struct {
+	const char *arch, *key, *how;
+	gboolean has_base; /* its memory begins elsewhere than at 0 */
+} Distance;
+
+static const Distance *
+distance_of(const LinuxNote *note)
+{
+	static const Distance distances[] = {
+		{ LINUX_ARCH_X86_64, "NUMBER(phys_base)", "phys_base of VMCOREINFO", FALSE },
+		{ LINUX_ARCH_AARCH64, "NUMBER(kimage_voffset)", "kimage_voffset of VMCOREINFO",
+		  TRUE },
+		{ LINUX_ARCH_RISCV64, "NUMBER(va_kernel_pa_offset)",
+		  "va_kernel_pa_offset of VMCOREINFO", TRUE },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(distances); i++) {
+		if (linux_vmcoreinfo_text(note->info, distances[i].key))
+			return &distances[i];
+	}
+	return NULL;
+}
+
 gboolean
 linux_note_delta(const LinuxNote *note, guint64 *ret)
 {
-	guint64 phys_base;
+	const Distance *distance = distance_of(note);
+	guint64 number;
 
 	if (note->narrow.arch) {
 		*ret = note->narrow.delta;
 		return TRUE;
 	}
-	if (linux_vmcoreinfo_number(note->info, "NUMBER(phys_base)", &phys_base)) {
-		*ret = LINUX_X86_64_IMAGE - phys_base;
-		return TRUE;
-	}
-	return linux_vmcoreinfo_number(note->info, "NUMBER(kimage_voffset)", ret);
+	if (!distance || !linux_vmcoreinfo_number(note->info, distance->key, &number))
+		return FALSE;
+	*ret = g_str_equal(distance->arch, LINUX_ARCH_X86_64) ? LINUX_X86_64_IMAGE - number
+							      : number;
+	return TRUE;
 }
 
 const char *
 linux_note_delta_key(const LinuxNote *note)
 {
+	const Distance *distance = distance_of(note);
+
 	if (note->narrow.arch)
 		return "swapper_pg_dir of VMCOREINFO, which maps the text";
-	return linux_vmcoreinfo_text(note->info, "NUMBER(phys_base)")
-		       ? "phys_base of VMCOREINFO"
-		       : "kimage_voffset of VMCOREINFO";
+	return distance ? distance->how : NULL;
 }
 
 const char *
 linux_note_arch(const LinuxNote *note)
 {
+	const Distance *distance = distance_of(note);
+
 	if (note->narrow.arch)
 		return note->narrow.arch;
-	return linux_vmcoreinfo_text(note->info, "NUMBER(phys_base)") ? LINUX_ARCH_X86_64
-								      : LINUX_ARCH_AARCH64;
+	return distance ? distance->arch : LINUX_ARCH_X86_64;
 }
 
 /* Without knowing where memory begins, nothing more can be said of it. */
 static gboolean
 is_to_be_moved(VmifsProbe *probe, const LinuxNote *note)
 {
-	return vmifs_probe_is_base_assumed(probe) &&
-	       linux_vmcoreinfo_text(note->info, "NUMBER(kimage_voffset)");
+	const Distance *distance = distance_of(note);
+
+	return vmifs_probe_is_base_assumed(probe) && distance && distance->has_base;
 }
 
 gboolean
@@ -193,7 +220,7 @@ fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 	if (linux_narrow_of_note(probe, note->info, &narrow))
 		return NULL;
 	if (!linux_note_delta(note, &delta))
-		return "it has neither phys_base nor kimage_voffset";
+		return "it does not tell how far its image lies from physical addresses";
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(_stext)", &text))
 		return "it has no _stext";
 	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &ignore_mask);

@@ -119,7 +119,8 @@ linux_image_exports(const LinuxImage *image, guint64 delta);
 void
 linux_image_free(gpointer image);
 
-/* ---- base.c: where memory begins that nothing says it of. AArch64 alone: what it tells ---- */
+/* ---- base.c: where memory begins that nothing says it of. Of machines where
+ * that is not at 0 ---- */
 
 /* By where the note says that the kernel's names of itself are, and where they stand. */
 void

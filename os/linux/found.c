@@ -68,10 +68,12 @@ read_build_id(VmifsAspace *aspace, const LinuxClaim *claim)
 }
 
 static void
-fill_slides(LinuxFound *found, const LinuxClaim *claim)
+fill_slides(LinuxFound *found, VmifsAspace *aspace, const LinuxClaim *claim)
 {
 	guint64 text;
 
+	if (!g_str_equal(vmifs_aspace_arch(aspace), LINUX_ARCH_X86_64))
+		return;
 	if (!linux_claim_symbol(claim, "_text", &text) &&
 	    !linux_claim_symbol(claim, "_stext", &text))
 		return;
@@ -106,6 +108,6 @@ linux_found_new(VmifsAspace *aspace, const LinuxClaim *claim, const LinuxVerdict
 		found->release = g_strndup(release, strcspn(release, " "));
 	}
 	found->build_id = build_id ? g_strdup(build_id) : read_build_id(aspace, claim);
-	fill_slides(found, claim);
+	fill_slides(found, aspace, claim);
 	return found;
 }

@@ -18,6 +18,7 @@ G_BEGIN_DECLS
 /* The architectures that kernels are looked for of, as their page tables are called. */
 #define LINUX_ARCH_X86_64 "x86_64"
 #define LINUX_ARCH_AARCH64 "aarch64"
+#define LINUX_ARCH_RISCV64 "riscv64"
 #define LINUX_ARCH_I386 "i386"
 #define LINUX_ARCH_ARM "arm"
 

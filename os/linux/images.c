@@ -104,7 +104,7 @@ linux_image_is_relative(const LinuxImage *image)
 	return image->tables->encoding == LINUX_KALLSYMS_PC_RELATIVE;
 }
 
-/* By what each calls its system calls, since 4.17 and 4.19, or the way to them. */
+/* By what each calls its system calls, since 4.17, 4.19 and 6.6, or the way to them. */
 const char *
 linux_image_arch(const LinuxImage *image)
 {
@@ -112,6 +112,7 @@ linux_image_arch(const LinuxImage *image)
 		const char *symbol, *arch;
 	} signs[] = {
 		{ "__arm64_sys_read", LINUX_ARCH_AARCH64 },
+		{ "__riscv_sys_read", LINUX_ARCH_RISCV64 },
 		{ "entry_INT80_32", LINUX_ARCH_I386 },
 		{ "vector_swi", LINUX_ARCH_ARM },
 	};

@@ -83,8 +83,8 @@ array_of_section(const Linux *os, guint64 sections, guint64 *ret)
 	return FALSE;
 }
 
-static gboolean
-page_array(const Linux *os, guint64 *ret, GError **error)
+gboolean
+linux_page_array(const Linux *os, guint64 *ret, GError **error)
 {
 	LinuxClaim claim = { .note = os->found->vmcoreinfo };
 	guint64 table, sections;
@@ -256,8 +256,8 @@ in_program(const VmifsRegs *regs, guint64 *ret_ip)
 }
 
 /* The register that says it is the program's, where that runs. */
-static gboolean
-current(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
+gboolean
+linux_current_of_queue(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
 {
 	guint64 queues, own;
 
@@ -389,12 +389,12 @@ const LinuxMachine linux_machine_aarch64 = {
 	.entry_special = ENTRY_SPECIAL,
 	.is_dirty = is_dirty,
 	.roots = roots,
-	.page_array = page_array,
+	.page_array = linux_page_array,
 	.unwind_task = unwind_task,
 	.unwind_regs = unwind_regs,
 	.append_call = append_call,
 	.in_program = in_program,
-	.current = current,
+	.current = linux_current_of_queue,
 	.untag_mask = G_MAXUINT64 >> 8,
 	.node_bits = 16,
 	.port_width = 8,

@@ -8,6 +8,7 @@ static const LinuxMachine *const machines[] = {
 	&linux_machine_x86_64,
 	&linux_machine_aarch64,
 	&linux_machine_i386,
+	&linux_machine_riscv64,
 };
 
 const LinuxMachine *

@@ -59,10 +59,18 @@ struct LinuxMachine {
 extern const LinuxMachine linux_machine_x86_64;
 extern const LinuxMachine linux_machine_aarch64;
 extern const LinuxMachine linux_machine_i386;
+extern const LinuxMachine linux_machine_riscv64;
 
 /* That of the attached kernel. */
 const LinuxMachine *
 linux_machine(const Linux *os);
+
+/* ---- of several: see the members ---- */
+
+gboolean
+linux_page_array(const Linux *os, guint64 *ret, GError **error);
+gboolean
+linux_current_of_queue(const Linux *os, guint32 cpu, guint64 *ret, GError **error);
 
 /* ---- of x86-64, and of i386 where that is the same ---- */
 

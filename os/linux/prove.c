@@ -156,7 +156,7 @@ prove_searched(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *verdi
 {
 	guint64 text;
 
-	if (!claim->is_searched || !g_str_equal(vmifs_aspace_arch(aspace), LINUX_ARCH_AARCH64))
+	if (!claim->is_searched || !linux_searched_is_doubtful(vmifs_aspace_arch(aspace)))
 		return TRUE;
 	if (!linux_searched_has_text(aspace, claim->symbols)) {
 		verdict->fault = "the text that its page table maps is not its own";

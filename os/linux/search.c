@@ -126,7 +126,7 @@ collect(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint6
 	const VmifsCall *call = vmifs_probe_call(probe);
 	guint64 end = vmifs_physmem_end(vmifs_probe_physmem(probe));
 	guint64 from = (MAX(around, SPAN) - SPAN) & ~(guint64) 4095;
-	gboolean may_mislead = g_str_equal(arch, LINUX_ARCH_AARCH64);
+	gboolean may_mislead = linux_searched_is_doubtful(arch);
 	gsize first, last;
 
 	vmifs_probe_modes_of(probe, arch, &first, &last);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * searched: what a root of AArch64 must show that nothing told of, but that was come upon among
- * all pages. Ten kinds of tables are tried there, and one entry of some of them maps terabytes to
- * themselves, more or less: where data happen to look like that, every address agrees with every
- * other. So contents and the shape of the whole must prove it.
+ * searched: what a root of AArch64 or RISC-V must show that nothing told of, but that was come upon
+ * among all pages. Some kinds of tables are tried there, and one entry of some of them maps
+ * terabytes to themselves, more or less: where data happen to look like that, every address agrees
+ * with every other. So contents and the shape of the whole must prove it.
  */
 #pragma once
 
@@ -11,6 +11,9 @@
 
 G_BEGIN_DECLS
 
+/* Is it one of these architectures? */
+gboolean
+linux_searched_is_doubtful(const char *arch);
 /* Is the kernel's text read through the root, and executable? Its calls must go to where functions
  * begin, which bytes that stand anywhere else do not. */
 gboolean

@@ -30,14 +30,13 @@ put_u64(guint8 *at, guint64 value)
 }
 
 static void
-put_note(guint8 *memory)
+put_note(guint8 *memory, const char *key)
 {
 	g_autofree char *text = g_strdup_printf(
 		"OSRELEASE=" RELEASE "\nSYMBOL(init_uts_ns)=%" G_GINT64_MODIFIER
 		"x\nOFFSET(uts_namespace.name)=4\nSYMBOL(swapper_pg_dir)=%" G_GINT64_MODIFIER
-		"x\nSYMBOL(_stext)=%" G_GINT64_MODIFIER
-		"x\nNUMBER(kimage_voffset)=0x%" G_GINT64_MODIFIER "x\n",
-		IMAGE_VA + UTS, IMAGE_VA + TABLES, IMAGE_VA + 0x10000, DELTA);
+		"x\nSYMBOL(_stext)=%" G_GINT64_MODIFIER "x\nNUMBER(%s)=0x%" G_GINT64_MODIFIER "x\n",
+		IMAGE_VA + UTS, IMAGE_VA + TABLES, IMAGE_VA + 0x10000, key, DELTA);
 	const guint32 head[] = { GUINT32_TO_LE(11), GUINT32_TO_LE((guint32) strlen(text)), 0 };
 
 	memcpy(memory + NOTE, head, sizeof head);
@@ -62,6 +61,18 @@ put_tables(guint8 *memory)
 	put_u64(table + (IMAGE_VA >> 39 & 511) * 8, (pa + 0x1000) | 3);
 	put_u64(table + 0x1000 + (IMAGE_VA >> 30 & 511) * 8, (pa + 0x2000) | 3);
 	put_u64(table + 0x2000 + (IMAGE_VA >> 21 & 511) * 8, (BASE + IMAGE) | 0x701);
+}
+
+/* Sv48: the same. */
+static void
+put_riscv_tables(guint8 *memory)
+{
+	guint8 *table = memory + IMAGE + TABLES;
+	guint64 pa = BASE + IMAGE + TABLES;
+
+	put_u64(table + (IMAGE_VA >> 39 & 511) * 8, (pa + 0x1000) >> 2 | 1);
+	put_u64(table + 0x1000 + (IMAGE_VA >> 30 & 511) * 8, (pa + 0x2000) >> 2 | 1);
+	put_u64(table + 0x2000 + (IMAGE_VA >> 21 & 511) * 8, (BASE + IMAGE) >> 2 | 0xcf);
 }
 
 /* memory: (taken). (full) what `info` says. */
@@ -100,7 +111,7 @@ static const VmifsOptions none = { .size = sizeof none, .format = "raw" };
 START_TEST(kernel_says_where_memory_begins)
 {
 	guint8 *memory = g_malloc0(MEMORY);
-	put_note(memory);
+	put_note(memory, "kimage_voffset");
 	put_uts(memory);
 	put_tables(memory);
 	g_autofree char *info = discover(memory, &none);
@@ -114,13 +125,28 @@ START_TEST(kernel_says_where_memory_begins)
 }
 END_TEST
 
+START_TEST(kernel_of_riscv_says_where_memory_begins)
+{
+	guint8 *memory = g_malloc0(MEMORY);
+	put_note(memory, "va_kernel_pa_offset");
+	put_uts(memory);
+	put_riscv_tables(memory);
+	g_autofree char *info = discover(memory, &none);
+
+	assert_says(info, "memory begins at: 0x40000000");
+	assert_says(info, "paging: riscv64 Sv48\n");
+	assert_says(info, "found root: 0x40300000 by swapper_pg_dir of VMCOREINFO");
+	assert_says(info, "first region: 0x40000000, known\n");
+}
+END_TEST
+
 START_TEST(what_the_user_says_of_it_is_not_doubted)
 {
 	VmifsOptions given = none;
 	guint8 *memory = g_malloc0(MEMORY);
 	given.has_base = TRUE;
 	given.base = 0x80000000;
-	put_note(memory);
+	put_note(memory, "kimage_voffset");
 	put_uts(memory);
 	put_tables(memory);
 	g_autofree char *info = discover(memory, &given);
@@ -139,7 +165,7 @@ START_TEST(suggestion_that_proves_nothing_hides_no_other_kernel)
 					      .clock = 1700000000 };
 	guint8 *memory = g_malloc0(MEMORY);
 	linux_image_put(memory, MEMORY, &other);
-	put_note(memory);
+	put_note(memory, "kimage_voffset");
 	put_uts(memory);
 	g_autofree char *info = discover(memory, &none);
 
@@ -152,7 +178,7 @@ END_TEST
 START_TEST(names_of_another_release_suggest_nothing)
 {
 	guint8 *memory = g_malloc0(MEMORY);
-	put_note(memory);
+	put_note(memory, "kimage_voffset");
 	put_uts(memory);
 	put_tables(memory);
 	memory[IMAGE + UTS + 4 + 2 * 65] = '5';
@@ -170,6 +196,7 @@ make_suite(void)
 	TCase *t = tcase_create("base");
 
 	tcase_add_test(t, kernel_says_where_memory_begins);
+	tcase_add_test(t, kernel_of_riscv_says_where_memory_begins);
 	tcase_add_test(t, what_the_user_says_of_it_is_not_doubted);
 	tcase_add_test(t, suggestion_that_proves_nothing_hides_no_other_kernel);
 	tcase_add_test(t, names_of_another_release_suggest_nothing);

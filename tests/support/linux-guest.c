@@ -20,6 +20,8 @@
 #define FIRST_OBJECT 0x4000
 #define TABLE_ENTRY 0x063
 #define LARGE_PAGE 0x0e3
+#define RISCV_TABLE 1
+#define RISCV_LARGE_PAGE 0xcf
 #define AARCH64_BLOCK 0x701
 
 /* ---- types ---- */
@@ -125,13 +127,29 @@ linux_guest_init(LinuxGuest *g, const char *types)
 	linux_guest_u64(g, LINUX_GUEST_BASE + MIDDLE, LARGE_PAGE);
 }
 
+static void
+use_mode(LinuxGuest *g, const char *arch, gsize mode)
+{
+	for (gsize i = 0; i < vmifs_n_archs; i++)
+		if (!strcmp(vmifs_archs[i]->name, arch))
+			g->mode = &vmifs_archs[i]->modes[mode];
+}
+
+void
+linux_guest_use_riscv64(LinuxGuest *g)
+{
+	use_mode(g, LINUX_ARCH_RISCV64, 1);
+	linux_guest_u64(g, LINUX_GUEST_BASE + ROOT + (LINUX_GUEST_BASE >> 39 & 511) * 8,
+			UPPER >> 2 | RISCV_TABLE);
+	linux_guest_u64(g, LINUX_GUEST_BASE + UPPER, MIDDLE >> 2 | RISCV_TABLE);
+	linux_guest_u64(g, LINUX_GUEST_BASE + MIDDLE, RISCV_LARGE_PAGE);
+}
+
 /* Entries that lead to tables are as good there. */
 void
 linux_guest_use_aarch64(LinuxGuest *g)
 {
-	for (gsize i = 0; i < vmifs_n_archs; i++)
-		if (!strcmp(vmifs_archs[i]->name, LINUX_ARCH_AARCH64))
-			g->mode = &vmifs_archs[i]->modes[0];
+	use_mode(g, LINUX_ARCH_AARCH64, 0);
 	linux_guest_u64(g, LINUX_GUEST_BASE + MIDDLE, AARCH64_BLOCK);
 }
 

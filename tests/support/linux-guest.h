@@ -43,6 +43,10 @@ linux_guest_clear(LinuxGuest *g);
 void
 linux_guest_use_aarch64(LinuxGuest *g);
 
+/* Of riscv64, Sv48. */
+void
+linux_guest_use_riscv64(LinuxGuest *g);
+
 /* Address of len bytes of their own, aligned to 256. */
 guint64
 linux_guest_alloc(LinuxGuest *g, gsize len);
