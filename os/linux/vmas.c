@@ -318,6 +318,11 @@ linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *c
 			   LINUX_FIELD_VMA_FLAGS, LINUX_FIELD_VMA_FILE, LINUX_FIELD_VMA_PGOFF,
 			   LINUX_FIELD_VMA_OPS, LINUX_FIELD_VMA_PRIVATE_DATA))
 		return FALSE;
+	/* Memory may have a name that nobody knows the place of. */
+	guint64 function;
+	if (os->is_partial && linux_symbol(os, "anon_vma_name_alloc", &function, NULL) &&
+	    !LINUX_REQUIRE(os->layout, error, LINUX_FIELD_VMA_ANON_NAME))
+		return FALSE;
 	w.has_root = linux_path_root(os, &w.root, NULL);
 
 	guint before = ret->len;
