@@ -34,7 +34,7 @@ linux_code_init(LinuxCode *code, const Linux *os, const VmifsCall *call)
 		.init_text = range_of(os, "_sinittext", "_einittext"),
 		.sched = range_of(os, "__sched_text_start", "__sched_text_end"),
 		.lock = range_of(os, "__lock_text_start", "__lock_text_end"),
-		.image = range_of(os, "_stext", "_end"),
+		.image = range_of(os, "_stext", os->is_text_only ? "_einittext" : "_end"),
 	};
 }
 

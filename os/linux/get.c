@@ -131,7 +131,8 @@ linux_symbol(const Linux *os, const char *name, guint64 *ret, GError **error)
 	if (os->is_text_only) {
 		const LinuxClaim claim = { .exports = os->found->exports,
 					   .note = os->found->vmcoreinfo };
-		if (linux_claim_symbol(&claim, name, ret))
+		if (linux_claim_symbol(&claim, name, ret) ||
+		    (os->followed && vmifs_symbols_lookup(os->followed, name, ret)))
 			return TRUE;
 	}
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "the kernel's symbols lack %s",

@@ -6,6 +6,7 @@
  */
 #include "linux.h"
 
+#include "followed.h"
 #include "found.h"
 #include "module-types.h"
 #include "modules.h"
@@ -22,6 +23,7 @@ detach(gpointer self)
 	g_clear_pointer(&os->layout, linux_layout_free);
 	linux_module_layouts_free(os->module_layouts);
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
+	g_clear_pointer(&os->followed, vmifs_symbols_unref);
 	g_free(os->types_origin);
 	g_free(os);
 }
@@ -45,6 +47,8 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 		linux_types_find(os, &os->types_origin, &os->is_partial, call);
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
+	if (os->is_text_only)
+		os->followed = linux_followed_find(os);
 	os->module_layouts = linux_module_layouts_new();
 	/* Here, where there is time: the shortest files ask for them. */
 	if (!linux_texts_find(os, &os->texts, call, error))
@@ -158,14 +162,14 @@ static gboolean
 has_timers(gpointer self)
 {
 	guint64 address;
-	return linux_symbol(self, "proc_timers_operations", &address, NULL);
+	return linux_symbol(self, "proc_timers_open", &address, NULL);
 }
 
 static gboolean
 has_id_maps(gpointer self)
 {
 	guint64 address;
-	return linux_symbol(self, "proc_uid_seq_operations", &address, NULL);
+	return linux_symbol(self, "proc_uid_map_open", &address, NULL);
 }
 
 #define GUEST (VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS)

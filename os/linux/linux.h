@@ -33,6 +33,7 @@ typedef struct {
 	const LinuxFound *found; /* (borrowed) */
 	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
 	gboolean is_text_only;   /* they are of functions, but for those that it exports */
+	VmifsSymbols *followed;  /* (nullable) variables that its functions speak of: followed.h */
 	LinuxLayout *layout;
 	guint32 n_types;    /* 0: nothing is known of its types */
 	char *types_origin; /* types.h; NULL: likewise */

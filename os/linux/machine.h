@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "mentions.h"
 #include "unwind.h"
 
 G_BEGIN_DECLS
@@ -43,6 +44,10 @@ struct LinuxMachine {
 	gboolean (*in_program)(const VmifsRegs *regs, guint64 *ret_ip);
 	/* The task it runs, if its registers tell. */
 	gboolean (*current)(const Linux *os, guint32 cpu, guint64 *ret, GError **error);
+
+	/* ---- code ---- */
+
+	LinuxMentions mentions; /* (nullable) */
 
 	/* ---- texts ---- */
 

@@ -42,22 +42,22 @@ typedef struct {
 
 /* In procfs's order. */
 static const Kind kinds[] = {
-	{ "net", "net", "netns_operations", LINUX_FIELD_NSPROXY_NET, NULL, LINUX_FIELD_NET_NS },
-	{ "uts", "uts", "utsns_operations", LINUX_FIELD_NSPROXY_UTS, NULL,
+	{ "net", "net", "netns_get", LINUX_FIELD_NSPROXY_NET, NULL, LINUX_FIELD_NET_NS },
+	{ "uts", "uts", "utsns_get", LINUX_FIELD_NSPROXY_UTS, NULL,
 	  LINUX_FIELD_UTS_NAMESPACE_NS },
-	{ "ipc", "ipc", "ipcns_operations", LINUX_FIELD_NSPROXY_IPC, NULL,
+	{ "ipc", "ipc", "ipcns_get", LINUX_FIELD_NSPROXY_IPC, NULL,
 	  LINUX_FIELD_IPC_NAMESPACE_NS },
-	{ "pid", "pid", "pidns_operations", 0, take_pid_ns, LINUX_FIELD_PID_NAMESPACE_NS },
-	{ "pid_for_children", "pid", "pidns_for_children_operations", LINUX_FIELD_NSPROXY_PID, NULL,
+	{ "pid", "pid", "pidns_get", 0, take_pid_ns, LINUX_FIELD_PID_NAMESPACE_NS },
+	{ "pid_for_children", "pid", "pidns_for_children_get", LINUX_FIELD_NSPROXY_PID, NULL,
 	  LINUX_FIELD_PID_NAMESPACE_NS },
-	{ "user", "user", "userns_operations", 0, take_user_ns, LINUX_FIELD_USER_NS_NS },
-	{ "mnt", "mnt", "mntns_operations", LINUX_FIELD_NSPROXY_MNT, NULL,
+	{ "user", "user", "userns_get", 0, take_user_ns, LINUX_FIELD_USER_NS_NS },
+	{ "mnt", "mnt", "mntns_get", LINUX_FIELD_NSPROXY_MNT, NULL,
 	  LINUX_FIELD_MNT_NAMESPACE_NS },
-	{ "cgroup", "cgroup", "cgroupns_operations", LINUX_FIELD_NSPROXY_CGROUP, NULL,
+	{ "cgroup", "cgroup", "cgroupns_get", LINUX_FIELD_NSPROXY_CGROUP, NULL,
 	  LINUX_FIELD_CGROUP_NAMESPACE_NS },
-	{ "time", "time", "timens_operations", LINUX_FIELD_NSPROXY_TIME, NULL,
+	{ "time", "time", "timens_get", LINUX_FIELD_NSPROXY_TIME, NULL,
 	  LINUX_FIELD_TIME_NAMESPACE_NS },
-	{ "time_for_children", "time", "timens_for_children_operations",
+	{ "time_for_children", "time", "timens_for_children_get",
 	  LINUX_FIELD_NSPROXY_TIME_FOR_CHILDREN, NULL, LINUX_FIELD_TIME_NAMESPACE_NS },
 };
 

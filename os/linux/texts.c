@@ -106,8 +106,11 @@ linux_texts_find(const Linux *os, LinuxTexts *ret, const VmifsCall *call, GError
 	guint64 start, end;
 	LinuxTexts found = { 0 };
 
-	if (linux_symbol(os, "__start_rodata", &start, NULL) &&
-	    linux_symbol(os, "__end_rodata", &end, NULL) && end - start <= MAX_RODATA)
+	/* It lies between two kinds of text. */
+	const char *first = os->is_text_only ? "_etext" : "__start_rodata";
+	const char *last = os->is_text_only ? "_sinittext" : "__end_rodata";
+	if (linux_symbol(os, first, &start, NULL) && linux_symbol(os, last, &end, NULL) &&
+	    end - start <= MAX_RODATA)
 		chunk = g_malloc(CHUNK);
 	/* Pieces overlap by more than a text, so that none is cut. */
 	for (guint64 done = 0;

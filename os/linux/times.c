@@ -13,6 +13,8 @@ find_timekeeper(const Linux *os, guint64 *ret, GError **error)
 {
 	guint64 address, at, guard;
 
+	if (linux_symbol(os, "tk_core.timekeeper", ret, NULL))
+		return TRUE;
 	if (!linux_symbol(os, "tk_core", &address, NULL) &&
 	    !linux_symbol(os, "timekeeper_data", &address, error))
 		return FALSE;
@@ -109,6 +111,34 @@ LINUX_VIEW(linux_render_uptime)
 	return TRUE;
 }
 
+/* Ticks are counted from five minutes before 0, modulo 2^32: so only one rate makes the clock of
+ * them, but around the time that they pass 0. */
+static gboolean
+length_by_clock(const Linux *os, guint64 now, guint64 *ret, GError **error)
+{
+	static const guint32 rates[] = { 100, 250, 300, 1000 };
+	LinuxClock clock;
+	guint n = 0;
+
+	if (!linux_clock(os, &clock, error))
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+		guint64 length = NS_PER_S / rates[i];
+		guint64 ticks = now - (guint32) - (5 * 60 * rates[i]);
+		guint64 seconds = ticks / rates[i];
+
+		if (seconds - (clock.since_boot / NS_PER_S - 1) <= 2) {
+			*ret = length;
+			n++;
+		}
+	}
+	if (n == 1)
+		return TRUE;
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "how long a tick is cannot be told");
+	return FALSE;
+}
+
 /* The length is built into the kernel; a clock that goes by ticks has it in its factors. */
 gboolean
 linux_jiffies(const Linux *os, LinuxJiffies *ret, GError **error)
@@ -116,8 +146,13 @@ linux_jiffies(const Linux *os, LinuxJiffies *ret, GError **error)
 	LinuxCursor c = { .os = os };
 	guint64 clock, now;
 
-	if (!linux_variable(os, "jiffies_64", 8, &now, error) ||
-	    !linux_symbol(os, "clocksource_jiffies", &clock, error))
+	if (!linux_variable(os, "jiffies_64", 8, &now, error))
+		return FALSE;
+	if (os->is_text_only) {
+		ret->now = now;
+		return length_by_clock(os, now, &ret->length, error);
+	}
+	if (!linux_symbol(os, "clocksource_jiffies", &clock, error))
 		return FALSE;
 	guint64 mult = linux_take(&c, clock, LINUX_FIELD_CLOCKSOURCE_MULT);
 	guint64 shift = linux_take(&c, clock, LINUX_FIELD_CLOCKSOURCE_SHIFT);

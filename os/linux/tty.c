@@ -106,9 +106,9 @@ append_pseudo(const Linux *os, GString *out)
 
 	g_string_append(out, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
 			     "/dev/console         /dev/console    5       1 system:console\n");
-	if (linux_symbol(os, "ptm_driver", &address, NULL))
+	if (linux_symbol(os, "ptmx_open", &address, NULL))
 		g_string_append(out, "/dev/ptmx            /dev/ptmx       5       2 system\n");
-	if (linux_symbol(os, "console_driver", &address, NULL))
+	if (linux_symbol(os, "con_install", &address, NULL))
 		g_string_append(out,
 				"/dev/vc/0            /dev/vc/0       4       0 system:vtmaster\n");
 }

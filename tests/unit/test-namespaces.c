@@ -37,9 +37,8 @@ static void
 setup(Fixture *f)
 {
 	LinuxGuest *g = &f->g;
-	static const char *const symbols[] = { "netns_operations", "pidns_operations",
-					       "pidns_for_children_operations", "userns_operations",
-					       "mntns_operations" };
+	static const char *const symbols[] = { "netns_get", "pidns_get", "pidns_for_children_get",
+					       "userns_get", "mntns_get" };
 
 	*f = (Fixture){ 0 };
 	linux_guest_init(g, TYPES);

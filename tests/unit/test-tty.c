@@ -35,7 +35,7 @@ START_TEST(each_kind_has_its_name)
 			    driver(&f, "", 4, 1, 63, 2, 0), driver(&f, "pts", 136, 0, 1, 4, 2),
 			    driver(&f, "odd", 9, 0, 2, 77, 5) };
 	linux_guest_ring(&f.g, nodes, G_N_ELEMENTS(nodes));
-	variable(&f, "ptm_driver", 0);
+	variable(&f, "ptmx_open", 0);
 	shows(&f, linux_render_tty_drivers, NULL,
 	      FIRST "/dev/ptmx            /dev/ptmx       5       2 system\n"
 		    "serial               /dev/ttyX       4 64-95 serial\n"
@@ -69,7 +69,7 @@ START_TEST(range_over_two_majors_is_two_lines)
 	guint64 nodes[] = { variable(&f, "tty_drivers", 0),
 			    driver(&f, "wide", 4, 0xfffff, 2, 3, 1) };
 	linux_guest_ring(&f.g, nodes, 2);
-	variable(&f, "console_driver", 0);
+	variable(&f, "con_install", 0);
 	shows(&f, linux_render_tty_drivers, NULL,
 	      FIRST "/dev/vc/0            /dev/vc/0       4       0 system:vtmaster\n"
 		    "wide                 /dev/ttyX       4 1048575-1048575 serial\n"
