@@ -132,8 +132,10 @@ step_memory(const Flow *flow, State *s, guint32 word)
 
 	if ((word & 0x0a000000) != 0x08000000)
 		return FALSE;
-	if ((word & 0x3f000000) == 0x39000000) {
-		base = add_number(base, (guint64) (word >> 10 & 0xfff) << size);
+	gboolean is_unscaled = (word & 0x3f200c00) == 0x38000000;
+	if (is_unscaled || (word & 0x3f000000) == 0x39000000) {
+		base = add_number(base, is_unscaled ? (guint64) signed_field(word, 12, 9)
+						    : (guint64) (word >> 10 & 0xfff) << size);
 		if (is_load)
 			load(flow, s, word, base, size);
 		else if (!operation && base.kind == LINUX_OPERAND_KNOWN)
@@ -145,11 +147,16 @@ step_memory(const Flow *flow, State *s, guint32 word)
 			load(flow, s, word, add(base, s->x[word >> 16 & 31]), size);
 		return TRUE;
 	}
-	/* Pairs, exclusive ones, atomic ones, those that move their base. */
-	forget(s, word & 31);
-	forget(s, word >> 10 & 31);
-	forget(s, word >> 16 & 31);
-	forget(s, word >> 5 & 31);
+	/* Exclusive ones, atomic ones, those that move their base; pairs, which have no third. */
+	gboolean is_pair = (word & 0x3a000000) == 0x28000000;
+	if (!is_pair || word >> 22 & 1) {
+		forget(s, word & 31);
+		forget(s, word >> 10 & 31);
+	}
+	if (!is_pair)
+		forget(s, word >> 16 & 31);
+	if (!is_pair || word >> 23 & 1)
+		forget(s, word >> 5 & 31);
 	return TRUE;
 }
 

@@ -94,3 +94,18 @@ ABSENT = [
      r'protected_(hard|sym)links|suid_dumpable)$).*',
      'settings that no tool that shows a system reads'),
 ]
+
+# The same, and of the former table, for kernels whose kallsyms lists functions alone (no KALLSYMS_ALL): what
+# lies in variables that neither the export tables nor any function was found to tell of.  A file of these may
+# also be there and refuse to be read.
+UNTOLD = [
+    (r'(procs/)?net/(icmp6?|sockstat)', 'the table of ping sockets, and which counters each CPU has of its own'),
+    (r'procs/vmstat', 'the counters of NUMA'),
+    (r'procs/sys/(kernel/(cap_last_cap|ngroups_max|pid_max|threads-max|random/boot_id)|vm/.+|fs/.+)',
+     'settings, each in a variable'),
+]
+UNTOLD_LINES = [
+    ('user|', r'(procs/)?net/sockstat6', r'UDP6|UDPLITE6|RAW6', 'left-out', 'protocols that are not exported'),
+    ('', 'procs/meminfo', r'CommitLimit|Percpu|HardwareCorrupted|Cma\w+|Huge\w+|MemAvailable', 'left-out',
+     'what lies in variables that are nobody\'s but the memory manager\'s'),
+]

@@ -128,6 +128,18 @@ START_TEST(processors_own_is_told_by_where_all_of_them_begin)
 }
 END_TEST
 
+START_TEST(registers_that_are_saved_stay_known)
+{
+	/* adrp x1, A; stp x19, x20, [sp, 16]; ldur x0, [x1, -192]; ldp x1, x2, [sp, 16];
+	 * ldr x3, [x1]; ret */
+	g_autoptr(GArray) found =
+		MENTIONS_OF(0x90000081, 0xa90153f3, 0xf8540020, 0xa9410be1, 0xf9400023, 0xd65f03c0);
+
+	ck_assert_uint_eq(found->len, 1);
+	assert_mention(found, 0, LINUX_MENTION_LOAD, A - 192, 8);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -139,6 +151,7 @@ make_suite(void)
 	tcase_add_test(t, what_a_loop_changes_is_not_known);
 	tcase_add_test(t, call_leaves_some_registers_alone_and_nothing_follows_a_return);
 	tcase_add_test(t, processors_own_is_told_by_where_all_of_them_begin);
+	tcase_add_test(t, registers_that_are_saved_stay_known);
 	suite_add_tcase(s, t);
 	return s;
 }
