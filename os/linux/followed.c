@@ -41,6 +41,7 @@ static const Rule rules[] = {
 	{ "proto_list", "proto_seq_start", HANDED, "seq_list_start_head", 0, 0, NO_FIELD, NULL },
 	{ "linux_proc_banner", "version_proc_show", HANDED, "seq_printf", 1, 0, NO_FIELD, NULL },
 	{ "saved_command_line", "cmdline_proc_show", CONTENT, "seq_puts", 1, 0, NO_FIELD, NULL },
+	{ "prb", "devkmsg_read", CONTENT, "prb_read_valid", 0, 0, NO_FIELD, NULL },
 	{ "ptr_key", "ptr_to_hashval", HANDED, "siphash_1u64", 1, 0, NO_FIELD, NULL },
 	{ "ptr_key", "__ptr_to_hashval", HANDED, "siphash_1u64", 1, 0, NO_FIELD, NULL },
 	{ "kptr_restrict", "restricted_pointer", LOADED, NULL, 0, 4, NO_FIELD, NULL },
