@@ -329,6 +329,11 @@ judge_by_search(LinuxFind *find, LinuxImage *image)
 	const char *fault = "no page table maps its text";
 	guint64 root;
 
+	/* Of ARM's short tables one entry maps what data happen to say. */
+	if (vmifs_probe_is_base_assumed(find->probe) && g_str_equal(theory.arch, LINUX_ARCH_ARM)) {
+		image->fault = "where memory begins is not known: give base=";
+		return;
+	}
 	if (linux_search_root(find->probe, theory.arch, image->symbols, image->tables->tokens_pa, 0,
 			      &root, &theory.claim.delta)) {
 		theory.claim.symbols = image->symbols;
@@ -425,8 +430,10 @@ judge_notes(LinuxFind *find, gboolean told)
 		const LinuxNote *note = &g_array_index(find->notes, LinuxNote, i);
 		if (note->told == told)
 			judge_note(find, note);
-		if (vmifs_probe_is_base_assumed(find->probe) && !find->kernels->len)
+		if (vmifs_probe_is_base_assumed(find->probe) && !find->kernels->len) {
 			linux_base_of_note(find, note);
+			linux_narrow_suggest_base(find, note->info);
+		}
 	}
 	if (linux_kernels_are_certain(find))
 		linux_kernels_offer(find);

@@ -217,7 +217,8 @@ fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 
 	if (is_to_be_moved(probe, note))
 		return NULL;
-	if (linux_narrow_of_note(probe, note->info, &narrow))
+	if (linux_narrow_of_note(probe, note->info, &narrow) ||
+	    linux_narrow_may_be_moved(probe, note->info))
 		return NULL;
 	if (!linux_note_delta(note, &delta))
 		return "it does not tell how far its image lies from physical addresses";

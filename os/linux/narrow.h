@@ -17,4 +17,11 @@ G_BEGIN_DECLS
 gboolean
 linux_narrow_of_note(VmifsProbe *probe, const LinuxVmcoreinfo *info, LinuxNarrow *ret);
 
+/* May an image lie that far above physical addresses? Anything may, but of a 32-bit kernel. */
+gboolean
+linux_narrow_allows(VmifsProbe *probe, const char *arch, guint64 delta);
+/* May it be of an ARM kernel, of which nothing can be said while memory's beginning is assumed? */
+gboolean
+linux_narrow_may_be_moved(VmifsProbe *probe, const LinuxVmcoreinfo *info);
+
 G_END_DECLS

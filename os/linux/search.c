@@ -4,7 +4,7 @@
  * rejected by its first entry as a rule. Early page tables of the same image map it too, at an
  * address from before its relocation: hence the vote.
  */
-#include "find.h"
+#include "narrow.h"
 #include "search.h"
 #include "searched.h"
 
@@ -140,6 +140,7 @@ collect(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint6
 			Root root = { .pa = pa, .mode = mode };
 
 			if (aspace && maps_text(aspace, symbols, &root.delta) &&
+			    linux_narrow_allows(probe, arch, root.delta) &&
 			    (!may_mislead || linux_searched_has_text(aspace, symbols)))
 				g_array_append_val(ret, root);
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * narrow: i386 kernels, with tables of either form, wherever the kernel's addresses begin. Their
- * notes do not tell how far the image lies above physical memory, and their symbols not the root.
+ * narrow: i386 and ARM kernels, with tables of either form, wherever the kernel's addresses begin.
+ * Their notes do not tell how far the image lies above physical memory, and their symbols not the
+ * root; nor do raw images of ARM guests tell where memory begins.
  */
 #include <unit.h>
 
@@ -12,6 +13,7 @@
 #include <vmifs/vmifs.h>
 
 #define MEMORY (40u << 20)
+#define BASE G_GUINT64_CONSTANT(0x40000000) /* of ARM's */
 #define NOTE 0x7000
 /* Where the image is, and where in it its parts. */
 #define IMAGE 0x1000000
@@ -33,9 +35,15 @@ static const KallsymsNamed named[] = {
 	{ 0x1ff010, 'T', "_etext" },
 };
 
+static const KallsymsNamed named_arm[] = {
+	{ 0x10000, 'T', "schedule" },   { 0x10100, 'T', "vfs_read" }, { 0x10200, 'T', "do_exit" },
+	{ 0x10300, 'T', "vector_swi" }, { 0x1ff010, 'T', "_etext" },
+};
+
 typedef struct {
 	guint64 page_offset;
 	gboolean pae;
+	gboolean arm; /* pae: LPAE */
 } Plan;
 
 static const Plan plans[] = {
@@ -49,6 +57,12 @@ put_u32(guint8 *at, guint32 value)
 	value = GUINT32_TO_LE(value);
 	memcpy(at, &value, sizeof value);
 }
+
+static const Plan arms[] = {
+	{ 0xc0000000, FALSE, TRUE },
+	{ 0xc0000000, TRUE, TRUE },
+	{ 0x80000000, FALSE, TRUE },
+};
 
 /* A root at pa that maps all memory at va, and its beginning at a program's address, too. Tables of
  * PAE are behind it; QEMU marks its entries as accessed. */
@@ -73,6 +87,23 @@ put_root(guint8 *memory, const Plan *plan, guint64 pa, guint64 va, gboolean has_
 	}
 }
 
+/* That of ARM, with memory at BASE. */
+static void
+put_arm_root(guint8 *memory, const Plan *plan)
+{
+	guint64 va = plan->page_offset, pa = IMAGE + ROOT;
+	guint64 table = pa + 0x1000 * (1 + (va >> 30));
+
+	if (!plan->pae) {
+		for (guint64 at = 0; at < MEMORY; at += 1 << 20)
+			put_u32(memory + pa + ((va + at) >> 20) * 4, (BASE + at) | 0x40e);
+		return;
+	}
+	put_u32(memory + pa + (va >> 30) * 8, (BASE + table) | 3);
+	for (guint64 at = 0; at < MEMORY; at += 2 << 20)
+		put_u32(memory + table + ((va + at) >> 21 & 511) * 8, (BASE + at) | 0x701);
+}
+
 static void
 put_symbols(guint8 *memory, const Plan *plan)
 {
@@ -84,7 +115,7 @@ put_symbols(guint8 *memory, const Plan *plan)
 		.n = 3000,
 		.pa = IMAGE + TABLES,
 		.text = plan->page_offset + IMAGE,
-		.named = named,
+		.named = plan->arm ? named_arm : named,
 		.n_named = G_N_ELEMENTS(named),
 	};
 	KallsymsImage kallsyms;
@@ -101,6 +132,10 @@ make_memory(const Plan *plan)
 	guint8 *memory = g_malloc0(MEMORY);
 
 	put_symbols(memory, plan);
+	if (plan->arm) {
+		put_arm_root(memory, plan);
+		return memory;
+	}
 	put_root(memory, plan, IMAGE + START_ROOT, plan->page_offset, TRUE);
 	put_root(memory, plan, IMAGE + ROOT, plan->page_offset, FALSE);
 	for (guint i = 0; i < N_PROCESSES; i++)
@@ -109,13 +144,13 @@ make_memory(const Plan *plan)
 }
 
 static void
-put_note(guint8 *memory, guint64 page_offset)
+put_note(guint8 *memory, guint64 page_offset, const char *more)
 {
 	g_autofree char *text = g_strdup_printf(
 		"OSRELEASE=%s\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=%x\nSYMBOL(swapper_pg_dir)=%x\n"
-		"SYMBOL(_stext)=%x\n",
+		"SYMBOL(_stext)=%x\n%s",
 		RELEASE, (guint) page_offset + IMAGE + UTS, (guint) page_offset + IMAGE + ROOT,
-		(guint) page_offset + IMAGE);
+		(guint) page_offset + IMAGE, more);
 
 	put_u32(memory + NOTE, 11);
 	put_u32(memory + NOTE + 4, strlen(text));
@@ -176,7 +211,7 @@ START_TEST(root_of_a_note_proves_where_addresses_begin)
 {
 	const Plan *plan = &plans[_i];
 	guint8 *memory = make_memory(plan);
-	put_note(memory, plan->page_offset);
+	put_note(memory, plan->page_offset, "");
 	g_autofree char *info = discover(memory);
 
 	assert_found(plan, info, "swapper_pg_dir of VMCOREINFO");
@@ -187,11 +222,36 @@ END_TEST
 START_TEST(note_whose_root_maps_the_text_elsewhere_is_not_believed)
 {
 	guint8 *memory = make_memory(&plans[0]);
-	put_note(memory, 0x80000000);
+	put_note(memory, 0x80000000, "");
 	g_autofree char *info = discover(memory);
 
 	assert_found(&plans[0], info, "search for page tables around the image");
 	assert_says(info, "found note: no\n");
+}
+END_TEST
+
+START_TEST(root_of_a_note_tells_where_memory_of_ARM_begins)
+{
+	const Plan *plan = &arms[_i];
+	guint8 *memory = make_memory(plan);
+	put_note(memory, plan->page_offset, plan->pae ? "CONFIG_ARM_LPAE=y\n" : "");
+	g_autofree char *info = discover(memory);
+	g_autofree char *delta =
+		g_strdup_printf("found delta: 0x%x\n", (guint) (plan->page_offset - BASE));
+
+	assert_says(info, "memory begins at: 0x40000000, as a kernel in it says\n");
+	assert_says(info, plan->pae ? "paging: arm LPAE\n" : "paging: arm short\n");
+	assert_says(info, delta);
+	assert_says(info, "found root: 0x41404000 by swapper_pg_dir of VMCOREINFO\n");
+}
+END_TEST
+
+START_TEST(root_of_ARM_is_not_searched_where_memory_may_begin_anywhere)
+{
+	g_autofree char *info = discover(make_memory(&arms[_i]));
+
+	assert_says(info, "none could be proved");
+	assert_says(info, "where memory begins is not known: give base=\n");
 }
 END_TEST
 
@@ -204,6 +264,10 @@ make_suite(void)
 	tcase_add_loop_test(t, root_without_a_note_is_the_kernels_alone, 0, G_N_ELEMENTS(plans));
 	tcase_add_loop_test(t, root_of_a_note_proves_where_addresses_begin, 0, G_N_ELEMENTS(plans));
 	tcase_add_test(t, note_whose_root_maps_the_text_elsewhere_is_not_believed);
+	tcase_add_loop_test(t, root_of_a_note_tells_where_memory_of_ARM_begins, 0,
+			    G_N_ELEMENTS(arms));
+	tcase_add_loop_test(t, root_of_ARM_is_not_searched_where_memory_may_begin_anywhere, 0,
+			    G_N_ELEMENTS(arms));
 	suite_add_tcase(s, t);
 	return s;
 }
