@@ -281,6 +281,9 @@ parse_vcpu(const char *text, const char *end)
 	for (at = text; next_entry(&at, end, &entry);)
 		add_entry(&vcpu, &entry);
 	vmifs_regs_all(regs, &n);
+	if (!n)
+		qemu_registers_parse_riscv(text, end, regs);
+	vmifs_regs_all(regs, &n);
 	return n ? g_steal_pointer(&regs) : NULL;
 }
 

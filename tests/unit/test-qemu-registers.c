@@ -282,6 +282,54 @@ START_TEST(of_many_each_is_asked_alone)
 }
 END_TEST
 
+START_TEST(riscv_has_two_names_for_most)
+{
+	static const Expected first[] = {
+		{ "pc", 0xffffffff80a6944c },
+		{ "mhartid", 0 },
+		{ "satp", 0xa00bb000000860b5 },
+		{ "ra", 0xffffffff80a6b0e0 },
+		{ "s0", 0xffffffff81c03df0 },
+		{ "a0", 0x2cdac },
+		{ "ft0", 7 },
+		{ "zero", 0 },
+	};
+	g_autoptr(GPtrArray) all =
+		parse("\r\nCPU#0\r\n V      =   0\r\n pc       ffffffff80a6944c\r\n"
+		      " mhartid  0000000000000000\r\n mie      000000000000022a\r\n"
+		      " satp     a00bb000000860b5\r\n"
+		      " x0/zero  0000000000000000 x1/ra    ffffffff80a6b0e0\r\n"
+		      " x8/s0    ffffffff81c03df0 x10/a0   000000000002cdac\r\n"
+		      " f0/ft0   0000000000000007\r\n\r\nCPU#1\r\n V      =   0\r\n"
+		      " pc       0000000080001234\r\n mhartid  0000000000000001\r\n");
+
+	ck_assert_uint_eq(all->len, 2);
+	check(g_ptr_array_index(all, 0), first, G_N_ELEMENTS(first));
+	ck_assert_uint_eq(value(g_ptr_array_index(all, 1), "pc"), 0x80001234);
+	ck_assert(!has(g_ptr_array_index(all, 1), "satp"));
+	ck_assert(!has(g_ptr_array_index(all, 0), "mie"));
+}
+END_TEST
+
+START_TEST(riscv_cut_short_or_malformed_tells_what_came_before)
+{
+	static const char *const texts[] = {
+		"CPU#0\n pc 0000000000000001\n satp",
+		"CPU#0\n pc 0000000000000001\n satp a00bb",
+		"CPU#0\n pc 0000000000000001\n x1/ a00bb000000860b5",
+		"CPU#0\n pc 0000000000000001\n satp a00bb0000008zzzz",
+		"CPU#0\n pc 0000000000000001\n x1/"
+		"a_name_that_is_longer_than_any_register_has_ever_had_until_now_or_will 0000000000000001",
+	};
+	g_autoptr(GPtrArray) all = parse(texts[_i]);
+	gsize n;
+
+	ck_assert_uint_eq(value(g_ptr_array_index(all, 0), "pc"), 1);
+	vmifs_regs_all(g_ptr_array_index(all, 0), &n);
+	ck_assert_uint_eq(n, 1);
+}
+END_TEST
+
 static Suite *
 registers_suite(void)
 {
@@ -295,9 +343,11 @@ registers_suite(void)
 	tcase_add_test(good, thirty_two_bit_code_of_a_64_bit_system);
 	tcase_add_test(good, wide_vectors);
 	tcase_add_test(good, numbers_may_have_gaps);
+	tcase_add_test(good, riscv_has_two_names_for_most);
 	suite_add_tcase(s, good);
 	TCase *bad = tcase_create("bad ones");
 	tcase_add_test(bad, what_is_unknown_is_passed_over);
+	tcase_add_loop_test(bad, riscv_cut_short_or_malformed_tells_what_came_before, 0, 5);
 	tcase_add_test(bad, nonsense_is_refused);
 	tcase_add_test(bad, huge_texts_are_refused);
 	suite_add_tcase(s, bad);
