@@ -89,6 +89,7 @@ typedef struct {
 	LinuxRange entry; /* the kernel's, where it comes from a program or an interrupt */
 	guint64 sp, fp, ip;
 	gboolean is_call;
+	gboolean is_saved; /* ip comes from registers that the kernel was entered with */
 } Unwind;
 
 /* A frame that begins where the one before it ended, or above that. */
@@ -113,6 +114,7 @@ leave_entry(Unwind *u)
 	u->ip = ip;
 	u->fp = fp;
 	u->is_call = FALSE;
+	u->is_saved = TRUE;
 	return TRUE;
 }
 
@@ -129,7 +131,7 @@ follow(Unwind *u, const guint64 *leaf, GArray *frames, GError **error)
 			return FALSE;
 		if (!linux_code_is_text(u->code, u->ip)) {
 			/* Wherever it is, there it is. */
-			if (!i || !(u->ip & KERNEL_HALF))
+			if (!i || (u->is_saved && !(u->ip & KERNEL_HALF)))
 				append_frame(frames, u->ip, u->is_call, !(u->ip & KERNEL_HALF));
 			return TRUE;
 		}
@@ -141,6 +143,7 @@ follow(Unwind *u, const guint64 *leaf, GArray *frames, GError **error)
 			return FALSE;
 		u->sp = u->fp;
 		u->is_call = TRUE;
+		u->is_saved = FALSE;
 		if (leaf && i == 0 && is_frame(u, link)) {
 			u->fp = link;
 			u->ip = *leaf;
