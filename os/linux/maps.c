@@ -7,13 +7,13 @@
 
 #include <string.h>
 
-/* Where names start; the kernel counts the blank before them. */
-#define NAME_COLUMN 73
+/* Where names start, by the width of addresses; the kernel counts the blank before them. */
+#define NAME_COLUMN(os) (25 + 6 * linux_word(os))
 #define VSYSCALL_NONE 2
 #define CONTEXT_HAS_VSYSCALL (1U << 1)
 
 void
-linux_maps_append_line(GString *out, const VmifsVma *vma)
+linux_maps_append_line(const Linux *os, GString *out, const VmifsVma *vma)
 {
 	gsize start = out->len;
 
@@ -26,8 +26,8 @@ linux_maps_append_line(GString *out, const VmifsVma *vma)
 		vma->shared ? 's' : 'p', vma->offset, vma->dev_major, vma->dev_minor, vma->inode);
 	if (vma->path) {
 		gsize width = out->len - start;
-		if (width < NAME_COLUMN)
-			g_string_append_printf(out, "%*s", (int) (NAME_COLUMN - width), "");
+		if (width < NAME_COLUMN(os))
+			g_string_append_printf(out, "%*s", (int) (NAME_COLUMN(os) - width), "");
 		vmifs_text_append_mangled(out, vma->path, -1, "\n");
 	}
 	g_string_append_c(out, '\n');
@@ -72,9 +72,9 @@ LINUX_VIEW(linux_render_maps)
 	if (!vmas)
 		return FALSE;
 	for (guint i = 0; i < vmas->len; i++)
-		linux_maps_append_line(out, &g_array_index(vmas, VmifsVma, i));
+		linux_maps_append_line(os, out, &g_array_index(vmas, VmifsVma, i));
 	if (task->mm && linux_gate_vma(os, task->mm, &gate))
-		linux_maps_append_line(out, &gate);
+		linux_maps_append_line(os, out, &gate);
 	return TRUE;
 }
 

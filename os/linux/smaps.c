@@ -252,7 +252,7 @@ append_mapping(Smaps *s, const VmifsVma *vma, const Sums *sums, gboolean eligibl
 {
 	const LinuxMapping *m = &s->mapping;
 
-	linux_maps_append_line(out, vma);
+	linux_maps_append_line(s->os, out, vma);
 	line_kb(out, "Size:", vma->end - vma->start);
 	line_kb(out, "KernelPageSize:", m->page_size);
 	line_kb(out, "MMUPageSize:", m->page_size);
@@ -356,7 +356,7 @@ LINUX_VIEW(linux_render_smaps_rollup)
 		whole.start = i ? whole.start : vma->start;
 		whole.end = vma->end;
 	}
-	linux_maps_append_line(out, &whole);
+	linux_maps_append_line(s.os, out, &whole);
 	append_sums(self, &sums, TRUE, out);
 	return TRUE;
 }

@@ -42,7 +42,7 @@ GArray *
 linux_maps_read(const Linux *os, const VmifsTask *task, const VmifsCall *call, GError **error);
 /* The line of maps. */
 void
-linux_maps_append_line(GString *out, const VmifsVma *vma);
+linux_maps_append_line(const Linux *os, GString *out, const VmifsVma *vma);
 /* The page of [vsyscall], where the process has it; path is not to be freed. */
 gboolean
 linux_gate_vma(const Linux *os, guint64 mm, VmifsVma *ret);
