@@ -9,6 +9,7 @@
 #include "infer.h"
 
 #define MM_WINDOW 1536
+#define SLAB_ALIGN 64 /* of objects that begin cache lines */
 #define N_BORDERS 11
 #define MAX_AUXV 64
 #define AT_PAGESZ 6
@@ -149,7 +150,8 @@ find_borders(LinuxInfer *f)
 
 		for (guint i = 0; i < n; i++)
 			fits += are_borders(f, i, off);
-		if (fits * 10 >= n * 9)
+		/* The next one of the slab may be in view, too. */
+		if (fits * 10 >= n * 9 && (!borders.n || (off - borders.at) % SLAB_ALIGN))
 			linux_only_add(&borders, off);
 	}
 	if (!linux_infer_only(f, &borders, "mm_struct.start_code"))

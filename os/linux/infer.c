@@ -11,10 +11,9 @@
 gboolean
 linux_infer_is_kernel(const LinuxInfer *f, guint64 va)
 {
-	guint64 half = f->init & (f->ptr == 8 ? G_GUINT64_CONSTANT(1) << 63 : 0xf0000000);
-	guint64 last = f->ptr == 8 ? G_MAXUINT64 : G_MAXUINT32;
+	guint64 last = linux_wrap(f->os, G_MAXUINT64);
 
-	return va >= MAX(half, LINUX_PAGE_SIZE) && va % 4 == 0 && va < last - LINUX_PAGE_SIZE;
+	return va >= MAX(f->kernel, LINUX_PAGE_SIZE) && va % 4 == 0 && va < last - LINUX_PAGE_SIZE;
 }
 
 gboolean
@@ -99,6 +98,19 @@ run(LinuxInfer *f)
 	return TRUE;
 }
 
+/* The lowest address of the kernel's own: with 32 bits, where all of memory is mapped, the image in
+ * it. */
+static guint64
+kernel_start(const LinuxInfer *f)
+{
+	gsize n;
+	const VmifsRegion *regions = vmifs_physmem_regions(f->os->mem, &n);
+
+	if (f->ptr == 8)
+		return f->init & G_GUINT64_CONSTANT(1) << 63;
+	return linux_wrap(f->os, f->os->found->image_delta + (n ? regions[0].pa : 0));
+}
+
 VmifsTypes *
 linux_infer(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error)
 {
@@ -106,13 +118,9 @@ linux_infer(const Linux *os, char **ret_origin, const VmifsCall *call, GError **
 	guint64 work = MAX_WORK;
 	VmifsTypes *types = NULL;
 
-	if (f.ptr != 8) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-				    "of 32-bit kernels none are inferred yet");
-		return NULL;
-	}
 	if (!linux_symbol(os, "init_task", &f.init, error))
 		return NULL;
+	f.kernel = kernel_start(&f);
 	f.table = linux_inferred_new(f.ptr);
 	f.checked = g_string_new(NULL);
 	f.work = &work;

@@ -101,7 +101,8 @@ typedef struct {
 	const Linux *os; /* without a layout */
 	const VmifsCall *call;
 	guint ptr;
-	guint64 init; /* init_task */
+	guint64 init;   /* init_task */
+	guint64 kernel; /* its addresses begin there */
 	LinuxInferred *table;
 	GString *checked; /* for info: what there was to check against */
 	guint64 *work;    /* what may still be done, so that no guest can make it endless */
