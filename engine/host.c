@@ -6,6 +6,7 @@
 #include "host.h"
 
 #include "backend-call.h"
+#include "given.h"
 #include "guest.h"
 #include "log.h"
 #include "physmem.h"
@@ -58,8 +59,13 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 			    "arch=%s: not known; this build has %s", options->arch, names->str);
 		return NULL;
 	}
+	g_autoptr(VmifsGivenFiles) given = vmifs_given_files_new(options, error);
+	if (!given)
+		return NULL;
 	VmifsHost *host = g_new0(VmifsHost, 1);
 	host->options = *options;
+	host->options.profile = NULL; /* it is open */
+	host->options.given = g_steal_pointer(&given);
 	host->max_threads = MAX_LIVES;
 	host->options.guest_rw = options->guest_rw && !options->passive;
 	host->options.format = host->format = g_strdup(options->format);
@@ -92,6 +98,7 @@ vmifs_host_free(VmifsHost *host)
 	g_mutex_clear(&host->lock);
 	g_cond_clear(&host->changed);
 	g_mutex_clear(&host->told_lock);
+	vmifs_given_files_free(host->options.given);
 	g_free(host->format);
 	g_free(host->arch);
 	g_free(host->snapdir);

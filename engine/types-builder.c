@@ -53,6 +53,12 @@ vmifs_types_builder_new(guint pointer_len)
 }
 
 void
+vmifs_types_builder_set_pointer_len(VmifsTypesBuilder *builder, guint pointer_len)
+{
+	g_array_index(builder->types, Type, 0).size = pointer_len;
+}
+
+void
 vmifs_types_builder_free(VmifsTypesBuilder *builder)
 {
 	if (!builder)

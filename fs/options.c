@@ -48,8 +48,8 @@ typedef struct {
 		word, WORD_IGNORED, NOWHERE                                                        \
 	}
 
-static const char later[] = "this version does not read symbol files: leave the word out, kernels "
-			    "are found without them";
+static const char later[] = "this version does not read it: leave the word out, kernels are found "
+			    "without it";
 
 static const Word words[] = {
 	FLAG("guest_rw", engine.guest_rw, "the guest may be changed (never an image)"),
@@ -77,6 +77,8 @@ static const Word words[] = {
 	  "physical address of the kernel's page table" },
 	{ "kaslr", WORD_ADDRESS, AT(engine.kaslr), AT(engine.has_kaslr), 0, 0, "OFFSET",
 	  "virtual slide of the kernel" },
+	{ "profile", WORD_STRING, AT(profile), 0, 0, 0, "FILE",
+	  "layouts of the guests' kernel, ISF JSON, also packed (.gz, .xz, .zst)" },
 	{ "holes", WORD_CHOICE, AT(engine.holes_error), 0, 0, 0, "zero|error",
 	  "what absent memory in sized files reads as [zero]" },
 	FLAG("nopassthrough", no_passthrough, "never let the kernel read the image by itself"),
@@ -85,7 +87,6 @@ static const Word words[] = {
 	{ "fsname", WORD_STRING, AT(fsname), 0, 0, 0, "TEXT", "what mount(8) shows as the source" },
 
 	/* Not of this version. */
-	{ "profile", WORD_REFUSED, NOWHERE, .values = later },
 	{ "vmlinux", WORD_REFUSED, NOWHERE, .values = later },
 
 	/* mount(8), fstab and FUSE. What would weaken nosuid,nodev,noexec has no effect. */
@@ -428,6 +429,7 @@ vmifs_fs_options_parse(int argc, char *const *argv, VmifsFsOptions *ret, GError 
 	options.engine.format = options.format;
 	options.engine.snapdir = options.snapdir;
 	options.engine.arch = options.arch;
+	options.engine.profile = options.profile;
 	*ret = options;
 	memset(&options, 0, sizeof options);
 	return TRUE;
@@ -441,6 +443,7 @@ vmifs_fs_options_clear(VmifsFsOptions *options)
 	g_clear_pointer(&options->format, g_free);
 	g_clear_pointer(&options->arch, g_free);
 	g_clear_pointer(&options->snapdir, g_free);
+	g_clear_pointer(&options->profile, g_free);
 	g_clear_pointer(&options->fsname, g_free);
 }
 

@@ -25,8 +25,8 @@ typedef struct {
 	gboolean foreground;
 	gboolean debug;
 
-	VmifsOptions engine; /* format, arch and snapdir point to what follows */
-	char *format, *arch, *snapdir;
+	VmifsOptions engine; /* its strings point to what follows */
+	char *format, *arch, *snapdir, *profile;
 
 	gboolean read_only; /* of the mount: the VFS refuses writes */
 	gboolean allow_other;

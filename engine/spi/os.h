@@ -106,6 +106,28 @@ vmifs_probe_data(VmifsProbe *probe);
 void
 vmifs_probe_set_data(VmifsProbe *probe, gpointer data, GDestroyNotify free_data);
 
+/* ---- what the user gave ---- */
+
+typedef enum {
+	VMIFS_GIVEN_PROFILE, /* profile=: ISF JSON */
+	VMIFS_N_GIVEN,
+} VmifsGivenKind;
+
+/* What such a file tells of a kernel, which may be another one than the guest's. Immutable. */
+typedef struct {
+	const char *name;      /* "profile=/some/file": for messages */
+	VmifsTypes *types;     /* (nullable) */
+	VmifsSymbols *symbols; /* (nullable) where they were linked to */
+	char *banner;          /* (nullable) "Linux version ...", without its newline */
+	char *build_id;        /* (nullable) lower-case hex */
+} VmifsGiven;
+
+/* Read when it is first asked for: seconds. NULL without error: the user gave none. (borrowed) as
+ * long as the guest lives. */
+const VmifsGiven *
+vmifs_given(const VmifsOptions *options, VmifsGivenKind kind, const VmifsCall *call,
+	    GError **error);
+
 /* ---- attached ---- */
 
 /* What an instance works on; owned by the engine, outlives the instance. */

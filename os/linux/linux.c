@@ -25,6 +25,7 @@ detach(gpointer self)
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
 	g_clear_pointer(&os->followed, vmifs_symbols_unref);
 	g_free(os->types_origin);
+	g_free(os->types_refused);
 	g_free(os);
 }
 
@@ -39,12 +40,13 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->mem = kernel->mem;
 	os->aspace = kernel->aspace;
 	os->found = found;
+	os->options = kernel->options;
 	os->symbols = found->symbols ? vmifs_symbols_ref(found->symbols) : NULL;
 	os->is_text_only = os->symbols && !vmifs_symbols_lookup(os->symbols, "init_task", &task);
 
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
 	g_autoptr(VmifsTypes) types =
-		linux_types_find(os, &os->types_origin, &os->is_partial, call);
+		linux_types_find(os, &os->types_origin, &os->types_refused, &os->is_partial, call);
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
 	if (os->is_text_only)
@@ -118,6 +120,7 @@ info(gpointer self, GString *out)
 	} else {
 		g_string_append(out, "types: none: processes and files cannot be told; see log\n");
 	}
+	append_text(out, "types refused", os->types_refused);
 }
 
 /* One more than the highest number of a processor that runs. */

@@ -35,10 +35,12 @@ typedef struct {
 	gboolean is_text_only;   /* they are of functions, but for those that it exports */
 	VmifsSymbols *followed;  /* (nullable) variables that its functions speak of: followed.h */
 	LinuxLayout *layout;
-	guint32 n_types;    /* 0: nothing is known of its types */
-	char *types_origin; /* types.h; NULL: likewise */
+	guint32 n_types;     /* 0: nothing is known of its types */
+	char *types_origin;  /* types.h; NULL: likewise */
+	char *types_refused; /* (nullable) */
 	/* They were inferred: what they lack the kernel may have all the same. */
 	gboolean is_partial;
+	const VmifsOptions *options; /* (borrowed) */
 	LinuxTexts texts;
 	LinuxModuleLayouts *module_layouts; /* module-types.h */
 	guint64 seen_clock;                 /* of alive.c, for one thread: when it looked last */

@@ -168,17 +168,18 @@ append_nodes(Sched *s, guint64 group)
 	const Linux *os = s->c.os;
 	guint64 faults = own(s, LINUX_FIELD_TASK_NUMA_FAULTS), states, online, at, of_task[2],
 		of_group[2], of_all = 0;
+	VmifsMember mask; /* a task has one of those that node_states is made of */
 	guint8 bits[MAX_NODES / 8] = { 0 };
 
 	if (group && linux_has(os, LINUX_FIELD_NUMA_GROUP_FAULTS) &&
 	    linux_offset(os, LINUX_FIELD_NUMA_GROUP_FAULTS, &at, &s->c.error))
 		of_all = group + at;
 	if (s->c.error || !linux_symbol(os, "node_states", &states, &s->c.error) ||
-	    !linux_sizeof(os, LINUX_STRUCT_NODEMASK, &at, &s->c.error) ||
+	    !linux_member(os, LINUX_FIELD_TASK_MEMS_ALLOWED, &mask, &s->c.error) ||
 	    !linux_value(os, LINUX_VALUE_N_ONLINE, &online, &s->c.error))
 		return;
-	gsize len = MIN(at, sizeof bits);
-	if (!vmifs_aspace_read(os->aspace, states + online * at, bits, len, &s->c.error))
+	gsize len = MIN(mask.size, sizeof bits);
+	if (!vmifs_aspace_read(os->aspace, states + online * mask.size, bits, len, &s->c.error))
 		return;
 	for (guint32 node = 0; node < len * 8; node++) {
 		if (!(bits[node / 8] >> node % 8 & 1))

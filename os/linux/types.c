@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* types: the sources of layouts, the surest first. */
+/* types: the sources of layouts: what the user says, then the surest. */
 #include "types.h"
 
+#include "given.h"
 #include "infer.h"
 #include "module-types.h"
 
@@ -18,24 +19,31 @@ find_btf(const Linux *os, char **ret_origin, const VmifsCall *call, GError **err
 }
 
 static const LinuxTypesSource sources[] = {
+	linux_types_profile, /* whoever gives one knows better */
 	find_btf,
 	linux_infer,
 };
 
 VmifsTypes *
-linux_types_find(const Linux *os, char **ret_origin, gboolean *ret_partial, const VmifsCall *call)
+linux_types_find(const Linux *os, char **ret_origin, char **ret_refused, gboolean *ret_partial,
+		 const VmifsCall *call)
 {
-	for (gsize i = 0; i < G_N_ELEMENTS(sources); i++) {
-		g_autoptr(GError) error = NULL;
-		VmifsTypes *types = sources[i](os, ret_origin, call, &error);
+	g_autoptr(GString) refused = g_string_new(NULL);
+	VmifsTypes *types = NULL;
 
+	for (gsize i = 0; i < G_N_ELEMENTS(sources) && !types; i++) {
+		g_autoptr(GError) error = NULL;
+
+		types = sources[i](os, ret_origin, call, &error);
 		*ret_partial = types && sources[i] == linux_infer;
 		if (types && vmifs_types_problem(types))
 			vmifs_guest_log(os->guest, "kernel types: %s", vmifs_types_problem(types));
-		if (types)
-			return types;
-		if (error)
-			vmifs_guest_log(os->guest, "kernel types: %s", error->message);
+		if (types || !error)
+			continue;
+		vmifs_guest_log(os->guest, "kernel types: %s", error->message);
+		g_string_append_printf(refused, "%s%s", refused->len ? "; " : "", error->message);
 	}
-	return NULL;
+	if (refused->len)
+		*ret_refused = g_string_free(g_steal_pointer(&refused), FALSE);
+	return types;
 }

@@ -15,13 +15,16 @@ G_BEGIN_DECLS
 
 /* os has symbols and an address space, and neither layout nor texts as yet. ret_origin: (full) for
  * `info`, behind the number of types: what they are, where they were found and what they were
- * checked against; bytes as they are, for they are escaped there. NULL with error: that goes to the
- * guest's log; NULL without: there is nothing to say, as nobody asked for it. (full) */
+ * checked against; bytes as they are, for they are escaped there. NULL with error: that goes to
+ * `info` and the guest's log; NULL without: there is nothing to say, as nobody asked for it. (full)
+ */
 typedef VmifsTypes *(*LinuxTypesSource)(const Linux *os, char **ret_origin, const VmifsCall *call,
 					GError **error);
 
-/* NULL when no source knows this kernel. ret_partial: were they inferred? (full) */
+/* NULL when no source knows this kernel. (full) ret_refused: (full) why each that was asked before
+ * did not; untouched when there was none. ret_partial: were they inferred? */
 VmifsTypes *
-linux_types_find(const Linux *os, char **ret_origin, gboolean *ret_partial, const VmifsCall *call);
+linux_types_find(const Linux *os, char **ret_origin, char **ret_refused, gboolean *ret_partial,
+		 const VmifsCall *call);
 
 G_END_DECLS

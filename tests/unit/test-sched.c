@@ -29,7 +29,8 @@ static const char new_types[] = COMMON
 	"struct mm_struct 8 numa_scan_seq@0:4\n"
 	"struct thread_info 8 cpu@4:4\n" TASK "sched_class@136:8 scx@144:8 "
 	"uclamp_req@152=uclamp_sex2 numa_pages_migrated@160:8 numa_preferred_nid@168:4 "
-	"total_numa_faults@176:8 numa_faults@184:8 numa_group@192:8 thread_info@200=thread_info\n";
+	"total_numa_faults@176:8 numa_faults@184:8 numa_group@192:8 thread_info@200=thread_info "
+	"mems_allowed@208=nodemask_t\n";
 
 typedef struct {
 	LinuxGuest g;

@@ -32,9 +32,11 @@ typedef struct {
 	const char *format; /* believed over content; NULL = by content */
 	const char *arch;   /* NULL = any */
 	gboolean has_base, has_root, has_kaslr;
-	guint64 base;  /* physical address of a raw image's first byte */
-	guint64 root;  /* physical address of the kernel's page table */
-	guint64 kaslr; /* virtual slide */
+	guint64 base;                  /* physical address of a raw image's first byte */
+	guint64 root;                  /* physical address of the kernel's page table */
+	guint64 kaslr;                 /* virtual slide */
+	const char *profile;           /* ISF JSON of the guests' kernel; NULL = none */
+	struct VmifsGivenFiles *given; /* for the library itself: leave it NULL */
 } VmifsOptions;
 
 VmifsHost *

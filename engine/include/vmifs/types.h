@@ -66,6 +66,9 @@ vmifs_types_enumerator(const VmifsTypes *types, const char *name, gint64 *ret);
 /* pointer_len: of the guest, 4 or 8 bytes. */
 VmifsTypesBuilder *
 vmifs_types_builder_new(guint pointer_len);
+/* Of all pointers, also those told before. */
+void
+vmifs_types_builder_set_pointer_len(VmifsTypesBuilder *builder, guint pointer_len);
 void
 vmifs_types_builder_free(VmifsTypesBuilder *builder);
 /* An id for a structure, typedef, pointer or array that is told later; until then, or for ever, it

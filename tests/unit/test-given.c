@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* given: a file of the user is believed only where it is of the guest's kernel. */
+#include <unit.h>
+
+#include <linux-guest.h>
+#include <os/linux/given.h>
+
+#define LINKED G_GUINT64_CONSTANT(0xffffffff81000000)
+#define SLIDE G_GUINT64_CONSTANT(0x1c00000)
+
+typedef struct {
+	LinuxGuest g;
+	LinuxFound found;
+	VmifsGiven given;
+} Fixture;
+
+/* n symbols of both; n_moved of them lie elsewhere in the guest. */
+static void
+setup(Fixture *f, guint n, guint n_moved)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	*f = (Fixture){ .given = { .name = "profile=/x" } };
+	linux_guest_init(&f->g, "struct path 16 mnt@0:8\n");
+	vmifs_symbols_builder_add(builder, LINKED, 'T', "_stext", 6);
+	vmifs_symbols_builder_add(builder, LINKED + 0x100000, 'B', "_end", 4);
+	vmifs_symbols_builder_add(builder, 0x1000, 'A', "of_each_cpu", 11);
+	linux_guest_symbol(&f->g, "_stext", LINKED + SLIDE);
+	linux_guest_symbol(&f->g, "_end", LINKED + SLIDE + 0x100000);
+	linux_guest_symbol(&f->g, "of_each_cpu", 0x1008);
+	for (guint i = 0; i < n; i++) {
+		g_autofree char *name = g_strdup_printf("f%u", i);
+		guint64 at = LINKED + 16 * (i + 1);
+		vmifs_symbols_builder_add(builder, at, 'T', name, strlen(name));
+		linux_guest_symbol(&f->g, name, at + SLIDE + (i < n_moved ? 8 : 0));
+	}
+	/* Of that name there are two, and the first is another one. */
+	vmifs_symbols_builder_add(builder, LINKED + 8, 't', "init", 4);
+	linux_guest_symbol(&f->g, "init", LINKED + SLIDE + 0x8000);
+	linux_guest_symbol(&f->g, "init", LINKED + SLIDE + 8);
+	f->given.symbols = vmifs_symbols_builder_end(builder);
+	linux_guest_start(&f->g);
+	f->g.os.found = &f->found;
+}
+
+static void
+teardown(Fixture *f)
+{
+	vmifs_symbols_unref(f->given.symbols);
+	linux_guest_clear(&f->g);
+}
+
+static const struct {
+	guint n, n_moved;
+	const char *build_ids[2], *banners[2]; /* of the file, of the guest */
+	const char *said, *refused;
+} cases[] = {
+	{ 200,
+	  0,
+	  { NULL },
+	  { "Linux version 6", "Linux version 6" },
+	  "banner equal, 202 of 202",
+	  NULL },
+	{ 200, 0, { NULL }, { NULL, "Linux version 6" }, "202 of 202 symbols", NULL },
+	{ 200, 1, { NULL }, { "Linux version 6", NULL }, "201 of 202 symbols", NULL },
+	{ 5, 0, { "0a", "0a" }, { NULL }, "build id equal, 7 of 7", NULL },
+	{ 200,
+	  0,
+	  { NULL },
+	  { "Linux version 6", "Linux version 5" },
+	  NULL,
+	  "profile=/x is of another kernel: its banner is Linux version 6, the guest's Linux version 5" },
+	{ 200, 0, { "0a", "0b" }, { NULL }, NULL, "its build id is 0a, the guest's 0b" },
+	{ 200, 20, { "0a", "0a" }, { NULL }, NULL, "of 202 symbols 20 lie elsewhere" },
+	{ 5, 0, { NULL }, { NULL }, NULL, "neither build id nor banner, and 7 symbols" },
+};
+
+START_TEST(a_file_is_compared_with_the_guest)
+{
+	Fixture f;
+	g_autoptr(GError) error = NULL;
+
+	setup(&f, cases[_i].n, cases[_i].n_moved);
+	f.given.build_id = (char *) cases[_i].build_ids[0];
+	f.found.build_id = (char *) cases[_i].build_ids[1];
+	f.given.banner = (char *) cases[_i].banners[0];
+	f.found.banner = (char *) cases[_i].banners[1];
+	g_autofree char *said = linux_given_check(&f.g.os, &f.given, &error);
+	if (cases[_i].said) {
+		ck_assert_msg(said, "%s", error ? error->message : "");
+		ck_assert_msg(g_str_has_prefix(said, cases[_i].said), "%s", said);
+	} else {
+		ck_assert_ptr_null(said);
+		ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+		ck_assert_msg(strstr(error->message, cases[_i].refused), "%s", error->message);
+	}
+	teardown(&f);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("given");
+	TCase *t = tcase_create("given");
+
+	tcase_add_loop_test(t, a_file_is_compared_with_the_guest, 0, G_N_ELEMENTS(cases));
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
