@@ -102,6 +102,9 @@ START_TEST(program_with_such_options_that_is_none_is_refused)
 	}
 	close(ready[1]);
 	ck_assert_int_eq(read(ready[0], &byte, 1), 0);
+	/* A program's words are told a moment later than it has come. */
+	for (int tries = 0; !qemu_target_likely(pid) && tries < 5000; tries++)
+		g_usleep(1000);
 	ck_assert_uint_ne(qemu_target_likely(pid), QEMU_LIKELY_NOT);
 	ck_assert_ptr_null(qemu_target_new(pid, &error));
 	ck_assert_msg(strstr(error->message, "yes, which is no QEMU") != NULL, "%s",
