@@ -318,8 +318,8 @@ START_TEST(riscv_cut_short_or_malformed_tells_what_came_before)
 		"CPU#0\n pc 0000000000000001\n satp a00bb",
 		"CPU#0\n pc 0000000000000001\n x1/ a00bb000000860b5",
 		"CPU#0\n pc 0000000000000001\n satp a00bb0000008zzzz",
-		"CPU#0\n pc 0000000000000001\n x1/"
-		"a_name_that_is_longer_than_any_register_has_ever_had_until_now_or_will 0000000000000001",
+		("CPU#0\n pc 0000000000000001\n x1/"
+		 "a_name_that_is_longer_than_any_register_has_ever_had_until_now_or_will 0000000000000001"),
 	};
 	g_autoptr(GPtrArray) all = parse(texts[_i]);
 	gsize n;
