@@ -30,8 +30,13 @@ ask(const VmifsSymbols *symbols, gsize i)
 		g_assert(!strcmp(found.name, symbol.name));
 	}
 	g_assert(met);
-	g_assert(vmifs_symbols_nearest(symbols, symbol.address, &found, &offset) && !offset);
-	g_assert(found.address == symbol.address);
+	if (!vmifs_symbol_is_mark(symbol.name)) {
+		g_assert(vmifs_symbols_nearest(symbols, symbol.address, &found, &offset));
+		g_assert(!offset && found.address == symbol.address);
+	} else if (vmifs_symbols_nearest(symbols, symbol.address, &found, &offset)) {
+		g_assert(!vmifs_symbol_is_mark(found.name));
+		g_assert(found.address + offset == symbol.address);
+	}
 	if (symbol.address && vmifs_symbols_nearest(symbols, symbol.address - 1, &found, &offset))
 		g_assert(found.address < symbol.address);
 	if (vmifs_symbols_next(symbols, symbol.address, &address))
