@@ -27,8 +27,8 @@ void
 vmifs_ptmap_free(VmifsPtmap *ptmap);
 
 /* The text from off on, len bytes of it at most, maybe fewer. Returns how many; 0 at the end, or
- * with error: TIMEOUT when there are more tables than the guest has pages, or the call's.
- * aspace: of the same space each time. */
+ * with error: TIMEOUT when there are more tables than the guest has pages, or very many that lead
+ * to no line, or the call's. aspace: of the same space each time. */
 gsize
 vmifs_ptmap_read(VmifsPtmap *ptmap, VmifsAspace *aspace, guint64 off, gpointer buf, gsize len,
 		 const VmifsCall *call, GError **error);
