@@ -100,6 +100,15 @@ find_sighand(LinuxInfer *f, gsize at)
 	linux_inferred_put(f->table, "k_sigaction", "sa.sa_handler", 0, f->ptr);
 }
 
+/* That sample, in place of another. Read anew, a guest that runs might give less of it. */
+static void
+keep(LinuxSample *ret, LinuxSample *found)
+{
+	linux_sample_clear(ret);
+	*ret = *found;
+	*found = (LinuxSample){ 0 };
+}
+
 static gboolean
 find_signals(LinuxInfer *f, LinuxSample *ret, gsize *ret_head, gsize *ret_node)
 {
@@ -119,14 +128,13 @@ find_signals(LinuxInfer *f, LinuxSample *ret, gsize *ret_head, gsize *ret_node)
 			linux_only_add(&signal, s);
 			head = h;
 			node = n;
+			keep(ret, &signals);
 			break;
 		}
 		linux_sample_clear(&signals);
 	}
 	if (!linux_infer_only(f, &signal, "task_struct.signal"))
 		return FALSE;
-	linux_sample_init(ret, f->ptr, SIGNAL_WINDOW);
-	take_signals(f, signal.at, ret);
 	*ret_head = head;
 	*ret_node = node;
 	linux_inferred_put(f->table, "task_struct", "signal", signal.at, f->ptr);
@@ -240,18 +248,19 @@ find_pids(LinuxInfer *f, guint64 ns, LinuxSample *ret)
 		linux_sample_init(&pids, f->ptr, PID_WINDOW);
 		gboolean fits = linux_infer_goes_on(f, OBJECT_WORK * linux_sample_n(&f->tasks)) &&
 				take_pids(f, off, &pids);
+		guint before = thread_pid.n;
 		for (gsize n = 0; fits && n + 2 * f->ptr <= PID_WINDOW; n += f->ptr) {
 			if (!are_numbers(f, &pids, n, ns) || !are_levels(f, &pids, n))
 				continue;
 			linux_only_add(&thread_pid, off);
 			numbers = n;
 		}
+		if (thread_pid.n > before)
+			keep(ret, &pids);
 		linux_sample_clear(&pids);
 	}
 	if (!linux_infer_only(f, &thread_pid, "task_struct.thread_pid"))
 		return FALSE;
-	linux_sample_init(ret, f->ptr, PID_WINDOW);
-	take_pids(f, thread_pid.at, ret);
 	linux_inferred_put(f->table, "task_struct", "thread_pid", thread_pid.at, f->ptr);
 	linux_inferred_put(f->table, "pid", "level", 4, 4);
 	linux_inferred_put_array(f->table, "pid", "numbers", numbers, 2 * f->ptr, 0);
@@ -329,8 +338,6 @@ linux_infer_threads(LinuxInfer *f)
 				find_signal_pids(f, &signals, &pids);
 		}
 	}
-	if (signals.at)
-		linux_sample_clear(&signals);
-	if (pids.at)
-		linux_sample_clear(&pids);
+	linux_sample_clear(&signals);
+	linux_sample_clear(&pids);
 }

@@ -74,8 +74,7 @@ clear(LinuxInfer *f)
 				   &f->dentries, &f->inodes, &f->supers, &f->mounts };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(samples); i++)
-		if (samples[i]->at)
-			linux_sample_clear(samples[i]);
+		linux_sample_clear(samples[i]);
 	g_clear_pointer(&f->threads, g_array_unref);
 	g_clear_pointer(&f->mm_tasks, g_array_unref);
 	g_clear_pointer(&f->vma_mms, g_array_unref);

@@ -14,8 +14,16 @@
 #define REAL_PARENT 312
 #define CHILDREN 328
 #define SIBLING 344
+#define THREAD_PID 368
+#define THREAD_NODE 376
 #define COMM 400
+#define SIGNAL 600
 #define TASK_LEN 2048
+/* Of what tasks point to. */
+#define OBJECT_LEN 1024
+#define THREAD_HEAD 16
+#define PIDS 64
+#define NUMBERS 96
 
 typedef struct {
 	LinuxGuest g;
@@ -74,6 +82,29 @@ setup(Fixture *f)
 	linux_guest_symbol(&f->g, "init_task", f->tasks[0]);
 }
 
+/* A list of threads, and numbers, of each process. */
+static void
+put_threads(Fixture *f)
+{
+	guint64 ns = linux_guest_alloc(&f->g, OBJECT_LEN);
+
+	linux_guest_symbol(&f->g, "init_pid_ns", ns);
+	for (guint i = 0; i < N; i++) {
+		guint64 signal = linux_guest_alloc(&f->g, OBJECT_LEN);
+		guint64 pid = linux_guest_alloc(&f->g, OBJECT_LEN);
+		guint64 nodes[] = { signal + THREAD_HEAD, f->tasks[i] + THREAD_NODE };
+
+		linux_guest_u64(&f->g, f->tasks[i] + SIGNAL, signal);
+		linux_guest_ring(&f->g, nodes, G_N_ELEMENTS(nodes));
+		put_u32(f, signal + 8, 1);
+		linux_guest_u64(&f->g, f->tasks[i] + THREAD_PID, pid);
+		put_u32(f, pid + NUMBERS, i);
+		linux_guest_u64(&f->g, pid + NUMBERS + 8, ns);
+		for (guint k = 1; k < 4; k++)
+			linux_guest_u64(&f->g, signal + PIDS + k * 8, pid);
+	}
+}
+
 static void
 teardown(Fixture *f)
 {
@@ -114,6 +145,26 @@ START_TEST(tasks_tell_where_their_members_are)
 	expect_place(&f, "task_struct.sibling", SIBLING);
 	expect_place(&f, "task_struct.comm", COMM);
 	ck_assert_ptr_nonnull(strstr(f.origin, "checked against 5 processes"));
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(threads_tell_where_their_lists_and_numbers_are)
+{
+	Fixture f;
+
+	setup(&f);
+	put_threads(&f);
+	infer(&f);
+	ck_assert_msg(f.types, "%s", f.error ? f.error->message : "");
+	expect_place(&f, "task_struct.signal", SIGNAL);
+	expect_place(&f, "task_struct.thread_node", THREAD_NODE);
+	expect_place(&f, "signal_struct.thread_head", THREAD_HEAD);
+	expect_place(&f, "signal_struct.nr_threads", 8);
+	expect_place(&f, "task_struct.thread_pid", THREAD_PID);
+	expect_place(&f, "pid.numbers", NUMBERS);
+	expect_place(&f, "signal_struct.pids", PIDS);
+	ck_assert_ptr_nonnull(strstr(f.origin, "5 processes of 4 threads"));
 	teardown(&f);
 }
 END_TEST
@@ -187,6 +238,7 @@ make_suite(void)
 	TCase *t = tcase_create("infer");
 
 	tcase_add_test(t, tasks_tell_where_their_members_are);
+	tcase_add_test(t, threads_tell_where_their_lists_and_numbers_are);
 	tcase_add_test(t, two_places_that_look_alike_are_none);
 	tcase_add_test(t, numbers_that_two_tasks_share_are_no_pids);
 	tcase_add_test(t, a_ring_that_does_not_close_is_none);
