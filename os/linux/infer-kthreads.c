@@ -15,6 +15,7 @@
 #define KTHREAD_WINDOW 256
 #define WORKER_WINDOW 256
 #define NAME_WORK 128
+#define READ_WORK 16
 #define DESC_LEN 24
 
 /* What the word at o of a task leads to, if that is not in the task itself. */
@@ -164,7 +165,7 @@ linux_infer_kthreads(LinuxInfer *f)
 		for (gsize q = 0; q < KTHREAD_WINDOW; q += f->ptr) {
 			gsize at;
 
-			if (!linux_infer_goes_on(f, linux_sample_n(&f->tasks)))
+			if (!linux_infer_goes_on(f, READ_WORK * linux_sample_n(&f->tasks)))
 				return;
 			if (are_full_names(f, o, q) && q >= named.data)
 				named = (Place){ o, q, flags };

@@ -55,9 +55,10 @@ are_flags(const LinuxInfer *f, gsize off)
 	return n_workers > 0;
 }
 
-/* ptrace, behind flags: of those whom another than the parent looks at. */
-static void
-find_ptrace(LinuxInfer *f, gsize off)
+/* ptrace, behind flags: of those whom another than the parent looks at, and none of the kernel's.
+ */
+static gboolean
+are_traced(const LinuxInfer *f, gsize off)
 {
 	guint64 real;
 
@@ -67,25 +68,20 @@ find_ptrace(LinuxInfer *f, gsize off)
 		gboolean traced =
 			linux_infer_ptr(f, task + real) != linux_infer_ptr(f, task + real + f->ptr);
 
-		if (traced && !linux_infer_u32(f, task + off)) {
-			linux_infer_lacks(f, "task_struct.ptrace",
-					  "who is traced does not show it");
-			return;
-		}
+		if (traced && !linux_infer_u32(f, task + off))
+			return FALSE;
 	}
 	for (guint i = 0; i < linux_sample_n(&f->tasks); i++) {
-		if (f->is_kernel[i] && linux_sample_u32(&f->tasks, i, off)) {
-			linux_infer_lacks(f, "task_struct.ptrace", "tasks of the kernel show it");
-			return;
-		}
+		if (f->is_kernel[i] && linux_sample_u32(&f->tasks, i, off))
+			return FALSE;
 	}
-	linux_inferred_put(f->table, "task_struct", "ptrace", off, 4);
+	return TRUE;
 }
 
 static void
 find_flags(LinuxInfer *f)
 {
-	LinuxOnly flags = { 0 };
+	LinuxOnly flags = { 0 }, ptrace = { 0 };
 
 	for (gsize off = 0; off + 4 <= f->mm; off += 4) {
 		if (linux_infer_goes_on(f, linux_sample_n(&f->tasks)) && are_flags(f, off))
@@ -94,7 +90,10 @@ find_flags(LinuxInfer *f)
 	if (!linux_infer_only(f, &flags, "task_struct.flags"))
 		return;
 	linux_inferred_put(f->table, "task_struct", "flags", flags.at, 4);
-	find_ptrace(f, flags.at + 4);
+	if (are_traced(f, flags.at + 4))
+		linux_only_add(&ptrace, flags.at + 4);
+	if (linux_infer_only(f, &ptrace, "task_struct.ptrace"))
+		linux_inferred_put(f->table, "task_struct", "ptrace", ptrace.at, 4);
 }
 
 /* ---- state ---- */

@@ -16,6 +16,7 @@
 #define AT_MOST 64
 #define MAPLE_NODE 256
 #define MAX_LIST 64
+#define TABLE_WORK 64
 
 enum {
 	START_CODE,
@@ -57,6 +58,7 @@ is_pgd(const LinuxInfer *f, guint i, gsize off, guint64 text, guint64 text_pa)
 
 	/* The smallest, of PAE, are 32 bytes. */
 	if (!linux_infer_is_kernel(f, pgd) || pgd % (f->ptr == 8 ? 4096 : 32) ||
+	    !linux_infer_goes_on(f, TABLE_WORK) ||
 	    !vmifs_aspace_translate(f->os->aspace, pgd, &range, NULL))
 		return FALSE;
 	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new_like(f->os->aspace, range.pa, NULL, NULL);

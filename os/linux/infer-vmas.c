@@ -11,9 +11,11 @@
 
 #define VMA_WINDOW 208
 #define MAX_VISITS 65536
+#define MAX_NODES (512 * 1024) /* of all trees together */
 #define MAX_TABLES 32
 #define OPS_WINDOW 256
 #define TABLES_WORK 256
+#define RANGE_WORK 4
 #define NAME_MOST 64
 
 #define VM_READ 1
@@ -79,7 +81,7 @@ take_vmas(LinuxInfer *f)
 	g_autoptr(LinuxLayout) layout = linux_layout_new(types);
 	Linux os = *f->os;
 	Visit v = { .f = f };
-	guint64 tree, list;
+	guint64 tree, list, nodes = MAX_NODES;
 	gboolean is_tree = linux_inferred_get(f->table, "mm_struct", "mm_mt", &tree);
 	gboolean whole = TRUE;
 
@@ -91,8 +93,7 @@ take_vmas(LinuxInfer *f)
 
 		v.last_end = 0;
 		if (is_tree)
-			whole &= linux_maple_each(&os, mm + tree, MAX_VISITS, visit, &v, f->call,
-						  NULL);
+			whole &= linux_maple_each(&os, mm + tree, &nodes, visit, &v, f->call, NULL);
 		else if (linux_inferred_get(f->table, "mm_struct", "mmap", &list))
 			visit_list(&v, linux_sample_ptr(&f->mms, v.mm, list));
 	}
@@ -106,6 +107,7 @@ take_vmas(LinuxInfer *f)
 /* ---- flags ---- */
 
 typedef struct {
+	const LinuxInfer *f;
 	guint64 flags;
 	gboolean contradicts, checks_exec;
 	guint n;
@@ -116,6 +118,8 @@ visit_range(const VmifsRange *range, gpointer user)
 {
 	Agree *a = user;
 
+	if (!linux_infer_goes_on(a->f, RANGE_WORK))
+		return FALSE;
 	if (range->kind != VMIFS_RANGE_PAGE)
 		return TRUE;
 	a->n++;
@@ -135,7 +139,7 @@ tables_agree(const LinuxInfer *f, gsize off)
 
 	for (guint i = 0; i < linux_sample_n(&f->vmas); i++) {
 		guint mm = g_array_index(f->vma_mms, guint, i);
-		Agree a = { linux_sample_ptr(&f->vmas, i, off), FALSE, checks_exec, 0 };
+		Agree a = { f, linux_sample_ptr(&f->vmas, i, off), FALSE, checks_exec, 0 };
 
 		if (mm != of) {
 			g_clear_pointer(&user, vmifs_aspace_unref);

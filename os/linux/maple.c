@@ -47,7 +47,7 @@ typedef struct {
 	const Linux *os;
 	Shape range, arange;
 	guint64 node_len;
-	guint64 budget;
+	guint64 *nodes; /* that may still be read */
 	GHashTable *seen;
 	GError **problem; /* the first one */
 	Level levels[MAX_DEPTH];
@@ -91,7 +91,7 @@ push(Walk *w, guint64 entry, guint64 first, guint64 last)
 
 	if (w->depth == MAX_DEPTH)
 		return note_problem(w, node, "too deep");
-	if (w->budget == 0)
+	if (*w->nodes == 0)
 		return note_problem(w, node, "too many nodes");
 	if (type != TYPE_LEAF_64 && type != TYPE_RANGE_64 && type != TYPE_ARANGE_64)
 		return note_problem(w, node, "unknown type");
@@ -99,7 +99,7 @@ push(Walk *w, guint64 entry, guint64 first, guint64 last)
 		return note_problem(w, node, "reached twice");
 
 	Level *level = &w->levels[w->depth];
-	w->budget--;
+	--*w->nodes;
 	if (!vmifs_aspace_read(w->os->aspace, node, level->bytes, w->node_len, NULL))
 		return note_problem(w, node, "cannot be read");
 	level->first = level->next_first = first;
@@ -165,7 +165,7 @@ walk(Walk *w, LinuxMapleVisit visit, gpointer user, const VmifsCall *call, GErro
 }
 
 gboolean
-linux_maple_each(const Linux *os, guint64 address, guint64 max, LinuxMapleVisit visit,
+linux_maple_each(const Linux *os, guint64 address, guint64 *nodes, LinuxMapleVisit visit,
 		 gpointer user, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GHashTable) seen = linux_seen_new();
@@ -173,7 +173,7 @@ linux_maple_each(const Linux *os, guint64 address, guint64 max, LinuxMapleVisit 
 	g_autofree Walk *w = g_new0(Walk, 1);
 	guint64 root;
 
-	*w = (Walk){ .os = os, .budget = max, .seen = seen, .problem = &problem };
+	*w = (Walk){ .os = os, .nodes = nodes, .seen = seen, .problem = &problem };
 	if (!linux_sizeof(os, LINUX_STRUCT_MAPLE_NODE, &w->node_len, error) ||
 	    !linux_get(os, address, LINUX_FIELD_MAPLE_TREE_ROOT, &root, error))
 		return FALSE;

@@ -16,11 +16,11 @@ G_BEGIN_DECLS
 /* entry: what the tree stores for [first, last]. Return FALSE to stop. */
 typedef gboolean (*LinuxMapleVisit)(guint64 first, guint64 last, guint64 entry, gpointer user);
 
-/* Visits the entries of the struct maple_tree at address in order. At most max nodes are read.
- * FALSE with HOLE or CORRUPT where a subtree makes no sense: the rest of the tree was visited all
- * the same; FALSE with the call's error when it was given up. */
+/* Visits the entries of the struct maple_tree at address in order. *nodes: how
+ * many may be read, counted down. FALSE with HOLE or CORRUPT where a subtree makes no sense: the
+ * rest of the tree was visited all the same; FALSE with the call's error when it was given up. */
 gboolean
-linux_maple_each(const Linux *os, guint64 address, guint64 max, LinuxMapleVisit visit,
+linux_maple_each(const Linux *os, guint64 address, guint64 *nodes, LinuxMapleVisit visit,
 		 gpointer user, const VmifsCall *call, GError **error);
 
 G_END_DECLS

@@ -286,10 +286,10 @@ walk_list(Walk *w, GError **error)
 static gboolean
 walk_vmas(Walk *w, GError **error)
 {
-	guint64 tree_at;
+	guint64 tree_at, nodes = MAX_VMAS;
 
 	if (linux_offset(w->os, LINUX_FIELD_MM_MT, &tree_at, NULL))
-		return linux_maple_each(w->os, w->mm + tree_at, MAX_VMAS, visit_entry, w, w->call,
+		return linux_maple_each(w->os, w->mm + tree_at, &nodes, visit_entry, w, w->call,
 					error);
 	return walk_list(w, error);
 }

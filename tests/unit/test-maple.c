@@ -91,7 +91,7 @@ visit(guint64 first, guint64 last, guint64 entry, gpointer user)
 static gboolean
 walk(Fixture *f, guint64 max)
 {
-	return linux_maple_each(linux_guest_start(&f->g), f->tree, max, visit, f, NULL, &f->error);
+	return linux_maple_each(linux_guest_start(&f->g), f->tree, &max, visit, f, NULL, &f->error);
 }
 
 START_TEST(empty_tree_has_no_entries)
@@ -161,6 +161,21 @@ START_TEST(two_levels_are_walked_in_order)
 	make_two_levels(&f, _i ? ARANGE : RANGE, &left, &right);
 	ck_assert(walk(&f, 100));
 	ck_assert_str_eq(f.seen->str, "0-fff:1 1000-9fff:2 a000-afff:3 ");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(nodes_count_over_several_walks)
+{
+	Fixture f;
+	guint64 left, right, nodes = 5;
+	setup(&f);
+	make_two_levels(&f, ARANGE, &left, &right);
+	const Linux *os = linux_guest_start(&f.g);
+	ck_assert(linux_maple_each(os, f.tree, &nodes, visit, &f, NULL, NULL));
+	ck_assert_uint_eq(nodes, 2);
+	ck_assert(!linux_maple_each(os, f.tree, &nodes, visit, &f, NULL, &f.error));
+	ck_assert_msg(strstr(f.error->message, "too many nodes"), "%s", f.error->message);
 	teardown(&f);
 }
 END_TEST
@@ -265,6 +280,7 @@ make_suite(void)
 	tcase_add_test(t, leaf_gives_its_entries_and_skips_gaps);
 	tcase_add_test(t, full_leaf_has_one_slot_more_than_pivots);
 	tcase_add_loop_test(t, two_levels_are_walked_in_order, 0, 2);
+	tcase_add_test(t, nodes_count_over_several_walks);
 	tcase_add_test(t, broken_leaf_does_not_hide_the_next);
 	tcase_add_test(t, child_stays_within_what_its_parent_gave_it);
 	tcase_add_test(t, node_that_contains_itself_ends);
