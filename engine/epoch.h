@@ -14,6 +14,7 @@ typedef struct {
 	gboolean is_live;  /* FALSE: never moves by time */
 	gint64 max_age_us; /* 0 = every caller gets an epoch of its own */
 	gint64 moved;      /* when, as g_get_monotonic_time(); atomic */
+	gboolean is_brief; /* the next is expected soon; atomic */
 } VmifsEpoch;
 
 static inline guint
@@ -26,7 +27,22 @@ static inline void
 vmifs_epoch_move(VmifsEpoch *epoch)
 {
 	__atomic_store_n(&epoch->moved, g_get_monotonic_time(), __ATOMIC_RELAXED);
+	__atomic_store_n(&epoch->is_brief, FALSE, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&epoch->now, 1, __ATOMIC_ACQ_REL);
+}
+
+/* At a stop: there may be thousands a second, and reading ahead is not worth it. */
+static inline void
+vmifs_epoch_move_briefly(VmifsEpoch *epoch)
+{
+	vmifs_epoch_move(epoch);
+	__atomic_store_n(&epoch->is_brief, TRUE, __ATOMIC_RELAXED);
+}
+
+static inline gboolean
+vmifs_epoch_is_brief(const VmifsEpoch *epoch)
+{
+	return __atomic_load_n(&epoch->is_brief, __ATOMIC_RELAXED);
 }
 
 /* Before the first look at something that may be cached; of many that come too late at the same
@@ -42,6 +58,8 @@ vmifs_epoch_touch(VmifsEpoch *epoch)
 	now = g_get_monotonic_time();
 	if (now - moved >= epoch->max_age_us &&
 	    __atomic_compare_exchange_n(&epoch->moved, &moved, now, FALSE, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED))
+					__ATOMIC_RELAXED)) {
+		__atomic_store_n(&epoch->is_brief, FALSE, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&epoch->now, 1, __ATOMIC_ACQ_REL);
+	}
 }

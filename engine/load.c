@@ -15,6 +15,7 @@
 #define GROUP VMIFS_PAGE_CACHE_GROUP
 #define PAGE VMIFS_PAGE_CACHE_PAGE
 #define N_PAGES (GROUP / PAGE)
+#define ROUND_UP(n, unit) (((n) + (unit) -1) / (unit) * (unit))
 
 static VmifsPageCache *
 page_cache(VmifsPhysmem *mem)
@@ -37,16 +38,17 @@ pages_of(gsize at, gsize len)
 	return (2u << (at + len - 1) / PAGE) - (1u << at / PAGE);
 }
 
-/* Reads what is there of a group. Returns which of its pages are right: a bit each. */
+/* Reads what is there of [from, end) of a group, whole pages but for the block's last one. Returns
+ * which of its pages are right: a bit each. */
 static guint
-read_group(VmifsPhysmem *mem, guint32 block, guint64 group, guint8 *data)
+read_group(VmifsPhysmem *mem, guint32 block, guint64 from, guint64 end, guint8 *data)
 {
 	VmifsIo io[N_PAGES];
-	guint64 start = group * GROUP, end = MIN(start + GROUP, mem->blocks[block].len);
+	guint64 start = from - from % GROUP;
 	guint n = 0, pages = 0;
 
-	memset(data, 0, GROUP);
-	for (guint64 at = start; at < end;) {
+	memset(data + (from - start), 0, (gsize) (ROUND_UP(end, PAGE) - from));
+	for (guint64 at = from; at < end;) {
 		VmifsRun run;
 		vmifs_physmem_run(mem, block, at, end - at, &run);
 		/* Of a page that is partly a hole nothing is kept. */
@@ -73,12 +75,15 @@ load_cached(VmifsPhysmem *mem, guint32 block, guint64 offset, gpointer buf, gsiz
 {
 	VmifsPageCache *cache = page_cache(mem);
 	guint epoch = vmifs_epoch_now(&mem->connection->epoch);
+	/* Of the moment of a stop little is read, once. */
+	guint64 unit = vmifs_epoch_is_brief(&mem->connection->epoch) ? PAGE : GROUP;
+	guint64 from = offset - offset % unit, end = ROUND_UP(offset + len, unit);
 	guint8 data[GROUP];
 	gsize at = offset % GROUP;
 
 	if (vmifs_page_cache_get(cache, block, offset, epoch, buf, len))
 		return TRUE;
-	guint pages = read_group(mem, block, offset / GROUP, data);
+	guint pages = read_group(mem, block, from, MIN(end, mem->blocks[block].len), data);
 	guint wanted = pages_of(at, len);
 	if ((pages & wanted) != wanted)
 		return FALSE;

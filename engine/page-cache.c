@@ -136,13 +136,17 @@ vmifs_page_cache_put(VmifsPageCache *cache, guint32 block, guint64 group, guint 
 	Shard *shard = &cache->shards[set % N_SHARDS];
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&shard->lock);
 	Entry *entry = choose(cache->sets[set], block, group, epoch);
+	gboolean has_others = is_of(entry, block, group) && entry->epoch == epoch;
 
 	if (!entry->data)
 		entry->data = g_malloc(GROUP);
-	memcpy(entry->data, data, GROUP);
+	for (guint page = 0; page < GROUP / PAGE; page++)
+		if (pages & 1u << page)
+			memcpy(entry->data + page * PAGE, (const guint8 *) data + page * PAGE,
+			       PAGE);
 	entry->block = block;
 	entry->group = group;
 	entry->epoch = epoch;
-	entry->pages = pages;
+	entry->pages = has_others ? entry->pages | pages : pages;
 	entry->used = ++shard->clock;
 }

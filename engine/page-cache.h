@@ -26,8 +26,8 @@ vmifs_page_cache_free(VmifsPageCache *cache);
 gboolean
 vmifs_page_cache_get(VmifsPageCache *cache, guint32 block, guint64 offset, guint epoch,
 		     gpointer buf, gsize len);
-/* data: a group's bytes. pages: bit n = its page n is right. epoch: as it was before they were
- * read. */
+/* data: a group's bytes. pages: bit n = its page n is right; those of the same epoch that are there
+ * already stay. epoch: as it was before they were read. */
 void
 vmifs_page_cache_put(VmifsPageCache *cache, guint32 block, guint64 group, guint epoch,
 		     gconstpointer data, guint pages);

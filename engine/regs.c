@@ -43,7 +43,7 @@ find(const VmifsRegs *regs, const char *name)
 {
 	for (guint i = 0; i < regs->regs->len; i++) {
 		VmifsReg *reg = &g_array_index(regs->regs, VmifsReg, i);
-		if (g_str_equal(reg->name, name))
+		if (reg->name[0] == name[0] && strcmp(reg->name, name) == 0)
 			return reg;
 	}
 	return NULL;

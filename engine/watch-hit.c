@@ -265,7 +265,7 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	guint index;
 
 	/* What was read a moment ago, for the stop before, is not of this one. */
-	vmifs_epoch_move(&watches->guest->connection->epoch);
+	vmifs_epoch_move_briefly(&watches->guest->connection->epoch);
 	g_mutex_lock(&watches->lock);
 	if (!find_armed_locked(watches, stop->id, &index)) {
 		g_mutex_unlock(&watches->lock);

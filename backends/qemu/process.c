@@ -236,6 +236,15 @@ qemu_process_maps(const QemuProcess *self, GError **error)
 	return (char *) g_byte_array_free(g_steal_pointer(&text), FALSE);
 }
 
+static void
+set_bits(guint64 *bits, guint64 first, guint64 end)
+{
+	for (guint64 n; first < end; first += n) {
+		n = MIN(64 - first % 64, end - first);
+		bits[first / 64] |= (n == 64 ? ~(guint64) 0 : ((guint64) 1 << n) - 1) << first % 64;
+	}
+}
+
 /* Ten times as fast as to read entries. FALSE: this kernel knows no such thing. */
 static gboolean
 scan_pages(const QemuProcess *self, guint64 address, gsize n, guint64 page, guint64 *bits)
@@ -254,11 +263,9 @@ scan_pages(const QemuProcess *self, guint64 address, gsize n, guint64 page, guin
 		return FALSE;
 	for (int i = 0; i < n_ranges; i++) {
 		/* Huge pages are told whole. */
-		guint64 end = MIN(ranges[i].end, scan.end);
-		for (guint64 at = MAX(ranges[i].start, address); at < end; at += page) {
-			guint64 bit = (at - address) / page;
-			bits[bit / 64] |= (guint64) 1 << bit % 64;
-		}
+		guint64 start = MAX(ranges[i].start, address), end = MIN(ranges[i].end, scan.end);
+		if (start < end)
+			set_bits(bits, (start - address) / page, (end - address) / page);
 	}
 	return TRUE;
 }

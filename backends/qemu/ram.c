@@ -305,6 +305,24 @@ place_of(const QemuWindow *window, gsize page)
 	return window->in_file[page / 64] >> page % 64 & 1 ? A_FILE : HOLE;
 }
 
+/* The first page behind this one that is at no such place, or the window's end. */
+static gsize
+end_of(const QemuWindow *window, gsize page, Place place)
+{
+	gsize word = page / 64;
+	guint64 after = ~(guint64) 0 << page % 64;
+
+	for (; word < G_N_ELEMENTS(window->in_process); word++, after = ~(guint64) 0) {
+		guint64 process = window->in_process[word], file = window->in_file[word];
+		guint64 other = place == PROCESS  ? ~process
+				: place == A_FILE ? process | ~file
+						  : process | file;
+		if (other & after)
+			return word * 64 + (gsize) __builtin_ctzll(other & after);
+	}
+	return QEMU_PRESENCE_PAGES;
+}
+
 /* Of the 512 pages among which this one is. */
 static void
 look(QemuRam *ram, guint32 number, guint64 page, QemuWindow *ret)
@@ -377,15 +395,13 @@ place_at(QemuRam *ram, guint32 number, guint64 offset, guint64 *ret_len)
 {
 	guint64 size = qemu_block_page(ram->blocks[number]), page = offset / size;
 	QemuWindow window;
-	gsize i = page % QEMU_PRESENCE_PAGES, last = i;
+	gsize i = page % QEMU_PRESENCE_PAGES;
 	/* Before that is looked at: what comes in between is no hole. */
 	gboolean is_owed = qemu_ram_is_owed(ram);
 
 	look(ram, number, page, &window);
 	Place place = place_of(&window, i);
-	while (++last < QEMU_PRESENCE_PAGES && place_of(&window, last) == place)
-		;
-	*ret_len = (page - i + last) * size - offset;
+	*ret_len = (page - i + end_of(&window, i, place)) * size - offset;
 	return place == HOLE && is_owed ? OWED : place;
 }
 

@@ -35,6 +35,7 @@ typedef struct {
 	gsize n_regions;
 	VmifsBlock blocks[2];
 	guint n_reads, n_elements; /* what the backend was asked */
+	gsize n_bytes;
 	gint *closed;
 	gboolean fail_layout, fail_map, short_map, mute_read;
 } Fake;
@@ -93,6 +94,7 @@ fake_read(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
 		gssize got =
 			pread(fake->fd[io[i].block], io[i].buf, io[i].len, (off_t) io[i].offset);
 		io[i].status = got == (gssize) io[i].len ? 0 : ENXIO;
+		fake->n_bytes += io[i].len;
 		good += !io[i].status;
 	}
 	return good;

@@ -45,6 +45,20 @@ START_TEST(another_epoch_knows_nothing)
 }
 END_TEST
 
+START_TEST(pages_of_one_epoch_come_one_by_one)
+{
+	g_autoptr(VmifsPageCache) cache = vmifs_page_cache_new(1 << 20);
+	put(cache, 0, 0, 1, 10, 1 << 1);
+	put(cache, 0, 0, 1, 20, 1 << 2);
+	ck_assert_int_eq(get(cache, 0, PAGE, 1), 11);
+	ck_assert_int_eq(get(cache, 0, 2 * PAGE, 1), 22);
+	ck_assert_int_eq(get(cache, 0, 0, 1), -1);
+	put(cache, 0, 0, 2, 30, 1 << 2);
+	ck_assert_int_eq(get(cache, 0, PAGE, 2), -1);
+	ck_assert_int_eq(get(cache, 0, 2 * PAGE, 2), 32);
+}
+END_TEST
+
 START_TEST(pages_that_were_not_read_are_not_found)
 {
 	g_autoptr(VmifsPageCache) cache = vmifs_page_cache_new(1 << 20);
@@ -104,6 +118,7 @@ make_suite(void)
 	TCase *t = tcase_create("page-cache");
 	tcase_add_test(t, what_was_put_is_found);
 	tcase_add_test(t, another_epoch_knows_nothing);
+	tcase_add_test(t, pages_of_one_epoch_come_one_by_one);
 	tcase_add_test(t, pages_that_were_not_read_are_not_found);
 	tcase_add_test(t, it_holds_no_more_than_it_may);
 	tcase_add_test(t, what_is_used_stays);

@@ -174,6 +174,31 @@ START_TEST(unmapped_pieces_are_one_vectored_read)
 }
 END_TEST
 
+/* What is read of memory that is not mapped is kept for an epoch, with what stands around it; at a
+ * stop, when each has an epoch of its own, without. */
+START_TEST(stop_reads_no_more_than_pages_that_are_asked_for)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	VmifsEpoch *epoch = &vmifs_physmem_connection(mem)->epoch;
+	guint8 buf[16];
+
+	ck_assert(vmifs_physmem_load(mem, 2 * PAGE, buf, 8, NULL));
+	assert_bytes(fake, 2 * PAGE, buf, 8);
+	ck_assert_uint_eq(fake->n_bytes, 4 * PAGE);
+	vmifs_epoch_move_briefly(epoch);
+	ck_assert(vmifs_physmem_load(mem, 2 * PAGE, buf, 8, NULL));
+	ck_assert_uint_eq(fake->n_bytes, 5 * PAGE);
+	ck_assert(vmifs_physmem_load(mem, PAGE + 8, buf, 8, NULL));
+	ck_assert(vmifs_physmem_load(mem, 2 * PAGE - 8, buf, 16, NULL));
+	assert_bytes(fake, 2 * PAGE - 8, buf, 16);
+	ck_assert_uint_eq(fake->n_bytes, 6 * PAGE);
+	vmifs_epoch_move(epoch);
+	ck_assert(vmifs_physmem_load(mem, 2 * PAGE, buf, 8, NULL));
+	ck_assert_uint_eq(fake->n_bytes, 10 * PAGE);
+}
+END_TEST
+
 START_TEST(gather_block_reads_its_block)
 {
 	Fake *fake = fake_new(kinds[_i]);
@@ -392,6 +417,7 @@ make_suite(void)
 	tcase_add_loop_test(t, gather_fills_holes_with_zeros, 0, n_kinds);
 	tcase_add_test(t, gather_of_a_mapping_copies_nothing);
 	tcase_add_test(t, unmapped_pieces_are_one_vectored_read);
+	tcase_add_test(t, stop_reads_no_more_than_pages_that_are_asked_for);
 	tcase_add_loop_test(t, gather_block_reads_its_block, 0, n_kinds);
 	tcase_add_loop_test(t, reading_a_sparse_file_allocates_nothing, 0, 2);
 	tcase_add_test(t, seek_tells_data_from_holes);
