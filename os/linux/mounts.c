@@ -9,8 +9,9 @@
 #include "list.h"
 #include "rbtree.h"
 
-/* The kernel's own limit, fs.mount-max, is 100,000 by default. */
-#define MAX_MOUNTS (1024 * 1024)
+/* The kernel's own limit, fs.mount-max, is 100,000 by default. Each of three files in each
+ * namespace takes a third of a second where all of memory is one ring of them. */
+#define MAX_MOUNTS (256 * 1024)
 #define MAX_TEXT (64 * 1024 * 1024)
 /* Of all paths together: a few mounts upon each other are one step each, for every one of them. */
 #define MAX_STEPS (8 * 1024 * 1024)
