@@ -200,6 +200,36 @@ are_starts(const LinuxInfer *f, gsize off)
 	return last > TORN_NS;
 }
 
+/* nvcsw and nivcsw stand before these times, min_flt and maj_flt behind them: whoever sleeps has
+ * gone to sleep, and nobody runs a program without a fault. */
+static void
+find_counts(LinuxInfer *f, gsize starts)
+{
+	gsize switches = starts - 2 * f->ptr, faults = starts + 16;
+	guint n = 0, fits = 0;
+
+	for (guint i = 0; i < linux_sample_n(&f->tasks); i++) {
+		guint64 counts[] = { linux_sample_ptr(&f->tasks, i, switches),
+				     linux_sample_ptr(&f->tasks, i, switches + f->ptr),
+				     linux_sample_ptr(&f->tasks, i, faults),
+				     linux_sample_ptr(&f->tasks, i, faults + f->ptr) };
+
+		if (!has_mm(f, i))
+			continue;
+		n++;
+		fits += !((counts[0] | counts[1] | counts[2] | counts[3]) >> 31) &&
+			(counts[0] || counts[1]) && counts[2];
+	}
+	if (!n || fits * 10 < n * 9) {
+		linux_infer_lacks(f, "task_struct.nvcsw", "not all programs have run");
+		return;
+	}
+	linux_inferred_put(f->table, "task_struct", "nvcsw", switches, f->ptr);
+	linux_inferred_put(f->table, "task_struct", "nivcsw", switches + f->ptr, f->ptr);
+	linux_inferred_put(f->table, "task_struct", "min_flt", faults, f->ptr);
+	linux_inferred_put(f->table, "task_struct", "maj_flt", faults + f->ptr, f->ptr);
+}
+
 static void
 find_starts(LinuxInfer *f)
 {
@@ -209,8 +239,10 @@ find_starts(LinuxInfer *f)
 		if (linux_infer_goes_on(f, linux_sample_n(&f->tasks)) && are_starts(f, off))
 			linux_only_add(&starts, off);
 	}
-	if (linux_infer_only(f, &starts, "task_struct.start_boottime"))
-		linux_inferred_put(f->table, "task_struct", "start_boottime", starts.at + 8, 8);
+	if (!linux_infer_only(f, &starts, "task_struct.start_boottime"))
+		return;
+	linux_inferred_put(f->table, "task_struct", "start_boottime", starts.at + 8, 8);
+	find_counts(f, starts.at);
 }
 
 void

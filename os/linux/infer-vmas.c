@@ -352,6 +352,56 @@ find_sum(LinuxInfer *f, gsize flags_at, guint64 has, guint64 lacks, const char *
 	return TRUE;
 }
 
+/* hiwater_rss and hiwater_vm stand before total_vm, pinned_vm between locked_vm and data_vm: nobody
+ * ever had more in RAM than he had. */
+static void
+find_marks(LinuxInfer *f)
+{
+	guint64 total, locked, data;
+
+	if (f->ptr != 8 || !linux_inferred_get(f->table, "mm_struct", "total_vm", &total) ||
+	    total < 16)
+		return;
+	for (guint i = 0; i < linux_sample_n(&f->mms); i++) {
+		guint64 rss = linux_sample_u64(&f->mms, i, total - 16);
+		guint64 vm = linux_sample_u64(&f->mms, i, total - 8);
+
+		if (rss > MAX(vm, linux_sample_u64(&f->mms, i, total))) {
+			linux_infer_lacks(f, "mm_struct.hiwater_rss", "some are too high");
+			return;
+		}
+	}
+	linux_inferred_put(f->table, "mm_struct", "hiwater_rss", total - 16, 8);
+	linux_inferred_put(f->table, "mm_struct", "hiwater_vm", total - 8, 8);
+	if (linux_inferred_get(f->table, "mm_struct", "locked_vm", &locked) &&
+	    linux_inferred_get(f->table, "mm_struct", "data_vm", &data) && data == locked + 16)
+		linux_inferred_put(f->table, "mm_struct", "pinned_vm", locked + 8, 8);
+}
+
+/* pgtables_bytes stands before map_count, the number of mappings. */
+static void
+find_tables(LinuxInfer *f)
+{
+	guint n = linux_sample_n(&f->mms);
+	g_autofree guint32 *counts = g_new0(guint32, n + 1);
+	LinuxOnly tables = { 0 };
+
+	for (guint i = 0; i < linux_sample_n(&f->vmas); i++)
+		counts[g_array_index(f->vma_mms, guint, i)]++;
+	for (gsize off = 0; off + f->ptr + 4 <= f->mms.len; off += f->ptr) {
+		guint i = 0;
+
+		while (i < n && linux_sample_u32(&f->mms, i, off + f->ptr) == counts[i] &&
+		       linux_sample_ptr(&f->mms, i, off) &&
+		       linux_sample_ptr(&f->mms, i, off) % LINUX_PAGE_SIZE == 0)
+			i++;
+		if (n && i == n)
+			linux_only_add(&tables, off);
+	}
+	if (linux_infer_only(f, &tables, "mm_struct.pgtables_bytes"))
+		linux_inferred_put(f->table, "mm_struct", "pgtables_bytes", tables.at, f->ptr);
+}
+
 gboolean
 linux_infer_vmas(LinuxInfer *f)
 {
@@ -368,6 +418,8 @@ linux_infer_vmas(LinuxInfer *f)
 		find_sum(f, flags, VM_GROWSDOWN, 0, "stack_vm");
 		find_sum(f, flags, VM_WRITE, VM_SHARED | VM_GROWSDOWN, "data_vm");
 		find_sum(f, flags, VM_LOCKED, 0, "locked_vm");
+		find_marks(f);
+		find_tables(f);
 	}
 	return TRUE;
 }

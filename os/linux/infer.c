@@ -89,7 +89,9 @@ run(LinuxInfer *f)
 	if (!linux_infer_tasks(f))
 		return FALSE;
 	linux_infer_threads(f);
+	linux_infer_signals(f);
 	linux_infer_task_members(f);
+	linux_infer_sched(f);
 	linux_infer_kthreads(f);
 	linux_infer_creds(f);
 	if (linux_infer_mms(f) && linux_infer_vmas(f) && linux_infer_files(f))

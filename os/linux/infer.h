@@ -163,6 +163,10 @@ linux_infer_kthreads(LinuxInfer *f);
 void
 linux_infer_threads(LinuxInfer *f);
 void
+linux_infer_signals(LinuxInfer *f);
+void
+linux_infer_sched(LinuxInfer *f);
+void
 linux_infer_creds(LinuxInfer *f);
 gboolean
 linux_infer_mms(LinuxInfer *f);

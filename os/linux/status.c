@@ -39,6 +39,18 @@ mm(Status *s, LinuxField field)
 	return linux_take(&s->c, s->task->mm, field);
 }
 
+/* Of a kernel whose layouts were inferred, what was asked for last may be where nobody knows: such
+ * a line is left out. */
+static gboolean
+is_unknown(Status *s)
+{
+	if (!s->os->is_partial ||
+	    !g_error_matches(s->c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+		return FALSE;
+	g_clear_error(&s->c.error);
+	return TRUE;
+}
+
 static void
 begin(Status *s, const char *name)
 {
@@ -49,6 +61,8 @@ begin(Status *s, const char *name)
 static void
 line(Status *s, const char *name, guint64 value)
 {
+	if (is_unknown(s))
+		return;
 	begin(s, name);
 	linux_append_number(s->out, value);
 	g_string_append_c(s->out, '\n');
@@ -58,6 +72,8 @@ line(Status *s, const char *name, guint64 value)
 static void
 line_text(Status *s, const char *name, const char *text)
 {
+	if (is_unknown(s))
+		return;
 	begin(s, name);
 	g_string_append(s->out, text ? text : "");
 	g_string_append_c(s->out, '\n');
@@ -224,7 +240,7 @@ append_kind(Status *s)
 		line(s, "Kthread", (s->flags & LINUX_PF_KTHREAD) != 0);
 }
 
-/* Of a kernel whose layouts were inferred each of these may be unknown by itself. */
+/* Each of these may be unknown by itself. */
 static void
 append_identity(Status *s)
 {
@@ -238,11 +254,8 @@ append_identity(Status *s)
 		gsize start = s->out->len;
 
 		lines[i](s);
-		if (!s->os->is_partial ||
-		    !g_error_matches(s->c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
-			continue;
-		g_clear_error(&s->c.error);
-		g_string_truncate(s->out, start);
+		if (is_unknown(s))
+			g_string_truncate(s->out, start);
 	}
 }
 
@@ -251,6 +264,8 @@ append_identity(Status *s)
 static void
 line_kb(Status *s, const char *name, guint64 kb)
 {
+	if (is_unknown(s))
+		return;
 	begin(s, name);
 	linux_append_padded(s->out, kb, 8);
 	g_string_append_len(s->out, " kB\n", 4);
@@ -263,6 +278,18 @@ page_align(guint64 address)
 }
 
 static void
+append_rss(Status *s, const LinuxRss *rss)
+{
+	guint64 resident = rss->anon + rss->file + rss->shmem;
+
+	line_kb(s, "VmHWM", MAX(resident, mm(s, LINUX_FIELD_MM_HIWATER_RSS)) * PAGE_KB);
+	line_kb(s, "VmRSS", resident * PAGE_KB);
+	line_kb(s, "RssAnon", rss->anon * PAGE_KB);
+	line_kb(s, "RssFile", rss->file * PAGE_KB);
+	line_kb(s, "RssShmem", rss->shmem * PAGE_KB);
+}
+
+static void
 append_sizes(Status *s)
 {
 	LinuxRss rss = { 0 };
@@ -271,25 +298,25 @@ append_sizes(Status *s)
 	guint64 text = page_align(mm(s, LINUX_FIELD_MM_END_CODE)) -
 		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(guint64) (LINUX_PAGE_SIZE - 1));
 
+	if (is_unknown(s))
+		return;
 	if (!s->c.error)
 		linux_rss(s->os, s->task->mm, TRUE, &rss, s->call, &s->c.error);
-	guint64 resident = rss.anon + rss.file + rss.shmem;
+	gboolean no_rss = is_unknown(s);
 	text = MIN(text, exec);
 	line_kb(s, "VmPeak", MAX(total, mm(s, LINUX_FIELD_MM_HIWATER_VM)) * PAGE_KB);
 	line_kb(s, "VmSize", total * PAGE_KB);
 	line_kb(s, "VmLck", mm(s, LINUX_FIELD_MM_LOCKED_VM) * PAGE_KB);
 	line_kb(s, "VmPin", mm(s, LINUX_FIELD_MM_PINNED_VM) * PAGE_KB);
-	line_kb(s, "VmHWM", MAX(resident, mm(s, LINUX_FIELD_MM_HIWATER_RSS)) * PAGE_KB);
-	line_kb(s, "VmRSS", resident * PAGE_KB);
-	line_kb(s, "RssAnon", rss.anon * PAGE_KB);
-	line_kb(s, "RssFile", rss.file * PAGE_KB);
-	line_kb(s, "RssShmem", rss.shmem * PAGE_KB);
+	if (!no_rss)
+		append_rss(s, &rss);
 	line_kb(s, "VmData", mm(s, LINUX_FIELD_MM_DATA_VM) * PAGE_KB);
 	line_kb(s, "VmStk", mm(s, LINUX_FIELD_MM_STACK_VM) * PAGE_KB);
 	line_kb(s, "VmExe", text >> 10);
 	line_kb(s, "VmLib", (exec - text) >> 10);
 	line_kb(s, "VmPTE", mm(s, LINUX_FIELD_MM_PGTABLES_BYTES) >> 10);
-	line_kb(s, "VmSwap", rss.swap * PAGE_KB);
+	if (!no_rss)
+		line_kb(s, "VmSwap", rss.swap * PAGE_KB);
 	if (linux_has(s->os, LINUX_FIELD_MM_HUGETLB_USAGE))
 		line_kb(s, "HugetlbPages", mm(s, LINUX_FIELD_MM_HUGETLB_USAGE) * PAGE_KB);
 }
@@ -313,7 +340,8 @@ append_memory(Status *s)
 		gboolean disabled = mm(s, LINUX_FIELD_MM_FLAGS) >> MMF_DISABLE_THP & 1;
 		line(s, "THP_enabled", thp && !disabled);
 	}
-	if (linux_has_text(os, LINUX_TEXT_UNTAG_MASK)) {
+	/* Whether it is the process's own, types would say. */
+	if (linux_has_text(os, LINUX_TEXT_UNTAG_MASK) && !os->is_partial) {
 		guint64 mask = linux_has(os, LINUX_FIELD_MM_UNTAG_MASK)
 				       ? mm(s, LINUX_FIELD_MM_UNTAG_MASK)
 				       : linux_machine(os)->untag_mask;
@@ -326,6 +354,8 @@ append_memory(Status *s)
 static void
 line_hex(Status *s, const char *name, guint64 value)
 {
+	if (is_unknown(s))
+		return;
 	begin(s, name);
 	linux_append_hex(s->out, value);
 	g_string_append_c(s->out, '\n');
@@ -352,31 +382,40 @@ count_pending(Status *s)
 }
 
 static void
-append_signals(Status *s)
+append_queue(Status *s)
 {
-	guint64 ignored = 0, caught = 0, threads = 0, pending = 0, limit = 0, private = 0,
-		shared = 0, blocked = 0;
+	guint64 pending = 0, limit = 0;
 
-	/* A task that has been waited for has none of these any more. */
 	if (s->sighand) {
-		private = own(s, LINUX_FIELD_TASK_PENDING);
-		shared = linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_SHARED_PENDING);
-		blocked = own(s, LINUX_FIELD_TASK_BLOCKED);
-		threads = linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_NR_THREADS);
 		pending = count_pending(s);
 		limit = linux_rlimit(&s->c, s->signal, RLIMIT_SIGPENDING_INDEX);
-		if (!s->c.error)
-			linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
 	}
-	line(s, "Threads", threads);
+	if (is_unknown(s))
+		return;
 	begin(s, "SigQ");
 	linux_append_number(s->out, pending);
 	g_string_append_c(s->out, '/');
 	linux_append_number(s->out, limit);
 	g_string_append_c(s->out, '\n');
-	line_hex(s, "SigPnd", private);
-	line_hex(s, "ShdPnd", shared);
-	line_hex(s, "SigBlk", blocked);
+}
+
+/* A task that has been waited for has none of these any more. */
+static void
+append_signals(Status *s)
+{
+	guint64 ignored = 0, caught = 0;
+	gboolean has = s->sighand != 0;
+
+	line(s, "Threads", has ? linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_NR_THREADS) : 0);
+	append_queue(s);
+	line_hex(s, "SigPnd", has ? own(s, LINUX_FIELD_TASK_PENDING) : 0);
+	line_hex(s, "ShdPnd",
+		 has ? linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_SHARED_PENDING) : 0);
+	line_hex(s, "SigBlk", has ? own(s, LINUX_FIELD_TASK_BLOCKED) : 0);
+	if (has && !s->c.error)
+		linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
+	if (is_unknown(s))
+		return;
 	line_hex(s, "SigIgn", ignored);
 	line_hex(s, "SigCgt", caught);
 }

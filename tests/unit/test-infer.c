@@ -231,6 +231,62 @@ START_TEST(children_that_are_in_no_list_are_told)
 }
 END_TEST
 
+/* ---- numbers ---- */
+
+#define PRIO 100
+#define POLICY 160
+
+static void
+put_prio(Fixture *f, guint task, guint32 prio, guint32 fixed, guint32 rt, guint32 policy)
+{
+	const guint32 row[] = { prio, fixed, prio, rt };
+
+	for (guint i = 0; i < G_N_ELEMENTS(row); i++)
+		put_u32(f, f->tasks[task] + PRIO + 4 * i, row[i]);
+	put_u32(f, f->tasks[task] + POLICY, policy);
+}
+
+static void
+put_prios(Fixture *f)
+{
+	for (guint i = 0; i < N; i++)
+		put_prio(f, i, 120, 120, 0, i == 4 ? 3 : 0);
+	put_prio(f, 2, 100, 100, 0, 0);
+	put_prio(f, 3, 49, 120, 50, 1);
+}
+
+START_TEST(urgency_is_four_numbers_that_agree)
+{
+	Fixture f;
+
+	setup(&f);
+	put_prios(&f);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	expect_place(&f, "task_struct.prio", PRIO);
+	expect_place(&f, "task_struct.static_prio", PRIO + 4);
+	expect_place(&f, "task_struct.rt_priority", PRIO + 12);
+	expect_place(&f, "task_struct.policy", POLICY);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(urgency_of_which_one_does_not_agree_is_none)
+{
+	Fixture f;
+	VmifsMember member;
+
+	setup(&f);
+	put_prios(&f);
+	put_prio(&f, 3, 50, 120, 50, 1);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	ck_assert(!vmifs_types_member(f.types, "task_struct.prio", &member));
+	ck_assert(!vmifs_types_member(f.types, "task_struct.policy", &member));
+	teardown(&f);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -243,6 +299,8 @@ make_suite(void)
 	tcase_add_test(t, numbers_that_two_tasks_share_are_no_pids);
 	tcase_add_test(t, a_ring_that_does_not_close_is_none);
 	tcase_add_test(t, children_that_are_in_no_list_are_told);
+	tcase_add_test(t, urgency_is_four_numbers_that_agree);
+	tcase_add_test(t, urgency_of_which_one_does_not_agree_is_none);
 	suite_add_tcase(s, t);
 	return s;
 }
