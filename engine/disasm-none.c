@@ -2,6 +2,7 @@
 /* disasm-none: in a build without capstone. */
 #include "disasm.h"
 
+#include <spi/insn.h>
 #include <vmifs/error.h>
 
 gboolean
@@ -27,4 +28,10 @@ gsize
 vmifs_disasm_len(VmifsDisasm *disasm, const guint8 *code, gsize len)
 {
 	return 0;
+}
+
+GArray *
+vmifs_insns(const char *arch, const guint8 *code, gsize len, guint64 va, gsize most)
+{
+	return NULL;
 }

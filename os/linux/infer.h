@@ -184,6 +184,11 @@ gboolean
 linux_infer_dentries(LinuxInfer *f);
 void
 linux_infer_mounts(LinuxInfer *f);
+/* By functions that read or write them. */
+void
+linux_infer_ttys(LinuxInfer *f);
+void
+linux_infer_usage(LinuxInfer *f);
 
 /* A LinuxTypesSource. */
 VmifsTypes *

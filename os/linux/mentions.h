@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mentions: which variables a function speaks of, by its instructions: what addresses it loads
- * from, indexes, and hands to which other functions. Every path through it is followed, and a
- * register counts as known only where it is the same on all paths, so that nothing is guessed:
- * what a function of a few lines loads is what its source says.
+ * mentions: what a function speaks of, by its instructions: what addresses it loads from, indexes,
+ * and hands to which other functions; which members it reads of what it is handed itself. Every
+ * path through it is followed, and a register counts as known only where it is the same on all
+ * paths, so that nothing is guessed: what a function of a few lines loads is what its source says.
  */
 #pragma once
 
@@ -16,12 +16,17 @@ typedef enum {
 	LINUX_OPERAND_KNOWN,   /* that number */
 	LINUX_OPERAND_SUM,     /* that number and something else: an element, a processor's own */
 	LINUX_OPERAND_CONTENT, /* what is stored at that address */
+	LINUX_OPERAND_HANDED,  /* what the function was handed, and that number */
+	LINUX_OPERAND_MEMBER, /* the pointer that is stored `via` bytes behind that, and that number
+			       */
 	LINUX_OPERAND_UNKNOWN,
 } LinuxOperandKind;
 
 typedef struct {
 	LinuxOperandKind kind;
 	guint64 value;
+	guint argument; /* HANDED, MEMBER: from 0 on */
+	guint64 via;    /* MEMBER */
 } LinuxOperand;
 
 typedef enum {
@@ -29,6 +34,8 @@ typedef enum {
 	LINUX_MENTION_INDEX, /* from that address and something else */
 	LINUX_MENTION_STORE, /* to that address */
 	LINUX_MENTION_CALL,  /* of that address, or a jump to it at the end */
+	LINUX_MENTION_READ,  /* of a member of what it was handed, or of what that points to ... */
+	LINUX_MENTION_WRITE, /* ... to one */
 } LinuxMentionKind;
 
 #define LINUX_MENTION_ARGUMENTS 4
@@ -36,6 +43,7 @@ typedef enum {
 typedef struct {
 	LinuxMentionKind kind;
 	guint64 address;
+	LinuxOperand place;                              /* READ, WRITE: HANDED or MEMBER */
 	guint width;                                     /* all but CALL: bytes */
 	LinuxOperand arguments[LINUX_MENTION_ARGUMENTS]; /* CALL */
 } LinuxMention;
@@ -49,5 +57,9 @@ typedef void (*LinuxMentions)(const guint8 *code, gsize len, guint64 va, LinuxMe
 void
 linux_mentions_aarch64(const guint8 *code, gsize len, guint64 va, LinuxMentionVisit visit,
 		       gpointer user);
+/* Members and calls alone; nothing of a function that has an instruction which is not known. */
+void
+linux_mentions_x86_64(const guint8 *code, gsize len, guint64 va, LinuxMentionVisit visit,
+		      gpointer user);
 
 G_END_DECLS

@@ -8,6 +8,19 @@ static const FuzzSymbol symbols[] = {
 	{ "init_task", FUZZ_PAGE },
 	{ "init_pid_ns", 2 * FUZZ_PAGE },
 	{ "_stext", 3 * FUZZ_PAGE },
+	{ "task_curr", 3 * FUZZ_PAGE + 16 },
+	{ "tty_devnum", 3 * FUZZ_PAGE + 32 },
+	{ "tty_get_pgrp", 3 * FUZZ_PAGE + 64 },
+	{ "proc_clear_tty", 3 * FUZZ_PAGE + 96 },
+	{ "account_user_time", 3 * FUZZ_PAGE + 160 },
+	{ "account_system_index_time", 3 * FUZZ_PAGE + 192 },
+	{ "task_cputime_adjusted", 3 * FUZZ_PAGE + 224 },
+	{ "thread_group_cputime_adjusted", 3 * FUZZ_PAGE + 320 },
+	{ "thread_group_cputime", 3 * FUZZ_PAGE + 384 },
+	{ "cputime_adjust", 3 * FUZZ_PAGE + 512 },
+	{ "task_statm", 3 * FUZZ_PAGE + 528 },
+	{ "__percpu_counter_sum", 3 * FUZZ_PAGE + 640 },
+	{ "_etext", 3 * FUZZ_PAGE + 704 },
 };
 
 int

@@ -4,6 +4,7 @@
 
 #include <linux-guest.h>
 #include <os/linux/infer.h>
+#include <spi/insn.h>
 
 #include <string.h>
 
@@ -287,6 +288,57 @@ START_TEST(urgency_of_which_one_does_not_agree_is_none)
 }
 END_TEST
 
+/* ---- by functions ---- */
+
+#define CPU 20
+static const guint8 task_curr[] = { 0x8b, 0x57, CPU, 0xc3 }; /* mov CPU(%rdi),%edx; ret */
+
+static void
+put_task_curr(Fixture *f)
+{
+	guint64 text = linux_guest_alloc(&f->g, sizeof task_curr);
+
+	linux_guest_write(&f->g, text, task_curr, sizeof task_curr);
+	linux_guest_symbol(&f->g, "task_curr", text);
+	linux_guest_symbol(&f->g, "what_follows", text + sizeof task_curr);
+}
+
+START_TEST(function_tells_where_the_processor_is)
+{
+	Fixture f;
+
+	setup(&f);
+	put_task_curr(&f);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	expect_place(&f, "task_struct.thread_info.cpu", CPU);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(function_is_not_believed_against_the_objects)
+{
+	Fixture f;
+	VmifsMember member;
+
+	setup(&f);
+	put_task_curr(&f);
+	put_u32(&f, f.tasks[3] + CPU, 7); /* there is one processor */
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	ck_assert(!vmifs_types_member(f.types, "task_struct.thread_info.cpu", &member));
+	teardown(&f);
+}
+END_TEST
+
+static gboolean
+are_instructions_known(void)
+{
+	g_autoptr(GArray) insns = vmifs_insns("x86_64", task_curr, sizeof task_curr, 0, 2);
+
+	return insns != NULL;
+}
+
 static Suite *
 make_suite(void)
 {
@@ -301,6 +353,9 @@ make_suite(void)
 	tcase_add_test(t, children_that_are_in_no_list_are_told);
 	tcase_add_test(t, urgency_is_four_numbers_that_agree);
 	tcase_add_test(t, urgency_of_which_one_does_not_agree_is_none);
+	if (are_instructions_known())
+		tcase_add_test(t, function_tells_where_the_processor_is);
+	tcase_add_test(t, function_is_not_believed_against_the_objects);
 	suite_add_tcase(s, t);
 	return s;
 }

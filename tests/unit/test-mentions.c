@@ -3,6 +3,7 @@
 #include <unit.h>
 
 #include <os/linux/mentions.h>
+#include <spi/insn.h>
 
 #define VA G_GUINT64_CONSTANT(0xffff800010000000)
 #define A (VA + 0x10000) /* what the first ADRP of each makes */
@@ -140,6 +141,111 @@ START_TEST(registers_that_are_saved_stay_known)
 }
 END_TEST
 
+/* ---- x86-64: members ---- */
+
+static GArray *
+members_of(const guint8 *code, gsize len)
+{
+	GArray *found = g_array_new(FALSE, FALSE, sizeof(LinuxMention));
+
+	linux_mentions_x86_64(code, len, VA, keep, found);
+	return found;
+}
+#define MEMBERS_OF(...)                                                                            \
+	members_of((const guint8[]){ __VA_ARGS__ }, sizeof((const guint8[]){ __VA_ARGS__ }))
+
+/* via: 0 = of the argument itself. */
+static void
+assert_member(const GArray *found, guint i, LinuxMentionKind kind, guint argument, guint64 via,
+	      guint64 at, guint width)
+{
+	ck_assert_uint_lt(i, found->len);
+	const LinuxMention *mention = &g_array_index(found, LinuxMention, i);
+	ck_assert_int_eq(mention->kind, kind);
+	ck_assert_int_eq(mention->place.kind, via ? LINUX_OPERAND_MEMBER : LINUX_OPERAND_HANDED);
+	ck_assert_uint_eq(mention->place.argument, argument);
+	ck_assert_uint_eq(mention->place.via, via);
+	ck_assert_uint_eq(mention->place.value, at);
+	ck_assert_uint_eq(mention->width, width);
+}
+
+START_TEST(members_are_told_and_members_of_what_they_point_to)
+{
+	/* mov 0x10(%rdi),%rdx; mov 0x2c(%rdx),%eax; shl $20,%eax; or 0x30(%rdx),%eax;
+	 * add 0x20(%rdi),%eax; ret; int3 */
+	g_autoptr(GArray) found = MEMBERS_OF(0x48, 0x8b, 0x57, 0x10, 0x8b, 0x42, 0x2c, 0xc1, 0xe0,
+					     0x14, 0x0b, 0x42, 0x30, 0x03, 0x47, 0x20, 0xc3, 0xcc);
+
+	ck_assert_uint_eq(found->len, 4);
+	assert_member(found, 0, LINUX_MENTION_READ, 0, 0, 0x10, 8);
+	assert_member(found, 1, LINUX_MENTION_READ, 0, 0x10, 0x2c, 4);
+	assert_member(found, 2, LINUX_MENTION_READ, 0, 0x10, 0x30, 4);
+	assert_member(found, 3, LINUX_MENTION_READ, 0, 0, 0x20, 4);
+}
+END_TEST
+
+START_TEST(writes_and_what_calls_leave_are_told)
+{
+	/* push %rbx; mov %rdi,%rbx; mov 0xb18(%rdi),%rdi; call CALLED; mov 0xb10(%rbx),%rax;
+	 * movq $0,0x190(%rax); mov (%rsi),%rax; pop %rbx; jmp CALLED */
+	g_autoptr(GArray) found = MEMBERS_OF(
+		0x53, 0x48, 0x89, 0xfb, 0x48, 0x8b, 0xbf, 0x18, 0x0b, 0, 0, 0xe8, 0xf0, 0xef, 0xff,
+		0xff, 0x48, 0x8b, 0x83, 0x10, 0x0b, 0, 0, 0x48, 0xc7, 0x80, 0x90, 0x01, 0, 0, 0, 0,
+		0, 0, 0x48, 0x8b, 0x06, 0x5b, 0xe9, 0xd5, 0xef, 0xff, 0xff);
+
+	ck_assert_uint_eq(found->len, 5);
+	assert_member(found, 0, LINUX_MENTION_READ, 0, 0, 0xb18, 8);
+	assert_mention(found, 1, LINUX_MENTION_CALL, CALLED, 0);
+	assert_argument(found, 1, 0, LINUX_OPERAND_MEMBER, 0);
+	assert_member(found, 2, LINUX_MENTION_READ, 0, 0, 0xb10, 8);
+	assert_member(found, 3, LINUX_MENTION_WRITE, 0, 0xb10, 0x190, 8);
+	assert_mention(found, 4, LINUX_MENTION_CALL, CALLED, 0);
+}
+END_TEST
+
+START_TEST(paths_indexes_and_segments_leave_nothing_known)
+{
+	/* test %esi,%esi; je 1f; add $8,%rdi; 1: mov (%rdi),%rax; mov 4(%rdi,%rsi,8),%eax;
+	 * mov %gs:0x10(%rdi),%eax; cmp %rax,0x20(%rsi); ret */
+	g_autoptr(GArray) found =
+		MEMBERS_OF(0x85, 0xf6, 0x74, 0x04, 0x48, 0x83, 0xc7, 0x08, 0x48, 0x8b, 0x07, 0x8b,
+			   0x44, 0xf7, 0x04, 0x65, 0x8b, 0x47, 0x10, 0x48, 0x39, 0x46, 0x20, 0xc3);
+
+	ck_assert_uint_eq(found->len, 1);
+	assert_member(found, 0, LINUX_MENTION_READ, 1, 0, 0x20, 8);
+}
+END_TEST
+
+START_TEST(what_a_loop_changes_is_no_member)
+{
+	/* lea 0x1d8(%rdi),%rbx; 1: mov 8(%rbx),%rax; mov 0x40(%rbx),%rbx; test %rax,%rax; jne 1b;
+	 * ret */
+	g_autoptr(GArray) found =
+		MEMBERS_OF(0x48, 0x8d, 0x9f, 0xd8, 0x01, 0, 0, 0x48, 0x8b, 0x43, 0x08, 0x48, 0x8b,
+			   0x5b, 0x40, 0x48, 0x85, 0xc0, 0x75, 0xf3, 0xc3);
+
+	ck_assert_uint_eq(found->len, 0);
+}
+END_TEST
+
+START_TEST(nothing_is_told_of_what_is_not_wholly_known)
+{
+	/* mov 0x10(%rdi),%rdx; ret; an opcode that 64 bits do not have */
+	g_autoptr(GArray) found = MEMBERS_OF(0x48, 0x8b, 0x57, 0x10, 0xc3, 0x06);
+
+	ck_assert_uint_eq(found->len, 0);
+}
+END_TEST
+
+static gboolean
+are_instructions_known(void)
+{
+	const guint8 ret = 0xc3;
+	g_autoptr(GArray) insns = vmifs_insns("x86_64", &ret, 1, 0, 1);
+
+	return insns != NULL;
+}
+
 static Suite *
 make_suite(void)
 {
@@ -152,6 +258,15 @@ make_suite(void)
 	tcase_add_test(t, call_leaves_some_registers_alone_and_nothing_follows_a_return);
 	tcase_add_test(t, processors_own_is_told_by_where_all_of_them_begin);
 	tcase_add_test(t, registers_that_are_saved_stay_known);
+	suite_add_tcase(s, t);
+	t = tcase_create("x86_64");
+	tcase_add_test(t, nothing_is_told_of_what_is_not_wholly_known);
+	if (are_instructions_known()) {
+		tcase_add_test(t, members_are_told_and_members_of_what_they_point_to);
+		tcase_add_test(t, writes_and_what_calls_leave_are_told);
+		tcase_add_test(t, paths_indexes_and_segments_leave_nothing_known);
+		tcase_add_test(t, what_a_loop_changes_is_no_member);
+	}
 	suite_add_tcase(s, t);
 	return s;
 }
