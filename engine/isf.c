@@ -21,6 +21,8 @@
 #define MAX_MEMBERS 0x10000
 #define MAX_BANNER 1024
 #define MAX_NAMES (1024 * 1024) /* a kernel has 20,000 */
+/* Bytes of all names of types, and of all those of one structure's members. */
+#define MAX_NAMES_LEN (16u << 20)
 /* So often is the caller asked whether he still waits. */
 #define TYPES_PER_CHECK 256
 
@@ -49,7 +51,8 @@ typedef struct {
 	VmifsJson *json;
 	VmifsTypesBuilder *types;
 	VmifsSymbolsBuilder *symbols;
-	GHashTable *ids; /* letter and name -> id */
+	GTree *ids;      /* letter and name -> id; names that collide would make a table slow */
+	gsize ids_len;   /* bytes of those names */
 	GString *key;    /* of what is being looked up */
 	GString *name;   /* of what is being read */
 	GArray *members; /* of Member, of the structure that is being read */
@@ -62,6 +65,12 @@ typedef struct {
 
 /* ---- names ---- */
 
+static gint
+compare_names(gconstpointer a, gconstpointer b, gpointer unused)
+{
+	return strcmp(a, b);
+}
+
 static guint32
 id_of(Isf *isf, char letter, const char *name)
 {
@@ -70,14 +79,15 @@ id_of(Isf *isf, char letter, const char *name)
 	g_string_truncate(isf->key, 0);
 	g_string_append_c(isf->key, letter);
 	g_string_append(isf->key, name);
-	if (g_hash_table_lookup_extended(isf->ids, isf->key->str, NULL, &id))
+	if (g_tree_lookup_extended(isf->ids, isf->key->str, NULL, &id))
 		return GPOINTER_TO_UINT(id);
-	if (g_hash_table_size(isf->ids) == MAX_NAMES) {
+	isf->ids_len += isf->key->len;
+	if (g_tree_nnodes(isf->ids) == MAX_NAMES || isf->ids_len > MAX_NAMES_LEN) {
 		vmifs_json_fail(isf->json, "more names of types than any kernel has");
 		return 0;
 	}
 	guint32 made = vmifs_types_builder_reserve(isf->types);
-	g_hash_table_insert(isf->ids, g_strdup(isf->key->str), GUINT_TO_POINTER(made));
+	g_tree_insert(isf->ids, g_strdup(isf->key->str), GUINT_TO_POINTER(made));
 	return made;
 }
 
@@ -204,6 +214,8 @@ read_field(Isf *isf)
 
 	g_string_append(isf->names, vmifs_json_text(isf->json));
 	g_string_append_c(isf->names, '\0');
+	if (isf->names->len > MAX_NAMES_LEN)
+		vmifs_json_fail(isf->json, "longer names of members than any kernel has");
 	if (!vmifs_json_expect(isf->json, VMIFS_JSON_OBJECT))
 		return;
 	while (vmifs_json_key(isf->json)) {
@@ -434,7 +446,7 @@ isf_clear(Isf *isf)
 	vmifs_json_free(isf->json);
 	vmifs_types_builder_free(isf->types);
 	vmifs_symbols_builder_free(isf->symbols);
-	g_hash_table_unref(isf->ids);
+	g_tree_unref(isf->ids);
 	g_string_free(isf->key, TRUE);
 	g_string_free(isf->name, TRUE);
 	g_string_free(isf->names, TRUE);
@@ -458,7 +470,7 @@ vmifs_isf_read(VmifsJsonRead read, gpointer user, VmifsGiven *ret, const VmifsCa
 	isf->types = vmifs_types_builder_new(8);
 	isf->pointer = vmifs_types_builder_pointer(isf->types, 0, 0);
 	isf->symbols = vmifs_symbols_builder_new();
-	isf->ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	isf->ids = g_tree_new_full(compare_names, NULL, g_free, NULL);
 	isf->key = g_string_new(NULL);
 	isf->name = g_string_new(NULL);
 	isf->names = g_string_new(NULL);

@@ -126,6 +126,27 @@ START_TEST(what_is_no_profile_is_refused)
 }
 END_TEST
 
+#define LONG_NAME (1024 * 1024 - 8)
+
+/* Of structures, and of the members of one: each as long as a text may be. */
+START_TEST(names_without_end_are_refused)
+{
+	g_autofree char *name = g_strnfill(LONG_NAME, 'x');
+	GString *text = g_string_new("{\"user_types\":{");
+	VmifsGiven given = { 0 };
+	g_autoptr(GError) error = NULL;
+
+	if (_i)
+		g_string_append(text, "\"a\":{\"fields\":{");
+	for (guint i = 0; i < 32; i++)
+		g_string_append_printf(text, "%s\"%02u%s\":{}", i ? "," : "", i, name);
+	g_string_append(text, _i ? "}}}}" : "}}");
+	ck_assert(!read_isf(text->str, &given, &error));
+	ck_assert_msg(strstr(error->message, "than any kernel has"), "%s", error->message);
+	g_string_free(text, TRUE);
+}
+END_TEST
+
 START_TEST(a_structure_within_itself_has_an_end)
 {
 	VmifsGiven given = { 0 };
@@ -221,6 +242,7 @@ make_suite(void)
 	tcase_add_loop_test(t, profiles_are_read_in_any_order, 0, G_N_ELEMENTS(orders));
 	tcase_add_test(t, pointers_of_32_bits_are_told_late);
 	tcase_add_loop_test(t, what_is_no_profile_is_refused, 0, G_N_ELEMENTS(broken));
+	tcase_add_loop_test(t, names_without_end_are_refused, 0, 2);
 	tcase_add_test(t, a_structure_within_itself_has_an_end);
 	tcase_add_test(t, who_gave_up_gets_nothing);
 	tcase_add_test(t, packed_files_are_unpacked);
