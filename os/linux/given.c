@@ -11,6 +11,9 @@
  * differ: of several functions of one name, a file may know another one than the kernel's table. */
 #define LEAST_COMPARED 100
 #define MAX_PERCENT_WRONG 1
+/* Of a name that more symbols of the guest have nothing is said. */
+#define MAX_OF_A_NAME 1024
+#define CHECK_EVERY 256
 
 /* ---- symbols ---- */
 
@@ -45,9 +48,10 @@ compare_symbol(const Linux *os, const VmifsSymbol *symbol, Compare *c)
 {
 	guint64 cursor = 0;
 	gsize index;
-	gboolean is_known = FALSE;
+	guint n = 0;
 
-	while (vmifs_symbols_each(os->symbols, symbol->name, &cursor, &index)) {
+	while (n < MAX_OF_A_NAME &&
+	       vmifs_symbols_each(os->symbols, symbol->name, &cursor, &index)) {
 		VmifsSymbol there;
 
 		vmifs_symbols_get(os->symbols, index, &there);
@@ -55,25 +59,29 @@ compare_symbol(const Linux *os, const VmifsSymbol *symbol, Compare *c)
 			c->n_equal++;
 			return;
 		}
-		is_known = TRUE;
+		n++;
 	}
-	c->n_wrong += is_known;
+	c->n_wrong += n && n < MAX_OF_A_NAME;
 }
 
-static void
-compare_symbols(const Linux *os, const VmifsSymbols *given, Compare *c)
+static gboolean
+compare_symbols(const Linux *os, const VmifsSymbols *given, Compare *c, const VmifsCall *call,
+		GError **error)
 {
 	if (!given || !find_slide(os, given, c))
-		return;
+		return TRUE;
 	gsize n = vmifs_symbols_count(given);
 	gsize step = n / MAX_COMPARED + 1;
 	for (gsize i = 0; i < n; i += step) {
 		VmifsSymbol symbol;
 
+		if (i / step % CHECK_EVERY == 0 && !vmifs_call_check(call, error))
+			return FALSE;
 		vmifs_symbols_get(given, i, &symbol);
 		if (symbol.address - c->first < c->len)
 			compare_symbol(os, &symbol, c);
 	}
+	return TRUE;
 }
 
 /* ---- the whole ---- */
@@ -81,13 +89,9 @@ compare_symbols(const Linux *os, const VmifsSymbols *given, Compare *c)
 static gboolean
 refuse(GError **error, const VmifsGiven *given, const char *what, const char *its, const char *ours)
 {
-	g_autoptr(GString) message = g_string_new(NULL);
-
-	vmifs_text_append_octal(message, its, -1, NULL);
-	g_string_append(message, ", the guest's ");
-	vmifs_text_append_octal(message, ours, -1, NULL);
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "%s is of another kernel: its %s is %s", given->name, what, message->str);
+		    "%s is of another kernel: its %s is %s, the guest's %s", given->name, what, its,
+		    ours);
 	return FALSE;
 }
 
@@ -105,16 +109,16 @@ compare_text(const VmifsGiven *given, const char *what, const char *its, const c
 }
 
 char *
-linux_given_check(const Linux *os, const VmifsGiven *given, GError **error)
+linux_given_check(const Linux *os, const VmifsGiven *given, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GString) checked = g_string_new(NULL);
 	Compare c = { 0 };
 
 	if (!compare_text(given, "build id", given->build_id, os->found->build_id, checked,
 			  error) ||
-	    !compare_text(given, "banner", given->banner, os->found->banner, checked, error))
+	    !compare_text(given, "banner", given->banner, os->found->banner, checked, error) ||
+	    !compare_symbols(os, given->symbols, &c, call, error))
 		return NULL;
-	compare_symbols(os, given->symbols, &c);
 	guint n = c.n_equal + c.n_wrong;
 	if (c.n_wrong * 100 > n * MAX_PERCENT_WRONG) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
@@ -143,7 +147,7 @@ find_given(const Linux *os, VmifsGivenKind kind, char **ret_origin, const VmifsC
 
 	if (!given)
 		return NULL;
-	g_autofree char *checked = linux_given_check(os, given, error);
+	g_autofree char *checked = linux_given_check(os, given, call, error);
 	if (!checked)
 		return NULL;
 	*ret_origin = g_strdup_printf("%s: %s", given->name, checked);

@@ -10,8 +10,9 @@ VmifsTypes *
 linux_types_profile(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error);
 
 /* Is the file of this guest's kernel? (full) what was compared, for `info`. NULL with UNSUPPORTED
- * and what differs, or that nothing could be compared. */
+ * and what differs (texts as they are, as `info` and the log escape them), or that nothing could be
+ * compared. */
 char *
-linux_given_check(const Linux *os, const VmifsGiven *given, GError **error);
+linux_given_check(const Linux *os, const VmifsGiven *given, const VmifsCall *call, GError **error);
 
 G_END_DECLS

@@ -7,6 +7,7 @@
 
 #define LINKED G_GUINT64_CONSTANT(0xffffffff81000000)
 #define SLIDE G_GUINT64_CONSTANT(0x1c00000)
+#define N_MANY 1024
 
 typedef struct {
 	LinuxGuest g;
@@ -38,6 +39,10 @@ setup(Fixture *f, guint n, guint n_moved)
 	vmifs_symbols_builder_add(builder, LINKED + 8, 't', "init", 4);
 	linux_guest_symbol(&f->g, "init", LINKED + SLIDE + 0x8000);
 	linux_guest_symbol(&f->g, "init", LINKED + SLIDE + 8);
+	/* Of that name there are so many that nobody looks for the one. */
+	vmifs_symbols_builder_add(builder, LINKED + 8, 't', "many", 4);
+	for (guint i = 0; i < N_MANY; i++)
+		linux_guest_symbol(&f->g, "many", LINKED + SLIDE + 0x9000 + 16 * i);
 	f->given.symbols = vmifs_symbols_builder_end(builder);
 	linux_guest_start(&f->g);
 	f->g.os.found = &f->found;
@@ -70,6 +75,8 @@ static const struct {
 	  { "Linux version 6", "Linux version 5" },
 	  NULL,
 	  "profile=/x is of another kernel: its banner is Linux version 6, the guest's Linux version 5" },
+	/* As they are: who shows them escapes them. */
+	{ 200, 0, { NULL }, { "Linux\n6", "\\" }, NULL, "its banner is Linux\n6, the guest's \\" },
 	{ 200, 0, { "0a", "0b" }, { NULL }, NULL, "its build id is 0a, the guest's 0b" },
 	{ 200, 20, { "0a", "0a" }, { NULL }, NULL, "of 202 symbols 20 lie elsewhere" },
 	{ 5, 0, { NULL }, { NULL }, NULL, "neither build id nor banner, and 7 symbols" },
@@ -85,7 +92,7 @@ START_TEST(a_file_is_compared_with_the_guest)
 	f.found.build_id = (char *) cases[_i].build_ids[1];
 	f.given.banner = (char *) cases[_i].banners[0];
 	f.found.banner = (char *) cases[_i].banners[1];
-	g_autofree char *said = linux_given_check(&f.g.os, &f.given, &error);
+	g_autofree char *said = linux_given_check(&f.g.os, &f.given, NULL, &error);
 	if (cases[_i].said) {
 		ck_assert_msg(said, "%s", error ? error->message : "");
 		ck_assert_msg(g_str_has_prefix(said, cases[_i].said), "%s", said);
