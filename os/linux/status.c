@@ -23,7 +23,6 @@ typedef struct {
 	GString *out;
 	const VmifsCall *call;
 	LinuxCursor c;
-	guint64 flags, signal, sighand, cred;
 } Status;
 
 /* A member of the task, of its signals, of its credentials. */
@@ -109,12 +108,13 @@ append_ids(Status *s)
 		{ LINUX_FIELD_CRED_GID, LINUX_FIELD_CRED_EGID, LINUX_FIELD_CRED_SGID,
 		  LINUX_FIELD_CRED_FSGID },
 	};
+	guint64 cred = own(s, LINUX_FIELD_TASK_REAL_CRED);
 
 	for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
 		g_string_append(s->out, i ? "Gid:" : "Uid:");
 		for (gsize j = 0; j < G_N_ELEMENTS(ids[i]); j++) {
 			g_string_append_c(s->out, '\t');
-			linux_append_number(s->out, linux_take(&s->c, s->cred, ids[i][j]));
+			linux_append_number(s->out, linux_take(&s->c, cred, ids[i][j]));
 		}
 		g_string_append_c(s->out, '\n');
 	}
@@ -124,7 +124,8 @@ static void
 append_groups(Status *s)
 {
 	const Linux *os = s->os;
-	guint64 info = linux_take(&s->c, s->cred, LINUX_FIELD_CRED_GROUP_INFO);
+	guint64 cred = own(s, LINUX_FIELD_TASK_REAL_CRED);
+	guint64 info = linux_take(&s->c, cred, LINUX_FIELD_CRED_GROUP_INFO);
 	guint64 n = linux_take(&s->c, info, LINUX_FIELD_GROUP_INFO_NGROUPS);
 	guint64 gid = 0;
 
@@ -163,7 +164,8 @@ append_ns_ids(Status *s)
 	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
 		guint64 pid = thread;
 		if (lines[i].type != LINUX_VALUE_PIDTYPE_PID)
-			pid = linux_signal_pid(&s->c, s->signal, lines[i].type);
+			pid = linux_signal_pid(&s->c, own(s, LINUX_FIELD_TASK_SIGNAL),
+					       lines[i].type);
 		g_string_append(s->out, lines[i].name);
 		for (guint64 l = 0; l <= level; l++) {
 			guint64 upid = linux_layout_element(os->layout, LINUX_FIELD_PID_NUMBERS,
@@ -237,7 +239,7 @@ static void
 append_kind(Status *s)
 {
 	if (linux_has_text(s->os, LINUX_TEXT_KTHREAD))
-		line(s, "Kthread", (s->flags & LINUX_PF_KTHREAD) != 0);
+		line(s, "Kthread", (own(s, LINUX_FIELD_TASK_FLAGS) & LINUX_PF_KTHREAD) != 0);
 }
 
 /* Each of these may be unknown by itself. */
@@ -330,7 +332,8 @@ append_memory(Status *s)
 	append_sizes(s);
 	if (linux_has_text(os, LINUX_TEXT_CORE_DUMPING)) {
 		guint64 core = linux_has(os, LINUX_FIELD_SIGNAL_CORE_STATE)
-				       ? linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_CORE_STATE)
+				       ? linux_take(&s->c, own(s, LINUX_FIELD_TASK_SIGNAL),
+						    LINUX_FIELD_SIGNAL_CORE_STATE)
 				       : mm(s, LINUX_FIELD_MM_CORE_STATE);
 		line(s, "CoreDumping", core != 0);
 	}
@@ -366,12 +369,12 @@ static guint64
 count_pending(Status *s)
 {
 	const Linux *os = s->os;
-	guint64 index, n = 0;
+	guint64 cred = own(s, LINUX_FIELD_TASK_REAL_CRED), index, n = 0;
 
 	if (!linux_has(os, LINUX_FIELD_CRED_UCOUNTS))
-		return linux_take(&s->c, linux_take(&s->c, s->cred, LINUX_FIELD_CRED_USER),
+		return linux_take(&s->c, linux_take(&s->c, cred, LINUX_FIELD_CRED_USER),
 				  LINUX_FIELD_USER_SIGPENDING);
-	guint64 ucounts = linux_take(&s->c, s->cred, LINUX_FIELD_CRED_UCOUNTS);
+	guint64 ucounts = linux_take(&s->c, cred, LINUX_FIELD_CRED_UCOUNTS);
 	if (!s->c.error &&
 	    linux_value(os, LINUX_VALUE_UCOUNT_RLIMIT_SIGPENDING, &index, &s->c.error))
 		linux_load(os,
@@ -382,13 +385,13 @@ count_pending(Status *s)
 }
 
 static void
-append_queue(Status *s)
+append_queue(Status *s, guint64 signal)
 {
 	guint64 pending = 0, limit = 0;
 
-	if (s->sighand) {
+	if (signal) {
 		pending = count_pending(s);
-		limit = linux_rlimit(&s->c, s->signal, RLIMIT_SIGPENDING_INDEX);
+		limit = linux_rlimit(&s->c, signal, RLIMIT_SIGPENDING_INDEX);
 	}
 	if (is_unknown(s))
 		return;
@@ -403,17 +406,20 @@ append_queue(Status *s)
 static void
 append_signals(Status *s)
 {
-	guint64 ignored = 0, caught = 0;
-	gboolean has = s->sighand != 0;
+	guint64 sighand = own(s, LINUX_FIELD_TASK_SIGHAND), ignored = 0, caught = 0;
+	guint64 signal = sighand ? own(s, LINUX_FIELD_TASK_SIGNAL) : 0;
 
-	line(s, "Threads", has ? linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_NR_THREADS) : 0);
-	append_queue(s);
-	line_hex(s, "SigPnd", has ? own(s, LINUX_FIELD_TASK_PENDING) : 0);
+	/* It is not known whether it has. */
+	if (is_unknown(s))
+		return;
+	line(s, "Threads", signal ? linux_take(&s->c, signal, LINUX_FIELD_SIGNAL_NR_THREADS) : 0);
+	append_queue(s, signal);
+	line_hex(s, "SigPnd", signal ? own(s, LINUX_FIELD_TASK_PENDING) : 0);
 	line_hex(s, "ShdPnd",
-		 has ? linux_take(&s->c, s->signal, LINUX_FIELD_SIGNAL_SHARED_PENDING) : 0);
-	line_hex(s, "SigBlk", has ? own(s, LINUX_FIELD_TASK_BLOCKED) : 0);
-	if (has && !s->c.error)
-		linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
+		 signal ? linux_take(&s->c, signal, LINUX_FIELD_SIGNAL_SHARED_PENDING) : 0);
+	line_hex(s, "SigBlk", signal ? own(s, LINUX_FIELD_TASK_BLOCKED) : 0);
+	if (sighand && !s->c.error)
+		linux_signal_actions(s->os, sighand, &ignored, &caught, &s->c.error);
 	if (is_unknown(s))
 		return;
 	line_hex(s, "SigIgn", ignored);
@@ -433,9 +439,10 @@ append_rights(Status *s)
 		{ "CapBnd", LINUX_FIELD_CRED_CAP_BSET },
 		{ "CapAmb", LINUX_FIELD_CRED_CAP_AMBIENT },
 	};
+	guint64 cred = own(s, LINUX_FIELD_TASK_REAL_CRED);
 
 	for (gsize i = 0; i < G_N_ELEMENTS(caps); i++)
-		line_hex(s, caps[i].name, linux_take(&s->c, s->cred, caps[i].field));
+		line_hex(s, caps[i].name, linux_take(&s->c, cred, caps[i].field));
 	line(s, "NoNewPrivs", own(s, LINUX_FIELD_TASK_ATOMIC_FLAGS) & 1);
 	if (linux_has(s->os, LINUX_FIELD_TASK_SECCOMP_MODE))
 		line(s, "Seccomp", own(s, LINUX_FIELD_TASK_SECCOMP_MODE));
@@ -548,10 +555,6 @@ LINUX_VIEW(linux_render_status)
 {
 	Status s = { .os = os, .task = task, .out = out, .call = call, .c = { .os = os } };
 
-	s.flags = linux_take(&s.c, task->object, LINUX_FIELD_TASK_FLAGS);
-	s.signal = linux_take(&s.c, task->object, LINUX_FIELD_TASK_SIGNAL);
-	s.sighand = linux_take(&s.c, task->object, LINUX_FIELD_TASK_SIGHAND);
-	s.cred = linux_take(&s.c, task->object, LINUX_FIELD_TASK_REAL_CRED);
 	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
 		gsize start = out->len;
 

@@ -339,6 +339,27 @@ START_TEST(part_that_cannot_be_known_is_left_out_and_logged)
 }
 END_TEST
 
+/* What was not inferred is left out alone, and nothing that hangs on it is said to be 0. */
+START_TEST(what_was_not_inferred_is_left_out_line_by_line)
+{
+	Fixture f = { .out = g_string_new(NULL), .task = { .pid = 7, .tgid = 7, .ppid = 1 } };
+	linux_guest_init(&f.g,
+			 "struct cred 32 uid@0:4 euid@4:4 suid@8:4 fsuid@12:4 gid@16:4 "
+			 "egid@20:4 sgid@24:4 fsgid@28:4\n"
+			 "struct signal_struct 8 nr_threads@0:4\n"
+			 "struct task_struct 64 comm@0:1x16 flags@16:4 ptrace@20:4 parent@24:8 "
+			 "signal@32:8 real_cred@40:8\n");
+	f.task.object = linux_guest_new(&f.g, LINUX_STRUCT_TASK);
+	linux_guest_put_text(&f.g, f.task.object, LINUX_FIELD_TASK_COMM, "sh");
+	own(&f, LINUX_FIELD_TASK_REAL_CRED, linux_guest_new(&f.g, LINUX_STRUCT_CRED));
+	linux_guest_start(&f.g)->is_partial = TRUE;
+	ck_assert(linux_render_status(&f.g.os, &f.task, NULL, f.out, NULL, &f.error));
+	ck_assert_str_eq(f.out->str, "Name:\tsh\nTgid:\t7\nPid:\t7\nPPid:\t1\nTracerPid:\t0\n"
+				     "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(task_that_cannot_be_read_is_an_error)
 {
 	Fixture f;
@@ -487,6 +508,7 @@ make_suite(void)
 	tcase_add_test(t, kernel_thread_has_no_memory);
 	tcase_add_test(t, task_that_was_waited_for_has_no_signals);
 	tcase_add_test(t, part_that_cannot_be_known_is_left_out_and_logged);
+	tcase_add_test(t, what_was_not_inferred_is_left_out_line_by_line);
 	tcase_add_test(t, task_that_cannot_be_read_is_an_error);
 	tcase_add_test(t, enormous_number_of_groups_ends);
 	suite_add_tcase(s, t);
