@@ -53,7 +53,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 		os->followed = linux_followed_find(os);
 	os->module_layouts = linux_module_layouts_new();
 	/* Here, where there is time: the shortest files ask for them. */
-	if (!linux_texts_find(os, &os->texts, call, error))
+	if (!vmifs_call_check(call, error) || !linux_texts_find(os, &os->texts, call, error))
 		g_clear_pointer((gpointer *) &os, detach);
 	return os;
 }
@@ -89,7 +89,8 @@ append_machine(const Linux *os, GString *out)
 		g_string_append_printf(out,
 				       "memory encryption: on, bits %#" G_GINT64_MODIFIER "x\n",
 				       os->found->ignore_mask);
-	else if (os->found->vmcoreinfo)
+	else if (os->found->vmcoreinfo &&
+		 linux_vmcoreinfo_text(os->found->vmcoreinfo, "NUMBER(sme_mask)"))
 		g_string_append(out, "memory encryption: none, says VMCOREINFO\n");
 }
 

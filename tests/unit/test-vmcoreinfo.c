@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmcoreinfo: note header, keys, the three number formats, cut and lying notes. */
+/* vmcoreinfo: note header, keys, the three number formats, cut and lying notes; what `info` makes
+ * of it. */
 #include <unit.h>
 
+#include <linux-guest.h>
 #include <string.h>
 #include <os/linux/vmcoreinfo.h>
 #include <spi/bytes.h>
@@ -161,6 +163,35 @@ START_TEST(text_ends_at_a_nul)
 }
 END_TEST
 
+static const VmifsOs *
+os_named(const char *name)
+{
+	for (gsize i = 0; i < vmifs_n_oses; i++)
+		if (g_str_equal(vmifs_oses[i]->name, name))
+			return vmifs_oses[i];
+	ck_abort_msg("no %s", name);
+}
+
+/* Only x86-64 has a word for it. */
+START_TEST(encryption_is_told_where_there_is_a_word_for_it)
+{
+	const char *desc = _i ? "OSRELEASE=6\nNUMBER(sme_mask)=0\n" : "OSRELEASE=6\n";
+	g_autofree guint8 *note = make_note(desc, strlen(desc));
+	g_autoptr(LinuxVmcoreinfo) info =
+		linux_vmcoreinfo_new(note, LINUX_VMCOREINFO_HEAD + strlen(desc), NULL);
+	const LinuxFound found = { .vmcoreinfo = info };
+	g_autoptr(GString) out = g_string_new(NULL);
+	LinuxGuest g;
+
+	linux_guest_init(&g, "");
+	linux_guest_start(&g)->found = &found;
+	os_named("linux")->info(&g.os, out);
+	ck_assert_int_eq(strstr(out->str, "memory encryption: none, says VMCOREINFO\n") != NULL,
+			 _i);
+	linux_guest_clear(&g);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -172,6 +203,7 @@ make_suite(void)
 	tcase_add_test(t, size_is_that_of_the_note);
 	tcase_add_test(t, other_bytes_are_refused);
 	tcase_add_test(t, text_ends_at_a_nul);
+	tcase_add_loop_test(t, encryption_is_told_where_there_is_a_word_for_it, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }
