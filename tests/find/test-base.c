@@ -5,11 +5,9 @@
  */
 #include <unit.h>
 
+#include "discovered.h"
+
 #include <linux-image.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <vmifs/vmifs.h>
 
 #define MEMORY (40u << 20)
 #define BASE G_GUINT64_CONSTANT(0x40000000)
@@ -21,13 +19,6 @@
 #define UTS 0x103000
 #define NOTE 0x7000
 #define RELEASE "6.1.0-arm64"
-
-static void
-put_u64(guint8 *at, guint64 value)
-{
-	value = GUINT64_TO_LE(value);
-	memcpy(at, &value, sizeof value);
-}
 
 static void
 put_note(guint8 *memory, const char *key)
@@ -75,46 +66,13 @@ put_riscv_tables(guint8 *memory)
 	put_u64(table + 0x2000 + (IMAGE_VA >> 21 & 511) * 8, (BASE + IMAGE) >> 2 | 0xcf);
 }
 
-/* memory: (taken). (full) what `info` says. */
-static char *
-discover(guint8 *memory, const VmifsOptions *options)
-{
-	int fd = memfd_create("image", MFD_CLOEXEC);
-	g_autofree char *spec = g_strdup_printf("guest=/proc/self/fd/%d", fd);
-	g_autoptr(GError) error = NULL;
-	GString *info = g_string_new(NULL);
-
-	ck_assert_int_eq(write(fd, memory, MEMORY), MEMORY);
-	g_free(memory);
-	g_autoptr(VmifsHost) host = vmifs_host_new(options, &error);
-	ck_assert_msg(vmifs_host_add(host, spec, &error), "%s", error ? error->message : "");
-	close(fd);
-	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "guest");
-	vmifs_guest_wait(guest, NULL, NULL);
-	vmifs_guest_info(guest, info);
-	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
-	gsize n;
-	g_string_append_printf(info, "first region: 0x%" G_GINT64_MODIFIER "x, %s\n",
-			       vmifs_physmem_regions(mem, &n)->pa,
-			       vmifs_guest_is_base_assumed(guest) ? "assumed" : "known");
-	return g_string_free(info, FALSE);
-}
-
-static void
-assert_says(const char *info, const char *what)
-{
-	ck_assert_msg(strstr(info, what) != NULL, "\"%s\" is not in:\n%s", what, info);
-}
-
-static const VmifsOptions none = { .size = sizeof none, .format = "raw" };
-
 START_TEST(kernel_says_where_memory_begins)
 {
 	guint8 *memory = g_malloc0(MEMORY);
 	put_note(memory, "kimage_voffset");
 	put_uts(memory);
 	put_tables(memory);
-	g_autofree char *info = discover(memory, &none);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 	g_autofree char *delta = g_strdup_printf("found delta: 0x%" G_GINT64_MODIFIER "x\n", DELTA);
 
 	assert_says(info, "memory begins at: 0x40000000");
@@ -131,7 +89,7 @@ START_TEST(kernel_of_riscv_says_where_memory_begins)
 	put_note(memory, "va_kernel_pa_offset");
 	put_uts(memory);
 	put_riscv_tables(memory);
-	g_autofree char *info = discover(memory, &none);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 
 	assert_says(info, "memory begins at: 0x40000000");
 	assert_says(info, "paging: riscv64 Sv48\n");
@@ -142,14 +100,14 @@ END_TEST
 
 START_TEST(what_the_user_says_of_it_is_not_doubted)
 {
-	VmifsOptions given = none;
+	const VmifsOptions given = {
+		.size = sizeof given, .format = "raw", .has_base = TRUE, .base = 0x80000000
+	};
 	guint8 *memory = g_malloc0(MEMORY);
-	given.has_base = TRUE;
-	given.base = 0x80000000;
 	put_note(memory, "kimage_voffset");
 	put_uts(memory);
 	put_tables(memory);
-	g_autofree char *info = discover(memory, &given);
+	g_autofree char *info = discover(memory, MEMORY, &given);
 
 	assert_says(info, "none could be proved");
 	assert_says(info, "first region: 0x80000000, known\n");
@@ -167,7 +125,7 @@ START_TEST(suggestion_that_proves_nothing_hides_no_other_kernel)
 	linux_image_put(memory, MEMORY, &other);
 	put_note(memory, "kimage_voffset");
 	put_uts(memory);
-	g_autofree char *info = discover(memory, &none);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 
 	assert_says(info, "memory begins at: 0x40000000");
 	assert_says(info, "found release: 6.1.0-test\n");
@@ -182,7 +140,7 @@ START_TEST(names_of_another_release_suggest_nothing)
 	put_uts(memory);
 	put_tables(memory);
 	memory[IMAGE + UTS + 4 + 2 * 65] = '5';
-	g_autofree char *info = discover(memory, &none);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 
 	assert_says(info, "none could be proved");
 	assert_says(info, "first region: 0x0, assumed\n");

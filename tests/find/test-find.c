@@ -5,12 +5,10 @@
  */
 #include <unit.h>
 
-#include <glib/gstdio.h>
+#include "discovered.h"
+
 #include <kallsyms-image.h>
 #include <linux-image.h>
-#include <string.h>
-#include <unistd.h>
-#include <vmifs/vmifs.h>
 
 #define MEMORY (40u << 20)
 #define RELATIVE LINUX_KALLSYMS_RELATIVE
@@ -27,60 +25,6 @@ static guint8 *
 make_memory(void)
 {
 	return g_malloc0(MEMORY);
-}
-
-/* Pages of zeros become holes: the tests are many. */
-static void
-write_memory(int fd, const guint8 *memory)
-{
-	static const guint8 zeros[4096];
-
-	ck_assert_int_eq(ftruncate(fd, MEMORY), 0);
-	for (gsize at = 0; at < MEMORY; at += sizeof zeros)
-		if (memcmp(memory + at, zeros, sizeof zeros) != 0)
-			ck_assert_int_eq(pwrite(fd, memory + at, sizeof zeros, (off_t) at),
-					 sizeof zeros);
-}
-
-/* memory: (taken). options: (nullable). (full) what `info` says. */
-static char *
-discover(guint8 *memory, const VmifsOptions *options)
-{
-	VmifsOptions none = { .size = sizeof none, .format = "raw" };
-	g_autofree char *path = g_build_filename(g_get_tmp_dir(), "vmifs-test-find-XXXXXX", NULL);
-	g_autofree char *spec = NULL;
-	g_autoptr(GError) error = NULL;
-	g_autoptr(VmifsHost) host = NULL;
-	g_autoptr(VmifsGuest) guest = NULL;
-	GString *info = g_string_new(NULL);
-	int fd = g_mkstemp(path);
-	gboolean added;
-
-	ck_assert_int_ge(fd, 0);
-	write_memory(fd, memory);
-	close(fd);
-	g_free(memory);
-	host = vmifs_host_new(options ? options : &none, &error);
-	spec = g_strdup_printf("guest=%s", path);
-	added = vmifs_host_add(host, spec, &error);
-	g_unlink(path);
-	ck_assert_msg(added, "%s", error ? error->message : "");
-	guest = vmifs_host_find(host, "guest");
-	vmifs_guest_wait(guest, NULL, NULL);
-	vmifs_guest_info(guest, info);
-	return g_string_free(info, FALSE);
-}
-
-static void
-assert_says(const char *info, const char *what)
-{
-	ck_assert_msg(strstr(info, what) != NULL, "\"%s\" is not in:\n%s", what, info);
-}
-
-static void
-assert_hides(const char *info, const char *what)
-{
-	ck_assert_msg(strstr(info, what) == NULL, "\"%s\" is in:\n%s", what, info);
 }
 
 /* The kernel of that plan was attached. */
@@ -109,7 +53,7 @@ find(const LinuxImagePlan *plan, const VmifsOptions *options)
 	guint8 *memory = make_memory();
 
 	linux_image_put(memory, MEMORY, plan);
-	char *info = discover(memory, options);
+	char *info = discover(memory, MEMORY, options);
 	assert_found(info, plan);
 	return info;
 }
@@ -120,7 +64,7 @@ START_TEST(vmcoreinfo_leads_straight_to_the_kernel)
 	g_autofree char *info = NULL;
 
 	linux_image_put(memory, MEMORY, &usual);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &usual);
 	assert_says(info, "scanned: page heads\n");
 	assert_says(info, "score 120: linux root 0x1600000: VMCOREINFO at 0x7000; 5 probes, "
@@ -190,7 +134,7 @@ START_TEST(vmcoreinfo_alone_gives_a_candidate)
 
 	plan.no_tables = TRUE;
 	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &plan);
 	assert_says(info, "scanned: page heads, then all memory\n");
 	assert_says(info, "score 60: linux root 0x1600000: VMCOREINFO at 0x7000; 1 probe, banner "
@@ -239,7 +183,7 @@ START_TEST(kernel_that_does_not_run_loses_and_is_named)
 	live.note_pa = 0;
 	linux_image_put(memory, MEMORY, &live);
 	linux_image_put(memory, MEMORY, &file);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &live);
 	assert_says(info, "seen: kernel image with 3000 symbols");
 	assert_says(info, "(Linux version 6.12-file (test@test) #1 SMP): its page table maps its "
@@ -264,7 +208,7 @@ START_TEST(of_two_complete_kernels_the_later_clock_runs)
 		live.note_pa = stale.note_pa = 0;
 	linux_image_put(memory, MEMORY, &live);
 	linux_image_put(memory, MEMORY, &stale);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &live);
 	assert_says(info, "; of 2 complete kernels, its clock is the latest\n");
 	assert_says(info, "lost, score 1");
@@ -287,7 +231,7 @@ START_TEST(users_root_is_believed_first)
 	options.root = linux_image_root(&other);
 	linux_image_put(memory, MEMORY, &one);
 	linux_image_put(memory, MEMORY, &other);
-	info = discover(memory, &options);
+	info = discover(memory, MEMORY, &options);
 	assert_found(info, &other);
 	assert_says(info, "by given by root=\n");
 }
@@ -310,7 +254,7 @@ START_TEST(users_slide_is_believed_first)
 	one.note_pa = 0;
 	linux_image_put(memory, MEMORY, &one);
 	linux_image_put(memory, MEMORY, &other);
-	info = discover(memory, &options);
+	info = discover(memory, MEMORY, &options);
 	assert_found(info, &other);
 	assert_says(info, "by given by kaslr=\n");
 }
@@ -326,7 +270,7 @@ START_TEST(note_that_lies_hides_nothing)
 	linux_image_put(memory, MEMORY, &plan);
 	phys_base = memmem(memory + plan.note_pa, 4096, "NUMBER(phys_base)=", 18);
 	memcpy(phys_base + 18, "9", 1);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &plan);
 	assert_says(info, "score 105");
 	assert_says(info, "found note: no\n");
@@ -353,7 +297,7 @@ START_TEST(planted_fragments_are_passed_over)
 	for (gsize at = 0x10000; at < 0x100000; at += 4096)
 		memcpy(memory + at, "\013\0\0\0\020\0\0\0\0\0\0\0VMCOREINFO\0\0OSRELEASE=9.9\n\n\n",
 		       40);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &plan);
 	assert_says(info, "score 105");
 }
@@ -408,7 +352,7 @@ START_TEST(memory_full_of_fakes_hides_nothing)
 	plant(memory, (guint) _i);
 	memset(memory + usual.note_pa, 0, 4096);
 	linux_image_put(memory, MEMORY, &plan);
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_found(info, &plan);
 	assert_says(info, _i == 3 ? "score 120" : "score 105");
 }
@@ -422,7 +366,7 @@ START_TEST(noise_is_an_unknown_guest)
 
 	for (gsize at = 0; at < 4 << 20; at++)
 		memory[at] = (seed = seed * 1103515245 + 12345) >> 16;
-	info = discover(memory, NULL);
+	info = discover(memory, MEMORY, NULL);
 	assert_says(info, "os: unknown");
 	assert_hides(info, "candidate:");
 }

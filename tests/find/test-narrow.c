@@ -6,11 +6,9 @@
  */
 #include <unit.h>
 
+#include "discovered.h"
+
 #include <kallsyms-image.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <vmifs/vmifs.h>
 
 #define MEMORY (40u << 20)
 #define BASE G_GUINT64_CONSTANT(0x40000000) /* of ARM's */
@@ -159,33 +157,6 @@ put_note(guint8 *memory, guint64 page_offset, const char *more)
 	strcpy((char *) memory + IMAGE + UTS + 134, RELEASE);
 }
 
-/* memory: (taken). (full) what `info` says. */
-static char *
-discover(guint8 *memory)
-{
-	const VmifsOptions options = { .size = sizeof options, .format = "raw" };
-	int fd = memfd_create("image", MFD_CLOEXEC);
-	g_autofree char *spec = g_strdup_printf("guest=/proc/self/fd/%d", fd);
-	g_autoptr(GError) error = NULL;
-	GString *info = g_string_new(NULL);
-
-	ck_assert_int_eq(write(fd, memory, MEMORY), MEMORY);
-	g_free(memory);
-	g_autoptr(VmifsHost) host = vmifs_host_new(&options, &error);
-	ck_assert_msg(vmifs_host_add(host, spec, &error), "%s", error ? error->message : "");
-	close(fd);
-	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "guest");
-	vmifs_guest_wait(guest, NULL, NULL);
-	vmifs_guest_info(guest, info);
-	return g_string_free(info, FALSE);
-}
-
-static void
-assert_says(const char *info, const char *what)
-{
-	ck_assert_msg(strstr(info, what) != NULL, "\"%s\" is not in:\n%s", what, info);
-}
-
 static void
 assert_found(const Plan *plan, const char *info, const char *how)
 {
@@ -201,7 +172,7 @@ assert_found(const Plan *plan, const char *info, const char *how)
 START_TEST(root_without_a_note_is_the_kernels_alone)
 {
 	const Plan *plan = &plans[_i];
-	g_autofree char *info = discover(make_memory(plan));
+	g_autofree char *info = discover(make_memory(plan), MEMORY, NULL);
 
 	assert_found(plan, info, "search for page tables around the image");
 }
@@ -212,7 +183,7 @@ START_TEST(root_of_a_note_proves_where_addresses_begin)
 	const Plan *plan = &plans[_i];
 	guint8 *memory = make_memory(plan);
 	put_note(memory, plan->page_offset, "");
-	g_autofree char *info = discover(memory);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 
 	assert_found(plan, info, "swapper_pg_dir of VMCOREINFO");
 	assert_says(info, "found note: yes\n");
@@ -223,7 +194,7 @@ START_TEST(note_whose_root_maps_the_text_elsewhere_is_not_believed)
 {
 	guint8 *memory = make_memory(&plans[0]);
 	put_note(memory, 0x80000000, "");
-	g_autofree char *info = discover(memory);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 
 	assert_found(&plans[0], info, "search for page tables around the image");
 	assert_says(info, "found note: no\n");
@@ -235,7 +206,7 @@ START_TEST(root_of_a_note_tells_where_memory_of_ARM_begins)
 	const Plan *plan = &arms[_i];
 	guint8 *memory = make_memory(plan);
 	put_note(memory, plan->page_offset, plan->pae ? "CONFIG_ARM_LPAE=y\n" : "");
-	g_autofree char *info = discover(memory);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 	g_autofree char *delta =
 		g_strdup_printf("found delta: 0x%x\n", (guint) (plan->page_offset - BASE));
 
@@ -248,7 +219,7 @@ END_TEST
 
 START_TEST(root_of_ARM_is_not_searched_where_memory_may_begin_anywhere)
 {
-	g_autofree char *info = discover(make_memory(&arms[_i]));
+	g_autofree char *info = discover(make_memory(&arms[_i]), MEMORY, NULL);
 
 	assert_says(info, "none could be proved");
 	assert_says(info, "where memory begins is not known: give base=\n");

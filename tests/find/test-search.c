@@ -5,11 +5,9 @@
  */
 #include <unit.h>
 
+#include "discovered.h"
+
 #include <kallsyms-image.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <vmifs/vmifs.h>
 
 #define MEMORY (40u << 20)
 #define BASE G_GUINT64_CONSTANT(0x40000000)
@@ -39,13 +37,6 @@ static const KallsymsNamed named[] = {
 	{ 0xc200, 'T', "do_exit" },  { 0xc300, 'T', "__arm64_sys_read" },
 	{ 0x10000, 'T', "_etext" },
 };
-
-static void
-put_u64(guint8 *at, guint64 value)
-{
-	value = GUINT64_TO_LE(value);
-	memcpy(at, &value, sizeof value);
-}
 
 /* Every other instruction calls a function; those between keep it from looking like a table. */
 static void
@@ -124,40 +115,15 @@ make_memory(void)
 	return memory;
 }
 
-/* memory: (taken). (full) what `info` says. */
-static char *
-discover(guint8 *memory, gboolean has_base)
-{
-	const VmifsOptions options = {
-		.size = sizeof options, .format = "raw", .has_base = has_base, .base = BASE
-	};
-	int fd = memfd_create("image", MFD_CLOEXEC);
-	g_autofree char *spec = g_strdup_printf("guest=/proc/self/fd/%d", fd);
-	g_autoptr(GError) error = NULL;
-	GString *info = g_string_new(NULL);
-
-	ck_assert_int_eq(write(fd, memory, MEMORY), MEMORY);
-	g_free(memory);
-	g_autoptr(VmifsHost) host = vmifs_host_new(&options, &error);
-	ck_assert_msg(vmifs_host_add(host, spec, &error), "%s", error ? error->message : "");
-	close(fd);
-	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "guest");
-	vmifs_guest_wait(guest, NULL, NULL);
-	vmifs_guest_info(guest, info);
-	return g_string_free(info, FALSE);
-}
-
-static void
-assert_says(const char *info, const char *what)
-{
-	ck_assert_msg(strstr(info, what) != NULL, "\"%s\" is not in:\n%s", what, info);
-}
+static const VmifsOptions based = {
+	.size = sizeof based, .format = "raw", .has_base = TRUE, .base = BASE
+};
 
 static void
 assert_finds_nothing(const char *info)
 {
 	assert_says(info, "none could be proved");
-	ck_assert_msg(strstr(info, "found root:") == NULL, "a root was found:\n%s", info);
+	assert_hides(info, "found root:");
 }
 
 START_TEST(root_is_found_among_what_looks_like_one)
@@ -166,7 +132,7 @@ START_TEST(root_is_found_among_what_looks_like_one)
 	put_root(memory + IMAGE);
 	put_map_of_memory(memory + IMAGE);
 	put_false_roots(memory);
-	g_autofree char *info = discover(memory, TRUE);
+	g_autofree char *info = discover(memory, MEMORY, &based);
 
 	assert_says(info, "found root: 0x40500000 by search for page tables around the image\n");
 	assert_says(info,
@@ -178,7 +144,7 @@ START_TEST(data_that_look_like_a_root_are_none)
 {
 	guint8 *memory = make_memory();
 	put_false_roots(memory);
-	g_autofree char *info = discover(memory, TRUE);
+	g_autofree char *info = discover(memory, MEMORY, &based);
 
 	assert_finds_nothing(info);
 	assert_says(info, "(test@test) #1 SMP): no page table maps its text\n");
@@ -192,7 +158,7 @@ START_TEST(no_root_is_taken_where_memory_may_begin_anywhere)
 	put_root(memory + IMAGE);
 	put_map_of_memory(memory + IMAGE);
 	put_false_roots(memory);
-	g_autofree char *info = discover(memory, FALSE);
+	g_autofree char *info = discover(memory, MEMORY, NULL);
 
 	assert_finds_nothing(info);
 	assert_says(info, "where memory begins is not known: give base=\n");
@@ -203,7 +169,7 @@ START_TEST(root_that_maps_the_image_alone_is_none)
 {
 	guint8 *memory = make_memory();
 	put_root(memory + IMAGE);
-	g_autofree char *info = discover(memory, TRUE);
+	g_autofree char *info = discover(memory, MEMORY, &based);
 
 	assert_finds_nothing(info);
 	assert_says(info, "does not map most of memory\n");
@@ -216,7 +182,7 @@ START_TEST(text_whose_calls_go_astray_is_not_the_kernels)
 	put_root(memory + IMAGE);
 	put_map_of_memory(memory + IMAGE);
 	memmove(memory + IMAGE + 8, memory + IMAGE, CALLS);
-	g_autofree char *info = discover(memory, TRUE);
+	g_autofree char *info = discover(memory, MEMORY, &based);
 
 	assert_finds_nothing(info);
 }

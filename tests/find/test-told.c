@@ -5,12 +5,10 @@
  */
 #include <unit.h>
 
+#include "discovered.h"
+
 #include <elf.h>
 #include <linux-image.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include <vmifs/vmifs.h>
 
 #define MEMORY (40u << 20)
 #define NOTES 0x1000
@@ -71,7 +69,7 @@ add_vcpu(guint8 *notes, gsize *at, guint64 cr3)
 
 /* memory: (taken). (full) what `info` says. */
 static char *
-discover(guint8 *memory, const guint8 *notes, gsize notes_len)
+discover_core(guint8 *memory, const guint8 *notes, gsize notes_len)
 {
 	VmifsOptions options = { .size = sizeof options };
 	Elf64_Ehdr head = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
@@ -88,28 +86,12 @@ discover(guint8 *memory, const guint8 *notes, gsize notes_len)
 				    .p_filesz = GUINT64_TO_LE(MEMORY),
 				    .p_memsz = GUINT64_TO_LE(MEMORY) } };
 	int fd = memfd_create("core", MFD_CLOEXEC);
-	g_autofree char *spec = g_strdup_printf("guest=/proc/self/fd/%d", fd);
-	g_autoptr(GError) error = NULL;
-	GString *info = g_string_new(NULL);
 
 	ck_assert_int_eq(write(fd, &head, sizeof head), sizeof head);
 	ck_assert_int_eq(write(fd, segments, sizeof segments), sizeof segments);
 	ck_assert_int_eq(pwrite(fd, notes, notes_len, NOTES), (gssize) notes_len);
-	ck_assert_int_eq(pwrite(fd, memory, MEMORY, MEMORY_AT), MEMORY);
-	g_free(memory);
-	g_autoptr(VmifsHost) host = vmifs_host_new(&options, &error);
-	ck_assert_msg(vmifs_host_add(host, spec, &error), "%s", error ? error->message : "");
-	close(fd);
-	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "guest");
-	vmifs_guest_wait(guest, NULL, NULL);
-	vmifs_guest_info(guest, info);
-	return g_string_free(info, FALSE);
-}
-
-static void
-assert_says(const char *info, const char *what)
-{
-	ck_assert_msg(strstr(info, what) != NULL, "\"%s\" is not in:\n%s", what, info);
+	write_memory(fd, memory, MEMORY, MEMORY_AT);
+	return discover_file(fd, &options);
 }
 
 START_TEST(note_beside_the_memory_needs_no_pass)
@@ -118,7 +100,7 @@ START_TEST(note_beside_the_memory_needs_no_pass)
 	gsize len = 0;
 	linux_image_put(memory, MEMORY, &usual);
 	move_note(notes, &len, memory + usual.note_pa);
-	g_autofree char *info = discover(memory, notes, len);
+	g_autofree char *info = discover_core(memory, notes, len);
 
 	assert_says(info, "found release: 6.1.0-test\n");
 	assert_says(info, "scanned: nothing: what the source tells is enough\n");
@@ -138,7 +120,7 @@ START_TEST(page_table_of_a_vcpu_confirms_it)
 	add_vcpu(notes, &len, 0x2000);
 	add_vcpu(notes, &len, linux_image_root(&usual) | flags[_i]);
 	move_note(notes, &len, memory + usual.note_pa);
-	g_autofree char *info = discover(memory, notes, len);
+	g_autofree char *info = discover_core(memory, notes, len);
 
 	assert_says(info, "scanned: nothing: what the source tells is enough\n");
 	assert_says(info, "score 150: linux root 0x1600000: ");
@@ -155,7 +137,7 @@ START_TEST(kernel_that_a_vcpu_runs_wins_over_the_note_of_another)
 	linux_image_put(memory, MEMORY, &stale);
 	add_vcpu(notes, &len, linux_image_root(&usual));
 	move_note(notes, &len, memory + stale.note_pa);
-	g_autofree char *info = discover(memory, notes, len);
+	g_autofree char *info = discover_core(memory, notes, len);
 
 	assert_says(info, "found release: 6.1.0-test\n");
 	assert_says(info, "scanned: page heads\n");
@@ -169,7 +151,7 @@ START_TEST(kernel_that_no_vcpu_runs_is_taken_when_there_is_no_other)
 	gsize len = 0;
 	linux_image_put(memory, MEMORY, &usual);
 	add_vcpu(notes, &len, 0x2000);
-	g_autofree char *info = discover(memory, notes, len);
+	g_autofree char *info = discover_core(memory, notes, len);
 
 	assert_says(info, "found release: 6.1.0-test\n");
 	assert_says(info, "scanned: page heads, then all memory\n");
@@ -202,7 +184,7 @@ START_TEST(interrupts_of_a_vcpu_lead_to_the_kernel)
 	put_gate(memory, text + 0x1234);
 	add_vcpu(notes, &len, 0x2000);
 	add_vcpu_with(notes, &len, linux_image_root(&usual), text + IDT_OFFSET);
-	g_autofree char *info = discover(memory, notes, len);
+	g_autofree char *info = discover_core(memory, notes, len);
 
 	assert_says(info, "found release: 6.1.0-test\n");
 	assert_says(info, "scanned: where the source's registers point\n");
@@ -220,7 +202,7 @@ START_TEST(interrupts_that_go_elsewhere_are_passed_over)
 	put_gate(memory, handlers[_i]);
 	add_vcpu_with(notes, &len, linux_image_root(&usual),
 		      usual.text_pa + linux_image_delta(&usual) + IDT_OFFSET);
-	g_autofree char *info = discover(memory, notes, len);
+	g_autofree char *info = discover_core(memory, notes, len);
 
 	assert_says(info, "found release: 6.1.0-test\n");
 	assert_says(info, "scanned: page heads\n");
@@ -232,7 +214,7 @@ START_TEST(note_that_makes_no_sense_is_said_and_passed_over)
 	guint8 *memory = g_malloc0(MEMORY), notes[NOTES_LEN] = { 11, 0, 0, 0, 8 };
 	linux_image_put(memory, MEMORY, &usual);
 	memcpy(notes + 12, "VMCOREINFO\0\0NONSENSE", 20);
-	g_autofree char *info = discover(memory, notes, 32);
+	g_autofree char *info = discover_core(memory, notes, 32);
 
 	assert_says(info, "found release: 6.1.0-test\n");
 	assert_says(info, "scanned: page heads\n");
