@@ -29,6 +29,12 @@ variable(Info *i, const char *name, guint32 size)
 	return !i->error && linux_variable(i->os, name, size, &value, &i->error) ? value : 0;
 }
 
+static guint64
+word(Info *i, const char *name)
+{
+	return variable(i, name, linux_word(i->os));
+}
+
 /* A counter of all nodes or zones, never shown negative. */
 static guint64
 counter(Info *i, const char *array, LinuxValue item)
@@ -85,7 +91,7 @@ static guint64
 buffers(Info *i)
 {
 	Devices d = { .info = i };
-	guint64 sb = variable(i, "blockdev_superblock", 8), head_at;
+	guint64 sb = word(i, "blockdev_superblock"), head_at;
 
 	if (i->error || !linux_offset(i->os, LINUX_FIELD_SUPER_BLOCK_INODES, &head_at, &i->error) ||
 	    !linux_offset(i->os, LINUX_FIELD_INODE_SB_LIST, &d.link_at, &i->error) ||
@@ -102,7 +108,7 @@ swap_cached(Info *i)
 	gint64 index;
 
 	if (!linux_layout_value(i->os->layout, LINUX_VALUE_NR_SWAPCACHE, &index) &&
-	    !variable(i, "total_swap_pages", 8))
+	    !word(i, "total_swap_pages"))
 		return 0;
 	return node(i, LINUX_VALUE_NR_SWAPCACHE);
 }
@@ -165,7 +171,7 @@ available(Info *i)
 	guint64 low = watermarks(i);
 	guint64 pages = node(i, LINUX_VALUE_NR_ACTIVE_FILE) + node(i, LINUX_VALUE_NR_INACTIVE_FILE);
 	guint64 kernel = slab(i) + node(i, LINUX_VALUE_NR_KERNEL_MISC_RECLAIMABLE);
-	guint64 sum = zone(i, LINUX_VALUE_NR_FREE_PAGES) - variable(i, "totalreserve_pages", 8);
+	guint64 sum = zone(i, LINUX_VALUE_NR_FREE_PAGES) - word(i, "totalreserve_pages");
 
 	sum += pages - MIN(pages / 2, low) + kernel - MIN(kernel / 2, low);
 	return (guint64) MAX((gint64) sum, 0);
@@ -202,14 +208,13 @@ huge_bytes(Info *i, guint64 *ret_default)
 static guint64
 commit_limit(Info *i)
 {
-	guint64 kbytes = variable(i, "sysctl_overcommit_kbytes", 8), state;
+	guint64 kbytes = word(i, "sysctl_overcommit_kbytes"), state;
 	guint64 allowed = kbytes / PAGE_KB;
 
 	if (!kbytes)
-		allowed = (variable(i, "_totalram_pages", 8) -
-			   huge_bytes(i, &state) / LINUX_PAGE_SIZE) *
+		allowed = (word(i, "_totalram_pages") - huge_bytes(i, &state) / LINUX_PAGE_SIZE) *
 			  variable(i, "sysctl_overcommit_ratio", 4) / 100;
-	return allowed + variable(i, "total_swap_pages", 8);
+	return allowed + word(i, "total_swap_pages");
 }
 
 static guint64
@@ -266,7 +271,7 @@ append_ram(Info *i)
 	gboolean lru = !i->error;
 
 	g_clear_error(&i->error);
-	pages(i, "MemTotal:       ", variable(i, "_totalram_pages", 8));
+	pages(i, "MemTotal:       ", word(i, "_totalram_pages"));
 	pages(i, "MemFree:        ", zone(i, LINUX_VALUE_NR_FREE_PAGES));
 	pages(i, "MemAvailable:   ", available(i));
 	pages(i, "Buffers:        ", buffers(i));
@@ -282,8 +287,8 @@ append_ram(Info *i)
 	}
 	pages(i, "Unevictable:    ", node(i, LINUX_VALUE_NR_UNEVICTABLE));
 	pages(i, "Mlocked:        ", zone(i, LINUX_VALUE_NR_MLOCK));
-	pages(i, "SwapTotal:      ", variable(i, "total_swap_pages", 8));
-	pages(i, "SwapFree:       ", variable(i, "nr_swap_pages", 8));
+	pages(i, "SwapTotal:      ", word(i, "total_swap_pages"));
+	pages(i, "SwapFree:       ", word(i, "nr_swap_pages"));
 	append_zswap(i);
 }
 
@@ -344,12 +349,12 @@ append_kernel(Info *i)
 	pages(i, "VmallocUsed:    ",
 	      linux_layout_value(i->os->layout, LINUX_VALUE_NR_VMALLOC, &index)
 		      ? node(i, LINUX_VALUE_NR_VMALLOC)
-		      : variable(i, "nr_vmalloc_pages", 8));
+		      : word(i, "nr_vmalloc_pages"));
 	pages(i, "VmallocChunk:   ", 0);
 	pages(i, "Percpu:         ",
 	      variable(i, "pcpu_nr_populated", 4) * variable(i, "pcpu_nr_units", 4));
 	if (linux_symbol(i->os, "num_poisoned_pages", &address, NULL)) {
-		guint64 n = variable(i, "num_poisoned_pages", 8);
+		guint64 n = word(i, "num_poisoned_pages");
 		g_string_append_printf(i->out, "HardwareCorrupted: %5" G_GUINT64_FORMAT " kB\n",
 				       n * PAGE_KB);
 	}
@@ -374,7 +379,7 @@ static void
 append_rare(Info *i)
 {
 	if (linux_has_text(i->os, LINUX_TEXT_CMA)) {
-		pages(i, "CmaTotal:       ", variable(i, "totalcma_pages", 8));
+		pages(i, "CmaTotal:       ", word(i, "totalcma_pages"));
 		pages(i, "CmaFree:        ", zone(i, LINUX_VALUE_NR_FREE_CMA_PAGES));
 	}
 	pages(i, "Unaccepted:     ", zone(i, LINUX_VALUE_NR_UNACCEPTED));

@@ -7,8 +7,6 @@
 
 #include "linux.h"
 
-#include <spi/bytes.h>
-
 #define DUMP_FILTER_SHIFT 2
 #define DUMP_FILTER_MASK 0x1ff
 #define MAX_AUXV 4096
@@ -115,10 +113,10 @@ LINUX_VIEW(linux_render_auxv)
 	    !linux_get_bytes(os, task->mm, LINUX_FIELD_MM_SAVED_AUXV, words, sizeof words, error))
 		return FALSE;
 	/* Pairs, up to the one whose kind is 0, and that one. */
-	gsize most = MIN(auxv.size, sizeof words) & ~(gsize) 15;
+	gsize pair = 2 * linux_word(os), most = MIN(auxv.size, sizeof words) / pair * pair;
 	while (len < most) {
-		len += 16;
-		if (!vmifs_load_u64(words + len - 16))
+		len += pair;
+		if (!linux_word_at(os, words + len - pair, 0))
 			break;
 	}
 	g_string_append_len(out, (const char *) words, (gssize) len);

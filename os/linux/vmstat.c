@@ -174,7 +174,7 @@ append_nodes(Stat *s)
 static guint64
 limit(Stat *s, const char *bytes_name, const char *ratio_name, guint64 pages)
 {
-	guint64 bytes = variable(s, bytes_name, 8);
+	guint64 bytes = variable(s, bytes_name, linux_word(s->os));
 	guint64 ratio = variable(s, ratio_name, 4);
 
 	if (bytes)
@@ -188,7 +188,7 @@ append_writeback(Stat *s)
 	guint64 n = count(s->os, LINUX_VALUE_NR_VM_STAT_ITEMS);
 	guint64 pages = value_at(s, "vm_zone_stat", LINUX_VALUE_NR_FREE_PAGES);
 
-	pages -= MIN(pages, variable(s, "totalreserve_pages", 8));
+	pages -= MIN(pages, variable(s, "totalreserve_pages", linux_word(s->os)));
 	pages += value_at(s, "vm_node_stat", LINUX_VALUE_NR_INACTIVE_FILE) +
 		 value_at(s, "vm_node_stat", LINUX_VALUE_NR_ACTIVE_FILE) + 1;
 	guint64 front = limit(s, "vm_dirty_bytes", "vm_dirty_ratio", pages);

@@ -2,6 +2,7 @@
 /* word: pointers and longs of a 32-bit kernel, read on whatever host this is. */
 #include <arch-check.h>
 #include <aspace.h>
+#include <linux-guest.h>
 #include <text-guest.h>
 
 #include <os/linux/linux.h>
@@ -9,6 +10,7 @@
 
 #define VA G_GUINT64_CONSTANT(0xc0000000)
 #define TABLE (VA + 0x3000)
+#define MM (VA + 0x4000)
 
 typedef struct {
 	VmifsPhysmem *mem;
@@ -28,7 +30,8 @@ setup(Fixture *f)
 
 	ck_assert_str_eq(mode->name, "i386 2-level");
 	*f = (Fixture){ .mem = text_guest("ram 0 1M\nu64 0x1c00 0xe3\n"
-					  "u64 0x3000 0xfffff000c0001234 0x80000000\n") };
+					  "u64 0x3000 0xfffff000c0001234 0x80000000\n"
+					  "u64 0x4000 0x700000006 0x900000000 0xb0000000a\n") };
 	VmifsPaging paging = vmifs_paging_of(mode, 0x1000);
 	f->aspace = vmifs_aspace_new(f->mem, &paging, NULL);
 	vmifs_symbols_builder_add(builder, TABLE, 'D', "__per_cpu_offset", 16);
@@ -81,6 +84,24 @@ START_TEST(addresses_of_processors_wrap_at_four_gigabytes)
 }
 END_TEST
 
+/* Two pairs, and then what is no longer of it. */
+START_TEST(vector_of_a_program_ends_with_a_word_of_0)
+{
+	static const guint8 expected[] = { 6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0 };
+	const VmifsTask task = { .mm = MM };
+	g_autoptr(GString) out = g_string_new(NULL);
+	Fixture f;
+	setup(&f);
+
+	f.os.layout = linux_guest_layout("struct mm_struct 32 saved_auxv@0:4x8\n");
+	ck_assert(linux_render_auxv(&f.os, &task, NULL, out, NULL, NULL));
+	ck_assert_uint_eq(out->len, sizeof expected);
+	ck_assert_mem_eq(out->str, expected, sizeof expected);
+	linux_layout_free(f.os.layout);
+	teardown(&f);
+}
+END_TEST
+
 /* The fourth test vector of the SipHash paper's code: four bytes. */
 START_TEST(addresses_are_hashed_as_the_four_bytes_they_are)
 {
@@ -105,6 +126,7 @@ make_suite(void)
 
 	tcase_add_test(t, words_are_loaded_by_their_width);
 	tcase_add_test(t, addresses_of_processors_wrap_at_four_gigabytes);
+	tcase_add_test(t, vector_of_a_program_ends_with_a_word_of_0);
 	tcase_add_test(t, addresses_are_hashed_as_the_four_bytes_they_are);
 	suite_add_tcase(s, t);
 	return s;
