@@ -11,13 +11,17 @@
 #         own.kill()
 #
 # Options, with what they are if not given:
+#     arch='amd64'      Debian's name of it, or what VMIFS_TEST_ARCH says; of another one (arches.py) the machine
+#                       is the one that it has
 #     machine='pc'      or 'q35', 'microvm' (no actors there: their disk needs PCI)
 #     mem=256           MB
 #     memory=None       or 'memfd', 'file', 'private-file', 'hugetlb' (within hugepages())
 #     numa=False        two nodes, each with a half
 #     dimms=0           slots; guest.plug(MB) fills one
 #     vmcoreinfo=False  whether the kernel can tell QEMU where its VMCOREINFO is
-#     smp=1, cpu='qemu64', suite='bookworm', append=''
+#     smp=1, suite='bookworm', append=''
+#     cpu=''            QEMU's model, if not the architecture's usual one
+#     flavour=''        of kernel, likewise
 #     monitor=True      a QMP socket that vmifs may use: guest.monitor
 #     name=None         QEMU's -name
 #     paused=False      not yet started: guest.qmp.call('cont')
@@ -52,16 +56,18 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.append(os.path.join(HERE, '..', 'guests'))
 import mountlib  # pylint: disable=wrong-import-position
+from arches import ARCHES, programs  # pylint: disable=wrong-import-position
 from debian import Apt, modules, need, vmlinuz  # pylint: disable=wrong-import-position
 import parts  # pylint: disable=wrong-import-position
 
 HOURS = 'hours' in os.environ.get('VMIFS_LIVE', '')  # everything, and more often
-BOOT_SECONDS = 180  # on a machine that has much else to do
+# On a machine that has much else to do.
+BOOT_SECONDS = 180 * max(1, float(os.environ.get('VMIFS_TEST_SLOWNESS', '1')) / 3)
 HUGE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 SPARE = 'dummy'  # a module that lies in every guest, and is not loaded
 Known = collections.namedtuple('Known', 'pid page name area divide')  # what guests/guest/known.c tells of itself
-DEFAULTS = {'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
-            'smp': 1, 'cpu': 'qemu64', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
+DEFAULTS = {'arch': os.environ.get('VMIFS_TEST_ARCH', 'amd64'), 'machine': 'pc', 'mem': 256, 'memory': None, 'numa': False, 'dimms': 0, 'vmcoreinfo': False,
+            'smp': 1, 'cpu': '', 'flavour': '', 'suite': 'bookworm', 'append': '', 'monitor': True, 'name': None,
             'paused': False, 'accel': 'tcg', 'firmware': False, 'actors': False, 'program': None, 'words': '', 'modules': '', 'kexec': False, 'apart': False,
             'folder': None, 'incoming': False}
 
@@ -115,6 +121,7 @@ class Guest:
         unknown = set(options) - set(DEFAULTS)
         mountlib.check(not unknown, f'no such options of a guest: {unknown}')
         self.options = {**DEFAULTS, **options}
+        self.arch = ARCHES[self.options['arch']]
         self.folder = self.options['folder'] or mountlib.folder()
         self.slots = 0
         self.inner = self.folder
@@ -134,7 +141,7 @@ class Guest:
                     raise
 
     def start_qemu(self, seconds):
-        program = need('qemu-system-x86_64')
+        program = need(self.arch.qemu)
         if self.options['program']:
             os.symlink(program, f'{self.folder}/{self.options["program"]}')
             program = f'{self.folder}/{self.options["program"]}'
@@ -178,7 +185,9 @@ class Guest:
     def arguments(self):
         of = self.options
         machine, mem = of['machine'], of['mem']
-        words = ['-accel', of['accel'], '-cpu', of['cpu'], '-smp', str(of['smp']), '-nodefaults', '-no-user-config',
+        if self.arch.machine:
+            machine = self.arch.machine[1]
+        words = ['-accel', of['accel'], '-cpu', of['cpu'] or self.arch.cpu, '-smp', str(of['smp']), '-nodefaults', '-no-user-config',
                  '-display', 'none', '-m', f'{mem}M' + (f',slots={of["dimms"]},maxmem={mem + 4096}M'
                                                         if of['dimms'] else '')]
         if of['name'] is not None:
@@ -207,21 +216,23 @@ class Guest:
             words += ['-drive', f'file={self.disk},if=none,id=truth,format=raw,cache=unsafe',
                       '-device', 'virtio-blk-pci,drive=truth', *parts.NETWORK]
         if not of['firmware']:
-            kernel, release = Apt(of['suite'], 1, lambda text: None).kernel('cloud')
+            apt = Apt(of['suite'], 1, lambda text: None, self.arch.debian)
+            kernel, release = apt.kernel(of['flavour'] or self.arch.flavour)
             self.make_initrd(kernel, release)
             words += ['-kernel', vmlinuz(kernel), '-initrd', self.folder + '/initrd', '-append',
-                      f'console=ttyS0 quiet panic=-1 no_timer_check {of["append"]}'.strip()]
+                      f'console={self.arch.console} quiet panic=-1 {self.arch.append} {of["append"]}'.strip()]
         return words
 
     def make_initrd(self, kernel, release, within=None):
         cpio = parts.Cpio(self.folder + '/initrd')
         actors = self.options['actors']
+        own = programs(self.arch, lambda text: None)
         if within:
             for name, data in within.items():
                 cpio.put(name, 0o100755, data)
-        parts.add_base(cpio, 'init' if actors else 'init-live')
+        parts.add_base(cpio, 'init' if actors else 'init-live', own)
         if actors:
-            parts.add_actors(cpio, touch_mb=4, crowd=0, odd_memory=0, live=1)
+            parts.add_actors(cpio, own, touch_mb=4, crowd=0, odd_memory=0, live=1)
         words = self.options['modules'] + (' qemu_fw_cfg' if self.options['vmcoreinfo'] else '')
         wanted = {**(parts.MODULES if actors else {}), **dict.fromkeys(words.split(), '')}
         parts.add_modules(cpio, modules(kernel, release, wanted))
@@ -287,7 +298,7 @@ class Guest:
 
     def truth(self, target):
         """Lets the guest tell of itself (twice) into that folder, as make-guest has it."""
-        self.console.send('setsid collect /dev/vda >/dev/ttyS0 2>&1 &')
+        self.console.send(f'setsid collect /dev/vda >/dev/{self.arch.console} 2>&1 &')
         self.console.until(rb'vmifs-guest: ready', 180)
         parts.save_truth(self.disk, target + '/truth')
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A running test guest's end of its serial port: takes "LENGTH\n" and as many bytes of a shell
- * script, runs it, and answers "\n=STATUS LENGTH\n" and what the script wrote.  A program of its
- * own and not a script, so that while nothing is asked no process and no page is other than before;
- * what scripts leave behind becomes its child, and pid 1 never notices.
+ * console PORT: a running test guest's end of that serial port: takes "LENGTH\n" and as many bytes
+ * of a shell script, runs it, and answers "\n=STATUS LENGTH\n" and what the script wrote.  A
+ * program of its own and not a script, so that while nothing is asked no process and no page is
+ * other than before; what scripts leave behind becomes its child, and pid 1 never notices.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -111,11 +111,11 @@ script_len(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct termios raw;
 
-	port = open("/dev/ttyS0", O_RDWR | O_CLOEXEC);
+	port = argc == 2 ? open(argv[1], O_RDWR | O_CLOEXEC) : -1;
 	if (port < 0 || tcgetattr(port, &raw))
 		return 1;
 	cfmakeraw(&raw);
