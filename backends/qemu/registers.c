@@ -284,6 +284,9 @@ parse_vcpu(const char *text, const char *end)
 	if (!n)
 		qemu_registers_parse_riscv(text, end, regs);
 	vmifs_regs_all(regs, &n);
+	if (!n)
+		qemu_registers_parse_aarch64(text, end, regs);
+	vmifs_regs_all(regs, &n);
 	return n ? g_steal_pointer(&regs) : NULL;
 }
 

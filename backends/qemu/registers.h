@@ -15,10 +15,12 @@
 GPtrArray *
 qemu_registers_parse(const char *text, GError **error);
 
-/* Adds those of one vCPU of RISC-V, of which that part of the text is. Names must be plain: what is
- * not of such a vCPU adds none. */
+/* Adds those of one vCPU of RISC-V, or of AArch64, of which that part of the text is. Names must be
+ * plain: what is not of such a vCPU adds none. */
 void
 qemu_registers_parse_riscv(const char *text, const char *end, VmifsRegs *regs);
+void
+qemu_registers_parse_aarch64(const char *text, const char *end, VmifsRegs *regs);
 
 typedef struct QemuRegisters QemuRegisters;
 

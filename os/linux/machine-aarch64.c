@@ -151,7 +151,9 @@ leave_regs(LinuxCode *code, guint64 frame, GArray *frames, guint64 *ret_frame, g
 	if (!linux_cursor_end(&c, NULL) || !numbers)
 		return FALSE;
 	if (is_of_program(pstate)) {
-		append_frame(frames, ip, FALSE, TRUE);
+		/* Of the kernel's own threads they are all zero. */
+		if (ip || pstate)
+			append_frame(frames, ip, FALSE, TRUE);
 		return FALSE;
 	}
 	*ret_ip = ip;

@@ -230,7 +230,7 @@ START_TEST(nonsense_is_refused)
 {
 	static const char *const texts[] = {
 		"",     "unknown command: 'info registers'\r\n",     "CPU#0\r\n", "CPU#",
-		"====", "CPU#0\r\nX00=0000000000000000 PC=ffff\r\n",
+		"====", "CPU#0\r\nY00=0000000000000000 PC=ffff\r\n",
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
 		g_autoptr(GError) error = NULL;
@@ -330,6 +330,87 @@ START_TEST(riscv_cut_short_or_malformed_tells_what_came_before)
 }
 END_TEST
 
+/* A Cortex-A57 and Linux 6.12, in QEMU 7.2. */
+static const char aarch64[] =
+	"\r\nCPU#0\r\n"
+	" PC=ffffc986e7fdabc8 X00=0000000000000005 X01=ffff057cdfed7550\r\n"
+	"X02=0000000000001641 X03=0000000000000000 X04=ffff3bf5f72b8000\r\n"
+	"X29=ffffc986e8cc3d80 X30=ffffc986e7fdabe0  SP=ffffc986e8cc3d80\r\n"
+	"PSTATE=400000c5 -Z-- EL1h     FPCR=00000000 FPSR=00000010\r\n"
+	"Q00=2525252525252525:3636363636363636 Q01=6c2f7573632f2e2e:000000000000000a\r\n"
+	"Q31=0000000000000001:0000000000000002\r\n"
+	"\r\nCPU#1\r\n PC=00000000004ffebc X00=0000000011315900\r\n"
+	"PSTATE=80000000 N--- EL0t    FPU disabled\r\n";
+
+START_TEST(aarch64_is_told_by_the_names_of_gdb)
+{
+	static const Expected first[] = {
+		{ "pc", 0xffffc986e7fdabc8 },
+		{ "x0", 5 },
+		{ "x1", 0xffff057cdfed7550 },
+		{ "x29", 0xffffc986e8cc3d80 },
+		{ "x30", 0xffffc986e7fdabe0 },
+		{ "sp", 0xffffc986e8cc3d80 },
+		{ "cpsr", 0x400000c5 },
+		{ "fpsr", 0x10 },
+		{ "v0_0", 0x3636363636363636 },
+		{ "v0_1", 0x2525252525252525 },
+		{ "v1_0", 0xa },
+		{ "v31_1", 1 },
+	};
+	static const Expected second[] = {
+		{ "pc", 0x4ffebc },
+		{ "x0", 0x11315900 },
+		{ "cpsr", 0x80000000 },
+	};
+	g_autoptr(GPtrArray) all = parse(aarch64);
+	gsize n;
+
+	ck_assert_uint_eq(all->len, 2);
+	check(g_ptr_array_index(all, 0), first, G_N_ELEMENTS(first));
+	check(g_ptr_array_index(all, 1), second, G_N_ELEMENTS(second));
+	vmifs_regs_all(g_ptr_array_index(all, 1), &n);
+	ck_assert_uint_eq(n, G_N_ELEMENTS(second));
+}
+END_TEST
+
+START_TEST(aarch64_vectors_of_sve_have_their_lower_part)
+{
+	static const Expected expected[] = { { "v3_1", 3 }, { "v3_0", 4 } };
+	g_autoptr(GPtrArray) all = parse(
+		"CPU#0\r\n PC=0000000000000001 FPCR=00000000 FPSR=00000000\r\n"
+		"P00=00ff P01=0000\r\nZ03=0000000000000003:0000000000000004 Z04[3]=1:2:3:4\r\n");
+
+	check(g_ptr_array_index(all, 0), expected, G_N_ELEMENTS(expected));
+	ck_assert(!has(g_ptr_array_index(all, 0), "v4_0"));
+}
+END_TEST
+
+START_TEST(aarch64_cut_short_or_malformed_tells_what_came_before)
+{
+	static const char *const texts[] = {
+		"CPU#0\n PC=0000000000000001 X00",
+		"CPU#0\n PC=0000000000000001 X00=",
+		"CPU#0\n PC=0000000000000001 X00=00000000000001",
+		"CPU#0\n PC=0000000000000001 X00=00000000000000010",
+		"CPU#0\n PC=0000000000000001 X00=0000000000000001z",
+		"CPU#0\n PC=0000000000000001 X31=0000000000000001",
+		"CPU#0\n PC=0000000000000001 X1=0000000000000001 X001=0000000000000001",
+		"CPU#0\n PC=0000000000000001 Q00=0000000000000001:",
+		"CPU#0\n PC=0000000000000001 Q00=0000000000000001:0001",
+		"CPU#0\n PC=0000000000000001 Q32=0000000000000001:0000000000000001",
+		"CPU#0\n PC=0000000000000001 X00=0000000000000001:0000000000000001",
+		"CPU#0\n PC=0000000000000001 =0000000000000001 AVERYLONGNAME=0000000000000001",
+	};
+	g_autoptr(GPtrArray) all = parse(texts[_i]);
+	gsize n;
+
+	ck_assert_uint_eq(value(g_ptr_array_index(all, 0), "pc"), 1);
+	vmifs_regs_all(g_ptr_array_index(all, 0), &n);
+	ck_assert_uint_eq(n, 1);
+}
+END_TEST
+
 static Suite *
 registers_suite(void)
 {
@@ -344,10 +425,13 @@ registers_suite(void)
 	tcase_add_test(good, wide_vectors);
 	tcase_add_test(good, numbers_may_have_gaps);
 	tcase_add_test(good, riscv_has_two_names_for_most);
+	tcase_add_test(good, aarch64_is_told_by_the_names_of_gdb);
+	tcase_add_test(good, aarch64_vectors_of_sve_have_their_lower_part);
 	suite_add_tcase(s, good);
 	TCase *bad = tcase_create("bad ones");
 	tcase_add_test(bad, what_is_unknown_is_passed_over);
 	tcase_add_loop_test(bad, riscv_cut_short_or_malformed_tells_what_came_before, 0, 5);
+	tcase_add_loop_test(bad, aarch64_cut_short_or_malformed_tells_what_came_before, 0, 12);
 	tcase_add_test(bad, nonsense_is_refused);
 	tcase_add_test(bad, huge_texts_are_refused);
 	suite_add_tcase(s, bad);
