@@ -328,10 +328,18 @@ from_regs(const VmifsRegs *regs, VmifsPaging *ret, GError **error)
 	return TRUE;
 }
 
+static const VmifsArchRegs regs = {
+	.pc = "pc",
+	.sp = "sp",
+	.link = "x30",
+	.args = { "x0", "x1", "x2", "x3", "x4", "x5" },
+};
+
 const VmifsArch vmifs_arch_aarch64 = {
 	.name = "aarch64",
 	.modes = modes,
 	.n_modes = G_N_ELEMENTS(modes),
 	.next = next,
+	.regs = &regs,
 	.from_regs = from_regs,
 };

@@ -176,10 +176,18 @@ from_regs(const VmifsRegs *regs, VmifsPaging *ret, GError **error)
 	return TRUE;
 }
 
+static const VmifsArchRegs regs = {
+	.pc = "pc",
+	.sp = "sp",
+	.link = "ra",
+	.args = { "a0", "a1", "a2", "a3", "a4", "a5" },
+};
+
 const VmifsArch vmifs_arch_riscv64 = {
 	.name = "riscv64",
 	.modes = modes,
 	.n_modes = G_N_ELEMENTS(modes),
 	.next = next,
+	.regs = &regs,
 	.from_regs = from_regs,
 };

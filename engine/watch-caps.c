@@ -45,6 +45,16 @@ append_execution(const VmifsStopCaps *caps, const char *line, GString *out)
 	g_string_append_c(out, '\n');
 }
 
+/* Of lines that take what only some architectures have. */
+static void
+append_special(const VmifsStopCaps *caps, const char *line, const char *why_not, GString *out)
+{
+	if (why_not)
+		g_string_append_printf(out, "%s: no: %s\n", line, why_not);
+	else
+		append_execution(caps, line, out);
+}
+
 static void
 append_costs(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 {
@@ -65,6 +75,10 @@ append_costs(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 static void
 append_caps(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 {
+	g_autoptr(VmifsAttached) attached = vmifs_guest_attached(guest);
+	const VmifsAspace *kernel = attached ? attached->aspace : NULL;
+	const VmifsArchRegs *names = kernel ? vmifs_watch_names_of(kernel) : NULL;
+
 	if (caps->accel)
 		g_string_append_printf(out, "accel: %s\n", caps->accel);
 	append_memory(caps, "r", caps->data && caps->reads, out);
@@ -72,11 +86,17 @@ append_caps(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 	append_memory(caps, "rw", caps->data, out);
 	append_execution(caps, "mem x", out);
 	append_execution(caps, "exec", out);
-	if (vmifs_disasm_is_there())
-		append_execution(caps, "reg", out);
-	else
-		g_string_append(out, "reg: no: this vmifs was built without capstone\n");
-	append_execution(caps, "int", out);
+	append_special(caps, "reg",
+		       kernel && !(names && names->writes)
+			       ? "what writes registers is not known of this architecture"
+		       : vmifs_disasm_is_there() ? NULL
+						 : "this vmifs was built without capstone",
+		       out);
+	append_special(caps, "int",
+		       kernel && !(names && names->gate)
+			       ? "interrupts of this architecture have no handlers by number"
+			       : NULL,
+		       out);
 	append_execution(caps, "task", out);
 	append_execution(caps, "module", out);
 	g_string_append_printf(out, "step: %s\n", caps->step ? "exact, one vCPU" : "no");

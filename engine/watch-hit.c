@@ -14,20 +14,41 @@
 
 /* ---- what is known of a stop ---- */
 
+/* The task's, where no register tells which one is in use. */
+static gboolean
+find_root(const VmifsWatchHit *hit, const VmifsInstance *instance, guint64 *ret)
+{
+	guint64 roots[VMIFS_TASK_ROOTS];
+
+	if (!hit->names)
+		return FALSE;
+	if (hit->names->root) {
+		gboolean has_root = vmifs_regs_get(hit->stop->regs, hit->names->root, ret);
+		*ret &= hit->names->root_mask;
+		return has_root;
+	}
+	if (!hit->has_task || !hit->task.mm ||
+	    !vmifs_watch_task_roots(instance, &hit->task, roots, NULL))
+		return FALSE;
+	*ret = roots[0];
+	return TRUE;
+}
+
 static void
 find_context(VmifsWatchHit *hit)
 {
 	const VmifsStop *stop = hit->stop;
 	const VmifsInstance *instance = hit->attached ? hit->attached->instance : NULL;
+	VmifsAspace *kernel = hit->attached ? hit->attached->aspace : NULL;
 
 	hit->names = vmifs_watch_names(stop->regs);
-	hit->has_root = hit->names && vmifs_regs_get(stop->regs, hit->names->root, &hit->root);
-	if (hit->has_root)
-		hit->root &= hit->names->root_mask;
-	if (hit->has_root && hit->attached && hit->attached->aspace)
-		hit->aspace = vmifs_aspace_new_like(hit->attached->aspace, hit->root, NULL, NULL);
 	hit->has_task = instance && instance->os->current &&
 			instance->os->current(instance->self, stop->vcpu, stop->regs, &hit->task);
+	hit->has_root = find_root(hit, instance, &hit->root);
+	if (kernel && hit->has_root)
+		hit->aspace = vmifs_aspace_new_like(kernel, hit->root, NULL, NULL);
+	else if (kernel && hit->names && !hit->names->root)
+		hit->aspace = vmifs_aspace_ref(kernel);
 }
 
 /* What stands there now: a kernel patches itself. */

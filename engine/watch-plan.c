@@ -231,13 +231,24 @@ plan_memory(Planning *p)
 const VmifsArchRegs *
 vmifs_watch_names(const VmifsRegs *regs)
 {
-	guint64 pc;
+	guint64 value;
 
+	/* Some call that the same. */
 	for (gsize i = 0; i < vmifs_n_archs; i++) {
 		const VmifsArchRegs *names = vmifs_archs[i]->regs;
-		if (names && vmifs_regs_get(regs, names->pc, &pc))
+		if (names && vmifs_regs_get(regs, names->pc, &value) &&
+		    (!names->link || vmifs_regs_get(regs, names->link, &value)))
 			return names;
 	}
+	return NULL;
+}
+
+const VmifsArchRegs *
+vmifs_watch_names_of(const VmifsAspace *aspace)
+{
+	for (gsize i = 0; i < vmifs_n_archs; i++)
+		if (g_str_equal(vmifs_archs[i]->name, vmifs_aspace_arch(aspace)))
+			return vmifs_archs[i]->regs;
 	return NULL;
 }
 
@@ -249,8 +260,12 @@ find_gates(Planning *p, const VmifsRegs *regs, const VmifsArchRegs *names, guint
 	    vmifs_regs_get(regs, names->gates, ret) &&
 	    vmifs_regs_get(regs, names->gates_limit, ret_limit))
 		return TRUE;
-	settle(p, VMIFS_WATCH_REFUSED, "the source does not tell where handlers of vCPU %u are",
-	       vcpu);
+	if (names && !names->gate)
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "interrupts of this architecture have no handlers by number");
+	else
+		settle(p, VMIFS_WATCH_REFUSED,
+		       "the source does not tell where handlers of vCPU %u are", vcpu);
 	return FALSE;
 }
 
@@ -310,15 +325,6 @@ plan_int(Planning *p)
 
 /* ---- registers ---- */
 
-static const VmifsArchWrites *
-find_writes_of(const VmifsAspace *aspace)
-{
-	for (gsize i = 0; i < vmifs_n_archs; i++)
-		if (g_str_equal(vmifs_archs[i]->name, vmifs_aspace_arch(aspace)))
-			return vmifs_archs[i]->regs ? vmifs_archs[i]->regs->writes : NULL;
-	return NULL;
-}
-
 static gboolean
 can_find_writes(Planning *p, const VmifsArchWrites *arch)
 {
@@ -342,7 +348,8 @@ plan_reg(Planning *p)
 		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
 		return;
 	}
-	const VmifsArchWrites *arch = find_writes_of(p->attached->aspace);
+	const VmifsArchRegs *names = vmifs_watch_names_of(p->attached->aspace);
+	const VmifsArchWrites *arch = names ? names->writes : NULL;
 	if (!can_find_writes(p, arch))
 		return;
 	g_autoptr(VmifsDisasm) disasm =

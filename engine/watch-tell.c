@@ -102,8 +102,11 @@ add_call(const VmifsWatchHit *hit, VmifsEvent *event)
 		if (vmifs_regs_get(regs, hit->names->args[i], &value))
 			vmifs_event_add_hex(event, NULL, value);
 	vmifs_event_end_list(event);
-	if (hit->aspace && vmifs_regs_get(regs, hit->names->sp, &sp) &&
-	    read_value(hit->aspace, sp, vmifs_aspace_ptr_size(hit->aspace), &value))
+	if (hit->names->link) {
+		if (vmifs_regs_get(regs, hit->names->link, &value))
+			vmifs_event_add_hex(event, "return", value);
+	} else if (hit->aspace && vmifs_regs_get(regs, hit->names->sp, &sp) &&
+		   read_value(hit->aspace, sp, vmifs_aspace_ptr_size(hit->aspace), &value))
 		vmifs_event_add_hex(event, "return", value);
 }
 

@@ -148,6 +148,9 @@ vmifs_watch_task_roots(const VmifsInstance *instance, const VmifsTask *task, gui
 /* Of the architecture that has such registers; NULL: of none that is known. (static) */
 const VmifsArchRegs *
 vmifs_watch_names(const VmifsRegs *regs);
+/* Of the one that walks such tables. */
+const VmifsArchRegs *
+vmifs_watch_names_of(const VmifsAspace *aspace);
 gboolean
 vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b);
 /* points: of VmifsStopPoint */

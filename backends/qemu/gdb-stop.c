@@ -117,6 +117,7 @@ VmifsRegs *
 qemu_gdb_regs_parse(const QemuGdbTarget *target, const char *hex, gsize len, GError **error)
 {
 	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	const QemuGdbReg *pc = qemu_gdb_target_pc(target);
 	gsize at = 0;
 
 	/* A hole in the numbers is not in it, and what comes after it cannot be placed. */
@@ -131,8 +132,8 @@ qemu_gdb_regs_parse(const QemuGdbTarget *target, const char *hex, gsize len, GEr
 			vmifs_regs_set(regs, reg->name, value);
 		at += width;
 	}
-	if (vmifs_regs_get(regs, "rip", &(guint64){ 0 }))
+	if (pc && vmifs_regs_get(regs, pc->name, &(guint64){ 0 }))
 		return g_steal_pointer(&regs);
-	corrupt("registers without rip", error);
+	corrupt("registers that do not say where the vCPU is", error);
 	return NULL;
 }

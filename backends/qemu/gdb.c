@@ -271,6 +271,17 @@ attribute(const char **names, const char **values, const char *wanted)
 	return NULL;
 }
 
+/* As they are told elsewhere: lower case. What is too long for a register's name has none; its
+ * number counts. */
+static void
+take_name(const char *name, QemuGdbReg *ret)
+{
+	if (strlen(name) >= sizeof ret->name)
+		return;
+	for (gsize i = 0; name[i]; i++)
+		ret->name[i] = g_ascii_tolower(name[i]);
+}
+
 /* Numbers go on from the register before where none is given. */
 static gboolean
 add_reg(QemuGdbTarget *target, const char **names, const char **values, GError **error)
@@ -284,13 +295,13 @@ add_reg(QemuGdbTarget *target, const char **names, const char **values, GError *
 	QemuGdbReg reg = { 0 };
 	guint64 n_bits, at = before ? before->number + 1 : 0;
 
-	if (!name || !*name || strlen(name) >= sizeof reg.name || !bits ||
+	if (!name || !*name || !bits ||
 	    !g_ascii_string_to_unsigned(bits, 10, 1, 4096, &n_bits, NULL) ||
 	    (number && !g_ascii_string_to_unsigned(number, 10, 0, G_MAXINT, &at, NULL)))
 		return corrupt("a register that is described badly", error);
 	if (target->regs->len >= MAX_REGS || at >= G_MAXINT)
 		return corrupt("too many registers", error);
-	g_strlcpy(reg.name, name, sizeof reg.name);
+	take_name(name, &reg);
 	reg.bits = (guint) n_bits;
 	reg.number = (guint) at;
 	g_array_append_val(target->regs, reg);
@@ -374,10 +385,25 @@ find(const QemuGdbTarget *target, const char *name)
 const QemuGdbReg *
 qemu_gdb_target_find(const QemuGdbTarget *target, const char *name)
 {
-	const QemuGdbReg *reg = find(target, name);
+	const QemuGdbReg *reg = *name ? find(target, name) : NULL;
 
 	if (reg || name[0] != 'e' || strlen(name) != 3)
 		return reg;
 	const char whole[] = { 'r', name[1], name[2], '\0' };
 	return find(target, whole);
+}
+
+const QemuGdbReg *
+qemu_gdb_target_pc(const QemuGdbTarget *target)
+{
+	const QemuGdbReg *rip = find(target, "rip");
+
+	return rip ? rip : find(target, "pc");
+}
+
+/* QEMU's "gdb_stop_before_watchpoint", which of those that are known here x86 alone has not. */
+gboolean
+qemu_gdb_target_stops_before(const QemuGdbTarget *target)
+{
+	return target->architecture && !g_str_has_prefix(target->architecture, "i386");
 }

@@ -51,7 +51,7 @@ GByteArray *
 qemu_gdb_packet(const guint8 *bytes, gsize len, gsize *ret_used, GError **error);
 
 typedef struct {
-	char name[VMIFS_REG_NAME_LEN];
+	char name[VMIFS_REG_NAME_LEN]; /* lower case; empty: that is too long for it */
 	guint number;
 	guint bits;
 } QemuGdbReg;
@@ -75,6 +75,12 @@ qemu_gdb_target_clear(QemuGdbTarget *target);
  * there is none. */
 const QemuGdbReg *
 qemu_gdb_target_find(const QemuGdbTarget *target, const char *name);
+/* Does the guest stop before an access that is watched, and not behind it? */
+gboolean
+qemu_gdb_target_stops_before(const QemuGdbTarget *target);
+/* The one that says where a vCPU is. */
+const QemuGdbReg *
+qemu_gdb_target_pc(const QemuGdbTarget *target);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuGdb, qemu_gdb_clear)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuGdbTarget, qemu_gdb_target_clear)

@@ -384,8 +384,8 @@ gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
 		       guint n, QemuGdbStop *ret, guint64 *ret_pc, GError **error)
 {
-	const QemuGdbReg *rip = qemu_gdb_target_find(&session->target, "rip");
-	g_autofree char *ask = g_strdup_printf("p%x", rip ? rip->number : 0);
+	const QemuGdbReg *pc = qemu_gdb_target_pc(&session->target);
+	g_autofree char *ask = g_strdup_printf("p%x", pc ? pc->number : 0);
 	g_autoptr(GString) text = g_string_new(NULL);
 	g_autofree char *step = g_strdup_printf("vCont;s:%x", vcpu + 1);
 	QemuGdbStop stop;
@@ -511,26 +511,4 @@ qemu_session_regs(QemuSession *session, QemuCode *code, GError **error)
 		return NULL;
 	return qemu_gdb_regs_parse(&session->target, (const char *) answer->data, answer->len,
 				   error);
-}
-
-/* Of an interrupt that came instead the frame lies on the stack, behind an error code or not; it
- * says where to go on. */
-gboolean
-qemu_session_was_made(QemuSession *session, guint64 pc, gboolean *ret, GError **error)
-{
-	g_autoptr(VmifsRegs) regs = qemu_session_regs(session, NULL, error);
-	guint64 now = 0, rsp = 0, words[2] = { 0 };
-
-	if (!regs)
-		return FALSE;
-	vmifs_regs_get(regs, "rip", &now);
-	vmifs_regs_get(regs, "rsp", &rsp);
-	g_autofree char *ask = g_strdup_printf("m%" G_GINT64_MODIFIER "x,10", rsp);
-	g_autoptr(GByteArray) answer = qemu_gdb_ask(&session->gdb, ask, error);
-	if (!answer)
-		return FALSE;
-	for (gsize i = 0; i < 2 && answer->len == 32; i++)
-		qemu_gdb_value_parse((const char *) answer->data + 16 * i, 16, 64, &words[i]);
-	*ret = now != pc && words[0] != pc && words[1] != pc;
-	return TRUE;
 }

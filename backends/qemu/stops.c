@@ -3,6 +3,9 @@
  * stops: see the header.
  *
  *   stop -> its registers -> who armed it is told -> past the instruction -> the guest runs on
+ *
+ * Of an access to memory all is told behind the instruction. Where the guest stops before it, the
+ * step comes first.
  */
 #include "stops.h"
 
@@ -14,6 +17,8 @@
 #define FLAG_TRAP (1u << 8)
 /* A vCPU that stops as often in one place where we have no point is at somebody else's. */
 #define MAX_STRANGE 3
+/* Points that one instruction may hit. */
+#define MAX_ACCESSES 8
 
 void
 qemu_stops_init(QemuStops *self, VmifsStopped stopped, gpointer user)
@@ -103,22 +108,25 @@ is_again(QemuStops *self, const QemuGdbStop *stop, guint64 pc)
 }
 
 /* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands;
- * ret_flags: its RFLAGS. */
+ * ret_may_skip: in code of a kernel of x86-64, as others may be of 32 bits, and not by steps that
+ * the guest makes itself. */
 static gboolean
-tell(QemuStops *self, const QemuGdbStop *stop, guint64 *ret_pc, guint64 *ret_flags, GError **error)
+tell(QemuStops *self, const QemuGdbStop *stop, guint64 *ret_pc, gboolean *ret_may_skip,
+     GError **error)
 {
 	gint64 time_ns = now_ns();
 	/* Where it stops once it stops again, as a rule. */
 	g_autoptr(VmifsRegs) regs =
 		qemu_session_regs(&self->session, stop->is_memory ? NULL : &self->code, error);
-	guint64 pc;
+	const QemuGdbReg *where = qemu_gdb_target_pc(&self->session.target);
+	guint64 pc, flags = 0;
 
 	if (!regs)
 		return FALSE;
-	vmifs_regs_get(regs, "rip", &pc);
+	vmifs_regs_get(regs, where->name, &pc);
+	vmifs_regs_get(regs, "eflags", &flags);
 	*ret_pc = pc;
-	if (!vmifs_regs_get(regs, "eflags", ret_flags))
-		*ret_flags = 0;
+	*ret_may_skip = g_str_equal(where->name, "rip") && pc >> 63 && !(flags & FLAG_TRAP);
 	gboolean again = is_again(self, stop, pc);
 	for (guint i = 0; i < self->points->len; i++) {
 		const QemuPoint *point = qemu_points_at(self->points, i);
@@ -149,12 +157,11 @@ note_told(QemuStops *self, guint vcpu, guint64 pc)
 	self->told_pc = pc;
 }
 
-/* It does, by what stands there: code of a kernel, as others may be of 32 bits. */
+/* It does, by what stands there. */
 static gboolean
-find_skip(QemuStops *self, guint64 pc, guint64 flags, GError **error)
+find_skip(QemuStops *self, guint64 pc, GError **error)
 {
-	self->skips = FALSE;
-	if (self->session.steps->len || flags & FLAG_TRAP || !(pc >> 63))
+	if (self->session.steps->len)
 		return TRUE;
 	if (self->code.address != pc) {
 		self->code.address = pc;
@@ -193,9 +200,17 @@ is_strange(QemuStops *self, const QemuGdbStop *stop, guint64 pc)
 	return !stop->is_memory && ++self->n_strange > MAX_STRANGE;
 }
 
+/* Is what it stopped for news, beyond the step that it was to make? */
+static void
+keep_pending(QemuStops *self, gboolean is_stepped)
+{
+	self->has_pending = self->pending.signal && (self->pending.signal != QEMU_GDB_TRAP ||
+						     self->pending.is_memory || is_stepped);
+}
+
 /* Past the points at which it stands. */
 static gboolean
-pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError **error)
+pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, gboolean may_skip, GError **error)
 {
 	const VmifsStopPoint *points[2];
 	guint n = 0;
@@ -215,7 +230,8 @@ pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError
 		self->n_strange = 0;
 	if (!n && (is_stepped || !is_strange(self, stop, pc)))
 		return TRUE;
-	if (!find_skip(self, pc, flags, error))
+	self->skips = FALSE;
+	if (may_skip && !find_skip(self, pc, error))
 		return FALSE;
 	if (self->skips) {
 		note_told(self, stop->vcpu, pc);
@@ -225,18 +241,65 @@ pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, guint64 flags, GError
 				    error) ||
 	    !note_step(self, stop->vcpu, pc, now, error))
 		return FALSE;
-	/* What it stopped for is news if it was more than the step. */
-	self->has_pending = self->pending.signal && (self->pending.signal != QEMU_GDB_TRAP ||
-						     self->pending.is_memory || is_stepped);
+	keep_pending(self, is_stepped);
+	return TRUE;
+}
+
+static const VmifsStopPoint *
+find_point(const QemuStops *self, const QemuGdbStop *stop)
+{
+	for (guint i = 0; i < self->points->len; i++) {
+		const VmifsStopPoint *point = &qemu_points_at(self->points, i)->point;
+		if (qemu_point_is_hit(point, stop, 0))
+			return point;
+	}
+	return NULL;
+}
+
+/* The instruction that the guest stopped before, which may hit more than one point; each of these
+ * hits again as long as it is there. */
+static gboolean
+handle_before(QemuStops *self, const QemuGdbStop *stop, GError **error)
+{
+	QemuGdbStop stops[MAX_ACCESSES] = { *stop };
+	const VmifsStopPoint *points[MAX_ACCESSES] = { find_point(self, stop) };
+	guint n = points[0] ? 1 : 0, n_told = 1;
+	gboolean may_skip, is_stepped = FALSE;
+	guint64 pc;
+
+	self->skips = FALSE;
+	for (guint i = 0; i < self->points->len; i++) {
+		const VmifsStopPoint *point = &qemu_points_at(self->points, i)->point;
+		is_stepped |= point->kind == VMIFS_STOP_STEP && point->vcpu == stop->vcpu;
+	}
+	for (;;) {
+		if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending,
+					    &pc, error))
+			return FALSE;
+		const VmifsStopPoint *other = self->pending.is_memory && n < MAX_ACCESSES
+						      ? find_point(self, &self->pending)
+						      : NULL;
+		if (!other)
+			break;
+		points[n++] = other;
+		stops[n_told++] = self->pending;
+	}
+	keep_pending(self, is_stepped);
+	for (guint i = 0; i < n_told; i++)
+		if (!tell(self, &stops[i], &pc, &may_skip, error))
+			return FALSE;
 	return TRUE;
 }
 
 gboolean
 qemu_stops_handle(QemuStops *self, const QemuGdbStop *stop, GError **error)
 {
-	guint64 pc, flags;
+	gboolean may_skip;
+	guint64 pc;
 
-	return tell(self, stop, &pc, &flags, error) && pass(self, stop, pc, flags, error);
+	if (stop->is_memory && qemu_gdb_target_stops_before(&self->session.target))
+		return handle_before(self, stop, error);
+	return tell(self, stop, &pc, &may_skip, error) && pass(self, stop, pc, may_skip, error);
 }
 
 gboolean

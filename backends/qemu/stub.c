@@ -257,6 +257,18 @@ read_document(QemuGdb *gdb, const char *name, GError **error)
 	}
 }
 
+/* Of others the bytes of values may come the other way round. */
+static gboolean
+is_known(const char *architecture)
+{
+	static const char *const known[] = { "i386", "aarch64", "riscv" };
+
+	for (gsize i = 0; architecture && i < G_N_ELEMENTS(known); i++)
+		if (g_str_has_prefix(architecture, known[i]))
+			return TRUE;
+	return FALSE;
+}
+
 gboolean
 qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
 {
@@ -274,8 +286,9 @@ qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
 		    !qemu_gdb_describe(target, (const char *) xml->data, xml->len, names, error))
 			return FALSE;
 	}
-	if (!target->architecture || !g_str_has_prefix(target->architecture, "i386"))
-		return unsupported("registers of another architecture than x86", error);
+	if (!is_known(target->architecture))
+		return unsupported("registers of another architecture than x86, AArch64, RISC-V",
+				   error);
 	return TRUE;
 }
 

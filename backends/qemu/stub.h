@@ -38,7 +38,7 @@ qemu_stub_abandon(QemuStub *stub);
 /* Somebody else has it by now, or QEMU has ended: nothing is to be undone. */
 void
 qemu_stub_forget(QemuStub *stub);
-/* target: that of x86, all of whose registers it knows afterwards. */
+/* target: that of an architecture that is known, all of whose registers it knows afterwards. */
 gboolean
 qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error);
 

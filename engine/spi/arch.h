@@ -107,15 +107,16 @@ typedef struct {
 /* Which registers say where a vCPU is and what it was called with, as sources name them. */
 typedef struct {
 	const char *pc;
-	const char *sp;      /* where a function begins, the address to return to stands there */
+	const char *sp;
+	const char *link;    /* where a function begins, the address to return to; NULL: at sp */
 	const char *args[6]; /* of a function, by the calling convention */
-	const char *root;    /* of the page tables ... */
+	const char *root;    /* (nullable) of the page tables, if a stop tells it ... */
 	guint64 root_mask;   /* ... in these bits */
 
-	/* Interrupts: where the table of their gates is (0: there is none yet), and its last byte
-	 * in it; of one gate its length and, FALSE: there is none, its handler. At the handler's
-	 * beginning the stack has, where that vector's bit is set, an error code, and then the
-	 * address that was interrupted. */
+	/* (nullable) Interrupts: where the table of their gates is (0: there is none yet), and its
+	 * last byte in it; of one gate its length and, FALSE: there is none, its handler. At the
+	 * handler's beginning the stack has, where that vector's bit is set, an error code, and
+	 * then the address that was interrupted. */
 	const char *gates, *gates_limit;
 	const char *no_gates;  /* a register in which ... */
 	guint64 no_gates_flag; /* ... this says that they are not used */

@@ -397,6 +397,7 @@ const LinuxMachine linux_machine_aarch64 = {
 	.append_call = append_call,
 	.in_program = in_program,
 	.current = linux_current_of_queue,
+	.argument = "x0",
 	.mentions = linux_mentions_aarch64,
 	.untag_mask = G_MAXUINT64 >> 8,
 	.node_bits = 16,

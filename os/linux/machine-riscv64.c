@@ -387,6 +387,7 @@ const LinuxMachine linux_machine_riscv64 = {
 	.append_call = append_call,
 	.in_program = in_program,
 	.current = linux_current_of_queue,
+	.argument = "a0",
 	.untag_mask = G_MAXUINT64,
 	.node_bits = 4,
 	.port_width = 8,

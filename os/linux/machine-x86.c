@@ -153,6 +153,7 @@ const LinuxMachine linux_machine_x86_64 = {
 	.in_program = in_program,
 	.current = linux_current_task_x86,
 	.mentions = linux_mentions_x86_64,
+	.argument = "rdi",
 	.untag_mask = G_MAXUINT64,
 	.port_width = 4,
 	.store_bypass = linux_store_bypass,

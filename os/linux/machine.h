@@ -45,6 +45,8 @@ struct LinuxMachine {
 	/* The task it runs, if its registers tell. */
 	gboolean (*current)(const Linux *os, guint32 cpu, guint64 *ret, GError **error);
 
+	const char *argument; /* (nullable) the register with a function's first one */
+
 	/* ---- code ---- */
 
 	LinuxMentions mentions; /* (nullable) */

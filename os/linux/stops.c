@@ -11,6 +11,7 @@
  *   load     do_init_module(module)   its init function is about to be called
  *   unload   free_module(module)      also of one whose init function has failed
  */
+#include "machine.h"
 #include "modules.h"
 
 /* Bytes of arguments: as many as a line of events may have. The guest stands still for them, and
@@ -44,6 +45,11 @@ linux_event_points(gpointer self, VmifsOsEvents which, GArray *ret, GError **err
 {
 	guint64 address;
 
+	if (!linux_machine(self)->argument) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "which register has a function's argument is not known");
+		return FALSE;
+	}
 	for (gsize i = 0; i < G_N_ELEMENTS(points); i++) {
 		if (points[i].which != which)
 			continue;
@@ -91,9 +97,10 @@ linux_event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu,
 	       const VmifsRegs *regs, VmifsOsEvent *ret, const VmifsCall *call)
 {
 	Linux *os = self;
+	const char *name = linux_machine(os)->argument;
 	guint64 at, argument;
 
-	if (!vmifs_regs_get(regs, "rdi", &argument))
+	if (!name || !vmifs_regs_get(regs, name, &argument))
 		return FALSE;
 	for (gsize i = 0; i < G_N_ELEMENTS(points); i++) {
 		if (points[i].which != which || !find_point(os, &points[i], &at, NULL) ||

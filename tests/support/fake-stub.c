@@ -12,6 +12,7 @@
 #define START 0x100
 #define HANDLER 0x9000
 #define NO_IRQ 2
+#define INSTRUCTION 4
 
 typedef struct {
 	char kind; /* '0'..'4' */
@@ -35,6 +36,7 @@ struct FakeStubServer {
 	gboolean has_acted; /* what comes after the hits */
 	gint64 due;         /* of the next hit */
 	guint64 rip;
+	guint64 accessed;    /* what the instruction is about to, there; 0 = nothing */
 	guint64 interrupted; /* where its handler comes back to; 0 = none */
 	guint mask;          /* of steps, in QEMU's numbers */
 	GString *heard;
@@ -133,6 +135,10 @@ hit(FakeStubServer *self)
 
 	self->n_hits++;
 	self->rip = is_code(point) ? point->address : FAKE_STUB_RIP_OF_DATA;
+	if (self->how->is_arm && !is_code(point)) {
+		self->rip -= INSTRUCTION;
+		self->accessed = point->address;
+	}
 	if (is_code(point)) {
 		stop_guest(self, "T05thread:01;");
 		return;
@@ -145,6 +151,20 @@ hit(FakeStubServer *self)
 
 /* ---- packets ---- */
 
+/* It does not get past an access that is still watched. */
+static gboolean
+stops_again(FakeStubServer *self)
+{
+	for (guint i = 0; self->accessed && i < self->n_points; i++) {
+		if (is_code(&self->points[i]) || self->points[i].address != self->accessed)
+			continue;
+		self->blunders++;
+		stop_guest(self, "T05thread:01;");
+		return TRUE;
+	}
+	return FALSE;
+}
+
 static void
 step(FakeStubServer *self)
 {
@@ -153,6 +173,8 @@ step(FakeStubServer *self)
 		stop_guest(self, "T05thread:01;");
 		return;
 	}
+	if (stops_again(self))
+		return;
 	self->is_waiting = self->n_steps++ < self->how->n_silent_steps;
 	self->runs = self->is_waiting;
 	if (self->runs)
@@ -161,7 +183,8 @@ step(FakeStubServer *self)
 		self->interrupted = self->rip;
 		self->rip = HANDLER;
 	} else {
-		self->rip++;
+		self->rip += self->accessed ? INSTRUCTION : 1;
+		self->accessed = 0;
 	}
 	stop_guest(self, "T05thread:01;");
 }
@@ -173,6 +196,8 @@ go(FakeStubServer *self, const char *packet)
 		step(self);
 		return;
 	}
+	if (stops_again(self))
+		return;
 	self->runs = TRUE;
 	if (self->interrupted) {
 		self->rip = self->interrupted;
@@ -260,9 +285,12 @@ answer(FakeStubServer *self, const char *packet)
 	} else if (g_str_has_prefix(packet, "qSupported")) {
 		say(self, "PacketSize=1000;qXfer:features:read+");
 	} else if (g_str_has_prefix(packet, "qXfer")) {
-		say(self, "l<target><architecture>i386:x86-64</architecture>"
-			  "<reg name=\"rip\" bitsize=\"64\"/><reg name=\"rax\" "
-			  "bitsize=\"64\"/></target>");
+		say(self, self->how->is_arm ? "l<target><architecture>aarch64</architecture>"
+					      "<reg name=\"pc\" bitsize=\"64\"/><reg name=\"x0\" "
+					      "bitsize=\"64\"/></target>"
+					    : "l<target><architecture>i386:x86-64</architecture>"
+					      "<reg name=\"rip\" bitsize=\"64\"/><reg name=\"rax\" "
+					      "bitsize=\"64\"/></target>");
 	} else if (g_str_equal(packet, "qqemu.sstepbits") ||
 		   g_str_has_prefix(packet, "Qqemu.sstep=")) {
 		answer_stepping(self, packet);

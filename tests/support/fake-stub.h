@@ -22,6 +22,7 @@ typedef struct {
 	gboolean is_new;      /* as 8.1: a stop is told of once for each wish to go on */
 	gboolean is_left;     /* a debugger that is gone has left a point where the vCPU stands */
 	gboolean is_foreign;  /* the same, and it cannot be taken away, but a step gets past it */
+	gboolean is_arm;      /* it stops before an access that is watched */
 	gboolean
 		is_busy; /* an interrupt is pending, always: a step that does not mask it is none */
 } FakeStub;

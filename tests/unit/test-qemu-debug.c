@@ -41,7 +41,8 @@ stopped(gpointer user, const VmifsStop *stop)
 	Guest *guest = user;
 	guint64 rip = 0;
 
-	ck_assert(vmifs_regs_get(stop->regs, "rip", &rip));
+	ck_assert(vmifs_regs_get(stop->regs, "rip", &rip) ||
+		  vmifs_regs_get(stop->regs, "pc", &rip));
 	guest->rips[stop->id] = rip;
 	gint n = g_atomic_int_add(&guest->n[stop->id], 1) + 1;
 	return stop->id || !guest->refuse_after || n < guest->refuse_after;
@@ -144,6 +145,32 @@ START_TEST(each_stop_is_told_once_and_nothing_is_left)
 	ck_assert(fake_stub_runs(guest.stub));
 	ck_assert(!qemu_debug_is_on(guest.debug));
 	has_heard(&guest, COME GONE);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(an_access_is_told_behind_it_where_the_guest_stops_before)
+{
+	const FakeStub how = { .hits = 40, .is_arm = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &exec_point);
+	arm(&guest, 1, &write_point);
+	arm(&guest, 2, &write_point);
+	wait_for(&guest.n[1], 1);
+	for (int i = 0; i < 10000 && n_told(&guest) < 40; i++)
+		g_usleep(1000);
+	ck_assert_int_eq(guest.n[0] + guest.n[1], 40);
+	ck_assert_int_ge(guest.n[0], 1);
+	ck_assert_int_le(ABS(guest.n[1] - guest.n[2]), 1);
+	ck_assert_uint_eq(guest.rips[0], 0x1000);
+	ck_assert_uint_eq(guest.rips[1], FAKE_STUB_RIP_OF_DATA);
+	for (guint64 id = 0; id < 3; id++)
+		qemu_debug_disarm(guest.debug, id);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
 	teardown(&guest);
 }
 END_TEST
@@ -676,6 +703,7 @@ debug_suite(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, each_stop_is_told_once_and_nothing_is_left);
+	tcase_add_test(tcase, an_access_is_told_behind_it_where_the_guest_stops_before);
 	tcase_add_test(tcase, a_point_that_two_have_is_set_once);
 	tcase_add_test(tcase, points_are_set_again_for_a_vCPU_that_has_come);
 	tcase_add_loop_test(tcase, who_does_not_want_it_any_more_has_no_point, 0, 2);

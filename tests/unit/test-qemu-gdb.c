@@ -110,6 +110,32 @@ START_TEST(a_target_describes_its_registers)
 	ck_assert_uint_eq(qemu_gdb_target_find(&target, "ebx")->number, 1);
 	ck_assert_ptr_null(qemu_gdb_target_find(&target, "dr7"));
 	ck_assert_ptr_null(qemu_gdb_target_find(&target, "e"));
+	ck_assert_ptr_null(qemu_gdb_target_pc(&target));
+	ck_assert(!qemu_gdb_target_stops_before(&target));
+}
+END_TEST
+
+/* Of the system, in QEMU. */
+START_TEST(names_are_lower_case_and_those_too_long_are_none)
+{
+	static const char xml[] =
+		"<target><architecture>aarch64</architecture>"
+		"<reg name=\"x0\" bitsize=\"64\"/><reg name=\"pc\" bitsize=\"64\"/>"
+		"<reg name=\"TTBR1_EL1\" bitsize=\"64\" regnum=\"150\" group=\"cp_regs\"/>"
+		"<reg name=\"ID_AA64PFR2_EL1_RESERVED\" bitsize=\"64\"/>"
+		"<reg name=\"VBAR\" bitsize=\"64\"/></target>";
+	g_autoptr(GPtrArray) includes = g_ptr_array_new_with_free_func(g_free);
+	g_auto(QemuGdbTarget) target;
+
+	qemu_gdb_target_init(&target);
+	ck_assert(describe(&target, xml, includes, NULL));
+	ck_assert_uint_eq(target.regs->len, 5);
+	ck_assert_uint_eq(qemu_gdb_target_find(&target, "ttbr1_el1")->number, 150);
+	ck_assert_uint_eq(qemu_gdb_target_find(&target, "vbar")->number, 152);
+	ck_assert_ptr_null(qemu_gdb_target_find(&target, "id_aa64pfr2_el1_reserved"));
+	ck_assert_ptr_null(qemu_gdb_target_find(&target, ""));
+	ck_assert_uint_eq(qemu_gdb_target_pc(&target)->number, 1);
+	ck_assert(qemu_gdb_target_stops_before(&target));
 }
 END_TEST
 
@@ -121,7 +147,6 @@ static const char *const bad[] = {
 	"<reg bitsize=\"64\"/>",
 	"<reg name=\"rax\" bitsize=\"0\"/>",
 	"<reg name=\"rax\" bitsize=\"99999\"/>",
-	"<reg name=\"a_name_that_is_far_too_long_for_a_register\" bitsize=\"64\"/>",
 	"<reg name=\"rax\" bitsize=\"64\" regnum=\"-1\"/>",
 	("<f><reg name=\"rax\" bitsize=\"64\" regnum=\"2147483647\"/><reg name=\"rbx\" "
 	 "bitsize=\"64\"/></f>"),
@@ -150,6 +175,7 @@ gdb_suite(void)
 	tcase_add_loop_test(tcase, broken_packets_are_refused, 0, 2);
 	tcase_add_test(tcase, who_does_not_answer_is_not_waited_for);
 	tcase_add_test(tcase, a_target_describes_its_registers);
+	tcase_add_test(tcase, names_are_lower_case_and_those_too_long_are_none);
 	tcase_add_loop_test(tcase, bad_descriptions_are_refused, 0, G_N_ELEMENTS(bad));
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -133,6 +133,32 @@ START_TEST(a_register_is_set_and_the_guest_is_as_before)
 }
 END_TEST
 
+START_TEST(a_system_register_is_set)
+{
+	static const char *const arm[] = { DESCRIBED("aarch64") "2c,3c0",
+					   "l<reg name=\"x0\" bitsize=\"64\"/>"
+					   "<reg name=\"TPIDR_EL0\" bitsize=\"64\" "
+					   "regnum=\"198\"/></target>",
+					   "Hg2",
+					   "OK",
+					   "Pc6=8877665544332211",
+					   "OK",
+					   "pc6",
+					   "8877665544332211",
+					   NULL };
+	const FakeQemu how = { .session = RUNS RESTS NOBODY STARTS };
+	g_autoptr(GError) error = NULL;
+	Guest guest;
+
+	setup(&guest, &how, arm);
+	gboolean set = qemu_stub_set_register(guest.monitor, 1, "tpidr_el0", 0x1122334455667788,
+					      NULL, &error);
+	ck_assert_msg(set, "%s", error ? error->message : "");
+	has_heard(&guest, ATTACHED DETACHED "cont ");
+	teardown(&guest);
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	guint64 value;
@@ -163,13 +189,13 @@ END_TEST
 
 START_TEST(another_architecture_is_refused)
 {
-	static const char *const arm[] = { DESCRIBED("aarch64") "2c,3c0", "l</target>", NULL };
+	static const char *const s390[] = { DESCRIBED("s390:64-bit") "30,3c0", "l</target>", NULL };
 	const FakeQemu how = { .session = RUNS RESTS NOBODY STARTS };
 	g_autoptr(GError) error = NULL;
 	Guest guest;
 
-	setup(&guest, &how, arm);
-	ck_assert(!qemu_stub_set_register(guest.monitor, 1, "x0", 1, NULL, &error));
+	setup(&guest, &how, s390);
+	ck_assert(!qemu_stub_set_register(guest.monitor, 1, "r0", 1, NULL, &error));
 	ck_assert_ptr_nonnull(strstr(error->message, "another architecture"));
 	teardown(&guest);
 }
@@ -263,6 +289,7 @@ stub_suite(void)
 	tcase_add_loop_test(tcase, what_cannot_be_set_is_refused_and_the_guest_runs_on, 0,
 			    G_N_ELEMENTS(refused));
 	tcase_add_test(tcase, another_architecture_is_refused);
+	tcase_add_test(tcase, a_system_register_is_set);
 	tcase_add_loop_test(tcase, a_stub_that_is_not_to_be_had_is_unsupported, 0,
 			    G_N_ELEMENTS(hindered));
 	tcase_add_test(tcase, a_stub_that_is_silent_is_left_in_time);
