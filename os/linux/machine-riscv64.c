@@ -259,6 +259,8 @@ indirect_branch(const Linux *os, guint64 flags, GError **error)
 
 #define MAX_EXTENSIONS 512
 #define MAX_EXTENSION_NAME 64
+/* Of all processors: a kernel tells some hundred bytes of each. */
+#define MAX_TEXT (32 * 1024 * 1024)
 
 typedef struct {
 	guint64 id;
@@ -362,6 +364,7 @@ static LINUX_VIEW(render_cpuinfo)
 	const Linux *self = os;
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_online_mask", error);
 	g_autoptr(GArray) extensions = cpus ? read_extensions(self, error) : NULL;
+	gsize start = out->len;
 
 	if (!extensions)
 		return FALSE;
@@ -369,6 +372,11 @@ static LINUX_VIEW(render_cpuinfo)
 		if (!vmifs_call_check(call, error) ||
 		    !append_cpu(self, g_array_index(cpus, guint32, i), extensions, out, error))
 			return FALSE;
+		if (out->len - start > MAX_TEXT) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+					    "processors: more text than there can be");
+			return FALSE;
+		}
 	}
 	return TRUE;
 }

@@ -4,6 +4,7 @@
 
 #include <linux-guest.h>
 #include <os/linux/machine.h>
+#include <string.h>
 
 #define TYPES                                                                                      \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
@@ -13,8 +14,13 @@
 	"struct thread_struct 112 ra@0:8 sp@8:8 s@16:8x12\n"                                       \
 	"struct task_struct 160 __state@0:4 on_cpu@4:4 on_rq@8:4 stack@16:8 stack_vm_area@24:8 "   \
 	"thread@32=thread_struct\n"                                                                \
-	"struct module 64 list@8=list_head\n"
+	"struct module 64 list@8=list_head\n"                                                      \
+	"struct riscv_cpuinfo 24 mvendorid@0:8 marchid@8:8 mimpid@16:8\n"                          \
+	"struct riscv_isainfo 64 isa@0:8x8\n"                                                      \
+	"struct riscv_isa_ext_data 16 id@0:4 name@8:8\n"
 
+#define N_CPUS 8192
+#define N_EXTENSIONS 512
 #define STACK_LEN 0x2000
 #define REGS_LEN 288
 
@@ -168,6 +174,69 @@ START_TEST(system_call_is_told_with_its_first_argument)
 }
 END_TEST
 
+static void
+variable(Fixture *f, const char *name, gsize len, guint8 fill)
+{
+	g_autofree guint8 *bytes = g_malloc(len);
+	guint64 va = linux_guest_alloc(&f->g, len);
+
+	memset(bytes, fill, len);
+	linux_guest_write(&f->g, va, bytes, len);
+	linux_guest_symbol(&f->g, name, va);
+}
+
+/* Processors that are all online, and have all extensions, each of that name. */
+static void
+make_processors(Fixture *f, guint n, guint n_extensions, const char *text)
+{
+	guint64 table = linux_guest_alloc(&f->g, N_EXTENSIONS * 16);
+	guint64 number = linux_guest_alloc(&f->g, 16);
+	guint64 name = linux_guest_string(&f->g, text);
+
+	linux_guest_u64(&f->g, number, n);
+	linux_guest_u64(&f->g, number + 8, n_extensions);
+	linux_guest_symbol(&f->g, "nr_cpu_ids", number);
+	linux_guest_symbol(&f->g, "riscv_isa_ext_count", number + 8);
+	linux_guest_symbol(&f->g, "riscv_isa_ext", table);
+	for (guint i = 0; i < n_extensions; i++) {
+		linux_guest_u64(&f->g, table + i * 16, i);
+		linux_guest_u64(&f->g, table + i * 16 + 8, name);
+	}
+	variable(f, "__cpu_online_mask", N_CPUS / 8, 0xff);
+	variable(f, "__cpuid_to_hartid_map", N_CPUS * 8, 0);
+	variable(f, "riscv_cpuinfo", 24, 0);
+	variable(f, "riscv_isa", 64, 0xff);
+	variable(f, "hart_isa", N_CPUS * 64, 0xff);
+}
+
+START_TEST(processors_are_told_with_their_extensions)
+{
+	Fixture f;
+	setup(&f);
+	make_processors(&f, 1, 1, "zaa");
+
+	const char *text = render(&f, linux_render_cpuinfo);
+	ck_assert(g_str_has_prefix(text, "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64_zaa\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nmmu\t\t: sv48\nmvendorid\t: 0x0\n"));
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(processors_without_end_are_refused)
+{
+	Fixture f;
+	setup(&f);
+	/* Each byte is told by four. */
+	g_autofree char *name = g_strnfill(60, '\1');
+	make_processors(&f, N_CPUS, N_EXTENSIONS, name);
+
+	ck_assert(
+		!linux_render_cpuinfo(linux_guest_start(&f.g), NULL, NULL, f.out, NULL, &f.error));
+	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
+	teardown(&f);
+}
+END_TEST
+
 static const struct {
 	guint64 entry;
 	guint level;
@@ -231,6 +300,8 @@ make_suite(void)
 	tcase_add_test(t, frames_in_a_circle_come_to_an_end);
 	tcase_add_test(t, frame_outside_of_the_stack_ends_it);
 	tcase_add_test(t, system_call_is_told_with_its_first_argument);
+	tcase_add_test(t, processors_are_told_with_their_extensions);
+	tcase_add_test(t, processors_without_end_are_refused);
 	tcase_add_loop_test(t, entry_that_is_not_present_may_still_be_a_page, 0,
 			    G_N_ELEMENTS(entries));
 	tcase_add_test(t, entry_of_a_page_in_swap_says_where);
