@@ -53,13 +53,6 @@ resolve(gpointer user, const VmifsRange *in, VmifsRange *ret)
 	return TRUE;
 }
 
-static guint
-roots(const Linux *os, guint64 root, guint64 *ret)
-{
-	ret[0] = root;
-	return 1;
-}
-
 #define MAX_SECTION_ROOTS 8192
 #define SECTION_PRESENT 1
 #define SECTION_FLAGS 0x3f
@@ -390,7 +383,6 @@ const LinuxMachine linux_machine_aarch64 = {
 	.entry_accessed = ENTRY_ACCESSED,
 	.entry_special = ENTRY_SPECIAL,
 	.is_dirty = is_dirty,
-	.roots = roots,
 	.page_array = linux_page_array,
 	.unwind_task = unwind_task,
 	.unwind_regs = unwind_regs,

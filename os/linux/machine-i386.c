@@ -16,34 +16,11 @@ is_dirty(guint64 entry)
 	return (entry & ENTRY_DIRTY) != 0;
 }
 
-static guint
-roots(const Linux *os, guint64 root, guint64 *ret)
-{
-	ret[0] = root;
-	return 1;
-}
-
 /* All of it is one array, where memory is not in sections. */
 static gboolean
 page_array(const Linux *os, guint64 *ret, GError **error)
 {
 	return linux_word_variable(os, "mem_map", ret, error);
-}
-
-/* ---- stacks ---- */
-
-static gboolean
-unwind_task(LinuxCode *code, guint64 task, GArray *ret, GError **error)
-{
-	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "stacks of 32-bit kernels are not followed");
-	return FALSE;
-}
-
-static gboolean
-unwind_regs(LinuxCode *code, const VmifsRegs *regs, GArray *ret, GError **error)
-{
-	return unwind_task(code, 0, ret, error);
 }
 
 static void
@@ -70,22 +47,13 @@ in_program(const VmifsRegs *regs, guint64 *ret_ip)
 	return vmifs_regs_get(regs, "cs", &cs) && (cs & 3) != 0;
 }
 
-static gboolean
-vmalloc_total(const Linux *os, guint64 *ret)
-{
-	return FALSE;
-}
-
 const LinuxMachine linux_machine_i386 = {
 	.arch = LINUX_ARCH_I386,
 	.resolve = linux_pte_resolve,
 	.entry_accessed = ENTRY_ACCESSED,
 	.entry_special = ENTRY_SPECIAL,
 	.is_dirty = is_dirty,
-	.roots = roots,
 	.page_array = page_array,
-	.unwind_task = unwind_task,
-	.unwind_regs = unwind_regs,
 	.append_call = append_call,
 	.in_program = in_program,
 	.current = linux_current_task_x86,
@@ -93,6 +61,5 @@ const LinuxMachine linux_machine_i386 = {
 	.port_width = 4,
 	.store_bypass = linux_store_bypass,
 	.indirect_branch = linux_indirect_branch,
-	.vmalloc_total = vmalloc_total,
 	.cpuinfo = linux_render_cpuinfo_x86,
 };

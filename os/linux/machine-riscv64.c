@@ -63,13 +63,6 @@ resolve(gpointer user, const VmifsRange *in, VmifsRange *ret)
 	return TRUE;
 }
 
-static guint
-roots(const Linux *os, guint64 root, guint64 *ret)
-{
-	ret[0] = root;
-	return 1;
-}
-
 /* ---- stacks ---- */
 
 #define KERNEL_HALF (1ULL << 63)
@@ -388,7 +381,6 @@ const LinuxMachine linux_machine_riscv64 = {
 	.entry_special = ENTRY_SPECIAL,
 	.is_dirty = is_dirty,
 	.swapped = swapped,
-	.roots = roots,
 	.page_array = linux_page_array,
 	.unwind_task = unwind_task,
 	.unwind_regs = unwind_regs,

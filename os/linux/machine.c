@@ -11,6 +11,9 @@ static const LinuxMachine *const machines[] = {
 	&linux_machine_riscv64,
 };
 
+/* Of 32-bit ARM, which has no file of its own: its kernels are found, and no more is known. */
+static const LinuxMachine unknown = { .arch = "", .untag_mask = G_MAXUINT64, .port_width = 8 };
+
 const LinuxMachine *
 linux_machine(const Linux *os)
 {
@@ -20,22 +23,39 @@ linux_machine(const Linux *os)
 		if (!strcmp(machines[i]->arch, arch))
 			return machines[i];
 	}
-	return machines[0];
+	return &unknown;
+}
+
+gboolean
+linux_machine_lacks(const Linux *os, const char *what, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "%s of %s kernels are not known",
+		    what, vmifs_aspace_arch(os->aspace));
+	return FALSE;
 }
 
 gboolean
 linux_unwind_task(LinuxCode *code, guint64 task, GArray *ret, GError **error)
 {
-	return linux_machine(code->os)->unwind_task(code, task, ret, error);
+	const LinuxMachine *machine = linux_machine(code->os);
+
+	return machine->unwind_task ? machine->unwind_task(code, task, ret, error)
+				    : linux_machine_lacks(code->os, "stacks", error);
 }
 
 gboolean
 linux_unwind_regs(LinuxCode *code, const VmifsRegs *regs, GArray *ret, GError **error)
 {
-	return linux_machine(code->os)->unwind_regs(code, regs, ret, error);
+	const LinuxMachine *machine = linux_machine(code->os);
+
+	return machine->unwind_regs ? machine->unwind_regs(code, regs, ret, error)
+				    : linux_machine_lacks(code->os, "stacks", error);
 }
 
 LINUX_VIEW(linux_render_cpuinfo)
 {
-	return linux_machine(os)->cpuinfo(os, task, entry, out, call, error);
+	const LinuxMachine *machine = linux_machine(os);
+
+	return machine->cpuinfo ? machine->cpuinfo(os, task, entry, out, call, error)
+				: linux_machine_lacks(os, "processors", error);
 }

@@ -27,7 +27,7 @@ struct LinuxMachine {
 	/* Where an entry that is not present says that its page was swapped out to. FALSE: it says
 	 * nothing of that. */
 	gboolean (*swapped)(guint64 entry, guint64 *ret_type, guint64 *ret_offset);
-	/* See VmifsOs.task_roots; root: physical address of the process's PGD. */
+	/* See VmifsOs.task_roots; root: physical address of the process's PGD. NULL: that alone. */
 	guint (*roots)(const Linux *os, guint64 root, guint64 *ret);
 	/* Where the array of struct pages would begin for the page at physical address 0. */
 	gboolean (*page_array)(const Linux *os, guint64 *ret, GError **error);
@@ -68,9 +68,12 @@ extern const LinuxMachine linux_machine_aarch64;
 extern const LinuxMachine linux_machine_i386;
 extern const LinuxMachine linux_machine_riscv64;
 
-/* That of the attached kernel. */
+/* That of the attached kernel; of another architecture than these, one that has nothing. */
 const LinuxMachine *
 linux_machine(const Linux *os);
+/* FALSE with UNSUPPORTED: "WHAT of arm kernels are not known". */
+gboolean
+linux_machine_lacks(const Linux *os, const char *what, GError **error);
 
 /* ---- of several: see the members ---- */
 

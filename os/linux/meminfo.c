@@ -343,7 +343,9 @@ append_kernel(Info *i)
 	guint64 address, total;
 	gint64 index;
 
-	if (linux_machine(i->os)->vmalloc_total(i->os, &total))
+	const LinuxMachine *machine = linux_machine(i->os);
+
+	if (machine->vmalloc_total && machine->vmalloc_total(i->os, &total))
 		line(i, "VmallocTotal:   ", total);
 	/* A counter of the nodes since 7.0. */
 	pages(i, "VmallocUsed:    ",

@@ -60,6 +60,8 @@ find_members(LinuxPages *p, GError **error)
 	const Linux *os = p->os;
 	guint64 at;
 
+	if (!linux_machine(os)->page_array)
+		return linux_machine_lacks(os, "pages", error);
 	if (!linux_machine(os)->page_array(os, &p->base, error) ||
 	    !linux_sizeof(os, LINUX_STRUCT_PAGE, &p->size, error) ||
 	    !linux_offset(os, LINUX_FIELD_PAGE_FLAGS, &p->flags_at, error) ||

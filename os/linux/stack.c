@@ -60,7 +60,11 @@ LINUX_VIEW(linux_render_syscall)
 		return TRUE;
 	}
 	guint64 regs = linux_task_regs(&c, task->object);
-	linux_machine(os)->append_call(&c, task->object, regs, text);
+	const LinuxMachine *machine = linux_machine(os);
+	if (machine->append_call)
+		machine->append_call(&c, task->object, regs, text);
+	else if (!c.error)
+		linux_machine_lacks(os, "system calls", &c.error);
 	g_string_append_printf(text, " 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x\n",
 			       regs ? linux_take(&c, regs, LINUX_FIELD_PT_REGS_SP) : 0,
 			       regs ? linux_take(&c, regs, LINUX_FIELD_PT_REGS_IP) : 0);

@@ -454,14 +454,17 @@ static void
 append_speculation(Status *s)
 {
 	guint64 flags = own(s, LINUX_FIELD_TASK_ATOMIC_FLAGS);
+	const LinuxMachine *machine = linux_machine(s->os);
 	const char *text;
 
-	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS)) {
-		text = linux_machine(s->os)->store_bypass(s->os, flags, &s->c.error);
+	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_STORE_BYPASS) &&
+	    machine->store_bypass) {
+		text = machine->store_bypass(s->os, flags, &s->c.error);
 		line_text(s, "Speculation_Store_Bypass", text);
 	}
-	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_INDIRECT_BRANCH)) {
-		text = linux_machine(s->os)->indirect_branch(s->os, flags, &s->c.error);
+	if (!s->c.error && linux_has_text(s->os, LINUX_TEXT_INDIRECT_BRANCH) &&
+	    machine->indirect_branch) {
+		text = machine->indirect_branch(s->os, flags, &s->c.error);
 		line_text(s, "SpeculationIndirectBranch", text);
 	}
 }

@@ -200,8 +200,13 @@ guint
 linux_task_roots(gpointer self, const VmifsTask *task, guint64 *ret, GError **error)
 {
 	const Linux *os = self;
-
+	const LinuxMachine *machine = linux_machine(os);
 	guint64 root;
 
-	return find_root(os, task, &root, error) ? linux_machine(os)->roots(os, root, ret) : 0;
+	if (!find_root(os, task, &root, error))
+		return 0;
+	if (machine->roots)
+		return machine->roots(os, root, ret);
+	ret[0] = root;
+	return 1;
 }

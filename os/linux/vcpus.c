@@ -44,6 +44,15 @@ regs_of(const Linux *os, const char *entry, guint64 *ret_vcpu, const VmifsCall *
 	return vmifs_guest_regs(os->guest, (guint) *ret_vcpu, call, error);
 }
 
+static gboolean
+find_task(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
+{
+	const LinuxMachine *machine = linux_machine(os);
+
+	return machine->current ? machine->current(os, cpu, ret, error)
+				: linux_machine_lacks(os, "tasks of processors", error);
+}
+
 gboolean
 linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
 {
@@ -51,8 +60,7 @@ linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
 	guint64 object;
 	guint32 cpu;
 
-	return find_cpu(os, vcpu, regs, &cpu, NULL) &&
-	       linux_machine(os)->current(os, cpu, &object, NULL) &&
+	return find_cpu(os, vcpu, regs, &cpu, NULL) && find_task(os, cpu, &object, NULL) &&
 	       linux_task_read(os, object, ret, NULL);
 }
 
@@ -64,8 +72,7 @@ LINUX_VIEW(linux_render_vcpu_current)
 	VmifsTask current;
 	guint32 cpu;
 
-	if (!find_cpu(os, vcpu, regs, &cpu, error) ||
-	    !linux_machine(os)->current(os, cpu, &object, error) ||
+	if (!find_cpu(os, vcpu, regs, &cpu, error) || !find_task(os, cpu, &object, error) ||
 	    !linux_task_read(os, object, &current, error) ||
 	    !linux_task_name(os, &current, name, error))
 		return FALSE;
@@ -84,7 +91,8 @@ LINUX_VIEW(linux_render_vcpu_stack)
 
 	if (!regs)
 		return FALSE;
-	if (linux_machine(os)->in_program(regs, &ip)) {
+	const LinuxMachine *machine = linux_machine(os);
+	if (machine->in_program && machine->in_program(regs, &ip)) {
 		LinuxFrame only = { .ip = ip, .is_user = TRUE };
 		g_array_append_val(frames, only);
 	}

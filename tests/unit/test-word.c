@@ -5,7 +5,7 @@
 #include <linux-guest.h>
 #include <text-guest.h>
 
-#include <os/linux/linux.h>
+#include <os/linux/machine.h>
 #include <os/linux/pointers.h>
 
 #define VA G_GUINT64_CONSTANT(0xc0000000)
@@ -22,13 +22,12 @@ typedef struct {
 
 /* The first 4 MiB at VA, and in it words that are no half of anything. */
 static void
-setup(Fixture *f)
+setup_of(Fixture *f, const char *name)
 {
-	const VmifsArch *arch = arch_named("i386");
+	const VmifsArch *arch = arch_named(name);
 	const VmifsMode *mode = &arch->modes[arch->n_modes - 1];
 	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
 
-	ck_assert_str_eq(mode->name, "i386 2-level");
 	*f = (Fixture){ .mem = text_guest("ram 0 1M\nu64 0x1c00 0xe3\n"
 					  "u64 0x3000 0xfffff000c0001234 0x80000000\n"
 					  "u64 0x4000 0x700000006 0x900000000 0xb0000000a\n") };
@@ -39,6 +38,13 @@ setup(Fixture *f)
 	f->os = (Linux){
 		.mem = f->mem, .aspace = f->aspace, .symbols = f->symbols, .found = &f->found
 	};
+}
+
+static void
+setup(Fixture *f)
+{
+	setup_of(f, "i386");
+	ck_assert_int_eq(vmifs_aspace_ptr_size(f->aspace), 4);
 }
 
 static void
@@ -102,6 +108,22 @@ START_TEST(vector_of_a_program_ends_with_a_word_of_0)
 }
 END_TEST
 
+/* Not x86-64's entries of pages, and not its stacks. */
+START_TEST(machine_that_is_not_known_has_nothing)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GString) out = g_string_new(NULL);
+	Fixture f;
+	setup_of(&f, "arm");
+
+	ck_assert_ptr_null(linux_machine(&f.os)->resolve);
+	ck_assert(!linux_render_cpuinfo(&f.os, NULL, NULL, out, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	ck_assert_str_eq(error->message, "processors of arm kernels are not known");
+	teardown(&f);
+}
+END_TEST
+
 /* The fourth test vector of the SipHash paper's code: four bytes. */
 START_TEST(addresses_are_hashed_as_the_four_bytes_they_are)
 {
@@ -127,6 +149,7 @@ make_suite(void)
 	tcase_add_test(t, words_are_loaded_by_their_width);
 	tcase_add_test(t, addresses_of_processors_wrap_at_four_gigabytes);
 	tcase_add_test(t, vector_of_a_program_ends_with_a_word_of_0);
+	tcase_add_test(t, machine_that_is_not_known_has_nothing);
 	tcase_add_test(t, addresses_are_hashed_as_the_four_bytes_they_are);
 	suite_add_tcase(s, t);
 	return s;
