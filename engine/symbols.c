@@ -9,39 +9,15 @@
  * Names are chosen by a guest: chains of equal names cost one step each to build, and the hash is
  * keyed, so that nobody can make the others long.
  */
-#include <vmifs/symbols.h>
+#include "symbols.h"
 
 #include <string.h>
-
-#define MAX_SYMBOLS (1u << 22)
-#define MAX_ARENA (128u << 20)
-#define NONE G_MAXUINT32
 
 /* Symbols from `first` on belong to that module, up to the next run. */
 typedef struct {
 	gsize first;
 	char *module; /* NULL = core kernel */
 } Run;
-
-typedef struct {
-	guint64 seed;
-	gsize mask;
-	guint32 *next; /* [symbol]: the next one of its chain, in kernel order */
-	guint32 heads[];
-} NameIndex;
-
-struct VmifsSymbols {
-	gint refs;
-	gsize n;
-	guint64 *addresses;
-	guint32 *names; /* offsets into arena */
-	char *arena;
-	gsize arena_len; /* once it has ended */
-	GArray *runs;
-	gsize by_name;    /* NameIndex *, made once */
-	gsize by_address; /* guint32 *: indexes sorted by (address, index), less marks, made once */
-	gsize n_sorted;   /* of them */
-};
 
 struct VmifsSymbolsBuilder {
 	VmifsSymbols *symbols;
@@ -83,7 +59,8 @@ reserve(VmifsSymbolsBuilder *builder, gsize need)
 {
 	VmifsSymbols *symbols = builder->symbols;
 
-	if (symbols->n >= MAX_SYMBOLS || need > MAX_ARENA - builder->arena_len)
+	if (symbols->n >= VMIFS_SYMBOLS_MOST ||
+	    need > VMIFS_SYMBOLS_ARENA_MOST - builder->arena_len)
 		return FALSE;
 	if (symbols->n == builder->n_room) {
 		builder->n_room = MAX(4096, 2 * builder->n_room);
@@ -105,10 +82,10 @@ vmifs_symbols_builder_add(VmifsSymbolsBuilder *builder, guint64 address, char ty
 	VmifsSymbols *symbols = builder->symbols;
 	char *to;
 
-	if (name_len > MAX_ARENA || !reserve(builder, name_len + 2))
+	if (name_len > VMIFS_SYMBOLS_ARENA_MOST || !reserve(builder, name_len + 2))
 		return FALSE;
 	to = symbols->arena + builder->arena_len;
-	to[0] = g_ascii_isgraph(type) ? type : '?';
+	to[0] = vmifs_symbol_type(type);
 	memcpy(to + 1, name, name_len);
 	to[1 + name_len] = '\0';
 	symbols->addresses[symbols->n] = address;
@@ -171,19 +148,25 @@ vmifs_symbols_ref(VmifsSymbols *symbols)
 void
 vmifs_symbols_unref(VmifsSymbols *symbols)
 {
-	NameIndex *by_name;
+	VmifsNameIndex *by_name;
 
 	if (!symbols || !g_atomic_int_dec_and_test(&symbols->refs))
 		return;
-	by_name = (NameIndex *) symbols->by_name;
-	if (by_name)
+	by_name = (VmifsNameIndex *) symbols->by_name;
+	if (by_name && !symbols->packed) {
+		g_free(by_name->heads);
 		g_free(by_name->next);
+	}
 	g_free(by_name);
 	g_free((guint32 *) symbols->by_address);
 	g_array_unref(symbols->runs);
 	g_free(symbols->addresses);
-	g_free(symbols->names);
-	g_free(symbols->arena);
+	if (symbols->packed) {
+		g_bytes_unref(symbols->packed);
+	} else {
+		g_free(symbols->names);
+		g_free(symbols->arena);
+	}
 	g_free(symbols);
 }
 
@@ -250,19 +233,20 @@ hash_name(guint64 seed, const char *name, gsize len)
 	return hash ^ hash >> 32;
 }
 
-static NameIndex *
+static VmifsNameIndex *
 build_by_name(const VmifsSymbols *symbols)
 {
-	NameIndex *index;
+	VmifsNameIndex *index;
 	gsize n_heads = 1;
 
 	while (n_heads < symbols->n)
 		n_heads *= 2;
-	index = g_malloc(sizeof *index + n_heads * sizeof index->heads[0]);
+	index = g_new(VmifsNameIndex, 1);
+	index->heads = g_new(guint32, n_heads);
 	index->seed = (guint64) g_random_int() << 32 | g_random_int();
 	index->mask = n_heads - 1;
 	index->next = g_new(guint32, symbols->n);
-	memset(index->heads, 0xff, n_heads * sizeof index->heads[0]); /* NONE */
+	memset(index->heads, 0xff, n_heads * sizeof index->heads[0]); /* VMIFS_SYMBOLS_NONE */
 	/* Backwards, so that each chain is in kernel order. */
 	for (gsize i = symbols->n; i-- > 0;) {
 		const char *name = symbols->arena + symbols->names[i];
@@ -274,29 +258,29 @@ build_by_name(const VmifsSymbols *symbols)
 	return index;
 }
 
-static const NameIndex *
-get_by_name(const VmifsSymbols *symbols)
+const VmifsNameIndex *
+vmifs_symbols_by_name(const VmifsSymbols *symbols)
 {
 	gsize *slot = (gsize *) &symbols->by_name;
 
 	if (g_once_init_enter(slot))
 		g_once_init_leave(slot, (gsize) build_by_name(symbols));
-	return (const NameIndex *) *slot;
+	return (const VmifsNameIndex *) *slot;
 }
 
 gboolean
 vmifs_symbols_each(const VmifsSymbols *symbols, const char *name, guint64 *cursor, gsize *ret_index)
 {
-	const NameIndex *index = get_by_name(symbols);
+	const VmifsNameIndex *index = vmifs_symbols_by_name(symbols);
 	guint32 i;
 
 	/* A cursor is the index that was returned last, plus 1. */
 	g_assert(*cursor <= symbols->n);
 	i = *cursor ? index->next[*cursor - 1]
 		    : index->heads[hash_name(index->seed, name, strlen(name)) & index->mask];
-	while (i != NONE && !g_str_equal(symbols->arena + symbols->names[i], name))
+	while (i != VMIFS_SYMBOLS_NONE && !g_str_equal(symbols->arena + symbols->names[i], name))
 		i = index->next[i];
-	if (i == NONE)
+	if (i == VMIFS_SYMBOLS_NONE)
 		return FALSE;
 	*cursor = (guint64) i + 1;
 	*ret_index = i;

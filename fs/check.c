@@ -5,6 +5,7 @@
  */
 #include "check.h"
 
+#include "cache.h"
 #include "main.h"
 
 #include <stdio.h>
@@ -44,9 +45,13 @@ int
 vmifs_check(const VmifsFsOptions *options)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(VmifsHost) host = vmifs_host_new(&options->engine, &error);
+	g_auto(VmifsFsCache) cache = { 0 };
+	VmifsOptions engine = options->engine;
+	engine.cache = vmifs_fs_cache_open(&cache, options->cache);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&engine, &error);
 	if (!host)
 		return vmifs_complain(VMIFS_EXIT_USAGE, error);
+	vmifs_fs_cache_tell(&cache, host);
 	if (!vmifs_host_add(host, g_ptr_array_index(options->sources, 0), &error))
 		return vmifs_complain(vmifs_source_status(error), error);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);

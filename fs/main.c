@@ -9,6 +9,7 @@
  */
 #include "main.h"
 
+#include "cache.h"
 #include "check.h"
 #include "mount.h"
 #include "options.h"
@@ -142,9 +143,13 @@ serve(const VmifsFsOptions *options, const char *point, int report)
 {
 	g_autoptr(GError) error = NULL;
 	block_signals(SIG_BLOCK);
-	g_autoptr(VmifsHost) host = vmifs_host_new(&options->engine, &error);
+	g_auto(VmifsFsCache) cache = { 0 };
+	VmifsOptions engine = options->engine;
+	engine.cache = vmifs_fs_cache_open(&cache, options->cache);
+	g_autoptr(VmifsHost) host = vmifs_host_new(&engine, &error);
 	if (!host)
 		return vmifs_complain(VMIFS_EXIT_USAGE, error);
+	vmifs_fs_cache_tell(&cache, host);
 	int status = add_sources(host, options->sources);
 	if (status != VMIFS_EXIT_OK)
 		return status;

@@ -62,6 +62,8 @@ static const Word words[] = {
 	  "modes are 0444 and 0555 less this, instead of 0400 and 0500" },
 	{ "cache_ms", WORD_NUMBER, AT(engine.cache_ms), 0, 0, 3600000, "N",
 	  "how old a running guest's translations and lists may be; 0 = never kept [100]" },
+	{ "cache", WORD_STRING, AT(cache), 0, 0, 0, "DIRECTORY|none",
+	  "where what was decoded of kernels is kept [~/.cache/vmifs]" },
 	{ "monitor", WORD_CHOICE, AT(engine.monitor), 0, 0, 0, "brief|hold|never",
 	  "how a monitor that no libvirt owns is used [brief]" },
 	{ "snapdir", WORD_STRING, AT(snapdir), 0, 0, 0, "DIRECTORY",
@@ -444,6 +446,7 @@ vmifs_fs_options_clear(VmifsFsOptions *options)
 	g_clear_pointer(&options->arch, g_free);
 	g_clear_pointer(&options->snapdir, g_free);
 	g_clear_pointer(&options->profile, g_free);
+	g_clear_pointer(&options->cache, g_free);
 	g_clear_pointer(&options->fsname, g_free);
 }
 

@@ -27,6 +27,7 @@ typedef struct {
 
 	VmifsOptions engine; /* its strings point to what follows */
 	char *format, *arch, *snapdir, *profile;
+	char *cache; /* a folder or "none"; NULL = the usual one */
 
 	gboolean read_only; /* of the mount: the VFS refuses writes */
 	gboolean allow_other;

@@ -67,6 +67,8 @@ describe_symbols(const LinuxImage *image)
 			linux_kallsyms_encoding_name(image->tables->encoding),
 			image->tables->tokens_pa,
 			image->is_named ? "named by VMCOREINFO" : "found by content");
+	if (image->was_kept)
+		g_string_append(text, "; names as kept in the cache, which are of the same tables");
 	if (image->exports.symbols)
 		g_string_append_printf(text,
 				       "; %" G_GSIZE_FORMAT
@@ -83,6 +85,8 @@ tell_how(LinuxFound *found, const Theory *theory, const char *root_how)
 
 	if (image)
 		found->symbols_how = describe_symbols(image);
+	if (image && image->source)
+		found->source = g_bytes_ref(image->source);
 	found->root_how = g_strdup(root_how);
 	found->slides_how = g_strdup(theory->delta_how);
 }

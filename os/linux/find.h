@@ -34,6 +34,8 @@ typedef struct {
 	VmifsSymbols *symbols; /* as decoded */
 	/* Where they are of text alone: .symbols NULL = not found. As those. */
 	LinuxExports exports;
+	GBytes *source;     /* (nullable) of symbols, to be kept: kept.h */
+	gboolean was_kept;  /* they were not decoded */
 	gboolean is_named;  /* a note told where they are */
 	gboolean is_proved; /* a kernel with them was accepted */
 	const char *fault;  /* (static) (nullable) why the last theory about it failed */

@@ -20,6 +20,7 @@ linux_found_free(gpointer data)
 	g_free(found->release);
 	g_free(found->build_id);
 	g_clear_pointer(&found->symbols, vmifs_symbols_unref);
+	g_clear_pointer(&found->source, g_bytes_unref);
 	g_clear_pointer(&found->exports, vmifs_symbols_unref);
 	g_clear_pointer(&found->vmcoreinfo, linux_vmcoreinfo_unref);
 	g_free(found->symbols_how);

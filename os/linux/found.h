@@ -48,6 +48,7 @@ typedef struct {
 	char *release;          /* (nullable) "6.1.0-30-amd64" */
 	char *build_id;         /* (nullable) lower-case hex */
 	VmifsSymbols *symbols;  /* (nullable) of the core kernel */
+	GBytes *source;         /* (nullable) of symbols, until they are kept: kept.h */
 	VmifsSymbols *exports;  /* (nullable) that those lack: see exports.h */
 	LinuxVmcoreinfo *vmcoreinfo; /* (nullable) */
 	/* One line each for info: "kallsyms at 0x1c00000 ...": how it was found. (nullable) */

@@ -2,6 +2,8 @@
 /* images: symbol tables that were recognised in memory, each looked at and decoded once. */
 #include "find.h"
 
+#include "kept.h"
+
 #include <string.h>
 
 #define MAX_IMAGES 64
@@ -23,6 +25,7 @@ linux_image_free(gpointer data)
 
 	linux_kallsyms_free(image->tables);
 	vmifs_symbols_unref(image->symbols);
+	g_clear_pointer(&image->source, g_bytes_unref);
 	g_clear_pointer(&image->exports.symbols, vmifs_symbols_unref);
 	g_free(image);
 }
@@ -37,7 +40,8 @@ make_room(LinuxFind *find)
 
 		for (guint i = 0; i < find->images->len; i++) {
 			const LinuxImage *image = g_ptr_array_index(find->images, i);
-			gsize own = vmifs_symbols_size(image->symbols);
+			gsize own = vmifs_symbols_size(image->symbols) +
+				    (image->source ? g_bytes_get_size(image->source) : 0);
 
 			size += own;
 			if (!image->is_proved && own < least) {
@@ -70,12 +74,26 @@ find_exports(LinuxFind *find, const LinuxPhys *phys, LinuxImage *image)
 	linux_exports_find(phys, image->tables->tokens_pa, len, image->symbols, &image->exports);
 }
 
+/* Fills symbols, and source where they had to be decoded; FALSE: they cannot be. */
+static gboolean
+read_symbols(const VmifsOptions *options, LinuxImage *image)
+{
+	const LinuxKallsyms *tables = image->tables;
+
+	image->symbols = linux_kept_load(options, tables);
+	image->was_kept = image->symbols != NULL;
+	if (image->was_kept)
+		return TRUE;
+	image->symbols = linux_kallsyms_decode(tables, NULL);
+	if (image->symbols)
+		image->source = linux_kept_source(options, tables);
+	return image->symbols != NULL;
+}
+
 LinuxImage *
 linux_image_at_digits(LinuxFind *find, guint64 pa)
 {
 	LinuxPhys phys = { linux_find_read_phys, find };
-	g_autoptr(LinuxKallsyms) tables = NULL;
-	g_autoptr(VmifsSymbols) symbols = NULL;
 	LinuxImage *image;
 
 	for (guint i = 0; i < find->images->len; i++) {
@@ -85,14 +103,13 @@ linux_image_at_digits(LinuxFind *find, guint64 pa)
 			return image;
 	}
 	make_room(find);
-	tables = linux_kallsyms_find(&phys, pa, NULL);
-	symbols = tables ? linux_kallsyms_decode(tables, NULL) : NULL;
-	if (!symbols)
-		return NULL;
-	linux_kallsyms_drop_copies(tables);
 	image = g_new0(LinuxImage, 1);
-	image->tables = g_steal_pointer(&tables);
-	image->symbols = g_steal_pointer(&symbols);
+	image->tables = linux_kallsyms_find(&phys, pa, NULL);
+	if (!image->tables || !read_symbols(vmifs_probe_options(find->probe), image)) {
+		linux_image_free(image);
+		return NULL;
+	}
+	linux_kallsyms_drop_copies(image->tables);
 	find_exports(find, &phys, image);
 	g_ptr_array_add(find->images, image);
 	return image;

@@ -145,3 +145,31 @@ linux_kallsyms_decode(const LinuxKallsyms *tables, GError **error)
 	}
 	return vmifs_symbols_builder_end(g_steal_pointer(&builder));
 }
+
+gboolean
+linux_kallsyms_agrees(const LinuxKallsyms *tables, const VmifsSymbols *symbols, guint32 step)
+{
+	guint32 next = (guint32) g_random_int_range(0, (gint32) step);
+	char name[MAX_NAME + LINUX_KALLSYMS_SLACK];
+	gsize at = 0;
+
+	for (guint32 i = 0; i < tables->n; i++) {
+		VmifsSymbol symbol;
+		gsize len;
+
+		if (i != next) {
+			len = linux_kallsyms_entry(tables->names, tables->names_len, &at);
+			at += len;
+			if (!len)
+				return FALSE;
+			continue;
+		}
+		next = i + 1 + (guint32) g_random_int_range(0, 2 * (gint32) step);
+		len = expand(tables, &at, name);
+		vmifs_symbols_get(symbols, i, &symbol);
+		if (!len || strncmp(symbol.name, name + 1, len - 1) != 0 || symbol.name[len - 1] ||
+		    symbol.type != vmifs_symbol_type(name[0]))
+			return FALSE;
+	}
+	return TRUE;
+}

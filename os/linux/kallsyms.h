@@ -68,6 +68,10 @@ linux_kallsyms_encoding_name(LinuxKallsymsEncoding encoding);
  * physical ones. CORRUPT when a name is malformed or too long. (full) */
 VmifsSymbols *
 linux_kallsyms_decode(const LinuxKallsyms *tables, GError **error);
+/* Are those the symbols of these tables? So far as that is seen by expanding one name of so many,
+ * none of which can be told beforehand. */
+gboolean
+linux_kallsyms_agrees(const LinuxKallsyms *tables, const VmifsSymbols *symbols, guint32 step);
 /* Bytes of one element of offsets. */
 gsize
 linux_kallsyms_width(LinuxKallsymsEncoding encoding);

@@ -8,6 +8,7 @@
 
 #include "followed.h"
 #include "found.h"
+#include "kept.h"
 #include "module-types.h"
 #include "modules.h"
 #include "times.h"
@@ -32,7 +33,7 @@ detach(gpointer self)
 static gpointer
 attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 {
-	const LinuxFound *found = kernel->data;
+	LinuxFound *found = kernel->data;
 	Linux *os = g_new0(Linux, 1);
 	guint64 task;
 
@@ -53,8 +54,14 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 		os->followed = linux_followed_find(os);
 	os->module_layouts = linux_module_layouts_new();
 	/* Here, where there is time: the shortest files ask for them. */
-	if (!vmifs_call_check(call, error) || !linux_texts_find(os, &os->texts, call, error))
+	if (!vmifs_call_check(call, error) || !linux_texts_find(os, &os->texts, call, error)) {
 		g_clear_pointer((gpointer *) &os, detach);
+		return NULL;
+	}
+	/* Of what is attached alone: memory may hold any number of tables. */
+	if (found->source)
+		linux_kept_save(os->options, found->source, os->symbols);
+	g_clear_pointer(&found->source, g_bytes_unref);
 	return os;
 }
 

@@ -25,6 +25,7 @@ programs = {
     'mount.vmifs': os.path.realpath(os.path.dirname(os.path.realpath(__file__)) + '/../../mount.vmifs'),
 }
 USER = 'nobody'  # the ordinary user, where a test needs one
+os.environ.setdefault('VMIFS_CACHE_DIR', 'none')  # nothing is known from an earlier run
 OPTIONS = [word for word in os.environ.get('VMIFS_OPTIONS', '').split(',') if word]
 MiB = 1 << 20
 

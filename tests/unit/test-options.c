@@ -139,14 +139,17 @@ END_TEST
 START_TEST(words_of_running_guests_reach_the_engine)
 {
 	g_auto(VmifsFsOptions) options =
-		parse_words("guest_rw,passive,cache_ms=0,monitor=brief,monitor=never,snapdir=/tmp");
+		parse_words("guest_rw,passive,cache_ms=0,monitor=brief,monitor=never,snapdir=/tmp,"
+			    "cache=none");
 	ck_assert(options.engine.guest_rw && options.engine.passive);
 	ck_assert_uint_eq(options.engine.cache_ms, 0);
 	ck_assert_int_eq(options.engine.monitor, VMIFS_MONITOR_NEVER);
 	ck_assert_str_eq(options.engine.snapdir, "/tmp");
+	ck_assert_str_eq(options.cache, "none");
 	g_auto(VmifsFsOptions) others = parse_words("monitor=hold");
 	ck_assert_int_eq(others.engine.monitor, VMIFS_MONITOR_HOLD);
 	ck_assert_ptr_null(others.engine.snapdir);
+	ck_assert_ptr_null(others.cache);
 	ck_assert(!others.engine.has_max_stops);
 	g_auto(VmifsFsOptions) stops = parse_words("max_stops=0");
 	ck_assert(stops.engine.has_max_stops);
@@ -198,6 +201,7 @@ static const Refused refused[] = {
 	{ { "a", "b", "-o", "monitor=always" }, "brief|hold|never" },
 	{ { "a", "b", "-o", "max_stops=many" }, "max_stops" },
 	{ { "a", "b", "-o", "snapdir=" }, "snapdir" },
+	{ { "a", "b", "-o", "cache=" }, "cache" },
 	{ { "a", "b", "-o", "format=" }, "format" },
 	{ { "a", "b", "-o", "max_read=1" }, "4096" },
 	{ { "a", "b", "-o", "profile=" }, "empty" },

@@ -18,6 +18,16 @@ typedef enum {
 	VMIFS_MONITOR_NEVER,
 } VmifsMonitorUse;
 
+/* Where the library keeps what took long to find, to have it sooner another time. The client opens
+ * and guards the place; of what comes back the library believes nothing that it has not compared
+ * with the guest. Names are of [a-z0-9-]. Called from any thread. */
+typedef struct {
+	GBytes *(*load)(gpointer user, const char *name); /* (full) NULL: there is none */
+	/* parts: of GBytes, one after the other */
+	void (*save)(gpointer user, const char *name, const GPtrArray *parts);
+	gpointer user;
+} VmifsCache;
+
 /* What the user asked for; all zero is the default. Strings are borrowed until host_new returns. */
 typedef struct {
 	gsize size;           /* sizeof(VmifsOptions) */
@@ -36,6 +46,7 @@ typedef struct {
 	guint64 root;                  /* physical address of the kernel's page table */
 	guint64 kaslr;                 /* virtual slide */
 	const char *profile;           /* ISF JSON of the guests' kernel; NULL = none */
+	const VmifsCache *cache;       /* (borrowed) (nullable) outlives the host */
 	struct VmifsGivenFiles *given; /* for the library itself: leave it NULL */
 } VmifsOptions;
 

@@ -20,6 +20,13 @@ typedef struct {
 	char type;          /* as in nm(1) and /proc/kallsyms */
 } VmifsSymbol;
 
+/* How a table keeps a letter that may be any byte. */
+static inline char
+vmifs_symbol_type(char letter)
+{
+	return g_ascii_isgraph(letter) ? letter : '?';
+}
+
 VmifsSymbolsBuilder *
 vmifs_symbols_builder_new(void);
 /* All symbols of base, first. */
@@ -39,6 +46,16 @@ vmifs_symbols_builder_end(VmifsSymbolsBuilder *builder);
 /* Drops a builder that will not be ended. */
 void
 vmifs_symbols_builder_free(VmifsSymbolsBuilder *builder);
+
+/* Appends what names and types there are, with the index of them, as parts (GBytes) that stand one
+ * after the other, for this machine: neither addresses nor modules. They live as long as symbols.
+ */
+void
+vmifs_symbols_pack(const VmifsSymbols *symbols, GPtrArray *ret);
+/* The same symbols, of no module, at n addresses. packed: any bytes; CORRUPT when they do not hold
+ * together. addresses: (taken), also on failure. */
+VmifsSymbols *
+vmifs_symbols_unpack(GBytes *packed, guint64 *addresses, gsize n, GError **error);
 
 VmifsSymbols *
 vmifs_symbols_ref(VmifsSymbols *symbols);
