@@ -64,7 +64,7 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 		return NULL;
 	VmifsHost *host = g_new0(VmifsHost, 1);
 	host->options = *options;
-	host->options.profile = NULL; /* it is open */
+	host->options.profile = host->options.vmlinux = NULL; /* they are open */
 	host->options.given = g_steal_pointer(&given);
 	host->max_threads = MAX_LIVES;
 	host->options.guest_rw = options->guest_rw && !options->passive;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * options: one table says every -o word: how its value is read, where it goes, and its line of
- * --help. Words without such a line are mount(8)'s own, or belong to a later version.
+ * --help. Words without such a line are mount(8)'s own.
  *
  * How to add one: a member of VmifsFsOptions (options.h), or of VmifsOptions (vmifs/host.h) for
  * what the engine is to know; a line of `words`; docs/man/vmifs.1, completions/vmifs (a test
@@ -23,7 +23,6 @@ typedef enum {
 	WORD_STRING,  /* char *, not empty */
 	WORD_CHOICE,  /* guint or gboolean: which of "first|second|..." the value is, from 0 on */
 	WORD_IGNORED, /* with or without a value */
-	WORD_REFUSED, /* `values` says why */
 } WordKind;
 
 #define NOWHERE G_MAXSIZE
@@ -47,9 +46,6 @@ typedef struct {
 	{                                                                                          \
 		word, WORD_IGNORED, NOWHERE                                                        \
 	}
-
-static const char later[] = "this version does not read it: leave the word out, kernels are found "
-			    "without it";
 
 static const Word words[] = {
 	FLAG("guest_rw", engine.guest_rw, "the guest may be changed (never an image)"),
@@ -81,15 +77,14 @@ static const Word words[] = {
 	  "virtual slide of the kernel" },
 	{ "profile", WORD_STRING, AT(profile), 0, 0, 0, "FILE",
 	  "layouts of the guests' kernel, ISF JSON, also packed (.gz, .xz, .zst)" },
+	{ "vmlinux", WORD_STRING, AT(vmlinux), 0, 0, 0, "FILE",
+	  "the guests' kernel as it was linked (ELF): its debug information, symbols" },
 	{ "holes", WORD_CHOICE, AT(engine.holes_error), 0, 0, 0, "zero|error",
 	  "what absent memory in sized files reads as [zero]" },
 	FLAG("nopassthrough", no_passthrough, "never let the kernel read the image by itself"),
 	{ "max_read", WORD_NUMBER, AT(max_read), 0, 4096, 1024 * 1024, "BYTES",
 	  "largest single request [1048576]" },
 	{ "fsname", WORD_STRING, AT(fsname), 0, 0, 0, "TEXT", "what mount(8) shows as the source" },
-
-	/* Not of this version. */
-	{ "vmlinux", WORD_REFUSED, NOWHERE, .values = later },
 
 	/* mount(8), fstab and FUSE. What would weaken nosuid,nodev,noexec has no effect. */
 	IGNORED("rw"),
@@ -287,8 +282,6 @@ apply_word(VmifsFsOptions *options, const char *name, const char *value, GError 
 		return bad_word(name, error);
 	if (word->kind == WORD_IGNORED)
 		return TRUE;
-	if (word->kind == WORD_REFUSED)
-		return bad(error, "-o %s: %s", name, word->values);
 	if (word->kind == WORD_FLAG) {
 		if (value)
 			return bad(error, "-o %s=%s: the word takes no value", name, value);
@@ -432,6 +425,7 @@ vmifs_fs_options_parse(int argc, char *const *argv, VmifsFsOptions *ret, GError 
 	options.engine.snapdir = options.snapdir;
 	options.engine.arch = options.arch;
 	options.engine.profile = options.profile;
+	options.engine.vmlinux = options.vmlinux;
 	*ret = options;
 	memset(&options, 0, sizeof options);
 	return TRUE;
@@ -446,6 +440,7 @@ vmifs_fs_options_clear(VmifsFsOptions *options)
 	g_clear_pointer(&options->arch, g_free);
 	g_clear_pointer(&options->snapdir, g_free);
 	g_clear_pointer(&options->profile, g_free);
+	g_clear_pointer(&options->vmlinux, g_free);
 	g_clear_pointer(&options->cache, g_free);
 	g_clear_pointer(&options->fsname, g_free);
 }

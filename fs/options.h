@@ -26,7 +26,7 @@ typedef struct {
 	gboolean debug;
 
 	VmifsOptions engine; /* its strings point to what follows */
-	char *format, *arch, *snapdir, *profile;
+	char *format, *arch, *snapdir, *profile, *vmlinux;
 	char *cache; /* a folder or "none"; NULL = the usual one */
 
 	gboolean read_only; /* of the mount: the VFS refuses writes */

@@ -110,23 +110,34 @@ vmifs_probe_set_data(VmifsProbe *probe, gpointer data, GDestroyNotify free_data)
 
 typedef enum {
 	VMIFS_GIVEN_PROFILE, /* profile=: ISF JSON */
+	VMIFS_GIVEN_VMLINUX, /* vmlinux=: the kernel's ELF file */
 	VMIFS_N_GIVEN,
 } VmifsGivenKind;
 
 /* What such a file tells of a kernel, which may be another one than the guest's. Immutable. */
 typedef struct {
-	const char *name;      /* "profile=/some/file": for messages */
-	VmifsTypes *types;     /* (nullable) */
+	const char *name;  /* "profile=/some/file": for messages */
+	VmifsTypes *types; /* (nullable) */
+	const char
+		*types_kind; /* (static) what they were told in: "DWARF"; NULL: as its name says */
 	VmifsSymbols *symbols; /* (nullable) where they were linked to */
 	char *banner;          /* (nullable) "Linux version ...", without its newline */
 	char *build_id;        /* (nullable) lower-case hex */
 } VmifsGiven;
 
-/* Read when it is first asked for: seconds. NULL without error: the user gave none. (borrowed) as
- * long as the guest lives. */
+/* What an OS can use of the types in such a file, which may be a small part of them. */
+typedef struct {
+	const char *const *structs; /* or unions, typedefs: names, alternatives divided by | */
+	gsize n_structs;
+	const char *const *values; /* enumerators */
+	gsize n_values;
+} VmifsWanted;
+
+/* Read when it is first asked for: seconds. wanted: (borrowed) of the first who asks. NULL without
+ * error: the user gave none. (borrowed) as long as the guest lives. */
 const VmifsGiven *
-vmifs_given(const VmifsOptions *options, VmifsGivenKind kind, const VmifsCall *call,
-	    GError **error);
+vmifs_given(const VmifsOptions *options, VmifsGivenKind kind, const VmifsWanted *wanted,
+	    const VmifsCall *call, GError **error);
 
 /* ---- attached ---- */
 

@@ -39,9 +39,8 @@ hex(const guint8 *bytes, gsize len)
 	return g_string_free(text, FALSE);
 }
 
-/* The one among the image's ELF notes; NULL = none. */
-static char *
-read_build_id(VmifsAspace *aspace, const LinuxClaim *claim)
+char *
+linux_build_id(VmifsAspace *aspace, const LinuxClaim *claim)
 {
 	g_autofree guint8 *notes = NULL;
 	guint64 start, end;
@@ -108,7 +107,7 @@ linux_found_new(VmifsAspace *aspace, const LinuxClaim *claim, const LinuxVerdict
 		const char *release = found->banner + strlen("Linux version ");
 		found->release = g_strndup(release, strcspn(release, " "));
 	}
-	found->build_id = build_id ? g_strdup(build_id) : read_build_id(aspace, claim);
+	found->build_id = build_id ? g_strdup(build_id) : linux_build_id(aspace, claim);
 	fill_slides(found, aspace, claim);
 	return found;
 }

@@ -62,6 +62,9 @@ LinuxFound *
 linux_found_new(VmifsAspace *aspace, const LinuxClaim *claim, const LinuxVerdict *verdict);
 void
 linux_found_free(gpointer found);
+/* The one among the image's ELF notes. (full) NULL = none. */
+char *
+linux_build_id(VmifsAspace *aspace, const LinuxClaim *claim);
 
 /* The discovery part of the driver's VmifsOs. */
 #define LINUX_N_PATTERNS 3

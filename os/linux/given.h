@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* given: files of the user as sources of layouts (types.h). */
+/* given: files of the user as sources of layouts (types.h) and symbols. */
 #pragma once
 
 #include "linux.h"
@@ -9,10 +9,21 @@ G_BEGIN_DECLS
 VmifsTypes *
 linux_types_profile(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error);
 
+VmifsTypes *
+linux_types_vmlinux(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error);
+
+/* Of a guest whose own cannot be read, or are of functions alone: those of a file that is of its
+ * kernel. ret_origin: (full) for `info`. (full) NULL: there is none; what was refused is in the
+ * guest's log. */
+VmifsSymbols *
+linux_given_symbols(const Linux *os, char **ret_origin, const VmifsCall *call);
+
 /* Is the file of this guest's kernel? (full) what was compared, for `info`. NULL with UNSUPPORTED
  * and what differs (texts as they are, as `info` and the log escape them), or that nothing could be
- * compared. */
+ * compared. ret_symbols: (nullable) (full) its symbols where the guest has them; NULL when that
+ * cannot be told. */
 char *
-linux_given_check(const Linux *os, const VmifsGiven *given, const VmifsCall *call, GError **error);
+linux_given_check(const Linux *os, const VmifsGiven *given, VmifsSymbols **ret_symbols,
+		  const VmifsCall *call, GError **error);
 
 G_END_DECLS

@@ -23,6 +23,8 @@ static const char *const value_names[] = {
 #include "layout.def"
 };
 
+const VmifsWanted linux_wanted = { struct_names, LINUX_N_STRUCTS, value_names, LINUX_N_VALUES };
+
 struct LinuxLayout {
 	struct {
 		guint64 size; /* 0 = absent */

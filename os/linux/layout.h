@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <vmifs/types.h>
+#include <spi/os.h>
 
 G_BEGIN_DECLS
 
@@ -32,6 +32,9 @@ typedef enum {
 /* The largest of interest hold an element for each of a thousand nodes; what claims to be larger is
  * absent. */
 #define LINUX_STRUCT_MAX (1024 * 1024)
+
+/* All of layout.def. */
+extern const VmifsWanted linux_wanted;
 
 /* Immutable; any thread. */
 typedef struct LinuxLayout LinuxLayout;

@@ -8,6 +8,7 @@
 
 #include "followed.h"
 #include "found.h"
+#include "given.h"
 #include "kept.h"
 #include "module-types.h"
 #include "modules.h"
@@ -25,9 +26,27 @@ detach(gpointer self)
 	linux_module_layouts_free(os->module_layouts);
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
 	g_clear_pointer(&os->followed, vmifs_symbols_unref);
+	g_free(os->symbols_origin);
 	g_free(os->types_origin);
 	g_free(os->types_refused);
 	g_free(os);
+}
+
+static void
+find_symbols(Linux *os, const VmifsCall *call)
+{
+	guint64 task;
+
+	os->symbols = os->found->symbols ? vmifs_symbols_ref(os->found->symbols) : NULL;
+	os->is_text_only = os->symbols && !vmifs_symbols_lookup(os->symbols, "init_task", &task);
+	if (os->symbols && !os->is_text_only)
+		return;
+	VmifsSymbols *given = linux_given_symbols(os, &os->symbols_origin, call);
+	if (!given)
+		return;
+	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
+	os->symbols = given;
+	os->is_text_only = FALSE;
 }
 
 static gpointer
@@ -35,15 +54,13 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 {
 	LinuxFound *found = kernel->data;
 	Linux *os = g_new0(Linux, 1);
-	guint64 task;
 
 	os->guest = kernel->guest;
 	os->mem = kernel->mem;
 	os->aspace = kernel->aspace;
 	os->found = found;
 	os->options = kernel->options;
-	os->symbols = found->symbols ? vmifs_symbols_ref(found->symbols) : NULL;
-	os->is_text_only = os->symbols && !vmifs_symbols_lookup(os->symbols, "init_task", &task);
+	find_symbols(os, call);
 
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
 	g_autoptr(VmifsTypes) types =
@@ -60,7 +77,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	}
 	/* Of what is attached alone: memory may hold any number of tables. */
 	if (found->source)
-		linux_kept_save(os->options, found->source, os->symbols);
+		linux_kept_save(os->options, found->source, found->symbols);
 	g_clear_pointer(&found->source, g_bytes_unref);
 	return os;
 }
@@ -121,7 +138,8 @@ info(gpointer self, GString *out)
 	append_text(out, "slides found by", found->slides_how);
 	g_string_append_printf(out, "symbols: %" G_GSIZE_FORMAT "\n",
 			       os->symbols ? vmifs_symbols_count(os->symbols) : 0);
-	append_text(out, "symbols found by", found->symbols_how);
+	append_text(out, "symbols found by",
+		    os->symbols_origin ? os->symbols_origin : found->symbols_how);
 	if (os->types_origin) {
 		g_autofree char *types = g_strdup_printf("%u, %s", os->n_types, os->types_origin);
 		append_text(out, "types", types);

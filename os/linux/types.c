@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* types: the sources of layouts: what the user says, then the surest. */
+/* types: the sources of layouts. What is surest comes first, but for what the user gives as a
+ * profile: nobody makes one without a reason. */
 #include "types.h"
 
 #include "given.h"
@@ -19,8 +20,9 @@ find_btf(const Linux *os, char **ret_origin, const VmifsCall *call, GError **err
 }
 
 static const LinuxTypesSource sources[] = {
-	linux_types_profile, /* whoever gives one knows better */
+	linux_types_profile,
 	find_btf,
+	linux_types_vmlinux,
 	linux_infer,
 };
 

@@ -45,6 +45,7 @@ setup(Fixture *f, guint n, guint n_moved)
 		linux_guest_symbol(&f->g, "many", LINKED + SLIDE + 0x9000 + 16 * i);
 	f->given.symbols = vmifs_symbols_builder_end(builder);
 	linux_guest_start(&f->g);
+	f->found.symbols = f->g.os.symbols;
 	f->g.os.found = &f->found;
 }
 
@@ -53,6 +54,27 @@ teardown(Fixture *f)
 {
 	vmifs_symbols_unref(f->given.symbols);
 	linux_guest_clear(&f->g);
+}
+
+static void
+assert_symbol(const VmifsSymbols *symbols, const char *name, guint64 address)
+{
+	guint64 found;
+
+	ck_assert_msg(vmifs_symbols_lookup(symbols, name, &found), "%s", name);
+	ck_assert_uint_eq(found, address);
+}
+
+static LinuxVmcoreinfo *
+make_note(const char *text)
+{
+	guint32 head[] = { 11, (guint32) strlen(text), 0 };
+	g_autofree guint8 *note = g_malloc0(LINUX_VMCOREINFO_HEAD + head[1]);
+
+	memcpy(note, head, sizeof head);
+	memcpy(note + 12, "VMCOREINFO", 11);
+	memcpy(note + LINUX_VMCOREINFO_HEAD, text, head[1]);
+	return linux_vmcoreinfo_new(note, LINUX_VMCOREINFO_HEAD + head[1], NULL);
 }
 
 static const struct {
@@ -92,7 +114,7 @@ START_TEST(a_file_is_compared_with_the_guest)
 	f.found.build_id = (char *) cases[_i].build_ids[1];
 	f.given.banner = (char *) cases[_i].banners[0];
 	f.found.banner = (char *) cases[_i].banners[1];
-	g_autofree char *said = linux_given_check(&f.g.os, &f.given, NULL, &error);
+	g_autofree char *said = linux_given_check(&f.g.os, &f.given, NULL, NULL, &error);
 	if (cases[_i].said) {
 		ck_assert_msg(said, "%s", error ? error->message : "");
 		ck_assert_msg(g_str_has_prefix(said, cases[_i].said), "%s", said);
@@ -105,6 +127,76 @@ START_TEST(a_file_is_compared_with_the_guest)
 }
 END_TEST
 
+START_TEST(its_symbols_are_moved_to_where_the_guest_has_them)
+{
+	Fixture f;
+	g_autoptr(VmifsSymbols) moved = NULL;
+	g_autoptr(GError) error = NULL;
+	guint64 before = 0;
+	VmifsSymbol symbol;
+
+	setup(&f, 200, 0);
+	g_autofree char *said = linux_given_check(&f.g.os, &f.given, &moved, NULL, &error);
+	ck_assert_msg(said, "%s", error ? error->message : "");
+	ck_assert_uint_eq(vmifs_symbols_count(moved), vmifs_symbols_count(f.given.symbols));
+	assert_symbol(moved, "_stext", LINKED + SLIDE);
+	assert_symbol(moved, "_end", LINKED + SLIDE + 0x100000);
+	assert_symbol(moved, "of_each_cpu", 0x1000); /* which is no address of the image */
+	for (gsize i = 0; i < vmifs_symbols_count(moved); i++) {
+		vmifs_symbols_get(moved, i, &symbol);
+		ck_assert_uint_ge(symbol.address, before);
+		before = symbol.address;
+	}
+	teardown(&f);
+}
+END_TEST
+
+#define NOTE "OSRELEASE=6\nSYMBOL(_stext)=ffff888000000000\n"
+
+/* A guest of which only its note is known: what it says of its build stands in its memory. */
+START_TEST(without_symbols_the_build_is_read_where_the_file_says)
+{
+	static const guint8 build_id[] = { 4, 0, 0,   0,   2,   0, 0,    0,    3, 0,
+					   0, 0, 'G', 'N', 'U', 0, 0xab, 0xcd, 0, 0 };
+	static const struct {
+		const char *name;
+		guint64 at;
+	} known[] = { { "_stext", 0 },
+		      { "__start_notes", 0x100 },
+		      { "__stop_notes", 0x114 },
+		      { "linux_banner", 0x200 },
+		      { "_end", 0x1000 } };
+	Fixture f = { .given = { .name = "vmlinux=/x" } };
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	g_autoptr(VmifsSymbols) moved = NULL;
+	g_autoptr(GError) error = NULL;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
+		vmifs_symbols_builder_add(builder, LINKED + known[i].at, 'T', known[i].name,
+					  strlen(known[i].name));
+	f.given.symbols = vmifs_symbols_builder_end(builder);
+	linux_guest_init(&f.g, "struct path 16 mnt@0:8\n");
+	linux_guest_alloc(&f.g, 0x1000);
+	linux_guest_write(&f.g, LINUX_GUEST_BASE + 0x100, build_id, sizeof build_id);
+	linux_guest_write(&f.g, LINUX_GUEST_BASE + 0x200, "Linux version 6\n", 17);
+	linux_guest_start(&f.g);
+	f.g.os.found = &f.found;
+	f.found.vmcoreinfo = make_note(NOTE);
+	f.given.build_id = (char *) "abcd";
+	f.given.banner = (char *) (_i ? "Linux version 7" : "Linux version 6");
+	g_autofree char *said = linux_given_check(&f.g.os, &f.given, &moved, NULL, &error);
+	if (_i) {
+		ck_assert(!said && strstr(error->message, "the guest's Linux version 6"));
+	} else {
+		ck_assert_msg(said, "%s", error ? error->message : "");
+		ck_assert_str_eq(said, "build id equal, banner equal");
+		assert_symbol(moved, "linux_banner", LINUX_GUEST_BASE + 0x200);
+	}
+	linux_vmcoreinfo_unref(f.found.vmcoreinfo);
+	teardown(&f);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -112,6 +204,8 @@ make_suite(void)
 	TCase *t = tcase_create("given");
 
 	tcase_add_loop_test(t, a_file_is_compared_with_the_guest, 0, G_N_ELEMENTS(cases));
+	tcase_add_test(t, its_symbols_are_moved_to_where_the_guest_has_them);
+	tcase_add_loop_test(t, without_symbols_the_build_is_read_where_the_file_says, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -88,7 +88,7 @@ START_TEST(every_word_arrives)
 		parse_words("guest_rw,passive,ro,allow_other,uid=7,gid=8,umask=027,cache_ms=0,"
 			    "format=raw,base=0x40000000,arch=x86_64,root=4096,"
 			    "kaslr=0xffffffff80000000,holes=error,nopassthrough,max_read=65536,"
-			    "fsname=a\\,b,profile=/x.json");
+			    "fsname=a\\,b,profile=/x.json,vmlinux=/x");
 	ck_assert(options.engine.guest_rw);
 	ck_assert(options.engine.passive);
 	ck_assert(options.read_only);
@@ -109,6 +109,7 @@ START_TEST(every_word_arrives)
 	ck_assert_uint_eq(options.max_read, 65536);
 	ck_assert_str_eq(options.fsname, "a,b");
 	ck_assert_str_eq(options.engine.profile, "/x.json");
+	ck_assert_str_eq(options.engine.vmlinux, "/x");
 }
 END_TEST
 
@@ -205,7 +206,7 @@ static const Refused refused[] = {
 	{ { "a", "b", "-o", "format=" }, "format" },
 	{ { "a", "b", "-o", "max_read=1" }, "4096" },
 	{ { "a", "b", "-o", "profile=" }, "empty" },
-	{ { "a", "b", "-o", "vmlinux=x" }, "does not read it" },
+	{ { "a", "b", "-o", "vmlinux" }, "missing" },
 };
 
 START_TEST(what_is_not_understood_is_named)

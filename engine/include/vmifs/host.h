@@ -46,6 +46,7 @@ typedef struct {
 	guint64 root;                  /* physical address of the kernel's page table */
 	guint64 kaslr;                 /* virtual slide */
 	const char *profile;           /* ISF JSON of the guests' kernel; NULL = none */
+	const char *vmlinux;           /* its ELF file; NULL = none */
 	const VmifsCache *cache;       /* (borrowed) (nullable) outlives the host */
 	struct VmifsGivenFiles *given; /* for the library itself: leave it NULL */
 } VmifsOptions;

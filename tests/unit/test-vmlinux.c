@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmlinux: a small program as each compiler and linker would have made a kernel. */
+#include <types-check.h>
+
+#include <small-kernel.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <vmlinux.h>
+
+static const char *const structs[] = {
+	"small_task", "absent|small_list", "small_union", "small_token_t", "small_never", "none",
+};
+static const char *const values[] = { "SMALL_MINUS", "SMALL_LARGE", "SMALL_OTHER", "SMALL_NONE" };
+static const VmifsWanted wanted = { structs, G_N_ELEMENTS(structs), values, G_N_ELEMENTS(values) };
+
+typedef struct {
+	char *bytes;
+	gsize len;
+	VmifsGiven given;
+} Fixture;
+
+static void
+setup(Fixture *f, const char *name)
+{
+	g_autofree char *path =
+		g_strdup_printf("%s/small-kernel-%s", g_getenv("VMIFS_KERNELS"), name);
+
+	*f = (Fixture){ 0 };
+	ck_assert(g_file_get_contents(path, &f->bytes, &f->len, NULL));
+}
+
+static void
+read_it(Fixture *f)
+{
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_msg(vmifs_vmlinux_read(f->bytes, f->len, &wanted, &f->given, NULL, &error), "%s",
+		      error ? error->message : "");
+}
+
+static void
+assert_unread(Fixture *f, const char *why)
+{
+	g_autoptr(GError) error = NULL;
+
+	ck_assert(!vmifs_vmlinux_read(f->bytes, f->len, &wanted, &f->given, NULL, &error));
+	ck_assert_msg(strstr(error->message, why), "%s", error->message);
+}
+
+static void
+teardown(Fixture *f)
+{
+	vmifs_given_clear(&f->given);
+	g_free(f->bytes);
+}
+
+#define PLACE(types, member)                                                                       \
+	assert_place(types, "small_task." #member, offsetof(struct small_task, member),            \
+		     sizeof(((struct small_task *) 0)->member))
+
+/* Where in the structure the bits are that v has; they are the only ones. */
+static void
+assert_bits_are(const VmifsTypes *types, const char *path, const struct small_task *v)
+{
+	const guint8 *bytes = (const guint8 *) v;
+	guint first = 0, n = 0;
+	VmifsMember m;
+
+	for (guint i = 0; i < sizeof *v * 8; i++) {
+		if (bytes[i / 8] >> i % 8 & 1) {
+			first = n ? first : i;
+			n++;
+		}
+	}
+	ck_assert_msg(vmifs_types_member(types, path, &m), "%s", path);
+	ck_assert_uint_eq(m.offset * 8 + m.bit_shift, first);
+	ck_assert_uint_eq(m.bit_len, n);
+}
+
+static void
+assert_types(const VmifsTypes *types)
+{
+	VmifsMember m;
+	gint64 value;
+
+	assert_size(types, "small_task", sizeof(struct small_task));
+	assert_size(types, "small_list", sizeof(struct small_list));
+	assert_size(types, "small_union", sizeof(union small_union));
+	assert_size(types, "small_token_t", sizeof(small_token_t));
+	assert_no_size(types, "small_never");
+	PLACE(types, pid);
+	PLACE(types, tasks.prev);
+	PLACE(types, comm);
+	PLACE(types, inner);
+	PLACE(types, deepest);
+	PLACE(types, named.deep);
+	PLACE(types, kind);
+	PLACE(types, token.bytes);
+	PLACE(types, is);
+	PLACE(types, mm);
+	PLACE(types, function);
+	PLACE(types, bare);
+	assert_place(types, "small_union.text", 0, 11);
+	ck_assert(vmifs_types_member(types, "small_task.mm", &m) && m.is_pointer);
+	ck_assert(vmifs_types_member(types, "small_task.named.deep", &m) && m.count == 6);
+	ck_assert(vmifs_types_member(types, "small_task.open", &m) && !m.count);
+	ck_assert_uint_eq(m.elem_size, sizeof(struct small_list));
+	assert_bits_are(types, "small_task.low", &(struct small_task){ .low = 7 });
+	assert_bits_are(types, "small_task.mode", &(struct small_task){ .mode = 31 });
+	assert_bits_are(types, "small_task.wide", &(struct small_task){ .wide = 0x1ffffffff });
+	assert_no_member(types, "small_task.absent");
+	ck_assert(vmifs_types_enumerator(types, "SMALL_MINUS", &value) && value == -3);
+	ck_assert(vmifs_types_enumerator(types, "SMALL_LARGE", &value) && value == 0x7ffffff0);
+	ck_assert(vmifs_types_enumerator(types, "SMALL_OTHER", &value) && value == 17);
+	ck_assert(!vmifs_types_enumerator(types, "SMALL_FIRST", &value)); /* not wanted */
+}
+
+static const char *const with_dwarf[] = { "dwarf5", "dwarf4", "dwarf2", "packed", "debug" };
+
+START_TEST(structures_are_where_the_compiler_has_them)
+{
+	Fixture f;
+
+	setup(&f, with_dwarf[_i]);
+	read_it(&f);
+	ck_assert_str_eq(f.given.types_kind, "DWARF");
+	assert_types(f.given.types);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(it_says_which_kernel_it_is)
+{
+	static const char *const names[] = { "dwarf5", "debug", "bare" };
+	Fixture f;
+	guint64 address;
+	VmifsSymbol symbol;
+	guint64 cursor = 0;
+	gsize index;
+
+	setup(&f, names[_i]);
+	read_it(&f);
+	ck_assert_str_eq(f.given.build_id, SMALL_BUILD_ID);
+	if (_i == 1)
+		ck_assert_ptr_null(f.given.banner); /* of its bytes that file has none */
+	else
+		ck_assert_str_eq(f.given.banner, SMALL_BANNER);
+	ck_assert(vmifs_symbols_lookup(f.given.symbols, "_end", &address));
+	ck_assert(vmifs_symbols_each(f.given.symbols, "init_task", &cursor, &index));
+	vmifs_symbols_get(f.given.symbols, index, &symbol);
+	ck_assert_int_eq(symbol.type, _i == 1 ? 'B' : 'D');
+	ck_assert_uint_lt(symbol.address, address);
+	cursor = 0;
+	ck_assert(vmifs_symbols_each(f.given.symbols, "_start", &cursor, &index));
+	vmifs_symbols_get(f.given.symbols, index, &symbol);
+	ck_assert_int_eq(symbol.type, 'T');
+	ck_assert(!vmifs_symbols_lookup(f.given.symbols, "small-kernel.c", &address));
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(without_debug_information_there_are_symbols)
+{
+	Fixture f;
+
+	setup(&f, "bare");
+	read_it(&f);
+	ck_assert_ptr_null(f.given.types);
+	ck_assert_ptr_nonnull(f.given.symbols);
+	teardown(&f);
+}
+END_TEST
+
+/* A blob that says of small_list what is not so, to be told from DWARF. */
+START_TEST(types_of_its_own_go_before_debug_information)
+{
+	g_auto(BtfAsm) a;
+	Fixture f;
+	gsize len;
+
+	btf_asm_init(&a, NULL);
+	btf_asm_type(&a, VMIFS_BTF_STRUCT, "small_list", FALSE, 0, 77);
+	if (_i)
+		btf_asm_type(&a, VMIFS_BTF_N_KINDS, "new", FALSE, 0, 0);
+	g_autoptr(GBytes) blob = btf_asm_blob(&a);
+	gconstpointer bytes = g_bytes_get_data(blob, &len);
+	setup(&f, "btf");
+	char *room = memmem(f.bytes, f.len, SMALL_BTF_MARK, strlen(SMALL_BTF_MARK));
+	ck_assert(room && len < SMALL_BTF_ROOM);
+	memcpy(room, bytes, len);
+	read_it(&f);
+	/* One that cannot be read to its end does not. */
+	ck_assert_str_eq(f.given.types_kind, _i ? "DWARF" : "BTF");
+	assert_size(f.given.types, "small_list", _i ? sizeof(struct small_list) : 77);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(what_is_no_linked_kernel_is_refused)
+{
+	Fixture f;
+
+	setup(&f, "dwarf5");
+	f.bytes[0]++;
+	assert_unread(&f, "vmlinuz");
+	f.bytes[0]--;
+	f.bytes[5] = 2; /* EI_DATA */
+	assert_unread(&f, "");
+	f.bytes[5] = 1;
+	f.bytes[16] = 1; /* e_type: ET_REL */
+	assert_unread(&f, "not linked");
+	f.bytes[16] = 2;
+	f.len = 3;
+	assert_unread(&f, "not an ELF");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(who_gave_up_gets_nothing)
+{
+	gint cancelled = 1;
+	VmifsCall call = { .cancelled = &cancelled };
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+
+	setup(&f, "dwarf5");
+	ck_assert(!vmifs_vmlinux_read(f.bytes, f.len, &wanted, &f.given, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CANCELLED));
+	teardown(&f);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("vmlinux");
+	TCase *t = tcase_create("vmlinux");
+
+	tcase_add_loop_test(t, structures_are_where_the_compiler_has_them, 0,
+			    G_N_ELEMENTS(with_dwarf));
+	tcase_add_loop_test(t, it_says_which_kernel_it_is, 0, 3);
+	tcase_add_test(t, without_debug_information_there_are_symbols);
+	tcase_add_loop_test(t, types_of_its_own_go_before_debug_information, 0, 2);
+	tcase_add_test(t, what_is_no_linked_kernel_is_refused);
+	tcase_add_test(t, who_gave_up_gets_nothing);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+VMIFS_UNIT_MAIN(make_suite)
