@@ -12,6 +12,8 @@
 #include <vmifs/error.h>
 
 #define MAGIC G_GUINT64_CONSTANT(0x3145484341434d56) /* "VMCACHE1", and so the order of bytes */
+/* What else lies in a folder that the user named is none of ours. */
+#define OURS ".vmifs"
 /* What is being written, until it is renamed; who was killed meanwhile leaves one. */
 #define NEW "new-"
 #define STALE_SECONDS 3600
@@ -132,10 +134,11 @@ static GBytes *
 load(gpointer user, const char *name)
 {
 	VmifsFsCache *cache = user;
+	g_autofree char *file = g_strconcat(name, OURS, NULL);
 	GBytes *bytes;
 	int fd;
 
-	fd = openat(cache->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = openat(cache->dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		if (errno != ENOENT)
 			vmifs_host_log(cache->host, "cache: %s: %s", name, g_strerror(errno));
@@ -187,7 +190,8 @@ list_files(int folder)
 	if (!dir && fd >= 0)
 		close(fd);
 	while (dir && (entry = readdir(dir))) {
-		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (!g_str_has_suffix(entry->d_name, OURS) ||
+		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
 		File file = { g_strdup(entry->d_name), st.st_mtime, (guint64) st.st_size };
@@ -293,14 +297,16 @@ static void
 save(gpointer user, const char *name, const GPtrArray *parts)
 {
 	VmifsFsCache *cache = user;
-	g_autofree char *temporary = g_strdup_printf(NEW "%d-%08x", (int) getpid(), g_random_int());
+	g_autofree char *temporary =
+		g_strdup_printf(NEW "%d-%08x" OURS, (int) getpid(), g_random_int());
+	g_autofree char *file = g_strconcat(name, OURS, NULL);
 	guint64 len = 0;
 
 	for (guint i = 0; i < parts->len; i++)
 		len += g_bytes_get_size(g_ptr_array_index(parts, i));
 	if (len > VMIFS_CACHE_MOST_BYTES_OF_ONE - sizeof(Head))
 		return;
-	if (!write_file(cache->dir, name, temporary, parts, len)) {
+	if (!write_file(cache->dir, file, temporary, parts, len)) {
 		vmifs_host_log(cache->host, "cache: %s: %s: not kept", name, g_strerror(errno));
 		return;
 	}

@@ -131,7 +131,7 @@ START_TEST(what_is_saved_is_loaded_by_others)
 	assert_loads(&f, "x-1", "another");
 	assert_log(&f, "cache: x-2: written");
 	assert_log(&f, "cache: x-1: read");
-	g_autofree char *path = g_build_filename(f.folder, "x-1", NULL);
+	g_autofree char *path = g_build_filename(f.folder, "x-1.vmifs", NULL);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
 	ck_assert_uint_eq(count_files(f.folder), 3);
@@ -246,7 +246,7 @@ put(const char *path, const char *bytes, gsize len)
 START_TEST(damaged_file_is_not_loaded_and_is_replaced)
 {
 	Fixture f = { .folder = new_folder() };
-	g_autofree char *path = g_build_filename(f.folder, "x-1", NULL);
+	g_autofree char *path = g_build_filename(f.folder, "x-1.vmifs", NULL);
 	g_autofree char *good = NULL;
 	gsize len;
 
@@ -271,13 +271,13 @@ END_TEST
 START_TEST(file_that_is_not_ours_is_not_loaded)
 {
 	Fixture f = { .folder = new_folder() };
-	g_autofree char *path = g_build_filename(f.folder, "x-1", NULL);
-	g_autofree char *link = g_build_filename(f.folder, "x-2", NULL);
-	g_autofree char *pipe = g_build_filename(f.folder, "x-3", NULL);
+	g_autofree char *path = g_build_filename(f.folder, "x-1.vmifs", NULL);
+	g_autofree char *link = g_build_filename(f.folder, "x-2.vmifs", NULL);
+	g_autofree char *pipe = g_build_filename(f.folder, "x-3.vmifs", NULL);
 
 	open_at(&f, f.folder);
 	save_text(&f, "x-1", "text");
-	ck_assert_int_eq(symlink("x-1", link), 0);
+	ck_assert_int_eq(symlink("x-1.vmifs", link), 0);
 	ck_assert_int_eq(mkfifo(pipe, 0600), 0);
 	assert_loads(&f, "x-2", NULL);
 	assert_loads(&f, "x-3", NULL);
@@ -300,7 +300,8 @@ START_TEST(those_not_read_for_longest_go_first)
 	open_at(&f, f.folder);
 	for (guint i = 0; i < n; i++) {
 		g_autofree char *name = g_strdup_printf("x-%02u", i);
-		g_autofree char *path = g_build_filename(f.folder, name, NULL);
+		g_autofree char *file = g_strconcat(name, ".vmifs", NULL);
+		g_autofree char *path = g_build_filename(f.folder, file, NULL);
 		struct timespec times[2] = { { .tv_sec = 1000 + i }, { .tv_sec = 1000 + i } };
 
 		save_text(&f, name, name);
@@ -317,11 +318,31 @@ START_TEST(those_not_read_for_longest_go_first)
 }
 END_TEST
 
+/* The user may have named any folder. */
+START_TEST(what_somebody_else_put_there_stays)
+{
+	Fixture f = { .folder = new_folder() };
+
+	open_at(&f, f.folder);
+	for (guint i = 0; i < VMIFS_CACHE_MOST_FILES + 2; i++) {
+		g_autofree char *name = g_strdup_printf("new-letter-%u", i);
+		g_autofree char *path = g_build_filename(f.folder, name, NULL);
+		const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+		ck_assert(g_file_set_contents(path, "x", 1, NULL));
+		ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	}
+	save_text(&f, "x-1", "text");
+	ck_assert_uint_eq(count_files(f.folder), VMIFS_CACHE_MOST_FILES + 3);
+	done(&f);
+}
+END_TEST
+
 START_TEST(what_a_killed_writer_left_goes_when_it_is_old)
 {
 	Fixture f = { .folder = new_folder() };
-	g_autofree char *old = g_build_filename(f.folder, "new-1-0", NULL);
-	g_autofree char *young = g_build_filename(f.folder, "new-2-0", NULL);
+	g_autofree char *old = g_build_filename(f.folder, "new-1-0.vmifs", NULL);
+	g_autofree char *young = g_build_filename(f.folder, "new-2-0.vmifs", NULL);
 	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
 
 	open_at(&f, f.folder);
@@ -391,6 +412,7 @@ cache_suite(void)
 	tcase_add_test(t, damaged_file_is_not_loaded_and_is_replaced);
 	tcase_add_test(t, file_that_is_not_ours_is_not_loaded);
 	tcase_add_test(t, those_not_read_for_longest_go_first);
+	tcase_add_test(t, what_somebody_else_put_there_stays);
 	tcase_add_test(t, what_a_killed_writer_left_goes_when_it_is_old);
 	tcase_add_test(t, what_cannot_be_written_is_said);
 	tcase_add_test(t, writers_at_the_same_time_leave_whole_files);
