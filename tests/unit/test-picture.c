@@ -1,117 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * picture: what is told is what is read; zeros and what has not changed take no room; the files it
- * is spread over are bounded and have no names.
+ * is spread over are bounded.
  */
-#include <fake-backend.h>
+#include <picture-folder.h>
 
-#include <picture.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <glib/gstdio.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-
-/* Pages of the second block, which the tests use. */
-#define PAGES 8
-
-static char *folder;
-
-static void
-setup(void)
-{
-	folder = g_dir_make_tmp("vmifs-picture-XXXXXX", NULL);
-	ck_assert_ptr_nonnull(folder);
-}
-
-static void
-teardown(void)
-{
-	/* Nothing may be in it, ever. */
-	ck_assert_int_eq(g_rmdir(folder), 0);
-	g_free(folder);
-}
-
-static VmifsPictureWriter *
-begin(VmifsPhysmem *mem, VmifsPicture *base)
-{
-	g_autoptr(GError) error = NULL;
-	VmifsPictureWriter *writer = vmifs_picture_writer_new(mem, base, folder, &error);
-
-	ck_assert_msg(writer != NULL, "%s", error ? error->message : "");
-	return writer;
-}
-
-static VmifsPicture *
-finish(VmifsPictureWriter *writer)
-{
-	g_autoptr(GError) error = NULL;
-	VmifsPicture *picture = vmifs_picture_writer_end(writer, &error);
-
-	ck_assert_msg(picture != NULL, "%s", error ? error->message : "");
-	return picture;
-}
-
-/* A letter for each page of the second block: '.' is zeros, ' ' is not told. */
-static void
-tell(VmifsPictureWriter *writer, const char *letters)
-{
-	for (guint i = 0; letters[i]; i++) {
-		guint8 page[PAGE];
-		memset(page, letters[i] == '.' ? 0 : letters[i], PAGE);
-		if (letters[i] != ' ')
-			ck_assert(vmifs_picture_write(writer, 1, (guint64) i * PAGE, page, PAGE,
-						      NULL));
-	}
-}
-
-static VmifsPicture *
-picture_of(VmifsPhysmem *mem, VmifsPicture *base, const char *letters)
-{
-	VmifsPictureWriter *writer = begin(mem, base);
-
-	tell(writer, letters);
-	return finish(writer);
-}
-
-static VmifsPhysmem *
-open_picture(VmifsPicture *picture)
-{
-	g_autoptr(GError) error = NULL;
-	VmifsSource src = { .spec = "picture", .fd = -1, .target = picture };
-	g_autoptr(VmifsConnection) connection =
-		vmifs_connection_open(&vmifs_picture_backend, &src, NULL, &error);
-	VmifsPhysmem *mem = vmifs_physmem_of(connection, NULL, &error);
-
-	ck_assert_msg(mem != NULL, "%s", error ? error->message : "");
-	return mem;
-}
-
-static void
-assert_letters(VmifsPicture *picture, const char *letters)
-{
-	g_autoptr(VmifsPhysmem) mem = open_picture(picture);
-	g_auto(VmifsSegments) segments;
-	g_autofree guint8 *bytes = g_malloc(PAGES * PAGE);
-	g_autofree char *seen = g_strdup(letters);
-
-	vmifs_segments_init(&segments);
-	ck_assert_uint_eq(
-		vmifs_physmem_gather_block(mem, 1, 0, PAGES * PAGE, &segments, NULL, NULL),
-		PAGES * PAGE);
-	vmifs_segments_copy(&segments, bytes);
-	for (guint i = 0; letters[i]; i++) {
-		const guint8 *page = bytes + i * PAGE;
-		ck_assert(!memcmp(page, page + 1, PAGE - 1));
-		seen[i] = page[0] ? (char) page[0] : '.';
-	}
-	ck_assert_str_eq(seen, letters);
-}
 
 START_TEST(what_was_told_is_what_is_read)
 {
@@ -404,125 +298,6 @@ START_TEST(the_last_page_of_a_block_may_be_short)
 }
 END_TEST
 
-/* ---- room ---- */
-
-/* Than this disk has, and than any machine. */
-static const struct {
-	guint64 len;
-	const char *says;
-} too_much[] = {
-	/* What is noted of its pages is gigabytes, too: more than a 32-bit host has addresses. */
-	{ (guint64) 15 << 40, sizeof(gpointer) == 8 ? "snapdir=" : "there is no memory" },
-	{ (guint64) 1 << 60, "there is no memory" },
-};
-
-START_TEST(more_than_there_is_room_for_is_refused_at_first)
-{
-	Fake *fake = fake_new(0);
-	VmifsRegion region = { .len = too_much[_i].len, .block = 1 };
-	fake->blocks[1].len = region.len;
-	fake->regions = &region;
-	fake->n_regions = 1;
-	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
-	g_autoptr(GError) error = NULL;
-
-	ck_assert_ptr_null(vmifs_picture_writer_new(mem, NULL, folder, &error));
-	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE));
-	ck_assert_msg(strstr(error->message, too_much[_i].says) != NULL, "%s", error->message);
-}
-END_TEST
-
-START_TEST(a_folder_that_cannot_be_used_is_named)
-{
-	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
-	g_autoptr(GError) error = NULL;
-
-	ck_assert_ptr_null(vmifs_picture_writer_new(mem, NULL, "/nowhere/at/all", &error));
-	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));
-	ck_assert_ptr_nonnull(strstr(error->message, "/nowhere/at/all"));
-}
-END_TEST
-
-/* From now on no file can be opened without a name, as on file systems that cannot. */
-static gboolean
-forbid_nameless(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { G_N_ELEMENTS(code), code };
-
-	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
-
-START_TEST(a_file_with_a_name_loses_it_at_once)
-{
-	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
-	g_autoptr(GDir) dir = NULL;
-
-	ck_assert(forbid_nameless());
-	ck_assert_int_lt(open(folder, O_TMPFILE | O_RDWR, 0600), 0);
-	VmifsPictureWriter *writer = begin(mem, NULL);
-	dir = g_dir_open(folder, 0, NULL);
-	ck_assert_ptr_null(g_dir_read_name(dir));
-	tell(writer, "ab.cdefg");
-	g_autoptr(VmifsPicture) picture = finish(writer);
-	assert_letters(picture, "ab.cdefg");
-}
-END_TEST
-
-/* While it stands nothing may be asserted: what the test says of itself goes to a file, too. */
-static void
-set_limit(rlim_t len)
-{
-	struct rlimit limit = { len, RLIM_INFINITY };
-
-	setrlimit(RLIMIT_FSIZE, &limit);
-}
-
-START_TEST(the_limit_for_files_is_no_end_of_us)
-{
-	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
-	g_autoptr(GError) error = NULL;
-
-	set_limit(5 * PAGE);
-	g_autoptr(VmifsPictureWriter) writer = vmifs_picture_writer_new(mem, NULL, folder, &error);
-	set_limit(RLIM_INFINITY);
-	ck_assert_ptr_null(writer);
-	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE));
-}
-END_TEST
-
-START_TEST(room_that_ends_meanwhile_ends_the_picture)
-{
-	g_autoptr(VmifsPhysmem) mem = fake_mem(fake_new(0));
-	g_autoptr(GError) error = NULL;
-	guint8 page[PAGE];
-
-	memset(page, 'x', PAGE);
-	signal(SIGXFSZ, SIG_IGN);
-	VmifsPictureWriter *writer = begin(mem, NULL);
-	set_limit(5 * PAGE);
-	gboolean written = vmifs_picture_write(writer, 1, 3 * PAGE, page, PAGE, &error);
-	set_limit(RLIM_INFINITY);
-	ck_assert(!written);
-	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE));
-	g_clear_error(&error);
-	/* Whatever its backend thinks of it. */
-	ck_assert(vmifs_picture_write(writer, 1, 3 * PAGE, page, PAGE, NULL));
-	ck_assert_ptr_null(vmifs_picture_writer_end(writer, &error));
-	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE));
-}
-END_TEST
-
-/* ---- the rest ---- */
-
 #define THREADS 4
 #define THREAD_PAGES 64
 
@@ -615,12 +390,6 @@ make_suite(void)
 	tcase_add_test(tests, memory_of_another_shape_is_stored_anew);
 	tcase_add_test(tests, what_does_not_fit_is_refused);
 	tcase_add_test(tests, the_last_page_of_a_block_may_be_short);
-	tcase_add_loop_test(tests, more_than_there_is_room_for_is_refused_at_first, 0,
-			    G_N_ELEMENTS(too_much));
-	tcase_add_test(tests, a_folder_that_cannot_be_used_is_named);
-	tcase_add_test(tests, a_file_with_a_name_loses_it_at_once);
-	tcase_add_test(tests, the_limit_for_files_is_no_end_of_us);
-	tcase_add_test(tests, room_that_ends_meanwhile_ends_the_picture);
 	tcase_add_test(tests, several_threads_may_tell_it);
 	tcase_add_test(tests, what_was_said_of_it_is_shown);
 	suite_add_tcase(suite, tests);

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* debug: whoever loses the stub, or is killed, leaves a guest that runs, and no point in it. */
+#include <unit.h>
+
+#include <debug-guest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct {
+	FakeStub how;
+	const char *session, *heard;
+} losses[] = {
+	/* Another debugger takes it. */
+	{ { .hits = 2, .hangs_up = TRUE },
+	  RUNS RESTS NOBODY SOMEBODY STARTS,
+	  COME "query-chardev " },
+	/* It tells what nobody asked, or nonsense. */
+	{ { .hits = 2, .says = "$OK#9a" }, RUNS RESTS NOBODY STARTS, NULL },
+	{ { .hits = 2, .says = "$OK#00" }, RUNS RESTS NOBODY STARTS, NULL },
+	{ { .hits = 2, .says = "$T05thread:00;#06" }, RUNS RESTS NOBODY STARTS, NULL },
+	{ { .hits = 2, .says = "$T#54" }, RUNS RESTS NOBODY STARTS, NULL },
+};
+
+START_TEST(whose_stub_is_lost_hears_of_it)
+{
+	const FakeQemu qemu = { .session = losses[_i].session };
+	Guest guest;
+
+	setup(&guest, &qemu, &losses[_i].how);
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n_lost, 1);
+	ck_assert(!qemu_debug_is_on(guest.debug));
+	if (losses[_i].heard)
+		has_heard(&guest, losses[_i].heard);
+	/* The guardian cleans up where it can. */
+	for (int i = 0; i < 5000 && !losses[_i].heard && fake_stub_points(guest.stub); i++)
+		g_usleep(1000);
+	if (!losses[_i].heard)
+		ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n_lost, 1);
+	teardown(&guest);
+}
+END_TEST
+
+/* It would stop there for ever. */
+START_TEST(what_a_debugger_before_has_left_holds_nobody_up)
+{
+	const FakeStub how = { .hits = 10, .is_left = _i == 0, .is_foreign = _i == 1 };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), _i == 0);
+	arm(&guest, 0, &write_point);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
+	wait_for(&guest.n[0], 10);
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n[0], 10);
+	ck_assert_int_eq(guest.n_lost, 0);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(whoever_takes_no_point_away_is_left)
+{
+	const FakeStub how = { .keeps = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &write_point);
+	arm(&guest, 1, &exec_point);
+	qemu_debug_free(g_steal_pointer(&guest.debug));
+	ck_assert_int_ge(guest.n_lost, 1);
+	for (int i = 0; i < 5000 && fake_stub_points(guest.stub); i++)
+		g_usleep(1000);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(stops_without_end_do_not_keep_it_from_ending)
+{
+	const FakeStub how = { .hits = 1, .floods = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n[0], 200);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
+{
+	const FakeQemu qemu = { .session = RUNS NOBODY STARTS "qmp cont\n\t{}\n" };
+	const FakeStub how = { 0 };
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, NULL));
+	g_usleep(300 * 1000);
+	has_heard(&guest, COME GONE "cont ");
+	teardown(&guest);
+}
+END_TEST
+
+/* The monitor fails after that: QEMU would not survive another farewell. */
+START_TEST(who_was_let_go_of_is_not_told_so_again)
+{
+	FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS };
+	const FakeStub how = { .hits = 3 };
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n[0], 3);
+	qemu.greeting = "{}\r\n";
+	qemu_debug_disarm(guest.debug, 0);
+	g_usleep(500 * 1000);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	ck_assert(fake_stub_runs(guest.stub));
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_stub_of_somebody_else_s_is_left_to_them)
+{
+	const FakeQemu qemu = { .session = RUNS SOMEBODY STARTS };
+	const FakeStub how = { 0 };
+	g_autoptr(GError) error = NULL;
+	VmifsStopCaps caps;
+	Guest guest;
+
+	setup(&guest, &qemu, &how);
+	qemu_debug_caps(guest.debug, &tcg, &caps, NULL);
+	ck_assert_ptr_nonnull(strstr(caps.why_not, "another debugger"));
+	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	has_heard(&guest, "query-chardev query-chardev ");
+	teardown(&guest);
+}
+END_TEST
+
+/* For who asks whether it runs, and must not take a stop of ours for somebody else's. */
+START_TEST(whenever_it_comes_or_goes_its_visits_are_others)
+{
+	const FakeStub how = { 0 };
+	guint visits[4];
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[0]));
+	arm(&guest, 0, &write_point);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[1]));
+	ck_assert(qemu_debug_is_own(guest.debug, "debug"));
+	arm(&guest, 1, &exec_point);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[2]));
+	qemu_debug_disarm(guest.debug, 0);
+	qemu_debug_disarm(guest.debug, 1);
+	ck_assert(qemu_debug_is_settled(guest.debug, &visits[3]));
+	ck_assert_uint_ne(visits[0], visits[1]);
+	ck_assert_uint_eq(visits[1], visits[2]);
+	ck_assert_uint_ne(visits[2], visits[3]);
+	ck_assert_uint_ne(visits[0], visits[3]);
+	teardown(&guest);
+}
+END_TEST
+
+/* Another vmifs, which begins when the address of the guest's monitor comes, has a point armed and
+ * is then killed. It comes into being before the threads of the fakes: what is forked beside
+ * threads is not good for much. */
+static pid_t
+another_vmifs(int from, gboolean pauses)
+{
+	Guest guest = { 0 };
+	const QemuDebugUser user = {
+		.user = &guest, .stopped = stopped, .unarmed = unarmed, .turned = turned
+	};
+	char address[256] = "";
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (read(from, address, sizeof(address) - 1) > 0) {
+		QemuMonitor *monitor = qemu_qmp_new(address, FALSE, NULL);
+		QemuDebug *debug = qemu_debug_new(monitor, &user);
+		qemu_debug_arm(debug, &tcg, 0, &exec_point, NULL, NULL);
+		if (pauses)
+			qemu_debug_set_state(debug, VMIFS_STATE_PAUSED, NULL, NULL);
+		pause();
+	}
+	_exit(1);
+}
+
+/* Whatever vmifs was about: nothing is left, and the guest is as it was. */
+START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
+{
+	const FakeStub how = { .hits = 1000000 };
+	int status, to[2];
+	Guest guest;
+
+	ck_assert_int_eq(pipe(to), 0);
+	pid_t vmifs = another_vmifs(to[0], _i % 2);
+	setup(&guest, &willing, &how);
+	const char *address = fake_qemu_address(guest.server);
+	ck_assert_int_eq(write(to[1], address, strlen(address)), (int) strlen(address));
+	for (int i = 0; i < 10000 && !fake_stub_points(guest.stub); i++)
+		g_usleep(1000);
+	g_usleep((gulong) (40 + 7 * _i) * 1000);
+	kill(vmifs, SIGKILL);
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	ck_assert(WIFSIGNALED(status));
+	for (int i = 0; i < 500; i++) {
+		g_autofree char *heard = fake_qemu_heard(guest.server);
+		if (g_str_equal(heard, COME GONE))
+			break;
+		g_usleep(10 * 1000);
+	}
+	has_heard(&guest, COME GONE);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_int_eq(fake_stub_runs(guest.stub), _i % 2 == 0);
+	close(to[0]);
+	close(to[1]);
+	teardown(&guest);
+}
+END_TEST
+
+/* Before there is a stub, which would let it run. */
+START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
+{
+	const FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS "qmp cont\n\t{}\n",
+				.answer_ms = 100 };
+	const FakeStub how = { 0 };
+	g_autofree char *heard = g_strdup("");
+	int status, to[2];
+	Guest guest;
+
+	ck_assert_int_eq(pipe(to), 0);
+	pid_t vmifs = another_vmifs(to[0], FALSE);
+	setup(&guest, &qemu, &how);
+	const char *address = fake_qemu_address(guest.server);
+	ck_assert_int_eq(write(to[1], address, strlen(address)), (int) strlen(address));
+	for (int i = 0; i < 10000 && !strstr(heard, "chardev-add "); i++) {
+		g_usleep(1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest.server);
+	}
+	kill(vmifs, SIGKILL);
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	for (int i = 0; i < 500 && !g_str_has_suffix(heard, GONE "cont "); i++) {
+		g_usleep(10 * 1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest.server);
+	}
+	ck_assert_msg(g_str_has_suffix(heard, GONE "cont "), "%s", heard);
+	close(to[0]);
+	close(to[1]);
+	teardown(&guest);
+}
+END_TEST
+
+static Suite *
+debug_end_suite(void)
+{
+	Suite *suite = suite_create("qemu-debug-end");
+	TCase *tcase = tcase_create("qemu-debug-end");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, whose_stub_is_lost_hears_of_it, 0, G_N_ELEMENTS(losses));
+	tcase_add_loop_test(tcase, what_a_debugger_before_has_left_holds_nobody_up, 0, 2);
+	tcase_add_test(tcase, whoever_takes_no_point_away_is_left);
+	tcase_add_test(tcase, stops_without_end_do_not_keep_it_from_ending);
+	tcase_add_test(tcase, a_stub_that_does_not_come_leaves_a_guest_that_runs);
+	tcase_add_test(tcase, killed_as_it_comes_it_leaves_a_guest_that_runs);
+	tcase_add_test(tcase, who_was_let_go_of_is_not_told_so_again);
+	tcase_add_test(tcase, a_stub_of_somebody_else_s_is_left_to_them);
+	tcase_add_test(tcase, whenever_it_comes_or_goes_its_visits_are_others);
+	tcase_add_loop_test(tcase, killed_it_leaves_no_point_and_a_guest_that_runs, 0, 6);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+VMIFS_UNIT_MAIN(debug_end_suite)
