@@ -285,6 +285,9 @@ write_file(int folder, const char *name, const char *temporary, const GPtrArray 
 		return FALSE;
 	gboolean good = write_parts(fd, parts, len);
 	good = close(fd) == 0 && good;
+	/* To rename over a file may wait for the disk, and who attaches a guest for us. */
+	if (good)
+		unlinkat(folder, name, 0);
 	if (good && renameat(folder, temporary, folder, name) == 0)
 		return TRUE;
 	int why = errno;

@@ -2,9 +2,9 @@
 /*
  * cache: the folder where the engine keeps what took long to find (VmifsCache, vmifs/host.h). It is
  * the user's alone: one that somebody else owns or may write to is not used, nor are such files in
- * it. Files come whole, by rename, so that mounts at the same time do not disturb each other; the
- * checksum in them is for accidents, not for enemies. Without a folder nothing is kept, and the
- * host's log says why.
+ * it. Files come whole, by rename, so that mounts at the same time do not disturb each other; one
+ * that is replaced is absent for a moment. The checksum in them is for accidents, not for enemies.
+ * Without a folder nothing is kept, and the host's log says why.
  */
 #pragma once
 

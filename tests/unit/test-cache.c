@@ -369,18 +369,34 @@ START_TEST(what_cannot_be_written_is_said)
 }
 END_TEST
 
+/* Returns how often what was loaded was not one of the two, whole; it may be gone for a moment. */
 static gpointer
 save_often(gpointer user)
 {
+	static const char *const texts[] = { "a short text", "a text that is longer than that" };
 	const Fixture *f = user;
+	guint n = 0;
 
 	for (guint i = 0; i < 200; i++) {
-		save_text(f, "x-1", i % 2 ? "a short text" : "a text that is longer than that");
+		save_text(f, "x-1", texts[i % 2]);
 		g_autoptr(GBytes) bytes = f->ops->load(f->ops->user, "x-1");
-		if (!bytes)
-			return GUINT_TO_POINTER(1);
+		gsize len = bytes ? g_bytes_get_size(bytes) : 0;
+		gconstpointer data = bytes ? g_bytes_get_data(bytes, NULL) : NULL;
+
+		n += bytes && (len != strlen(texts[0]) || memcmp(data, texts[0], len)) &&
+		     (len != strlen(texts[1]) || memcmp(data, texts[1], len));
 	}
-	return NULL;
+	return GUINT_TO_POINTER(n);
+}
+
+/* Neither was anything half written taken for damaged. */
+static void
+assert_no_damage(const Fixture *f)
+{
+	g_autoptr(GString) log = g_string_new(NULL);
+
+	vmifs_host_log_text(f->host, log);
+	ck_assert_ptr_null(strstr(log->str, "damaged"));
 }
 
 START_TEST(writers_at_the_same_time_leave_whole_files)
@@ -392,6 +408,8 @@ START_TEST(writers_at_the_same_time_leave_whole_files)
 	GThread *thread = g_thread_new("other", save_often, &other);
 	ck_assert_ptr_null(save_often(&f));
 	ck_assert_ptr_null(g_thread_join(thread));
+	assert_no_damage(&f);
+	assert_no_damage(&other);
 	ck_assert_uint_eq(count_files(f.folder), 1);
 	done(&other);
 	done(&f);
