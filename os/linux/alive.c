@@ -11,6 +11,7 @@
  */
 #include "linux.h"
 
+#include "roots.h"
 #include "times.h"
 
 #include <string.h>
@@ -84,23 +85,20 @@ static gboolean
 some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 {
 	guint n = MIN(vmifs_guest_n_reg_vcpus(os->guest), MAX_VCPUS);
-	guint64 text, cr3;
+	const char *arch = vmifs_aspace_arch(os->aspace);
+	guint64 text, roots[LINUX_VCPU_ROOTS];
 
 	*ret_known = FALSE;
 	if (!linux_symbol(os, "_stext", &text, NULL))
 		return TRUE;
 	for (guint i = 0; i < n; i++) {
 		g_autoptr(VmifsRegs) regs = vmifs_guest_regs(os->guest, i, call, NULL);
-		if (!regs || !vmifs_regs_get(regs, "cr3", &cr3))
-			continue;
-		*ret_known = TRUE;
-		guint64 root = linux_root_of_cr3(vmifs_aspace_arch(os->aspace), cr3) &
-			       ~os->found->ignore_mask;
-		guint64 pa = text - os->found->image_delta;
-		if (maps_text(os, root, text, pa) ||
-		    (root & LINUX_CR3_USER_HALF &&
-		     maps_text(os, root & ~LINUX_CR3_USER_HALF, text, pa)))
-			return TRUE;
+		guint n_roots = regs ? linux_vcpu_roots(arch, regs, roots) : 0;
+		*ret_known |= n_roots > 0;
+		for (guint j = 0; j < n_roots; j++)
+			if (maps_text(os, roots[j] & ~os->found->ignore_mask, text,
+				      text - os->found->image_delta))
+				return TRUE;
 	}
 	return !*ret_known;
 }

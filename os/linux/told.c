@@ -7,6 +7,7 @@
  * alone: a note may be an earlier kernel's, and a vCPU may be anywhere.
  */
 #include "find.h"
+#include "roots.h"
 
 #include <spi/bytes.h>
 
@@ -103,19 +104,6 @@ linux_begin(VmifsProbe *probe)
 	}
 }
 
-/* Under either half of what a vCPU's CR3 may be. */
-static gboolean
-cr3_fits(const LinuxFind *find, const char *arch, guint64 cr3, guint64 ignore_mask, guint64 text,
-	 guint64 delta)
-{
-	guint64 root = linux_root_of_cr3(arch, cr3) & ~ignore_mask;
-
-	return linux_find_root_fits(find->probe, arch, root, ignore_mask, text, delta) ||
-	       (root & LINUX_CR3_USER_HALF &&
-		linux_find_root_fits(find->probe, arch, root & ~LINUX_CR3_USER_HALF, ignore_mask,
-				     text, delta));
-}
-
 /* Does a vCPU walk page tables under which that text is where it should be? The first one that
  * does; -1: none; -2: of none is that known. */
 static int
@@ -127,12 +115,14 @@ vcpu_that_runs(const LinuxFind *find, const char *arch, guint64 ignore_mask, gui
 
 	for (guint i = 0; i < n; i++) {
 		g_autoptr(VmifsRegs) regs = vmifs_probe_regs(find->probe, i);
-		guint64 cr3;
-		if (!regs || !vmifs_regs_get(regs, "cr3", &cr3))
-			continue;
-		none = -1;
-		if (cr3_fits(find, arch, cr3, ignore_mask, text, delta))
-			return (int) i;
+		guint64 roots[LINUX_VCPU_ROOTS];
+		guint n_roots = regs ? linux_vcpu_roots(arch, regs, roots) : 0;
+		if (n_roots)
+			none = -1;
+		for (guint j = 0; j < n_roots; j++)
+			if (linux_find_root_fits(find->probe, arch, roots[j] & ~ignore_mask,
+						 ignore_mask, text, delta))
+				return (int) i;
 	}
 	return none;
 }
@@ -147,8 +137,10 @@ linux_told_score(const LinuxFind *find, const LinuxClaim *claim, const char *arc
 		return 0;
 	int vcpu = vcpu_that_runs(find, arch, ignore_mask, text, claim->delta);
 	if (vcpu >= 0)
-		g_string_append_printf(evidence, "; CR3 of vCPU %d agrees", vcpu);
+		g_string_append_printf(evidence, "; %s of vCPU %d agrees",
+				       linux_vcpu_root_word(arch), vcpu);
 	else if (vcpu == -1)
-		g_string_append(evidence, "; no vCPU's CR3 agrees");
+		g_string_append_printf(evidence, "; no vCPU's %s agrees",
+				       linux_vcpu_root_word(arch));
 	return vcpu >= 0 ? SCORE_RUNS : vcpu == -1 ? SCORE_RUNS_NOT : 0;
 }

@@ -2,6 +2,7 @@
 /* alive: which signs tell that a boot has ended, and which do not. */
 #include <view-test.h>
 
+#include <os/linux/roots.h>
 #include <os/linux/times.h>
 
 #define TYPES                                                                                      \
@@ -119,6 +120,33 @@ START_TEST(kernel_whose_clock_stands_still_is_alive_where_a_vcpu_runs_it)
 }
 END_TEST
 
+static const struct {
+	const char *arch, *reg;
+	guint64 value;
+	guint n;
+	guint64 roots[LINUX_VCPU_ROOTS];
+} walked[] = {
+	{ "x86_64", "cr3", 0x8000000001234801, 1, { 0x1234000 } },
+	{ "x86_64", "cr3", 0x1235801, 2, { 0x1235000, 0x1234000 } }, /* a program's half */
+	{ "i386", "cr3", 0x1234020, 1, { 0x1234020 } },
+	{ "riscv64", "satp", 0xa00bb000000860b5, 1, { 0x860b5000 } },
+	{ "riscv64", "satp", 0, 1, { 0 } }, /* none: the firmware's */
+	{ "riscv64", "cr3", 0x1234000, 0, { 0 } },
+	{ "aarch64", "x0", 0x1234000, 0, { 0 } },
+};
+
+START_TEST(registers_say_which_tables_a_vcpu_walks)
+{
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	guint64 roots[LINUX_VCPU_ROOTS] = { 0 };
+
+	vmifs_regs_set(regs, walked[_i].reg, walked[_i].value);
+	ck_assert_uint_eq(linux_vcpu_roots(walked[_i].arch, regs, roots), walked[_i].n);
+	for (guint i = 0; i < walked[_i].n; i++)
+		ck_assert_uint_eq(roots[i], walked[_i].roots[i]);
+}
+END_TEST
+
 /* It may be what an earlier boot has left. */
 START_TEST(kernel_whose_clock_stands_still_is_doubted_where_no_vcpu_tells)
 {
@@ -166,6 +194,7 @@ make_suite(void)
 			    G_N_ELEMENTS(vcpus));
 	tcase_add_test(t, kernel_whose_clock_stands_still_is_doubted_where_no_vcpu_tells);
 	tcase_add_test(t, kernel_whose_clock_goes_is_alive_wherever_vcpus_are);
+	tcase_add_loop_test(t, registers_say_which_tables_a_vcpu_walks, 0, G_N_ELEMENTS(walked));
 	suite_add_tcase(s, t);
 	return s;
 }
