@@ -4,7 +4,8 @@
  * measured to find it, as its bytes may be chosen by the guest and look like anything. Fields are
  * known by QEMU's own names for them; which of them are registers is a table.
  *
- * Source: scripts/analyze-migration.py's reading of the same; target/i386/machine.c of 7.2.
+ * Source: scripts/analyze-migration.py's reading of the same; target/{i386,arm,riscv}/machine.c of
+ * 7.2.
  */
 #include "devices.h"
 
@@ -23,10 +24,25 @@
 #define MAX_DEVICES 65536
 /* Passed in all, those of arrays one by one; a large machine's states have 100,000. */
 #define MAX_FIELDS (1 << 20)
+#define PSTATE_AARCH32 (1 << 4)
+
+typedef struct {
+	const char *field, *reg;
+} Single;
+
+/* Registers of an architecture, outside every struct. */
+typedef struct {
+	const char *general; /* the field that has its general registers, of 64 bits */
+	const char *const *names;
+	gsize n_names;
+	const Single *singles;
+	gsize n_singles;
+} Kind;
 
 typedef struct {
 	VmifsBytes at;
 	VmifsRegs *regs; /* (nullable) the fields that are passed are not a vCPU's */
+	const Kind *kind;
 	guint n_fields;  /* passed so far */
 	const char *why; /* set when the two do not fit */
 } Walk;
@@ -49,9 +65,7 @@ static const char *const general32[] = { "eax", "ecx", "edx", "ebx", "esp", "ebp
 static const char *const segments[] = { "es", "cs", "ss", "ds", "fs", "gs" };
 static const char *const debug[] = { "dr0", "dr1", "dr2", "dr3", "dr4", "dr5", "dr6", "dr7" };
 
-static const struct {
-	const char *field, *reg;
-} singles[] = {
+static const Single singles[] = {
 	{ "env.eflags", "eflags" },
 	{ "env.cr[0]", "cr0" },
 	{ "env.cr[2]", "cr2" },
@@ -72,22 +86,70 @@ static const struct {
 	{ "env.mxcsr", "mxcsr" },
 };
 
+static const char *const general_aarch64[] = {
+	"x0",  "x1",  "x2",  "x3",  "x4",  "x5",  "x6",  "x7",  "x8",  "x9",  "x10",
+	"x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21",
+	"x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "sp",
+};
+static const Single singles_aarch64[] = { { "env.pc", "pc" }, { "cpsr", "cpsr" } };
+static const char *const general_riscv[] = {
+	"zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
+	"a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
+	"s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+};
+static const Single singles_riscv[] = {
+	{ "env.pc", "pc" },           { "env.mhartid", "mhartid" },
+	{ "env.mstatus", "mstatus" }, { "env.satp", "satp" },
+	{ "env.stvec", "stvec" },     { "env.sscratch", "sscratch" },
+	{ "env.sepc", "sepc" },       { "env.scause", "scause" },
+	{ "env.stval", "stval" },     { "env.mtvec", "mtvec" },
+	{ "env.mepc", "mepc" },       { "env.mcause", "mcause" },
+	{ "env.mtval", "mtval" },     { "env.medeleg", "medeleg" },
+	{ "env.mideleg", "mideleg" }, { "env.mscratch", "mscratch" },
+};
+
+static const Kind x86 = { "env.regs", general64, G_N_ELEMENTS(general64), singles,
+			  G_N_ELEMENTS(singles) };
+/* Told by that field, which the others have not. */
+static const Kind others[] = {
+	{ "env.xregs", general_aarch64, G_N_ELEMENTS(general_aarch64), singles_aarch64,
+	  G_N_ELEMENTS(singles_aarch64) },
+	{ "env.gpr", general_riscv, G_N_ELEMENTS(general_riscv), singles_riscv,
+	  G_N_ELEMENTS(singles_riscv) },
+};
+
+static const Kind *
+kind_of(const json_t *device)
+{
+	const json_t *field;
+	gsize i;
+
+	json_array_foreach(json_object_get(device, "fields"), i, field)
+	{
+		const char *name = json_string_value(json_object_get(field, "name"));
+		for (gsize j = 0; name && j < G_N_ELEMENTS(others); j++)
+			if (g_str_equal(name, others[j].general))
+				return &others[j];
+	}
+	return &x86;
+}
+
 /* Of a field outside every struct. NULL: it is none. */
 static const char *
-reg_of(const char *field, guint64 index, guint64 size)
+reg_of(const Kind *kind, const char *field, guint64 index, guint64 size)
 {
-	if (g_str_equal(field, "env.regs") && size == 8 && index < G_N_ELEMENTS(general64))
-		return general64[index];
+	if (g_str_equal(field, kind->general) && size == 8 && index < kind->n_names)
+		return kind->names[index];
+	for (gsize i = 0; i < kind->n_singles; i++)
+		if (g_str_equal(field, kind->singles[i].field))
+			return kind->singles[i].reg;
+	if (kind != &x86)
+		return NULL;
 	if (g_str_equal(field, "env.regs") && size == 4 && index < G_N_ELEMENTS(general32))
 		return general32[index];
 	if (g_str_equal(field, "env.eip"))
 		return size == 4 ? "eip" : "rip";
-	if (g_str_equal(field, "env.dr") && index < G_N_ELEMENTS(debug))
-		return debug[index];
-	for (gsize i = 0; i < G_N_ELEMENTS(singles); i++)
-		if (g_str_equal(field, singles[i].field))
-			return singles[i].reg;
-	return NULL;
+	return g_str_equal(field, "env.dr") && index < G_N_ELEMENTS(debug) ? debug[index] : NULL;
 }
 
 /* Of a field of a segment or descriptor table. */
@@ -117,7 +179,9 @@ take_reg(Walk *walk, const char *parent, guint64 parent_index, const char *field
 	 guint64 size)
 {
 	g_autofree char *made = parent ? segment_reg_of(parent, parent_index, field) : NULL;
-	const char *name = parent ? made : reg_of(field, index, size);
+	const char *name = parent       ? made
+			   : walk->regs ? reg_of(walk->kind, field, index, size)
+					: NULL;
 	if (!walk->regs || !name || (size != 2 && size != 4 && size != 8)) {
 		vmifs_bytes_take(&walk->at, size);
 		return;
@@ -194,6 +258,16 @@ pass_struct(Walk *walk, const json_t *described, const char *parent, guint64 ind
 	}
 }
 
+/* ARM processors in 32-bit mode have theirs elsewhere. */
+static gboolean
+is_aarch32(const Walk *walk)
+{
+	guint64 pstate;
+
+	return walk->kind != &x86 && vmifs_regs_get(walk->regs, "cpsr", &pstate) &&
+	       pstate & PSTATE_AARCH32;
+}
+
 /* One device: its head, its fields, its footer. */
 static void
 pass_device(Walk *walk, const json_t *device, GPtrArray *vcpus)
@@ -211,6 +285,7 @@ pass_device(Walk *walk, const json_t *device, GPtrArray *vcpus)
 	}
 	if (g_str_equal(name, "cpu") && vcpus->len < VMIFS_MAX_VCPUS) {
 		walk->regs = vmifs_regs_new();
+		walk->kind = kind_of(device);
 		g_ptr_array_add(vcpus, walk->regs);
 	}
 	/* One that QEMU writes by itself has only its size told. */
@@ -219,6 +294,10 @@ pass_device(Walk *walk, const json_t *device, GPtrArray *vcpus)
 		vmifs_bytes_take(&walk->at, size < 0 ? G_MAXSIZE : (gsize) size);
 	} else {
 		pass_struct(walk, device, NULL, 0, 0);
+	}
+	if (walk->regs && is_aarch32(walk)) {
+		vmifs_regs_unref(walk->regs);
+		vcpus->pdata[vcpus->len - 1] = vmifs_regs_new();
 	}
 	walk->regs = NULL;
 	if (!walk->why && !walk->at.failed &&

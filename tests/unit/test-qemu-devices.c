@@ -115,6 +115,50 @@ START_TEST(registers_come_by_the_names_of_fields)
 }
 END_TEST
 
+#define ARRAY(name, n, size)                                                                       \
+	"{\"name\": \"" name "\", \"array_len\": " #n ", \"type\": \"uint\", \"size\": " #size "}"
+
+/* Each has fields of the other mode. */
+START_TEST(registers_of_aarch64_are_those_of_its_mode)
+{
+	g_autoptr(GError) error = NULL;
+	begin_device(3, "cpu");
+	put_number(7, 4);
+	put_number(8, 4);
+	put_number(1, 8);
+	put_number(2, 8);
+	put_number(0xffff800080010000, 8);
+	put_number(_i ? 0x600001d3 : 0x600000c5, 4);
+	end_device(3);
+	describe(CPU(ARRAY("env.regs", 2, 4) ", " ARRAY("env.xregs", 2, 8) ", " UINT(
+		"env.pc", 8) ", " UINT("cpsr", 4)));
+	g_autoptr(GPtrArray) vcpus = find_regs(&error);
+	ck_assert_msg(vcpus != NULL, "%s", error ? error->message : "");
+	assert_regs(vcpus, 0,
+		    _i ? ""
+		       : "vcpu0 x0 0x1\nvcpu0 x1 0x2\nvcpu0 pc 0xffff800080010000\n"
+			 "vcpu0 cpsr 0x600000c5\n");
+}
+END_TEST
+
+START_TEST(registers_of_riscv_are_named_as_they_are_called)
+{
+	g_autoptr(GError) error = NULL;
+	begin_device(3, "cpu");
+	put_number(0, 8);
+	put_number(0x1234, 8);
+	put_number(0xffffffff80001000, 8);
+	put_number(0xa00000000008100a, 8);
+	end_device(3);
+	describe(CPU(ARRAY("env.gpr", 2, 8) ", " UINT("env.pc", 8) ", " UINT("env.satp", 8)));
+	g_autoptr(GPtrArray) vcpus = find_regs(&error);
+	ck_assert_msg(vcpus != NULL, "%s", error ? error->message : "");
+	assert_regs(vcpus, 0,
+		    "vcpu0 zero 0x0\nvcpu0 ra 0x1234\nvcpu0 pc 0xffffffff80001000\n"
+		    "vcpu0 satp 0xa00000000008100a\n");
+}
+END_TEST
+
 START_TEST(registers_of_32_bits_have_their_own_names)
 {
 	begin_device(3, "cpu");
@@ -285,6 +329,8 @@ make_suite(void)
 	TCase *tests = tcase_create("devices");
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, registers_come_by_the_names_of_fields);
+	tcase_add_loop_test(tests, registers_of_aarch64_are_those_of_its_mode, 0, 2);
+	tcase_add_test(tests, registers_of_riscv_are_named_as_they_are_called);
 	tcase_add_test(tests, registers_of_32_bits_have_their_own_names);
 	tcase_add_test(tests, an_index_may_be_any_number);
 	tcase_add_test(tests, segments_are_structs_in_an_array);
