@@ -299,7 +299,7 @@ class Guest:
     def truth(self, target):
         """Lets the guest tell of itself (twice) into that folder, as make-guest has it."""
         self.console.send(f'setsid collect /dev/vda >/dev/{self.arch.console} 2>&1 &')
-        self.console.until(rb'vmifs-guest: ready', 180)
+        self.console.until(rb'vmifs-guest: ready', 2 * BOOT_SECONDS)
         parts.save_truth(self.disk, target + '/truth')
 
     def status(self):
