@@ -71,24 +71,54 @@ keep(VmifsAsked *asked, guint vcpu, VmifsRegs *regs)
 	*answer = (Answer){ g_get_monotonic_time() + FRESH_US, vmifs_regs_ref(regs) };
 }
 
-VmifsRegs *
-vmifs_asked_regs(VmifsAsked *asked, guint vcpu)
+/* What is left of the discovery's own patience bounds it, too. */
+static VmifsCall
+short_call(const VmifsAsked *asked)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + PATIENCE_US };
-	VmifsRegs *regs = known(asked, vcpu);
 
-	if (regs || g_atomic_int_get(&asked->is_silent))
-		return regs;
 	if (asked->call) {
 		call.cancelled = asked->call->cancelled;
 		if (asked->call->deadline)
 			call.deadline = MIN(call.deadline, asked->call->deadline);
 	}
+	return call;
+}
+
+static void
+note_failure(VmifsAsked *asked, const GError *error)
+{
+	if (g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT))
+		g_atomic_int_set(&asked->is_silent, TRUE);
+}
+
+VmifsRegs *
+vmifs_asked_regs(VmifsAsked *asked, guint vcpu)
+{
+	VmifsRegs *regs = known(asked, vcpu);
 	g_autoptr(GError) error = NULL;
+
+	if (regs || g_atomic_int_get(&asked->is_silent))
+		return regs;
+	const VmifsCall call = short_call(asked);
 	regs = vmifs_physmem_regs(asked->mem, vcpu, &call, &error);
 	if (regs)
 		keep(asked, vcpu, regs);
-	else if (g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT))
-		g_atomic_int_set(&asked->is_silent, TRUE);
+	else
+		note_failure(asked, error);
 	return regs;
+}
+
+gboolean
+vmifs_asked_translate(VmifsAsked *asked, guint vcpu, guint64 va, guint64 *ret_pa)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (g_atomic_int_get(&asked->is_silent))
+		return FALSE;
+	const VmifsCall call = short_call(asked);
+	gboolean told = vmifs_physmem_vcpu_translate(asked->mem, vcpu, va, ret_pa, &call, &error);
+	if (!told)
+		note_failure(asked, error);
+	return told;
 }

@@ -274,6 +274,21 @@ vmifs_backend_regs(VmifsConnection *connection, guint vcpu, const VmifsCall *cal
 }
 
 gboolean
+vmifs_backend_translate(VmifsConnection *connection, guint vcpu, guint64 va, guint64 *ret_pa,
+			const VmifsCall *call, GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
+
+	if (!backend->translate)
+		return unsupported(connection, "does not tell where a vCPU finds addresses", error);
+	if (!enter(connection, error))
+		return FALSE;
+	gboolean told = backend->translate(connection->instance, vcpu, va, ret_pa, call, error);
+	vmifs_connection_leave(connection);
+	return told;
+}
+
+gboolean
 vmifs_backend_set_reg(VmifsConnection *connection, guint vcpu, const char *name, guint64 value,
 		      const VmifsCall *call, GError **error)
 {

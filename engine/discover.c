@@ -87,6 +87,12 @@ vmifs_probe_regs(VmifsProbe *probe, guint vcpu)
 	return vmifs_asked_regs(probe->asked, vcpu);
 }
 
+gboolean
+vmifs_probe_vcpu_translate(VmifsProbe *probe, guint vcpu, guint64 va, guint64 *ret_pa)
+{
+	return vmifs_asked_translate(probe->asked, vcpu, va, ret_pa);
+}
+
 void
 vmifs_probe_look_at(VmifsProbe *probe, guint64 pa, guint64 len)
 {

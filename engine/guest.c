@@ -412,6 +412,14 @@ vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **
 }
 
 gboolean
+vmifs_guest_vcpu_translate(VmifsGuest *guest, guint vcpu, guint64 va, guint64 *ret_pa,
+			   const VmifsCall *call, GError **error)
+{
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	return vmifs_physmem_vcpu_translate(mem, vcpu, va, ret_pa, call, error);
+}
+
+gboolean
 vmifs_guest_set_reg(VmifsGuest *guest, guint vcpu, const char *name, guint64 value,
 		    const VmifsCall *call, GError **error)
 {

@@ -286,6 +286,14 @@ vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError 
 }
 
 gboolean
+vmifs_physmem_vcpu_translate(VmifsPhysmem *mem, guint vcpu, guint64 va, guint64 *ret_pa,
+			     const VmifsCall *call, GError **error)
+{
+	return has_vcpu(mem, vcpu, error) &&
+	       vmifs_backend_translate(mem->connection, vcpu, va, ret_pa, call, error);
+}
+
+gboolean
 vmifs_physmem_set_reg(VmifsPhysmem *mem, guint vcpu, const char *name, guint64 value,
 		      const VmifsCall *call, GError **error)
 {

@@ -49,6 +49,11 @@ vmifs_physmem_is_encrypted(const VmifsPhysmem *mem);
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error);
 
+/* Where it finds that address, see spi/backend.h. The same, and HOLE. */
+gboolean
+vmifs_physmem_vcpu_translate(VmifsPhysmem *mem, guint vcpu, guint64 va, guint64 *ret_pa,
+			     const VmifsCall *call, GError **error);
+
 /* DENIED, UNSUPPORTED, NOT_FOUND. */
 gboolean
 vmifs_physmem_set_reg(VmifsPhysmem *mem, guint vcpu, const char *name, guint64 value,

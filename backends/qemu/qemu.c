@@ -15,6 +15,7 @@
 #include "status.h"
 #include "stub.h"
 #include "target.h"
+#include "translate.h"
 
 #include <string.h>
 #include <vmifs/text.h>
@@ -300,6 +301,16 @@ qemu_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GEr
 	       qemu_registers_get(self->registers, vcpu, regs, call, error);
 }
 
+static gboolean
+qemu_walk(gpointer data, guint vcpu, guint64 va, guint64 *ret_pa, const VmifsCall *call,
+	  GError **error)
+{
+	Qemu *self = data;
+
+	return qemu_known_may_ask(&self->known, error) &&
+	       qemu_translate(self->target->monitor, vcpu, va, ret_pa, call, error);
+}
+
 /* It serves one; who arms waits for it. */
 static gboolean
 begin_setting(Qemu *self, GError **error)
@@ -520,6 +531,7 @@ const VmifsBackend vmifs_backend_qemu = {
 	.state = qemu_state,
 	.write = qemu_write,
 	.regs = qemu_regs,
+	.translate = qemu_walk,
 	.set_state = qemu_set_state,
 	.set_reg = qemu_set_reg,
 	.snapshot = qemu_snapshot,

@@ -114,6 +114,11 @@ typedef struct VmifsBackend {
 	/* The registers of a vCPU that layout() counted; regs comes empty. Thread-safe. */
 	gboolean (*regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
 			 GError **error);
+	/* Where a vCPU that layout() counted finds an address now, by its own tables and with its
+	 * rights of the moment: of those whose registers do not tell the tables. HOLE: nowhere, as
+	 * it may be in a program, which does not see all. Thread-safe. */
+	gboolean (*translate)(gpointer self, guint vcpu, guint64 va, guint64 *ret_pa,
+			      const VmifsCall *call, GError **error);
 	/* An ELF note that the source has beside memory, by its owner ("VMCOREINFO"), from the
 	 * note's header on. (full) NULL when there is none. */
 	GBytes *(*note)(gpointer self, const char *owner);

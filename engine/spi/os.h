@@ -61,6 +61,9 @@ guint
 vmifs_probe_n_vcpus(VmifsProbe *probe);
 VmifsRegs *
 vmifs_probe_regs(VmifsProbe *probe, guint vcpu);
+/* Where one of them finds an address now, if the source tells: FALSE says nothing. */
+gboolean
+vmifs_probe_vcpu_translate(VmifsProbe *probe, guint vcpu, guint64 va, guint64 *ret_pa);
 
 /* Called from begin(): that part of memory is worth a pass for all patterns that are not fast,
  * before any other; conclude() follows. At most VMIFS_PROBE_MAX_PART bytes; the last call counts.

@@ -79,8 +79,18 @@ maps_text(const Linux *os, guint64 root, guint64 text, guint64 pa)
 	return vmifs_aspace_translate(aspace, text, &range, NULL) && range.pa == pa;
 }
 
+/* Where registers do not tell the tables. That it does not find it says nothing: it may be in a
+ * program. */
+static gboolean
+finds_text(const Linux *os, guint vcpu, guint64 text, guint64 pa, const VmifsCall *call)
+{
+	guint64 found;
+
+	return vmifs_guest_vcpu_translate(os->guest, vcpu, text, &found, call, NULL) && found == pa;
+}
+
 /* FALSE: registers are known, and no vCPU walks tables that have the kernel's text. ret_known:
- * FALSE = nobody tells registers. */
+ * FALSE = nobody tells which tables they walk. */
 static gboolean
 some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 {
@@ -91,13 +101,18 @@ some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 	*ret_known = FALSE;
 	if (!linux_symbol(os, "_stext", &text, NULL))
 		return TRUE;
+	guint64 pa = text - os->found->image_delta;
 	for (guint i = 0; i < n; i++) {
 		g_autoptr(VmifsRegs) regs = vmifs_guest_regs(os->guest, i, call, NULL);
 		guint n_roots = regs ? linux_vcpu_roots(arch, regs, roots) : 0;
+		if (regs && !n_roots && i < LINUX_MAX_TRANSLATING &&
+		    finds_text(os, i, text, pa, call)) {
+			*ret_known = TRUE;
+			return TRUE;
+		}
 		*ret_known |= n_roots > 0;
 		for (guint j = 0; j < n_roots; j++)
-			if (maps_text(os, roots[j] & ~os->found->ignore_mask, text,
-				      text - os->found->image_delta))
+			if (maps_text(os, roots[j] & ~os->found->ignore_mask, text, pa))
 				return TRUE;
 	}
 	return !*ret_known;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * roots: CR3, or satp. Of AArch64 QEMU's monitor does not tell the registers that have them. The
- * RISC-V Instruction Set Manual, volume II, "Supervisor Address Translation and Protection": the
- * mode, an id of the address space, the number of the root's page.
+ * roots: CR3, or satp. Of AArch64 QEMU's monitor does not tell the registers that have them (it
+ * walks the tables itself when asked: vmifs_probe_vcpu_translate). The RISC-V Instruction Set
+ * Manual, volume II, "Supervisor Address Translation and Protection": the mode, an id of the
+ * address space, the number of the root's page.
  */
 #include "roots.h"
 
@@ -30,5 +31,7 @@ linux_vcpu_roots(const char *arch, const VmifsRegs *regs, guint64 *ret)
 const char *
 linux_vcpu_root_word(const char *arch)
 {
-	return g_str_equal(arch, LINUX_ARCH_RISCV64) ? "satp" : "CR3";
+	return g_str_equal(arch, LINUX_ARCH_RISCV64)   ? "satp"
+	       : g_str_equal(arch, LINUX_ARCH_AARCH64) ? "TTBR1"
+						       : "CR3";
 }

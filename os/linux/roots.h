@@ -7,6 +7,8 @@
 G_BEGIN_DECLS
 
 #define LINUX_VCPU_ROOTS 2
+/* vCPUs that are asked for where they find the text, each alone, if registers do not tell. */
+#define LINUX_MAX_TRANSLATING 4
 
 /* Where these may be, as the kernel has them: in one of so many places. 0: the registers of such a
  * vCPU do not tell. ret: of LINUX_VCPU_ROOTS. */

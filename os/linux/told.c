@@ -104,6 +104,16 @@ linux_begin(VmifsProbe *probe)
 	}
 }
 
+/* Where registers do not tell the tables. In a program, a vCPU does not find the kernel's text. */
+static gboolean
+finds_text(const LinuxFind *find, guint vcpu, guint64 text, guint64 delta)
+{
+	guint64 pa;
+
+	return vcpu < LINUX_MAX_TRANSLATING &&
+	       vmifs_probe_vcpu_translate(find->probe, vcpu, text, &pa) && pa == text - delta;
+}
+
 /* Does a vCPU walk page tables under which that text is where it should be? The first one that
  * does; -1: none; -2: of none is that known. */
 static int
@@ -119,6 +129,8 @@ vcpu_that_runs(const LinuxFind *find, const char *arch, guint64 ignore_mask, gui
 		guint n_roots = regs ? linux_vcpu_roots(arch, regs, roots) : 0;
 		if (n_roots)
 			none = -1;
+		else if (regs && finds_text(find, i, text, delta))
+			return (int) i;
 		for (guint j = 0; j < n_roots; j++)
 			if (linux_find_root_fits(find->probe, arch, roots[j] & ~ignore_mask,
 						 ignore_mask, text, delta))

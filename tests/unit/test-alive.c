@@ -2,6 +2,7 @@
 /* alive: which signs tell that a boot has ended, and which do not. */
 #include <view-test.h>
 
+#include <engine/physmem.h>
 #include <os/linux/roots.h>
 #include <os/linux/times.h>
 
@@ -147,6 +148,44 @@ START_TEST(registers_say_which_tables_a_vcpu_walks)
 }
 END_TEST
 
+extern const VmifsBackend vmifs_backend_text;
+static guint64 text_found; /* G_MAXUINT64: it finds nothing, as in a program */
+
+static gboolean
+find_text(gpointer self, guint vcpu, guint64 va, guint64 *ret_pa, const VmifsCall *call,
+	  GError **error)
+{
+	if (text_found != G_MAXUINT64) {
+		*ret_pa = text_found;
+		return TRUE;
+	}
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_HOLE, "Unmapped");
+	return FALSE;
+}
+
+/* Registers do not tell the tables: its source walks them. What is not found says nothing. */
+START_TEST(kernel_whose_clock_stands_still_is_sure_where_a_vcpu_finds_its_text)
+{
+	VmifsBackend walking = vmifs_backend_text;
+	gboolean sure = TRUE;
+	guint64 text = 0;
+	Fixture f;
+
+	setup(&f, TYPES);
+	linux_guest_reg(&f.g, "pc", 0);
+	Linux *os = make_kernel(&f, 0, 100);
+	walking.translate = find_text;
+	vmifs_physmem_connection(os->mem)->backend = &walking;
+	ck_assert(vmifs_symbols_lookup(os->symbols, "_stext", &text));
+	text_found = _i == 0 ? text - LINUX_GUEST_BASE : _i == 1 ? 0x1000000 : G_MAXUINT64;
+	for (guint i = 0; i < LOOKS; i++)
+		ck_assert(linux_alive(os, &sure, NULL));
+	ck_assert_int_eq(sure, _i == 0);
+	vmifs_physmem_connection(os->mem)->backend = &vmifs_backend_text;
+	teardown(&f);
+}
+END_TEST
+
 /* It may be what an earlier boot has left. */
 START_TEST(kernel_whose_clock_stands_still_is_doubted_where_no_vcpu_tells)
 {
@@ -192,6 +231,8 @@ make_suite(void)
 	tcase_add_test(t, clock_that_went_back_is_another_boot);
 	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_alive_where_a_vcpu_runs_it, 0,
 			    G_N_ELEMENTS(vcpus));
+	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_sure_where_a_vcpu_finds_its_text,
+			    0, 3);
 	tcase_add_test(t, kernel_whose_clock_stands_still_is_doubted_where_no_vcpu_tells);
 	tcase_add_test(t, kernel_whose_clock_goes_is_alive_wherever_vcpus_are);
 	tcase_add_loop_test(t, registers_say_which_tables_a_vcpu_walks, 0, G_N_ELEMENTS(walked));

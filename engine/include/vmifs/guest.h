@@ -106,6 +106,11 @@ vmifs_guest_n_reg_vcpus(VmifsGuest *guest);
  * is not there. Does not wait for discovery. (full) */
 VmifsRegs *
 vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error);
+/* Where one of them finds an address now, with the rights that it has: HOLE if nowhere. The same.
+ */
+gboolean
+vmifs_guest_vcpu_translate(VmifsGuest *guest, guint vcpu, guint64 va, guint64 *ret_pa,
+			   const VmifsCall *call, GError **error);
 /* Gives a register another value. DENIED without guest_rw, UNSUPPORTED, NOT_FOUND. */
 gboolean
 vmifs_guest_set_reg(VmifsGuest *guest, guint vcpu, const char *name, guint64 value,
