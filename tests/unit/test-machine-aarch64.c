@@ -1,76 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* machine-aarch64: stacks, system calls and page-table entries of a made-up AArch64 kernel. */
-#include <unit.h>
-
-#include <linux-guest.h>
-#include <os/linux/machine.h>
+#include <asleep.h>
 
 #define TYPES                                                                                      \
-	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
 	"struct pt_regs 320 regs@0:8x31 sp@248:8 pc@256:8 pstate@264:8 orig_x0@272:8 "             \
 	"syscallno@280:4 stackframe@304:8x2\n"                                                     \
-	"struct vm_struct 16 nr_pages@8:4\n"                                                       \
 	"struct cpu_context 104 fp@80:8 sp@88:8 pc@96:8\n"                                         \
-	"struct thread_struct 104 cpu_context@0=cpu_context\n"                                     \
-	"struct task_struct 160 __state@0:4 on_cpu@4:4 on_rq@8:4 stack@16:8 stack_vm_area@24:8 "   \
-	"thread@32=thread_struct\n"                                                                \
-	"struct module 64 list@8=list_head\n"
+	"struct thread_struct 104 cpu_context@0=cpu_context\n" TASK_TYPES
 
-#define STACK_LEN 0x2000
 #define REGS_LEN 320
 
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-	guint64 code, stack, regs;
-} Fixture;
-
-typedef gboolean (*Render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
-			   const VmifsCall *call, GError **error);
-
-/* A sleeping task of a kernel of three functions, one of them of the scheduler. */
 static void
 setup(Fixture *f)
 {
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	LinuxGuest *g = &f->g;
-	linux_guest_init(g, TYPES);
-	linux_guest_use_aarch64(g);
-	f->code = linux_guest_alloc(g, 0x1000);
-	f->stack = linux_guest_alloc(g, STACK_LEN);
-	f->regs = f->stack + STACK_LEN - REGS_LEN;
-	f->task.object = linux_guest_new(g, LINUX_STRUCT_TASK);
-	guint64 area = linux_guest_new(g, LINUX_STRUCT_VM_STRUCT);
-	linux_guest_put(g, area, LINUX_FIELD_VM_STRUCT_NR_PAGES, STACK_LEN / 4096);
-	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_STATE, 1);
-	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_STACK, f->stack);
-	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_STACK_AREA, area);
-	linux_guest_symbol(g, "schedule", f->code);
-	linux_guest_symbol(g, "wait_here", f->code + 0x100);
-	linux_guest_symbol(g, "el0_svc", f->code + 0x200);
-	linux_guest_symbol(g, "_stext", f->code);
-	linux_guest_symbol(g, "_etext", f->code + 0x300);
-	linux_guest_symbol(g, "_end", f->code + 0x300);
-	linux_guest_symbol(g, "__sched_text_start", f->code);
-	linux_guest_symbol(g, "__sched_text_end", f->code + 0x100);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* [ caller's frame, return address ] */
-static void
-frame(Fixture *f, guint64 at, guint64 next, guint64 link)
-{
-	linux_guest_u64(&f->g, at, next);
-	linux_guest_u64(&f->g, at + 8, link);
+	setup_asleep(f, TYPES, linux_guest_use_aarch64, "el0_svc", REGS_LEN);
 }
 
 static void
@@ -78,14 +21,6 @@ sleeps_at(Fixture *f, guint64 fp, guint64 pc)
 {
 	linux_guest_put(&f->g, f->task.object, LINUX_FIELD_TASK_THREAD_FP, fp);
 	linux_guest_put(&f->g, f->task.object, LINUX_FIELD_TASK_THREAD_PC, pc);
-}
-
-static const char *
-render(Fixture *f, Render function)
-{
-	ck_assert_msg(function(linux_guest_start(&f->g), &f->task, NULL, f->out, NULL, &f->error),
-		      "%s", f->error ? f->error->message : "");
-	return f->out->str;
 }
 
 START_TEST(frames_lead_to_the_registers_of_the_program)
@@ -170,11 +105,7 @@ START_TEST(task_outside_of_a_system_call_has_no_arguments)
 }
 END_TEST
 
-static const struct {
-	guint64 entry;
-	guint level;
-	gboolean in_ram;
-} entries[] = {
+static const AbsentEntry entries[] = {
 	/* PROT_NONE: VALID is clear, the other bit of a page's type is not. */
 	{ 0x00600000000104c2 | 1ull << 58 | 0xc00, 1, TRUE },
 	/* swapped out */
@@ -192,20 +123,7 @@ START_TEST(entry_without_its_valid_bit_may_still_be_a_page)
 {
 	Fixture f;
 	setup(&f);
-	const Linux *os = linux_guest_start(&f.g);
-	VmifsRange range = { .kind = VMIFS_RANGE_NOT_PRESENT,
-			     .va = 0x1234,
-			     .entry = entries[_i].entry,
-			     .level = (guint8) entries[_i].level,
-			     .page_shift = entries[_i].level == 1 ? 12 : 21 };
-	VmifsRange page;
-
-	ck_assert_ptr_eq(linux_machine(os), &linux_machine_aarch64);
-	ck_assert_int_eq(linux_machine(os)->resolve(os->mem, &range, &page), entries[_i].in_ram);
-	if (entries[_i].in_ram) {
-		ck_assert_int_eq(page.kind, VMIFS_RANGE_PAGE);
-		ck_assert_uint_eq(page.pa, entries[_i].level == 1 ? 0x10234 : 0x1234);
-	}
+	assert_resolved(&f, &linux_machine_aarch64, &entries[_i]);
 	teardown(&f);
 }
 END_TEST

@@ -1,82 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* machine-riscv64: stacks, system calls and page-table entries of a made-up riscv64 kernel. */
-#include <unit.h>
-
-#include <linux-guest.h>
-#include <os/linux/machine.h>
+#include <asleep.h>
 #include <string.h>
 
 #define TYPES                                                                                      \
-	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
 	"struct pt_regs 288 epc@0:8 ra@8:8 sp@16:8 s0@64:8 a1@88:8 a2@96:8 a3@104:8 a4@112:8 "     \
 	"a5@120:8 a7@136:8 orig_a0@280:8\n"                                                        \
-	"struct vm_struct 16 nr_pages@8:4\n"                                                       \
-	"struct thread_struct 112 ra@0:8 sp@8:8 s@16:8x12\n"                                       \
-	"struct task_struct 160 __state@0:4 on_cpu@4:4 on_rq@8:4 stack@16:8 stack_vm_area@24:8 "   \
-	"thread@32=thread_struct\n"                                                                \
-	"struct module 64 list@8=list_head\n"                                                      \
+	"struct thread_struct 112 ra@0:8 sp@8:8 s@16:8x12\n" TASK_TYPES                            \
 	"struct riscv_cpuinfo 24 mvendorid@0:8 marchid@8:8 mimpid@16:8\n"                          \
 	"struct riscv_isainfo 64 isa@0:8x8\n"                                                      \
 	"struct riscv_isa_ext_data 16 id@0:4 name@8:8\n"
 
 #define N_CPUS 8192
 #define N_EXTENSIONS 512
-#define STACK_LEN 0x2000
 #define REGS_LEN 288
 
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-	guint64 code, stack, regs;
-} Fixture;
-
-typedef gboolean (*Render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
-			   const VmifsCall *call, GError **error);
-
-/* A sleeping task of a kernel of three functions, one of them of the scheduler. */
 static void
 setup(Fixture *f)
 {
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	LinuxGuest *g = &f->g;
-	linux_guest_init(g, TYPES);
-	linux_guest_use_riscv64(g);
-	f->code = linux_guest_alloc(g, 0x1000);
-	f->stack = linux_guest_alloc(g, STACK_LEN);
-	f->regs = f->stack + STACK_LEN - REGS_LEN;
-	f->task.object = linux_guest_new(g, LINUX_STRUCT_TASK);
-	guint64 area = linux_guest_new(g, LINUX_STRUCT_VM_STRUCT);
-	linux_guest_put(g, area, LINUX_FIELD_VM_STRUCT_NR_PAGES, STACK_LEN / 4096);
-	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_STATE, 1);
-	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_STACK, f->stack);
-	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_STACK_AREA, area);
-	linux_guest_symbol(g, "schedule", f->code);
-	linux_guest_symbol(g, "wait_here", f->code + 0x100);
-	linux_guest_symbol(g, "handle_exception", f->code + 0x200);
-	linux_guest_symbol(g, "ret_from_exception_end", f->code + 0x300);
-	linux_guest_symbol(g, "_stext", f->code);
-	linux_guest_symbol(g, "_etext", f->code + 0x300);
-	linux_guest_symbol(g, "_end", f->code + 0x300);
-	linux_guest_symbol(g, "__sched_text_start", f->code);
-	linux_guest_symbol(g, "__sched_text_end", f->code + 0x100);
+	setup_asleep(f, TYPES, linux_guest_use_riscv64, "handle_exception", REGS_LEN);
+	linux_guest_symbol(&f->g, "ret_from_exception_end", f->code + 0x300);
 }
 
+/* It stands below the address that a frame pointer has. */
 static void
-teardown(Fixture *f)
+frame_below(Fixture *f, guint64 fp, guint64 next, guint64 link)
 {
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
-/* What stands below the address that a frame pointer has: [ caller's frame, return address ] */
-static void
-frame(Fixture *f, guint64 fp, guint64 next, guint64 link)
-{
-	linux_guest_u64(&f->g, fp - 16, next);
-	linux_guest_u64(&f->g, fp - 8, link);
+	frame(f, fp - 16, next, link);
 }
 
 static void
@@ -87,23 +37,15 @@ sleeps_at(Fixture *f, guint64 sp, guint64 fp, guint64 pc)
 	linux_guest_put(&f->g, f->task.object, LINUX_FIELD_TASK_THREAD_RA, pc);
 }
 
-static const char *
-render(Fixture *f, Render function)
-{
-	ck_assert_msg(function(linux_guest_start(&f->g), &f->task, NULL, f->out, NULL, &f->error),
-		      "%s", f->error ? f->error->message : "");
-	return f->out->str;
-}
-
 START_TEST(frames_lead_to_the_entry_from_the_program)
 {
 	Fixture f;
 	setup(&f);
 	guint64 sp = f.stack + 0x1000;
 	sleeps_at(&f, sp, sp + 0x20, f.code + 0x10);
-	frame(&f, sp + 0x20, sp + 0x60, f.code + 0x120);
-	frame(&f, sp + 0x60, f.regs, f.code + 0x130);
-	frame(&f, f.regs, 0x7ff0, f.code + 0x230);
+	frame_below(&f, sp + 0x20, sp + 0x60, f.code + 0x120);
+	frame_below(&f, sp + 0x60, f.regs, f.code + 0x130);
+	frame_below(&f, f.regs, 0x7ff0, f.code + 0x230);
 	linux_guest_put(&f.g, f.regs, LINUX_FIELD_PT_REGS_IP, 0x10400);
 
 	ck_assert_str_eq(render(&f, linux_render_stack), "[<0>] wait_here+0x20/0x100\n"
@@ -119,10 +61,10 @@ START_TEST(interrupted_kernel_is_followed_from_its_registers)
 	setup(&f);
 	guint64 sp = f.stack + 0x1000, regs = sp + 0x40;
 	sleeps_at(&f, sp, regs, f.code + 0x10);
-	frame(&f, regs, 0, f.code + 0x230);
+	frame_below(&f, regs, 0, f.code + 0x230);
 	linux_guest_put(&f.g, regs, LINUX_FIELD_PT_REGS_IP, f.code + 0x144);
 	linux_guest_put(&f.g, regs, LINUX_FIELD_PT_REGS_S0, f.stack + 0x1800);
-	frame(&f, f.stack + 0x1800, 0, f.code + 0x150);
+	frame_below(&f, f.stack + 0x1800, 0, f.code + 0x150);
 
 	ck_assert_str_eq(render(&f, linux_render_stack), "[<0>] handle_exception+0x30/0x100\n"
 							 "[<0>] wait_here+0x44/0x100\n"
@@ -137,7 +79,7 @@ START_TEST(frames_in_a_circle_come_to_an_end)
 	setup(&f);
 	guint64 sp = f.stack + 0x1000;
 	sleeps_at(&f, sp, sp + 0x20, f.code + 0x110);
-	frame(&f, sp + 0x20, sp + 0x20, f.code + 0x120);
+	frame_below(&f, sp + 0x20, sp + 0x20, f.code + 0x120);
 
 	ck_assert_str_eq(render(&f, linux_render_stack), "[<0>] wait_here+0x10/0x100\n"
 							 "[<0>] wait_here+0x20/0x100\n");
@@ -150,7 +92,7 @@ START_TEST(frame_outside_of_the_stack_ends_it)
 	Fixture f;
 	setup(&f);
 	sleeps_at(&f, f.stack - 0x100, f.stack + 8, f.code + 0x110);
-	frame(&f, f.stack + 8, f.stack + 0x40, f.code + 0x120);
+	frame_below(&f, f.stack + 8, f.stack + 0x40, f.code + 0x120);
 
 	ck_assert_str_eq(render(&f, linux_render_stack), "[<0>] wait_here+0x10/0x100\n");
 	teardown(&f);
@@ -237,11 +179,7 @@ START_TEST(processors_without_end_are_refused)
 }
 END_TEST
 
-static const struct {
-	guint64 entry;
-	guint level;
-	gboolean in_ram;
-} entries[] = {
+static const AbsentEntry entries[] = {
 	/* PROT_NONE: the bit of global pages. */
 	{ 0x40e2, 1, TRUE },
 	/* swapped out */
@@ -260,20 +198,7 @@ START_TEST(entry_that_is_not_present_may_still_be_a_page)
 {
 	Fixture f;
 	setup(&f);
-	const Linux *os = linux_guest_start(&f.g);
-	VmifsRange range = { .kind = VMIFS_RANGE_NOT_PRESENT,
-			     .va = 0x1234,
-			     .entry = entries[_i].entry,
-			     .level = (guint8) entries[_i].level,
-			     .page_shift = entries[_i].level == 1 ? 12 : 21 };
-	VmifsRange page;
-
-	ck_assert_ptr_eq(linux_machine(os), &linux_machine_riscv64);
-	ck_assert_int_eq(linux_machine(os)->resolve(os->mem, &range, &page), entries[_i].in_ram);
-	if (entries[_i].in_ram) {
-		ck_assert_int_eq(page.kind, VMIFS_RANGE_PAGE);
-		ck_assert_uint_eq(page.pa, entries[_i].level == 1 ? 0x10234 : 0x1234);
-	}
+	assert_resolved(&f, &linux_machine_riscv64, &entries[_i]);
 	teardown(&f);
 }
 END_TEST
