@@ -104,7 +104,17 @@ compare_addresses(gconstpointer a, gconstpointer b)
 	return (x > y) - (x < y);
 }
 
-/* Where the guest has them, in the order in which a kernel lists its own. (full) */
+/* Was it moved with the image? Some sections lie behind its end. */
+static gboolean
+is_moved(const VmifsSymbol *symbol, const Compare *c)
+{
+	return symbol->address - c->first <= c->len ||
+	       (symbol->address > c->first && g_ascii_isalpha(symbol->type) &&
+		g_ascii_toupper(symbol->type) != 'A');
+}
+
+/* Where the guest has them, in the order in which a kernel lists its own, and says that those are
+ * absolute that are not moved (per-CPU ones of x86-64). (full) */
 static VmifsSymbols *
 move_symbols(const VmifsSymbols *given, const Compare *c)
 {
@@ -116,8 +126,10 @@ move_symbols(const VmifsSymbols *given, const Compare *c)
 		VmifsSymbol symbol;
 
 		vmifs_symbols_get(given, i, &symbol);
-		if (symbol.address - c->first <= c->len)
+		if (is_moved(&symbol, c))
 			symbol.address += c->slide;
+		else
+			symbol.type = 'A';
 		g_array_append_val(moved, symbol);
 	}
 	g_array_sort(moved, compare_addresses);

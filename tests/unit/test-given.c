@@ -26,6 +26,7 @@ setup(Fixture *f, guint n, guint n_moved)
 	vmifs_symbols_builder_add(builder, LINKED, 'T', "_stext", 6);
 	vmifs_symbols_builder_add(builder, LINKED + 0x100000, 'B', "_end", 4);
 	vmifs_symbols_builder_add(builder, 0x1000, 'A', "of_each_cpu", 11);
+	vmifs_symbols_builder_add(builder, LINKED + 0x200000, 'B', "scratch", 7);
 	linux_guest_symbol(&f->g, "_stext", LINKED + SLIDE);
 	linux_guest_symbol(&f->g, "_end", LINKED + SLIDE + 0x100000);
 	linux_guest_symbol(&f->g, "of_each_cpu", 0x1008);
@@ -142,6 +143,7 @@ START_TEST(its_symbols_are_moved_to_where_the_guest_has_them)
 	assert_symbol(moved, "_stext", LINKED + SLIDE);
 	assert_symbol(moved, "_end", LINKED + SLIDE + 0x100000);
 	assert_symbol(moved, "of_each_cpu", 0x1000); /* which is no address of the image */
+	assert_symbol(moved, "scratch", LINKED + SLIDE + 0x200000);
 	for (gsize i = 0; i < vmifs_symbols_count(moved); i++) {
 		vmifs_symbols_get(moved, i, &symbol);
 		ck_assert_uint_ge(symbol.address, before);
