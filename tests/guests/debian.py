@@ -170,12 +170,47 @@ class Apt:
                     os.rename(part + '/tree', folder)
         return folder, release
 
+    def debug(self, release):
+        """That kernel as it was linked, out of its package of debug information, which is 300 MB and more; without
+        .BTF, so that what is read is DWARF."""
+        path = os.path.join(cache_dir(), 'debug', f'vmlinux-{release}')
+        with locked(path):
+            if not os.path.exists(path):
+                self.update()
+                self.say(f'fetching debug information of {release}')
+                with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as part:
+                    self.call('apt-get', 'download', f'linux-image-{release}-dbg', cwd=part, timeout=1800)
+                    deb, = os.listdir(part)
+                    run(['sh', '-c', 'dpkg --fsys-tarfile "$0" | tar -x --wildcards "./usr/lib/debug/boot/vmlinux-*"',
+                         deb], cwd=part, timeout=900)
+                    found = find_file(part, r'usr/lib/debug/boot/vmlinux-.*')
+                    hide_section(found, b'.BTF')
+                    os.rename(found, path)
+        return path
+
     def unpack(self, wanted, folder):
         """Those packages into folder/tree."""
         os.makedirs(folder + '/deb')
         self.call('apt-get', 'download', *wanted, cwd=folder + '/deb', timeout=900)
         for deb in os.listdir(folder + '/deb'):
             run([need('dpkg'), '-x', f'{folder}/deb/{deb}', folder + '/tree'])
+
+
+def hide_section(path, name):
+    """Of an ELF file of 64 bits: as if that section had no bytes in it (objcopy does not do that where relocations
+    speak of it)."""
+    with open(path, 'r+b') as elf:
+        head = elf.read(64)
+        start, = struct.unpack_from('<Q', head, 40)
+        size, count, names = struct.unpack_from('<HHH', head, 58)
+        elf.seek(start)
+        table = elf.read(size * count)
+        strings, = struct.unpack_from('<Q', table, names * size + 24)
+        for i in range(count):
+            elf.seek(strings + struct.unpack_from('<I', table, i * size)[0])
+            if elf.read(len(name) + 1) == name + b'\0':
+                elf.seek(start + i * size + 4)
+                elf.write(struct.pack('<I', 8))  # SHT_NOBITS
 
 
 def find_file(folder, pattern):
