@@ -58,13 +58,20 @@ take_writes(csh handle, const cs_insn *insn, VmifsInsn *ret)
 	return TRUE;
 }
 
+/* next: the address of the instruction behind it. */
 static void
-take_memory(const cs_x86_op *op, VmifsInsn *ret)
+take_memory(const cs_x86_op *op, guint64 next, VmifsInsn *ret)
 {
-	if (op->mem.segment != X86_REG_INVALID || op->mem.index != X86_REG_INVALID)
-		return;
+	gboolean has_index = op->mem.index != X86_REG_INVALID;
+
 	ret->base = number_of(op->mem.base);
+	ret->index =
+		has_index && op->mem.scale == 1 ? number_of(op->mem.index) : VMIFS_INSN_NO_REGISTER;
 	ret->number = op->mem.disp;
+	if (op->mem.base == X86_REG_RIP)
+		ret->number += (gint64) next;
+	ret->adds = (has_index && ret->index == VMIFS_INSN_NO_REGISTER) ||
+		    op->mem.segment != X86_REG_INVALID;
 	ret->width = op->size;
 	ret->reads_memory = (op->access & CS_AC_READ) != 0;
 	ret->writes_memory = (op->access & CS_AC_WRITE) != 0;
@@ -89,27 +96,47 @@ is_in(const cs_insn *insn, guint8 group)
 	return FALSE;
 }
 
+/* reg = reg + a number, or a register, or what is in memory */
+static void
+take_sum(const cs_insn *insn, const cs_x86_op *to, const cs_x86_op *from, VmifsInsn *ret)
+{
+	guint8 reg = number_of(to->reg);
+
+	if (from->type == X86_OP_MEM) {
+		ret->kind = insn->id == X86_INS_ADD ? VMIFS_INSN_SUM : VMIFS_INSN_OTHER;
+	} else if (from->type == X86_OP_IMM) {
+		ret->kind = VMIFS_INSN_ADDRESS;
+		ret->base = reg;
+		ret->number = insn->id == X86_INS_ADD ? from->imm : -from->imm;
+	} else if (insn->id == X86_INS_ADD && number_of(from->reg) != VMIFS_INSN_NO_REGISTER) {
+		ret->kind = VMIFS_INSN_ADDRESS;
+		ret->base = reg;
+		ret->index = number_of(from->reg);
+	}
+}
+
 /* Those that make an address of another, a whole one. */
 static void
 take_address(const cs_insn *insn, const cs_x86 *x86, guint ptr, VmifsInsn *ret)
 {
 	const cs_x86_op *to = &x86->operands[0], *from = &x86->operands[1];
 
-	if (x86->op_count != 2 || to->type != X86_OP_REG || to->size != ptr)
+	if (x86->op_count != 2 || to->type != X86_OP_REG || to->size != ptr ||
+	    number_of(to->reg) == VMIFS_INSN_NO_REGISTER)
 		return;
-	if (insn->id == X86_INS_MOV && from->type == X86_OP_REG && from->size == ptr) {
+	if ((insn->id == X86_INS_MOV || insn->id == X86_INS_MOVABS) && from->type == X86_OP_IMM) {
+		ret->kind = VMIFS_INSN_ADDRESS;
+		ret->number = from->imm;
+	} else if (insn->id == X86_INS_MOV && from->type == X86_OP_REG &&
+		   number_of(from->reg) != VMIFS_INSN_NO_REGISTER) {
 		ret->kind = VMIFS_INSN_MOVE;
 		ret->base = number_of(from->reg);
-	} else if (insn->id == X86_INS_MOV && from->type == X86_OP_MEM &&
-		   ret->base != VMIFS_INSN_NO_REGISTER) {
+	} else if (insn->id == X86_INS_MOV && from->type == X86_OP_MEM) {
 		ret->kind = VMIFS_INSN_LOAD;
-	} else if (insn->id == X86_INS_LEA && ret->base != VMIFS_INSN_NO_REGISTER) {
+	} else if (insn->id == X86_INS_LEA) {
 		ret->kind = VMIFS_INSN_ADDRESS;
-	} else if ((insn->id == X86_INS_ADD || insn->id == X86_INS_SUB) &&
-		   from->type == X86_OP_IMM) {
-		ret->kind = VMIFS_INSN_ADDRESS;
-		ret->base = number_of(to->reg);
-		ret->number = insn->id == X86_INS_ADD ? from->imm : -from->imm;
+	} else if (insn->id == X86_INS_ADD || insn->id == X86_INS_SUB) {
+		take_sum(insn, to, from, ret);
 	}
 	if (ret->kind != VMIFS_INSN_OTHER)
 		ret->reg = number_of(to->reg);
@@ -122,7 +149,8 @@ take(csh handle, const cs_insn *insn, guint ptr, VmifsInsn *ret)
 
 	*ret = (VmifsInsn){ .len = insn->size,
 			    .reg = VMIFS_INSN_NO_REGISTER,
-			    .base = VMIFS_INSN_NO_REGISTER };
+			    .base = VMIFS_INSN_NO_REGISTER,
+			    .index = VMIFS_INSN_NO_REGISTER };
 	if (insn->id == X86_INS_NOP)
 		return TRUE;
 	/* Version 4 takes these for shorter than processors do. */
@@ -130,7 +158,7 @@ take(csh handle, const cs_insn *insn, guint ptr, VmifsInsn *ret)
 		return FALSE;
 	for (guint i = 0; i < x86->op_count; i++)
 		if (x86->operands[i].type == X86_OP_MEM)
-			take_memory(&x86->operands[i], ret);
+			take_memory(&x86->operands[i], insn->address + insn->size, ret);
 	if (insn->id == X86_INS_LEA)
 		ret->reads_memory = FALSE;
 	/* Version 4 says that some of these write what they look at. */

@@ -12,8 +12,9 @@ G_BEGIN_DECLS
 typedef enum {
 	VMIFS_INSN_OTHER,
 	VMIFS_INSN_MOVE,    /* reg = base */
-	VMIFS_INSN_ADDRESS, /* reg = base + number */
-	VMIFS_INSN_LOAD,    /* reg = a pointer at base + number */
+	VMIFS_INSN_ADDRESS, /* reg = base + index + number */
+	VMIFS_INSN_SUM,     /* reg += what is in that memory */
+	VMIFS_INSN_LOAD,    /* reg = a pointer at base + index + number */
 	VMIFS_INSN_CALL,    /* target */
 	VMIFS_INSN_JUMP,    /* target */
 	VMIFS_INSN_BRANCH,  /* target, or the next one */
@@ -27,11 +28,12 @@ typedef enum {
 typedef struct {
 	gsize len;
 	VmifsInsnKind kind;
-	guint8 reg, base; /* VMIFS_INSN_NO_REGISTER: none of those that have numbers */
+	guint8 reg, base, index; /* VMIFS_INSN_NO_REGISTER: none */
 	gint64 number;
+	gboolean adds;  /* to base, index and number what is not told: a multiple, a segment */
 	guint64 target; /* 0 = not told */
 	guint32 writes; /* a bit for each register that it may change */
-	/* Memory at base + number that is no stack's; with an index it is not told. */
+	/* Memory at base + index + number. */
 	gboolean reads_memory, writes_memory;
 	guint width; /* bytes of that */
 } VmifsInsn;

@@ -315,6 +315,14 @@ append_all(Cpu *cpu, const GArray *cpus, const VmifsCall *call)
 	}
 }
 
+/* Which ones there are: of a kernel whose layouts were inferred no more is known. */
+static void
+append_numbers(const GArray *cpus, GString *out)
+{
+	for (guint i = 0; i < cpus->len; i++)
+		g_string_append_printf(out, "processor\t: %u\n\n", g_array_index(cpus, guint32, i));
+}
+
 LINUX_VIEW(linux_render_cpuinfo_x86)
 {
 	const Linux *self = os;
@@ -323,6 +331,10 @@ LINUX_VIEW(linux_render_cpuinfo_x86)
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 	Cpu cpu = { .os = self, .c = { .os = self }, .out = out, .names = names };
 
+	if (cpus && self->is_partial) {
+		append_numbers(cpus, out);
+		return TRUE;
+	}
 	if (!cpus || !linux_hz(self, &cpu.hz, error) ||
 	    !linux_feature_words(self, &cpu.n_words, error))
 		return FALSE;

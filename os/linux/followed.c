@@ -192,7 +192,7 @@ linux_followed_find(const Linux *os)
 	VmifsSymbolsBuilder *builder;
 	guint64 address;
 
-	if (!linux_machine(os)->mentions)
+	if (!linux_machine(os)->has_followed)
 		return NULL;
 	builder = vmifs_symbols_builder_new();
 	for (gsize i = 0; i < G_N_ELEMENTS(rules); i++) {

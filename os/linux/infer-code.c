@@ -46,8 +46,8 @@ linux_function_look(const LinuxInfer *f, const char *name, LinuxFunction *ret)
 	return ret->mentions->len && ret->mentions->len < MAX_MENTIONS;
 }
 
-static void
-add_place(LinuxPlaces *places, guint64 at)
+void
+linux_places_add(LinuxPlaces *places, guint64 at)
 {
 	guint i = 0;
 
@@ -79,7 +79,7 @@ linux_function_places(const LinuxFunction *function, LinuxMentionKind kind, guin
 		const LinuxMention *m = &g_array_index(function->mentions, LinuxMention, i);
 
 		if (m->kind == kind && m->width == width && is_of(&m->place, via))
-			add_place(&found, m->place.value);
+			linux_places_add(&found, m->place.value);
 	}
 	return found;
 }
@@ -107,7 +107,7 @@ linux_function_hands(const LinuxInfer *f, const LinuxFunction *function, const c
 
 		if (m->kind == LINUX_MENTION_CALL && m->address == address &&
 		    is_of(&m->arguments[argument], via))
-			add_place(&found, m->arguments[argument].value);
+			linux_places_add(&found, m->arguments[argument].value);
 	}
 	return found;
 }

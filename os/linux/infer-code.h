@@ -30,6 +30,8 @@ typedef struct {
 	guint64 at[LINUX_MAX_PLACES]; /* each once, ascending */
 } LinuxPlaces;
 
+void
+linux_places_add(LinuxPlaces *places, guint64 at);
 /* What it reads or writes of its first argument, or (via) of what that points to, so many bytes
  * from its beginning. */
 LinuxPlaces

@@ -96,6 +96,8 @@ run(LinuxInfer *f)
 	linux_infer_creds(f);
 	if (linux_infer_mms(f) && linux_infer_vmas(f) && linux_infer_files(f))
 		linux_infer_mounts(f);
+	linux_infer_clock(f);
+	linux_infer_cpus(f);
 	linux_infer_ttys(f);
 	linux_infer_usage(f);
 	return TRUE;

@@ -184,9 +184,13 @@ gboolean
 linux_infer_dentries(LinuxInfer *f);
 void
 linux_infer_mounts(LinuxInfer *f);
+void
+linux_infer_clock(LinuxInfer *f);
 /* By functions that read or write them. */
 void
 linux_infer_ttys(LinuxInfer *f);
+void
+linux_infer_cpus(LinuxInfer *f);
 void
 linux_infer_usage(LinuxInfer *f);
 

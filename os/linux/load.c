@@ -138,31 +138,81 @@ append_softirqs(const Linux *os, const GArray *cpus, GString *out, GError **erro
 }
 
 static gboolean
-append_counts(const Linux *os, const GArray *cpus, GString *out, GError **error)
+append_runqueues(const Linux *os, const GArray *cpus, const char *name, LinuxField field,
+		 GString *out, GError **error)
+{
+	guint64 n;
+
+	if (!sum_runqueues(os, cpus, field, &n, error))
+		return FALSE;
+	g_string_append_printf(out, "%s %" G_GUINT64_FORMAT "\n", name,
+			       field == LINUX_FIELD_RQ_NR_SWITCHES ? n : (guint32) n);
+	return TRUE;
+}
+
+static gboolean
+append_switches(const Linux *os, const GArray *cpus, GString *out, GError **error)
+{
+	return append_runqueues(os, cpus, "ctxt", LINUX_FIELD_RQ_NR_SWITCHES, out, error);
+}
+
+static gboolean
+append_boot(const Linux *os, const GArray *cpus, GString *out, GError **error)
 {
 	LinuxClock clock;
-	guint64 switches, forks, running, blocked;
 
-	if (!linux_clock(os, &clock, error) ||
-	    !sum_runqueues(os, cpus, LINUX_FIELD_RQ_NR_SWITCHES, &switches, error) ||
-	    !sum_runqueues(os, cpus, LINUX_FIELD_RQ_NR_RUNNING, &running, error) ||
-	    !sum_runqueues(os, cpus, LINUX_FIELD_RQ_NR_IOWAIT, &blocked, error) ||
-	    !linux_word_variable(os, "total_forks", &forks, error))
+	if (!linux_clock(os, &clock, error))
 		return FALSE;
-	g_string_append_printf(out,
-			       "ctxt %" G_GUINT64_FORMAT "\nbtime %" G_GUINT64_FORMAT
-			       "\nprocesses %" G_GUINT64_FORMAT "\nprocs_running %u\n"
-			       "procs_blocked %u\n",
-			       switches, clock.boot / NS_PER_S, forks, (guint) running,
-			       (guint) blocked);
+	g_string_append_printf(out, "btime %" G_GUINT64_FORMAT "\n", clock.boot / NS_PER_S);
 	return TRUE;
+}
+
+static gboolean
+append_forks(const Linux *os, const GArray *cpus, GString *out, GError **error)
+{
+	guint64 forks;
+
+	if (!linux_word_variable(os, "total_forks", &forks, error))
+		return FALSE;
+	g_string_append_printf(out, "processes %" G_GUINT64_FORMAT "\n", forks);
+	return TRUE;
+}
+
+static gboolean
+append_running(const Linux *os, const GArray *cpus, GString *out, GError **error)
+{
+	return append_runqueues(os, cpus, "procs_running", LINUX_FIELD_RQ_NR_RUNNING, out, error);
+}
+
+static gboolean
+append_blocked(const Linux *os, const GArray *cpus, GString *out, GError **error)
+{
+	return append_runqueues(os, cpus, "procs_blocked", LINUX_FIELD_RQ_NR_IOWAIT, out, error);
 }
 
 LINUX_VIEW(linux_render_kernel_stat)
 {
+	static gboolean (*const lines[])(const Linux *, const GArray *, GString *, GError **) = {
+		append_cpus,    append_switches, append_boot,     append_forks,
+		append_running, append_blocked,  append_softirqs,
+	};
 	const Linux *self = os;
 	g_autoptr(GArray) cpus = linux_cpus(self, "__cpu_possible_mask", error);
+	g_autoptr(GError) problem = NULL;
 
-	return cpus && append_cpus(self, cpus, out, error) &&
-	       append_counts(self, cpus, out, error) && append_softirqs(self, cpus, out, error);
+	/* Of a kernel whose layouts were inferred each of these may be unknown by itself. */
+	for (gsize i = 0; cpus && i < G_N_ELEMENTS(lines); i++) {
+		gsize start = out->len;
+
+		if (lines[i](self, cpus, out, &problem))
+			continue;
+		if (!self->is_partial ||
+		    !g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)) {
+			g_propagate_error(error, g_steal_pointer(&problem));
+			return FALSE;
+		}
+		g_clear_error(&problem);
+		g_string_truncate(out, start);
+	}
+	return cpus != NULL;
 }

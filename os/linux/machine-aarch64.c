@@ -391,6 +391,7 @@ const LinuxMachine linux_machine_aarch64 = {
 	.current = linux_current_of_queue,
 	.argument = "x0",
 	.mentions = linux_mentions_aarch64,
+	.has_followed = TRUE,
 	.untag_mask = G_MAXUINT64 >> 8,
 	.node_bits = 16,
 	.port_width = 8,

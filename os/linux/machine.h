@@ -50,6 +50,8 @@ struct LinuxMachine {
 	/* ---- code ---- */
 
 	LinuxMentions mentions; /* (nullable) */
+	/* Where no table names variables, they are told by those: see followed.h. */
+	gboolean has_followed;
 
 	/* ---- texts ---- */
 

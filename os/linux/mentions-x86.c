@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mentions-x86: of x86-64's functions which members they read and write of what they are handed.
- * States flow along branches until they no longer change, as in mentions-aarch64.
+ * mentions-x86: x86-64, as far as addresses flow through it; instructions are told apart by
+ * <spi/insn.h>. States flow along branches until they no longer change, as in mentions-aarch64.
  */
 #include "mentions.h"
 
@@ -57,19 +57,36 @@ join(Flow *flow, gsize index, const State *from)
 }
 
 static gboolean
-is_place(const LinuxOperand *x)
+is_number(const LinuxOperand *x)
 {
-	return x->kind == LINUX_OPERAND_HANDED || x->kind == LINUX_OPERAND_MEMBER;
+	return x->kind == LINUX_OPERAND_KNOWN || x->kind == LINUX_OPERAND_SUM;
 }
 
 static LinuxOperand
-behind(const State *s, guint8 base, gint64 number)
+add(LinuxOperand a, LinuxOperand b)
 {
-	LinuxOperand x = base < VMIFS_INSN_REGISTERS ? s->x[base] : unknown;
-
-	if (!is_place(&x))
+	if (is_number(&a) == is_number(&b))
 		return unknown;
-	x.value += (guint64) number;
+	return (LinuxOperand){ .kind = LINUX_OPERAND_SUM,
+			       .value = is_number(&a) ? a.value : b.value };
+}
+
+/* base + index + number */
+static LinuxOperand
+address(const State *s, const VmifsInsn *insn)
+{
+	LinuxOperand x = { .kind = LINUX_OPERAND_KNOWN };
+
+	if (insn->base < VMIFS_INSN_REGISTERS)
+		x = s->x[insn->base];
+	if (insn->index < VMIFS_INSN_REGISTERS)
+		x = insn->base < VMIFS_INSN_REGISTERS ? add(x, s->x[insn->index])
+						      : s->x[insn->index];
+	if (insn->adds)
+		x = add(x, unknown);
+	if (!is_number(&x) && x.kind != LINUX_OPERAND_HANDED && x.kind != LINUX_OPERAND_MEMBER)
+		return unknown;
+	x.value += (guint64) insn->number;
 	return x;
 }
 
@@ -87,31 +104,66 @@ tell(const Flow *flow, LinuxMentionKind kind, LinuxMention mention, const State 
 static void
 step_memory(const Flow *flow, const VmifsInsn *insn, const State *s)
 {
-	LinuxMention mention = { .place = behind(s, insn->base, insn->number),
-				 .width = insn->width };
+	LinuxOperand at = address(s, insn);
+	LinuxMention mention = { .address = at.value, .place = at, .width = insn->width };
 
-	if (!is_place(&mention.place))
-		return;
-	if (insn->reads_memory)
-		tell(flow, LINUX_MENTION_READ, mention, s);
-	if (insn->writes_memory)
-		tell(flow, LINUX_MENTION_WRITE, mention, s);
+	switch (at.kind) {
+	case LINUX_OPERAND_HANDED:
+	case LINUX_OPERAND_MEMBER:
+		if (insn->reads_memory)
+			tell(flow, LINUX_MENTION_READ, mention, s);
+		if (insn->writes_memory)
+			tell(flow, LINUX_MENTION_WRITE, mention, s);
+		break;
+	case LINUX_OPERAND_KNOWN:
+		if (insn->reads_memory)
+			tell(flow, LINUX_MENTION_LOAD, mention, s);
+		if (insn->writes_memory)
+			tell(flow, LINUX_MENTION_STORE, mention, s);
+		break;
+	case LINUX_OPERAND_SUM:
+		if (insn->reads_memory)
+			tell(flow, LINUX_MENTION_INDEX, mention, s);
+		break;
+	default:
+		break;
+	}
+}
+
+static LinuxOperand
+content(LinuxOperand at)
+{
+	if (at.kind == LINUX_OPERAND_KNOWN)
+		return (LinuxOperand){ .kind = LINUX_OPERAND_CONTENT, .value = at.value };
+	if (at.kind == LINUX_OPERAND_HANDED)
+		return (LinuxOperand){ .kind = LINUX_OPERAND_MEMBER,
+				       .argument = at.argument,
+				       .via = at.value };
+	return unknown;
+}
+
+static LinuxOperand
+result(const VmifsInsn *insn, const State *s)
+{
+	switch (insn->kind) {
+	case VMIFS_INSN_MOVE:
+		return s->x[insn->base];
+	case VMIFS_INSN_ADDRESS:
+		return address(s, insn);
+	case VMIFS_INSN_SUM:
+		return add(s->x[insn->reg], unknown);
+	case VMIFS_INSN_LOAD:
+		return content(address(s, insn));
+	default:
+		return unknown;
+	}
 }
 
 static void
 step_data(const VmifsInsn *insn, State *s)
 {
-	LinuxOperand value = unknown;
+	LinuxOperand value = result(insn, s);
 
-	if (insn->kind == VMIFS_INSN_MOVE || insn->kind == VMIFS_INSN_ADDRESS)
-		value = behind(s, insn->base, insn->number);
-	if (insn->kind == VMIFS_INSN_LOAD) {
-		LinuxOperand from = behind(s, insn->base, insn->number);
-		if (from.kind == LINUX_OPERAND_HANDED)
-			value = (LinuxOperand){ .kind = LINUX_OPERAND_MEMBER,
-						.argument = from.argument,
-						.via = from.value };
-	}
 	for (guint i = 0; i < VMIFS_INSN_REGISTERS; i++)
 		if (insn->writes >> i & 1)
 			s->x[i] = unknown;

@@ -57,7 +57,7 @@ typedef void (*LinuxMentions)(const guint8 *code, gsize len, guint64 va, LinuxMe
 void
 linux_mentions_aarch64(const guint8 *code, gsize len, guint64 va, LinuxMentionVisit visit,
 		       gpointer user);
-/* Members and calls alone; nothing of a function that has an instruction which is not known. */
+/* Nothing of a function that has an instruction which is not known. */
 void
 linux_mentions_x86_64(const guint8 *code, gsize len, guint64 va, LinuxMentionVisit visit,
 		      gpointer user);

@@ -216,6 +216,26 @@ START_TEST(paths_indexes_and_segments_leave_nothing_known)
 }
 END_TEST
 
+START_TEST(numbers_and_processors_own_are_told)
+{
+	/* mov $0x26ec0,%rdx; cmpq $0,0x100(%rip); movslq %edi,%rax; add -0x1000(,%rax,8),%rdx;
+	 * mov 0x90(%rdx),%rcx; lea (%rdx,%rax),%rsi; mov $CALLED,%rdi; jmp CALLED */
+	g_autoptr(GArray) found =
+		MEMBERS_OF(0x48, 0xc7, 0xc2, 0xc0, 0x6e, 0x02, 0, 0x48, 0x83, 0x3d, 0, 0x01, 0, 0,
+			   0, 0x48, 0x63, 0xc7, 0x48, 0x03, 0x14, 0xc5, 0, 0xf0, 0xff, 0xff, 0x48,
+			   0x8b, 0x8a, 0x90, 0, 0, 0, 0x48, 0x8d, 0x34, 0x02, 0x48, 0xbf, 0, 0xf0,
+			   0xff, 0x0f, 0, 0x80, 0xff, 0xff, 0xe9, 0xcc, 0xef, 0xff, 0xff);
+
+	ck_assert_uint_eq(found->len, 4);
+	assert_mention(found, 0, LINUX_MENTION_LOAD, VA + 15 + 0x100, 8);
+	assert_mention(found, 1, LINUX_MENTION_INDEX, G_GUINT64_CONSTANT(0xfffffffffffff000), 8);
+	assert_mention(found, 2, LINUX_MENTION_INDEX, 0x26ec0 + 0x90, 8);
+	assert_mention(found, 3, LINUX_MENTION_CALL, CALLED, 0);
+	assert_argument(found, 3, 0, LINUX_OPERAND_KNOWN, CALLED);
+	assert_argument(found, 3, 1, LINUX_OPERAND_SUM, 0x26ec0);
+}
+END_TEST
+
 START_TEST(what_a_loop_changes_is_no_member)
 {
 	/* lea 0x1d8(%rdi),%rbx; 1: mov 8(%rbx),%rax; mov 0x40(%rbx),%rbx; test %rax,%rax; jne 1b;
@@ -265,6 +285,7 @@ make_suite(void)
 		tcase_add_test(t, members_are_told_and_members_of_what_they_point_to);
 		tcase_add_test(t, writes_and_what_calls_leave_are_told);
 		tcase_add_test(t, paths_indexes_and_segments_leave_nothing_known);
+		tcase_add_test(t, numbers_and_processors_own_are_told);
 		tcase_add_test(t, what_a_loop_changes_is_no_member);
 	}
 	suite_add_tcase(s, t);
