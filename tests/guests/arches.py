@@ -39,7 +39,7 @@ ARCHES = {
                  'i686-linux-gnu-gcc', True, 'bookworm', '686'),
     # Kernels without LPAE do not reach what lies above 4 GiB.
     'armhf': Arch('armhf', 'qemu-system-arm', ['-machine', 'virt,highmem=off'], 'cortex-a15', 'ttyAMA0', '',
-                  r'mach-virt\.ram', 0x40000000, 'arm-linux-gnueabihf-gcc', True, 'bookworm', 'armmp'),
+                  r'mach-virt\.ram', 0x40000000, 'arm-linux-gnueabihf-gcc', False, 'bookworm', 'armmp'),
 }
 # What programs() below are found in, with the libraries that they need: no older than the compiler's.
 FOREIGN_PACKAGES = ['busybox-static', 'bash', 'coreutils', 'libc6', 'libtinfo6']
