@@ -4,6 +4,8 @@
 
 #include <spi/bytes.h>
 
+#include <string.h>
+
 void
 linux_sample_init(LinuxSample *s, guint ptr, gsize len)
 {
@@ -25,7 +27,7 @@ linux_sample_clear(LinuxSample *s)
 }
 
 gboolean
-linux_sample_add(LinuxSample *s, VmifsAspace *aspace, guint64 va)
+linux_sample_add_part(LinuxSample *s, VmifsAspace *aspace, guint64 va, gsize least)
 {
 	gsize old = s->bytes->len;
 
@@ -34,13 +36,21 @@ linux_sample_add(LinuxSample *s, VmifsAspace *aspace, guint64 va)
 	if (s->at->len >= LINUX_SAMPLE_MOST)
 		return FALSE;
 	g_byte_array_set_size(s->bytes, (guint) (old + s->len));
-	if (!vmifs_aspace_read(aspace, va, s->bytes->data + old, s->len, NULL)) {
+	gsize got = vmifs_aspace_read_some(aspace, va, s->bytes->data + old, s->len, NULL);
+	if (got < least) {
 		g_byte_array_set_size(s->bytes, (guint) old);
 		return FALSE;
 	}
+	memset(s->bytes->data + old + got, 0, s->len - got);
 	g_array_append_val(s->at, va);
 	g_hash_table_insert(s->index, g_memdup2(&va, sizeof va), GUINT_TO_POINTER(s->at->len));
 	return TRUE;
+}
+
+gboolean
+linux_sample_add(LinuxSample *s, VmifsAspace *aspace, guint64 va)
+{
+	return linux_sample_add_part(s, aspace, va, s->len);
 }
 
 gboolean

@@ -88,6 +88,8 @@ run(LinuxInfer *f)
 {
 	if (!linux_infer_tasks(f))
 		return FALSE;
+	linux_infer_named(f);
+	linux_infer_modules(f);
 	linux_infer_threads(f);
 	linux_infer_signals(f);
 	linux_infer_task_members(f);

@@ -39,6 +39,9 @@ linux_sample_clear(LinuxSample *s);
 /* FALSE when it cannot be read, or there is no room. One that is there already is not added. */
 gboolean
 linux_sample_add(LinuxSample *s, VmifsAspace *aspace, guint64 va);
+/* The same where that many bytes can be read; zeros for those that cannot. */
+gboolean
+linux_sample_add_part(LinuxSample *s, VmifsAspace *aspace, guint64 va, gsize least);
 static inline guint
 linux_sample_n(const LinuxSample *s)
 {
@@ -154,6 +157,10 @@ gboolean
 linux_infer_only(const LinuxInfer *f, const LinuxOnly *only, const char *what);
 
 /* Steps. FALSE: without it there is nothing to go on with. */
+void
+linux_infer_named(LinuxInfer *f);
+void
+linux_infer_modules(LinuxInfer *f);
 gboolean
 linux_infer_tasks(LinuxInfer *f);
 void

@@ -23,6 +23,7 @@ static const Entry entry_32 = { 16, 12, 14, 4 }; /* Elf32_Sym */
 #define MAX_FUNCTIONS (256 * 1024)
 #define MAX_EXPORTS (64 * 1024)
 #define MAX_NAME 512 /* KSYM_NAME_LEN with the NUL */
+#define ENTRY_PREFIX "__ksymtab_"
 
 typedef struct {
 	guint64 symtab, strtab, typetab; /* typetab 0: types stand in st_info */
@@ -96,6 +97,33 @@ read_exports(const Linux *os, guint64 module)
 	return g_steal_pointer(&exports);
 }
 
+/* Of a kernel whose layouts were inferred: symbols say where entries are, and those that are not in
+ * the table for free software alone are in the other one, which few modules have. */
+static gboolean
+find_exports(const Linux *os, guint64 module, const Table *t, const guint8 *symbols,
+	     GHashTable *exports, GError **error)
+{
+	guint64 table, n, len, name_va;
+
+	for (guint32 i = 0; i < t->n; i++) {
+		const guint8 *symbol = symbols + i * t->entry->len;
+		guint64 entry = linux_word_at(os, symbol + t->entry->value, 0), value;
+		g_autofree char *name = vmifs_aspace_read_string(
+			os->aspace, t->strtab + vmifs_load_u32(symbol), MAX_NAME - 1, NULL);
+
+		if (!name || !g_str_has_prefix(name, ENTRY_PREFIX))
+			continue;
+		if (!linux_sizeof(os, LINUX_STRUCT_KERNEL_SYMBOL, &len, error) ||
+		    !linux_get(os, module, LINUX_FIELD_MODULE_GPL_SYMS, &table, error) ||
+		    !linux_get(os, module, LINUX_FIELD_MODULE_NUM_GPL_SYMS, &n, error))
+			return FALSE;
+		if (entry - table >= n * len && read_export(os, entry, &value, &name_va))
+			g_hash_table_insert(exports, g_strdup(name + strlen(ENTRY_PREFIX)),
+					    g_memdup2(&value, sizeof value));
+	}
+	return TRUE;
+}
+
 static char
 symbol_type(const GHashTable *exports, const char *name, guint64 value, char type)
 {
@@ -123,6 +151,8 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const 
 		return FALSE;
 
 	g_autoptr(GHashTable) exports = read_exports(os, module);
+	if (os->is_partial && !find_exports(os, module, &t, symbols, exports, error))
+		return FALSE;
 	vmifs_symbols_builder_module(builder, module_name);
 	for (guint32 i = 0; i < t.n; i++) {
 		const guint8 *symbol = symbols + i * t.entry->len;

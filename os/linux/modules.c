@@ -285,6 +285,9 @@ LINUX_VIEW(linux_render_modules)
 
 	if (!modules)
 		return FALSE;
+	if (self->is_partial && !LINUX_REQUIRE(self->layout, error, LINUX_FIELD_MODULE_TAINTS,
+					       LINUX_FIELD_MODULE_REFCNT))
+		return FALSE;
 	for (guint i = 0; i < modules->len; i++) {
 		guint64 module = g_array_index(modules, guint64, i);
 		g_autoptr(GError) failed = NULL;

@@ -41,7 +41,8 @@ LINUX_VIEW(linux_render_version)
 	guint64 address;
 	gsize used = 0;
 
-	if (!linux_symbol(self, "linux_proc_banner", &address, error))
+	address = self->texts.proc_banner;
+	if (!linux_symbol(self, "linux_proc_banner", &address, address ? NULL : error) && !address)
 		return FALSE;
 	g_autofree char *format =
 		vmifs_aspace_read_string(self->aspace, address, MAX_FORMAT, error);

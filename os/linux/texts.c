@@ -98,6 +98,17 @@ search_flag_names(LinuxTexts *found, const guint8 *bytes, gsize len, guint64 va)
 	}
 }
 
+/* The format of /proc/version, where no symbol tells of it. */
+static void
+search_banner(LinuxTexts *found, const guint8 *bytes, gsize len, guint64 va)
+{
+	static const char start[] = "%s version %s (";
+	const guint8 *at = memmem(bytes, len, start, sizeof start - 1);
+
+	if (at && !found->proc_banner)
+		found->proc_banner = va + (guint64) (at - bytes);
+}
+
 gboolean
 linux_texts_find(const Linux *os, LinuxTexts *ret, const VmifsCall *call, GError **error)
 {
@@ -114,7 +125,8 @@ linux_texts_find(const Linux *os, LinuxTexts *ret, const VmifsCall *call, GError
 		chunk = g_malloc(CHUNK);
 	/* Pieces overlap by more than a text, so that none is cut. */
 	for (guint64 done = 0;
-	     chunk && done < end - start && (found.bits != all || !found.flag_names);
+	     chunk && done < end - start &&
+	     (found.bits != all || !found.flag_names || (os->is_text_only && !found.proc_banner));
 	     done += CHUNK - MAX_TEXT) {
 		if (!vmifs_call_check(call, error))
 			return FALSE;
@@ -122,6 +134,8 @@ linux_texts_find(const Linux *os, LinuxTexts *ret, const VmifsCall *call, GError
 						   MIN(CHUNK, end - start - done), NULL);
 		found.bits = search(chunk, got, found.bits);
 		search_flag_names(&found, chunk, got, start + done);
+		if (os->is_text_only)
+			search_banner(&found, chunk, got, start + done);
 	}
 	*ret = found;
 	return TRUE;

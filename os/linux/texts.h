@@ -36,6 +36,8 @@ typedef struct {
 	guint32 bits;       /* 1 << LinuxText of those that were found */
 	guint flag_width;   /* of a name in the table; 0 = no table */
 	guint64 flag_names; /* address of the table */
+	/* Address of the format of /proc/version, where no symbol has it; 0 = unknown. */
+	guint64 proc_banner;
 } LinuxTexts;
 
 G_END_DECLS

@@ -21,6 +21,9 @@ static const FuzzSymbol symbols[] = {
 	{ "task_statm", 3 * FUZZ_PAGE + 528 },
 	{ "__percpu_counter_sum", 3 * FUZZ_PAGE + 640 },
 	{ "_etext", 3 * FUZZ_PAGE + 704 },
+	{ "modules", 4 * FUZZ_PAGE },
+	{ "iomem_resource", 5 * FUZZ_PAGE },
+	{ "init_uts_ns", 6 * FUZZ_PAGE },
 };
 
 int

@@ -339,6 +339,106 @@ are_instructions_known(void)
 	return insns != NULL;
 }
 
+/* { start end name flags desc parent sibling child }: the root with two children. */
+START_TEST(resources_tell_where_their_members_are)
+{
+	Fixture f;
+	guint64 all[3];
+
+	setup(&f);
+	for (guint i = 0; i < 3; i++) {
+		all[i] = linux_guest_alloc(&f.g, 64);
+		linux_guest_u64(&f.g, all[i], i == 2 ? 0x2000 : 0);
+		linux_guest_u64(&f.g, all[i] + 8, i == 1 ? 0xfff : 0xffff);
+		linux_guest_u64(&f.g, all[i] + 16,
+				linux_guest_string(&f.g, i ? "System RAM" : "PCI mem"));
+		linux_guest_u64(&f.g, all[i] + 40, i ? all[0] : 0);
+	}
+	linux_guest_u64(&f.g, all[0] + 56, all[1]);
+	linux_guest_u64(&f.g, all[1] + 48, all[2]);
+	linux_guest_symbol(&f.g, "iomem_resource", all[0]);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	expect_place(&f, "resource.end", 8);
+	expect_place(&f, "resource.name", 16);
+	expect_place(&f, "resource.sibling", 48);
+	expect_place(&f, "resource.child", 56);
+	teardown(&f);
+}
+END_TEST
+
+#define KALLSYMS 400
+#define LAYOUT 300
+#define MODULE_LEN 1280
+
+/* Two modules with a table of symbols each, that export nothing. */
+static void
+put_modules(Fixture *f, guint64 *modules)
+{
+	static const char *const names[] = { "ext4", "tun" };
+	guint64 head = linux_guest_alloc(&f->g, 16), base = linux_guest_alloc(&f->g, 16384);
+	guint64 table = linux_guest_alloc(&f->g, 256);
+	guint64 letters = linux_guest_string(&f->g, "Utt");
+
+	base = (base + 4095) / 4096 * 4096;
+	for (guint i = 0; i < 2; i++) {
+		guint64 module = base + i * 2048;
+
+		modules[i] = module;
+		linux_guest_write(&f->g, module + 24, names[i], strlen(names[i]));
+		linux_guest_u64(&f->g, module + LAYOUT + 4, base);
+		put_u32(f, module + LAYOUT + 12, 8192);
+		put_u32(f, module + LAYOUT + 16, 4096);
+		put_u32(f, module + LAYOUT + 20, 4096);
+		put_u32(f, module + LAYOUT + 24, 8192);
+		linux_guest_u64(&f->g, module + KALLSYMS, module + KALLSYMS + 8);
+		linux_guest_u64(&f->g, module + KALLSYMS + 8, table);
+		put_u32(f, module + KALLSYMS + 16, 3);
+		linux_guest_u64(&f->g, module + KALLSYMS + 24, table + 128);
+		linux_guest_u64(&f->g, module + KALLSYMS + 32, letters);
+	}
+	linux_guest_ring(&f->g, (guint64[]){ head, modules[0] + 8, modules[1] + 8 }, 3);
+	linux_guest_symbol(&f->g, "modules", head);
+}
+
+START_TEST(modules_tell_where_their_symbols_are)
+{
+	Fixture f;
+	guint64 modules[2];
+	VmifsMember member;
+
+	setup(&f);
+	put_modules(&f, modules);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	expect_place(&f, "module.name", 24);
+	expect_place(&f, "module.kallsyms", KALLSYMS);
+	expect_place(&f, "mod_kallsyms.typetab", 24);
+	expect_place(&f, "module.core_layout.base", LAYOUT + 4);
+	expect_place(&f, "module.core_layout.text_size", LAYOUT + 16);
+	ck_assert(!vmifs_types_member(f.types, "module.gpl_syms", &member));
+	ck_assert_ptr_nonnull(strstr(f.origin, ", 2 modules"));
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(a_module_whose_table_is_elsewhere_proves_none)
+{
+	Fixture f;
+	guint64 modules[2];
+	VmifsMember member;
+
+	setup(&f);
+	put_modules(&f, modules);
+	linux_guest_u64(&f.g, modules[1] + KALLSYMS, modules[0] + KALLSYMS + 8);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	ck_assert(!vmifs_types_member(f.types, "module.kallsyms", &member));
+	expect_place(&f, "module.name", 24);
+	teardown(&f);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -351,6 +451,9 @@ make_suite(void)
 	tcase_add_test(t, numbers_that_two_tasks_share_are_no_pids);
 	tcase_add_test(t, a_ring_that_does_not_close_is_none);
 	tcase_add_test(t, children_that_are_in_no_list_are_told);
+	tcase_add_test(t, resources_tell_where_their_members_are);
+	tcase_add_test(t, modules_tell_where_their_symbols_are);
+	tcase_add_test(t, a_module_whose_table_is_elsewhere_proves_none);
 	tcase_add_test(t, urgency_is_four_numbers_that_agree);
 	tcase_add_test(t, urgency_of_which_one_does_not_agree_is_none);
 	if (are_instructions_known())

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * infer-modules: struct module, as far as symbols of modules need it. Its list is known by name;
+ * its table of symbols is in it, and pointed to from in front of that:
+ *
+ *   state list name .. num_gpl_syms gpl_syms .. base size text_size .. kallsyms { symtab n strtab }
+ */
+#include "infer.h"
+
+#include "list.h"
+
+#include <spi/bytes.h>
+
+#include <string.h>
+
+#define MAX_MODULES 512
+#define MODULE_WINDOW(f) (160 * (f)->ptr)
+#define LEAST_MODULE(f) (64 * (f)->ptr)
+#define NAME_AT(f) (3 * (f)->ptr)
+#define NAME_LEN(f) (64 - (f)->ptr)
+#define MAX_SYMBOLS (1024 * 1024)
+#define MAX_EXPORTS 65536
+#define MAX_SIZE (256 << 20)
+#define SYMBOL_NAME 512
+#define SYMBOL_LEN(f) ((f)->ptr == 8 ? 24u : 16u)
+#define STATE_LIVE 0
+#define STATE_UNFORMED 3
+#define NODE_WORK 64
+
+typedef struct {
+	LinuxInfer *f;
+	LinuxSample modules; /* those that live */
+	guint strange;
+} Walk;
+
+/* { state, list, name }, in all kernels that there have been. */
+static gboolean
+visit(guint64 node, gpointer user)
+{
+	Walk *w = user;
+	LinuxInfer *f = w->f;
+	guint64 module = node - f->ptr;
+	guint8 name[64] = { 0 };
+	guint32 state = linux_infer_u32(f, module);
+
+	if (!linux_infer_goes_on(f, NODE_WORK) || linux_sample_n(&w->modules) >= MAX_MODULES)
+		return FALSE;
+	if (state == STATE_UNFORMED)
+		return TRUE;
+	if (state > STATE_UNFORMED ||
+	    !vmifs_aspace_read(f->os->aspace, module + NAME_AT(f), name, NAME_LEN(f), NULL) ||
+	    !g_ascii_isalnum(name[0]) || !memchr(name, 0, NAME_LEN(f)))
+		w->strange++;
+	else if (state == STATE_LIVE)
+		linux_sample_add_part(&w->modules, f->os->aspace, module, LEAST_MODULE(f));
+	return TRUE;
+}
+
+/* ---- symbols ---- */
+
+/* A live module's table is its own; the first symbol of ELF is nothing. */
+static gboolean
+has_table(const LinuxInfer *f, const LinuxSample *modules, guint i, gsize off)
+{
+	const guint8 nothing[24] = { 0 };
+	guint8 symbol[24];
+	guint64 symtab = linux_sample_ptr(modules, i, off + f->ptr);
+	guint32 n = linux_sample_u32(modules, i, off + 2 * f->ptr);
+	guint64 strtab = linux_sample_ptr(modules, i, off + 3 * f->ptr);
+
+	return linux_sample_ptr(modules, i, off) == linux_sample_at(modules, i) + off + f->ptr &&
+	       n > 0 && n <= MAX_SYMBOLS && linux_infer_is_kernel(f, symtab) &&
+	       linux_infer_is_kernel(f, strtab & ~(guint64) 3) &&
+	       vmifs_aspace_read(f->os->aspace, symtab, symbol, SYMBOL_LEN(f), NULL) &&
+	       !memcmp(symbol, nothing, SYMBOL_LEN(f)) &&
+	       vmifs_aspace_read(f->os->aspace, strtab, symbol, 1, NULL) && !symbol[0];
+}
+
+/* Behind the names, since 5.2: a letter for each symbol. */
+static gboolean
+has_letters(const LinuxInfer *f, const LinuxSample *modules, guint i, gsize off)
+{
+	guint64 letters = linux_sample_ptr(modules, i, off + 4 * f->ptr);
+	guint32 n = MIN(linux_sample_u32(modules, i, off + 2 * f->ptr), 64);
+	guint8 bytes[64];
+
+	if (!linux_infer_is_kernel(f, letters & ~(guint64) 3) ||
+	    !vmifs_aspace_read(f->os->aspace, letters, bytes, n, NULL))
+		return FALSE;
+	for (guint32 k = 0; k < n; k++) {
+		if (!g_ascii_isalpha(bytes[k]) && bytes[k] != '?' && bytes[k] != '-')
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static void
+find_tables(LinuxInfer *f, const LinuxSample *modules)
+{
+	guint n = linux_sample_n(modules), with = 0;
+	LinuxOnly table = { 0 };
+
+	for (gsize off = NAME_AT(f); off + 5 * f->ptr <= modules->len; off += f->ptr) {
+		guint i = 0;
+
+		while (i < n && linux_infer_goes_on(f, NODE_WORK) && has_table(f, modules, i, off))
+			i++;
+		if (n && i == n)
+			linux_only_add(&table, off);
+	}
+	if (!linux_infer_only(f, &table, "module.kallsyms"))
+		return;
+	for (guint i = 0; i < n; i++)
+		with += has_letters(f, modules, i, table.at);
+	if (with && with < n) {
+		linux_infer_lacks(f, "mod_kallsyms.typetab", "not all modules have it");
+		return;
+	}
+	linux_inferred_put(f->table, "module", "kallsyms", table.at, f->ptr);
+	linux_inferred_put(f->table, "mod_kallsyms", "symtab", 0, f->ptr);
+	linux_inferred_put(f->table, "mod_kallsyms", "num_symtab", f->ptr, 4);
+	linux_inferred_put(f->table, "mod_kallsyms", "strtab", 2 * f->ptr, f->ptr);
+	if (with)
+		linux_inferred_put(f->table, "mod_kallsyms", "typetab", 3 * f->ptr, f->ptr);
+}
+
+/* ---- exports ---- */
+
+/* Value, name and name space: distances from where they stand, or pointers. */
+typedef struct {
+	gboolean is_relative;
+	gsize len;
+} Export;
+
+static char *
+export_name(const LinuxInfer *f, const Export *e, guint64 entry)
+{
+	guint64 at = entry + (e->is_relative ? 4 : f->ptr), name;
+
+	if (e->is_relative)
+		name = linux_wrap(f->os, at + (guint64) (gint64) (gint32) linux_infer_u32(f, at));
+	else
+		name = linux_infer_ptr(f, at);
+	return linux_infer_is_kernel(f, name & ~(guint64) 3)
+		       ? vmifs_aspace_read_string(f->os->aspace, name, SYMBOL_NAME, NULL)
+		       : NULL;
+}
+
+/* A table of exports is in order of names. */
+static gboolean
+are_exports(const LinuxInfer *f, const Export *e, guint64 table, guint32 n)
+{
+	g_autofree char *last = NULL;
+
+	if (!linux_infer_is_kernel(f, table) || n > MAX_EXPORTS)
+		return FALSE;
+	for (guint32 i = 0; i < n; i++) {
+		g_autofree char *name = linux_infer_goes_on(f, SYMBOL_NAME)
+						? export_name(f, e, table + i * (guint64) e->len)
+						: NULL;
+		if (!name || !(g_ascii_isalpha(name[0]) || name[0] == '_') ||
+		    (last && strcmp(last, name) >= 0))
+			return FALSE;
+		for (const char *c = name; *c; c++) {
+			if (!g_ascii_isalnum(*c) && *c != '_' && *c != '.')
+				return FALSE;
+		}
+		g_free(last);
+		last = g_steal_pointer(&name);
+	}
+	return TRUE;
+}
+
+/* Those for free software alone: the number of them, and where they are. */
+static void
+find_exports(LinuxInfer *f, const LinuxSample *modules)
+{
+	const Export forms[] = { { TRUE, 12 }, { FALSE, 3 * f->ptr } };
+	LinuxOnly gpl = { 0 };
+	Export form = { 0 };
+
+	for (gsize off = NAME_AT(f) + NAME_LEN(f); off + f->ptr <= modules->len; off += f->ptr) {
+		for (gsize k = 0; k < G_N_ELEMENTS(forms); k++) {
+			guint i = 0, with = 0;
+
+			for (; i < linux_sample_n(modules); i++) {
+				guint32 n = linux_sample_u32(modules, i, off - 4);
+				guint64 table = linux_sample_ptr(modules, i, off);
+
+				if (n ? !are_exports(f, &forms[k], table, n) : table != 0)
+					break;
+				with += n != 0;
+			}
+			if (i < linux_sample_n(modules) || !with)
+				continue;
+			linux_only_add(&gpl, off);
+			form = forms[k];
+		}
+	}
+	if (!linux_infer_only(f, &gpl, "module.gpl_syms"))
+		return;
+	linux_inferred_put(f->table, "module", "gpl_syms", gpl.at, f->ptr);
+	linux_inferred_put(f->table, "module", "num_gpl_syms", gpl.at - 4, 4);
+	linux_inferred_put(f->table, "kernel_symbol", form.is_relative ? "value_offset" : "value",
+			   0, form.len / 3);
+	linux_inferred_put(f->table, "kernel_symbol", form.is_relative ? "name_offset" : "name",
+			   form.len / 3, form.len / 3);
+	linux_inferred_put_size(f->table, "kernel_symbol", form.len);
+}
+
+/* ---- memory ---- */
+
+static gboolean
+is_memory(const LinuxInfer *f, guint64 base, guint32 size)
+{
+	return linux_infer_is_kernel(f, base) && base % LINUX_PAGE_SIZE == 0 && size &&
+	       size <= MAX_SIZE;
+}
+
+/* Until 6.4: one piece, with the module itself in it, of which the first part is text. */
+static gboolean
+is_layout(const LinuxInfer *f, const LinuxSample *modules, guint i, gsize off)
+{
+	guint64 base = linux_sample_ptr(modules, i, off);
+	guint32 size = linux_sample_u32(modules, i, off + f->ptr), last = 0;
+
+	for (gsize k = 1; k <= 3; k++) {
+		guint32 end = linux_sample_u32(modules, i, off + f->ptr + 4 * k);
+		if (end % LINUX_PAGE_SIZE || end < last || end > size)
+			return FALSE;
+		last = end;
+	}
+	return is_memory(f, base, size) && linux_sample_at(modules, i) - base < size;
+}
+
+/* Since then several, each of which says whose it is. */
+static gboolean
+is_piece(const LinuxInfer *f, const LinuxSample *modules, guint i, gsize off)
+{
+	return is_memory(f, linux_sample_ptr(modules, i, off),
+			 linux_sample_u32(modules, i, off + f->ptr)) &&
+	       linux_sample_ptr(modules, i, off + 2 * f->ptr) == linux_sample_at(modules, i);
+}
+
+static gboolean
+fits_all(LinuxInfer *f, const LinuxSample *modules, gsize off,
+	 gboolean (*fits)(const LinuxInfer *, const LinuxSample *, guint, gsize))
+{
+	guint i = 0;
+
+	while (i < linux_sample_n(modules) && fits(f, modules, i, off))
+		i++;
+	return i && i == linux_sample_n(modules);
+}
+
+static void
+find_memory(LinuxInfer *f, const LinuxSample *modules)
+{
+	LinuxOnly layout = { 0 };
+	gsize text = 0;
+
+	for (gsize off = NAME_AT(f) + NAME_LEN(f); off + 2 * f->ptr + 12 <= modules->len;
+	     off += f->ptr) {
+		if (fits_all(f, modules, off, is_layout))
+			linux_only_add(&layout, off);
+		if (!text && fits_all(f, modules, off, is_piece))
+			text = off;
+	}
+	if (text && !layout.n) {
+		linux_inferred_put_array(f->table, "module", "mem", text, 2 * f->ptr, 1);
+		linux_inferred_put(f->table, "module_memory", "base", 0, f->ptr);
+		linux_inferred_put(f->table, "module_memory", "size", f->ptr, 4);
+		return;
+	}
+	if (!linux_infer_only(f, &layout, "module.core_layout"))
+		return;
+	linux_inferred_put(f->table, "module", "core_layout.base", layout.at, f->ptr);
+	linux_inferred_put(f->table, "module", "core_layout.size", layout.at + f->ptr, 4);
+	linux_inferred_put(f->table, "module", "core_layout.text_size", layout.at + f->ptr + 4, 4);
+}
+
+void
+linux_infer_modules(LinuxInfer *f)
+{
+	Walk w = { .f = f };
+	guint64 head;
+
+	if (!linux_symbol(f->os, "modules", &head, NULL))
+		return;
+	linux_sample_init(&w.modules, f->ptr, MODULE_WINDOW(f));
+	linux_list_each(f->os->aspace, head, MAX_MODULES, visit, &w, f->call, NULL);
+	if (w.strange || !linux_sample_n(&w.modules)) {
+		linux_infer_lacks(f, "module",
+				  w.strange ? "what its list holds has no names"
+					    : "none is loaded");
+	} else {
+		g_string_append_printf(f->checked, ", %u modules", linux_sample_n(&w.modules));
+		linux_inferred_put(f->table, "module", "state", 0, 4);
+		linux_inferred_put(f->table, "module", "list", f->ptr, 2 * f->ptr);
+		linux_inferred_put_array(f->table, "module", "name", NAME_AT(f), 1, NAME_LEN(f));
+		find_tables(f, &w.modules);
+		find_exports(f, &w.modules);
+		find_memory(f, &w.modules);
+	}
+	linux_sample_clear(&w.modules);
+}
