@@ -49,9 +49,17 @@ vmifs_aspace_new(VmifsPhysmem *mem, const VmifsPaging *paging, const guint *epoc
 VmifsAspace *
 vmifs_aspace_new_like(VmifsAspace *kernel, guint64 root, VmifsResolve resolve, gpointer user)
 {
+	return vmifs_aspace_new_amended(kernel, root, NULL, resolve, user);
+}
+
+VmifsAspace *
+vmifs_aspace_new_amended(VmifsAspace *kernel, guint64 root, VmifsAmend amend, VmifsResolve resolve,
+			 gpointer user)
+{
 	VmifsTables tables = kernel->tables;
 
 	tables.paging.root = root;
+	tables.amend = amend;
 	tables.resolve = resolve;
 	tables.user = user;
 	return new_aspace(&tables, kernel->epoch, TLB_ENTRIES_LIKE);

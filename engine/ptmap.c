@@ -164,7 +164,8 @@ make_piece(VmifsPtmap *ptmap, const VmifsAspace *aspace, const VmifsCall *call, 
 	VmifsRange range, run;
 	gboolean have = FALSE, given_up = FALSE;
 
-	tables.resolve = NULL; /* the tables alone */
+	tables.amend = NULL; /* the tables alone */
+	tables.resolve = NULL;
 	vmifs_walker_init(&walker, &tables, now->va, ptmap->last, now->tables);
 	for (guint n = 0; ptmap->rest->len - before < PIECE; n++) {
 		gboolean more = vmifs_walker_next(&walker, &range);

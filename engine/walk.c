@@ -2,15 +2,15 @@
 /* walk: what an arch, which is pure, needs from the guest, and what the OS adds to its ranges. */
 #include "walk.h"
 
+#include <string.h>
+
 static const guint8 *
-load_table(gpointer ctx, guint slot, guint64 pa, gsize len)
+borrow_table(VmifsWalker *walker, guint slot, guint64 pa, gsize len)
 {
-	VmifsWalker *walker = ctx;
 	VmifsPhysmem *mem = walker->tables->mem;
 	const guint8 *table;
 	guint stamp;
 
-	g_assert(slot < VMIFS_WALK_LEVELS && len <= VMIFS_WALK_TABLE_MAX);
 	table = vmifs_physmem_view(mem, pa, len, walker->scratch[slot], &stamp);
 	if (!table || table == walker->scratch[slot])
 		return table;
@@ -18,6 +18,22 @@ load_table(gpointer ctx, guint slot, guint64 pa, gsize len)
 	 * entries: touch it now, then ask. */
 	(void) *(volatile const guint8 *) table;
 	return vmifs_physmem_intact(mem, stamp, pa, len) ? table : NULL;
+}
+
+static const guint8 *
+load_table(gpointer ctx, guint slot, guint64 pa, gsize len)
+{
+	VmifsWalker *walker = ctx;
+	const VmifsTables *tables = walker->tables;
+
+	g_assert(slot < VMIFS_WALK_LEVELS && len <= VMIFS_WALK_TABLE_MAX);
+	const guint8 *table = borrow_table(walker, slot, pa, len);
+	if (!table || !tables->amend)
+		return table;
+	if (table != walker->scratch[slot])
+		memcpy(walker->scratch[slot], table, len);
+	tables->amend(tables->mem, slot, pa, walker->scratch[slot], len);
+	return walker->scratch[slot];
 }
 
 void

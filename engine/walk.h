@@ -15,6 +15,7 @@
 typedef struct {
 	VmifsPhysmem *mem;
 	VmifsPaging paging;
+	VmifsAmend amend;     /* (nullable) */
 	VmifsResolve resolve; /* (nullable) */
 	gpointer user;        /* of resolve */
 } VmifsTables;

@@ -162,6 +162,14 @@ typedef gboolean (*VmifsResolve)(gpointer user, const VmifsRange *not_present, V
 VmifsAspace *
 vmifs_aspace_new_like(VmifsAspace *kernel, guint64 root, VmifsResolve resolve, gpointer user);
 
+/* The same where the OS keeps beside a table what its entries have no room for: called with a copy
+ * of each table, or piece of one, that lies at pa, to write not-present entries into it that
+ * resolve understands. slot: as of VmifsWalk, 0 = the root. */
+typedef void (*VmifsAmend)(VmifsPhysmem *mem, guint slot, guint64 pa, guint8 *table, gsize len);
+VmifsAspace *
+vmifs_aspace_new_amended(VmifsAspace *kernel, guint64 root, VmifsAmend amend, VmifsResolve resolve,
+			 gpointer user);
+
 #define VMIFS_TASK_ROOTS 2
 
 /* What a kernel can be seen doing where it does it. */

@@ -23,6 +23,8 @@
 #define MAX_TRIES 64
 /* Bytes of entries and of their names, of all tries together: those of a kernel are half a MiB. */
 #define MAX_LOOKED (32u << 20)
+/* ARM's memory begins at a multiple of 2 MiB, and so do the addresses that it is mapped at. */
+#define DELTA_MASK 0x1fffff
 /* Functions that both tables list, at least; of all of them, one in SLACK may be elsewhere:
  * several of one name. */
 #define MIN_KNOWN 32
@@ -33,6 +35,8 @@ typedef struct {
 	gsize len;
 	guint64 pa;
 	const VmifsSymbols *symbols;
+	gboolean is_absolute; /* entries are addresses ... */
+	guint64 delta;        /* ... so far from physical ones */
 	gsize anchors[MAX_ANCHORS];
 	guint n_anchors;
 	gsize looked;
@@ -42,7 +46,9 @@ typedef struct {
 static guint64
 target(const Search *s, gsize at)
 {
-	return at + (guint64) (gint64) (gint32) vmifs_load_u32(s->bytes + at);
+	guint32 number = vmifs_load_u32(s->bytes + at);
+
+	return s->is_absolute ? number - s->delta - s->pa : at + (guint64) (gint64) (gint32) number;
 }
 
 /* NULL: no name of a symbol stands there. */
@@ -180,12 +186,48 @@ find_anchors(Search *s)
 	}
 }
 
+/* Does the number there refer to a name that is looked for? An address does when it is as far from
+ * it as a 32-bit kernel may lie from physical addresses. */
 static gboolean
-is_anchor(const Search *s, guint64 at)
+is_reference(Search *s, gsize at)
 {
-	for (guint i = 0; i < s->n_anchors; i++)
-		if (s->anchors[i] == at)
+	for (guint i = 0; i < s->n_anchors; i++) {
+		if (s->is_absolute)
+			s->delta = vmifs_load_u32(s->bytes + at) - s->anchors[i] - s->pa;
+		if (s->is_absolute ? !(s->delta & DELTA_MASK) : target(s, at) == s->anchors[i])
 			return TRUE;
+	}
+	return FALSE;
+}
+
+/* By its functions. */
+static gboolean
+is_narrow(const VmifsSymbols *symbols)
+{
+	guint64 address;
+
+	return vmifs_symbols_lookup(symbols, "_etext", &address) && address <= G_MAXUINT32;
+}
+
+static gboolean
+find_table(Search *s, LinuxExports *ret)
+{
+	guint tries = 0;
+
+	for (gsize at = NAME_AT; at + 4 <= s->len && tries < MAX_TRIES; at += 4) {
+		gsize from, end;
+		guint64 delta;
+
+		if (!is_reference(s, at))
+			continue;
+		tries++;
+		extend(s, at - NAME_AT, &from, &end);
+		if (!agree(s, from, end, &delta))
+			continue;
+		*ret = (LinuxExports){ s->pa + from, (guint32) ((end - from) / ENTRY_LEN), delta,
+				       collect(s, from, end, delta) };
+		return TRUE;
+	}
 	return FALSE;
 }
 
@@ -195,25 +237,11 @@ linux_exports_find(const LinuxPhys *phys, guint64 pa, gsize len, const VmifsSymb
 {
 	g_autofree guint8 *bytes = g_malloc(len + 1);
 	Search s = { .bytes = bytes, .pa = pa, .symbols = symbols };
-	guint tries = 0;
 
 	read_all(phys, len, &s);
 	find_anchors(&s);
-	if (!s.n_anchors)
-		return FALSE;
-	for (gsize at = NAME_AT; at + 4 <= s.len && tries < MAX_TRIES; at += 4) {
-		gsize from, end;
-		guint64 delta;
-
-		if (!is_anchor(&s, target(&s, at)))
-			continue;
-		tries++;
-		extend(&s, at - NAME_AT, &from, &end);
-		if (!agree(&s, from, end, &delta))
-			continue;
-		*ret = (LinuxExports){ pa + from, (guint32) ((end - from) / ENTRY_LEN), delta,
-				       collect(&s, from, end, delta) };
+	if (s.n_anchors && find_table(&s, ret))
 		return TRUE;
-	}
-	return FALSE;
+	s.is_absolute = TRUE;
+	return s.n_anchors && is_narrow(symbols) && find_table(&s, ret);
 }

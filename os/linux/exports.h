@@ -6,6 +6,7 @@
  * functions among them, which both tables have, prove them.
  *
  *   entry: value - here, name - here, name space - here    (s32 each, sorted by name)
+ *          value, name, name space                         (addresses, on 32-bit ARM)
  */
 #pragma once
 

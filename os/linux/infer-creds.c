@@ -11,6 +11,7 @@
 #define N_CAPS 5
 #define N_IDS 8
 #define MAX_GROUPS 65536
+#define SLAB_ALIGN 64 /* of objects that begin cache lines */
 
 static gboolean
 are_creds(const LinuxInfer *f, gsize off)
@@ -113,15 +114,19 @@ has_users(const LinuxInfer *f, const LinuxSample *creds, gsize uid, gsize caps)
 	return FALSE;
 }
 
-/* group_info: { usage, ngroups, gid[] }, sorted. That of the kernel is a variable. */
+/* group_info: { usage, ngroups, gid[] }, sorted. That of the kernel is a variable: where nobody
+ * tells which, somebody must have groups. */
 static gboolean
 are_groups(const LinuxInfer *f, const LinuxSample *creds, gsize off)
 {
+	gboolean proved = FALSE;
 	guint64 known;
 
-	if (linux_symbol(f->os, "init_groups", &known, NULL) &&
-	    linux_sample_ptr(creds, 0, off) != known)
-		return FALSE;
+	if (linux_symbol(f->os, "init_groups", &known, NULL)) {
+		proved = TRUE;
+		if (linux_sample_ptr(creds, 0, off) != known)
+			return FALSE;
+	}
 	for (guint i = 0; i < linux_sample_n(creds); i++) {
 		guint64 info = linux_sample_ptr(creds, i, off);
 		guint32 n, last = 0;
@@ -137,17 +142,19 @@ are_groups(const LinuxInfer *f, const LinuxSample *creds, gsize off)
 				return FALSE;
 			last = gid;
 		}
+		proved |= n > 0;
 	}
-	return TRUE;
+	return proved;
 }
 
+/* The next one of the slab may be in view, too. */
 static void
 find_groups(LinuxInfer *f, const LinuxSample *creds, gsize caps)
 {
 	LinuxOnly groups = { 0 };
 
 	for (gsize at = behind_caps(f, caps); at + f->ptr <= CRED_WINDOW; at += f->ptr) {
-		if (are_groups(f, creds, at))
+		if (are_groups(f, creds, at) && (!groups.n || (at - groups.at) % SLAB_ALIGN))
 			linux_only_add(&groups, at);
 	}
 	if (!linux_infer_only(f, &groups, "cred.group_info"))

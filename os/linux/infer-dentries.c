@@ -134,12 +134,14 @@ are_hashed(const LinuxInfer *f, gsize off, gsize parent_at)
 	return hashed && hashed * 2 >= below;
 }
 
+/* In front of the parent, in all kernels that there have been: the next one of the slab may be in
+ * view, too. */
 static void
 find_hash(LinuxInfer *f, gsize parent)
 {
 	LinuxOnly hash = { 0 };
 
-	for (gsize off = f->ptr; off + f->ptr <= f->dentries.len; off += f->ptr) {
+	for (gsize off = f->ptr; off + f->ptr <= parent; off += f->ptr) {
 		if (are_hashed(f, off, parent))
 			linux_only_add(&hash, off);
 	}

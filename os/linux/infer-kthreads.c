@@ -152,31 +152,48 @@ find_workers(LinuxInfer *f, const Place *p, gsize task)
 
 /* Several places of a task may lead into struct kthread, as vfork_done does; it begins where the
  * one leads that is farthest from what is looked for. Until 5.17 there are no full names. */
+static Place
+find_names(LinuxInfer *f, gsize flags)
+{
+	Place named = { .flags = flags };
+
+	for (gsize o = f->pid; o + f->ptr <= f->comm; o += f->ptr) {
+		for (gsize q = 0; q < KTHREAD_WINDOW; q += f->ptr) {
+			if (linux_infer_goes_on(f, READ_WORK * linux_sample_n(&f->tasks)) &&
+			    are_full_names(f, o, q) && q >= named.data) {
+				named.kthread = o;
+				named.data = q;
+			}
+		}
+	}
+	return named;
+}
+
+/* Lists of tasks lead to workers, too, in roundabout ways: names say where struct kthread is. */
 void
 linux_infer_kthreads(LinuxInfer *f)
 {
-	Place p = { 0 }, named = { 0 };
 	gsize task = 0;
 	guint64 flags;
 
 	if (!linux_inferred_get(f->table, "task_struct", "flags", &flags))
 		return;
-	for (gsize o = f->pid; o + f->ptr <= f->comm; o += f->ptr) {
+	Place named = find_names(f, flags), p = { .flags = flags };
+	gsize first = named.data ? named.kthread : f->pid;
+	gsize end = named.data ? first + f->ptr : f->comm;
+	for (gsize o = first; o + f->ptr <= end; o += f->ptr) {
 		for (gsize q = 0; q < KTHREAD_WINDOW; q += f->ptr) {
-			gsize at;
-
-			if (!linux_infer_goes_on(f, READ_WORK * linux_sample_n(&f->tasks)))
-				return;
-			if (are_full_names(f, o, q) && q >= named.data)
-				named = (Place){ o, q, flags };
-			at = task_in_worker(f, o, q, flags);
+			gsize at = linux_infer_goes_on(f, READ_WORK * linux_sample_n(&f->tasks))
+					   ? task_in_worker(f, o, q, flags)
+					   : 0;
 			if (at && q >= p.data) {
-				p = (Place){ o, q, flags };
+				p.kthread = o;
+				p.data = q;
 				task = at;
 			}
 		}
 	}
-	if (!task || (named.data && named.kthread != p.kthread)) {
+	if (!task) {
 		linux_infer_lacks(f, "kthread.data", "no place leads to workers");
 		return;
 	}

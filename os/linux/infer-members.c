@@ -200,12 +200,27 @@ are_starts(const LinuxInfer *f, gsize off)
 	return last > TORN_NS;
 }
 
+/* 32-bit ARM aligns the times to 8 bytes: there may be a gap in front of them, which nobody has
+ * anything in. */
+static gboolean
+has_gap(const LinuxInfer *f, gsize starts)
+{
+	if (f->ptr == 8)
+		return FALSE;
+	for (guint i = 0; i < linux_sample_n(&f->tasks); i++) {
+		if (linux_sample_ptr(&f->tasks, i, starts - f->ptr))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 /* nvcsw and nivcsw stand before these times, min_flt and maj_flt behind them: whoever sleeps has
  * gone to sleep, and nobody runs a program without a fault. */
 static void
 find_counts(LinuxInfer *f, gsize starts)
 {
-	gsize switches = starts - 2 * f->ptr, faults = starts + 16;
+	gboolean gap = has_gap(f, starts);
+	gsize switches = starts - (gap ? 3 : 2) * f->ptr, faults = starts + 16;
 	guint n = 0, fits = 0;
 
 	for (guint i = 0; i < linux_sample_n(&f->tasks); i++) {
@@ -218,7 +233,7 @@ find_counts(LinuxInfer *f, gsize starts)
 			continue;
 		n++;
 		fits += !((counts[0] | counts[1] | counts[2] | counts[3]) >> 31) &&
-			(counts[0] || counts[1]) && counts[2];
+			(counts[0] || (counts[1] && !gap)) && counts[2];
 	}
 	if (!n || fits * 10 < n * 9) {
 		linux_infer_lacks(f, "task_struct.nvcsw", "not all programs have run");

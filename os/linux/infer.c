@@ -2,6 +2,7 @@
 /* infer: the steps in their order, and what all of them ask. */
 #include "infer.h"
 
+#include "machine.h"
 #include "types.h"
 
 /* In loads from copies: what a guest of a thousand processes takes thirty times. */
@@ -115,7 +116,8 @@ kernel_start(const LinuxInfer *f)
 
 	if (f->ptr == 8)
 		return f->init & G_GUINT64_CONSTANT(1) << 63;
-	return linux_wrap(f->os, f->os->found->image_delta + (n ? regions[0].pa : 0));
+	return linux_wrap(f->os, f->os->found->image_delta + (n ? regions[0].pa : 0) -
+					 linux_machine(f->os)->room_below);
 }
 
 VmifsTypes *

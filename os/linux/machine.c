@@ -5,13 +5,11 @@
 #include <string.h>
 
 static const LinuxMachine *const machines[] = {
-	&linux_machine_x86_64,
-	&linux_machine_aarch64,
-	&linux_machine_i386,
-	&linux_machine_riscv64,
+	&linux_machine_x86_64, &linux_machine_aarch64, &linux_machine_arm,
+	&linux_machine_i386,   &linux_machine_riscv64,
 };
 
-/* Of 32-bit ARM, which has no file of its own: its kernels are found, and no more is known. */
+/* Of an architecture that has no file of its own: its kernels are found, and no more is known. */
 static const LinuxMachine unknown = { .arch = "", .untag_mask = G_MAXUINT64, .port_width = 8 };
 
 const LinuxMachine *

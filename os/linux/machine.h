@@ -21,6 +21,8 @@ struct LinuxMachine {
 
 	/* Pages that are in RAM though their entry says "not present"; user is the VmifsPhysmem. */
 	VmifsResolve resolve;
+	/* (nullable) (full) A process's address space, where that takes more. */
+	VmifsAspace *(*task_aspace)(const Linux *os, guint64 root);
 	/* Bits of a page's entry. */
 	guint64 entry_accessed, entry_special;
 	gboolean (*is_dirty)(guint64 entry);
@@ -31,6 +33,9 @@ struct LinuxMachine {
 	guint (*roots)(const Linux *os, guint64 root, guint64 *ret);
 	/* Where the array of struct pages would begin for the page at physical address 0. */
 	gboolean (*page_array)(const Linux *os, guint64 *ret, GError **error);
+
+	/* Of 32-bit kernels: bytes of their own in front of where all of memory is mapped. */
+	guint64 room_below;
 
 	/* ---- stacks ---- */
 
@@ -56,8 +61,10 @@ struct LinuxMachine {
 	/* ---- texts ---- */
 
 	guint64 untag_mask; /* what is left of a user's address without its tag */
-	guint node_bits;    /* of a set of memory nodes; 0 = as many as its type has */
-	int port_width;     /* digits of an address in ioports */
+	/* (nullable) See linux_gate_vma(), where that is not x86-64's. */
+	gboolean (*gate_vma)(const Linux *os, VmifsVma *ret);
+	guint node_bits; /* of a set of memory nodes; 0 = as many as its type has */
+	int port_width;  /* digits of an address in ioports */
 	const char *(*store_bypass)(const Linux *os, guint64 flags, GError **error);
 	const char *(*indirect_branch)(const Linux *os, guint64 flags, GError **error);
 	/* kB that the kernel sets aside to map what it likes. FALSE: nobody tells. */
@@ -67,6 +74,7 @@ struct LinuxMachine {
 
 extern const LinuxMachine linux_machine_x86_64;
 extern const LinuxMachine linux_machine_aarch64;
+extern const LinuxMachine linux_machine_arm;
 extern const LinuxMachine linux_machine_i386;
 extern const LinuxMachine linux_machine_riscv64;
 

@@ -3,6 +3,7 @@
  * maps: the texts made of a process's mappings: maps, as procfs writes it to the byte, and modules,
  * which says where each executable and library lies.
  */
+#include "machine.h"
 #include "smaps.h"
 
 #include <string.h>
@@ -40,6 +41,8 @@ linux_gate_vma(const Linux *os, guint64 mm, VmifsVma *ret)
 	guint64 mode, flags, vm_flags;
 	VmifsVma vma = { .path = (char *) "[vsyscall]" };
 
+	if (linux_machine(os)->gate_vma)
+		return linux_machine(os)->gate_vma(os, ret);
 	if (!linux_symbol(os, "gate_vma", &vma.object, NULL) ||
 	    !linux_variable(os, "vsyscall_mode", 4, &mode, NULL) || mode == VSYSCALL_NONE)
 		return FALSE;

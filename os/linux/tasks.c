@@ -193,7 +193,10 @@ linux_task_aspace(gpointer self, const VmifsTask *task, GError **error)
 
 	if (!find_root(os, task, &root, error))
 		return NULL;
-	return vmifs_aspace_new_like(os->aspace, root, linux_machine(os)->resolve, os->mem);
+	const LinuxMachine *machine = linux_machine(os);
+	return machine->task_aspace
+		       ? machine->task_aspace(os, root)
+		       : vmifs_aspace_new_like(os->aspace, root, machine->resolve, os->mem);
 }
 
 guint

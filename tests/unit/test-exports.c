@@ -193,6 +193,56 @@ START_TEST(names_behind_a_hole_are_not_read)
 }
 END_TEST
 
+#define NARROW_DELTA 0x80000000u
+
+/* The same table as a 32-bit kernel has it. */
+static void
+make_absolute(Memory *memory)
+{
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	for (gsize at = TABLE; at < TABLE + N_ENTRIES * 12; at += 4) {
+		guint32 number = vmifs_load_u32(memory->bytes + at);
+		number = GUINT32_TO_LE((guint32) (PA + at + number + NARROW_DELTA));
+		memcpy(memory->bytes + at, &number, 4);
+	}
+	for (guint i = 0; i < N_FUNCTIONS; i++) {
+		g_autofree char *name = g_strdup_printf("%c_function%u", i % 2 ? 'z' : 'a', i);
+		vmifs_symbols_builder_add(builder, PA + NARROW_DELTA + function_at(i), 'T', name,
+					  strlen(name));
+	}
+	vmifs_symbols_builder_add(builder, PA + NARROW_DELTA + 0x2000, 'T', "_etext", 6);
+	vmifs_symbols_unref(memory->symbols);
+	memory->symbols = vmifs_symbols_builder_end(builder);
+}
+
+START_TEST(tables_of_addresses_are_read_too)
+{
+	g_autoptr(Memory) memory = make_memory();
+	LinuxExports exports;
+
+	make_absolute(memory);
+	ck_assert(find(memory, &exports));
+	ck_assert_uint_eq(exports.n, N_ENTRIES);
+	ck_assert_uint_eq(exports.delta, NARROW_DELTA);
+	ck_assert_uint_eq(address_of(&exports, "init_task"), PA + NARROW_DELTA + 0xf000);
+	ck_assert_uint_eq(address_of(&exports, "jiffies_64"), PA + NARROW_DELTA + 0xf800);
+	vmifs_symbols_unref(exports.symbols);
+}
+END_TEST
+
+START_TEST(addresses_that_contradict_the_symbols_are_none)
+{
+	g_autoptr(Memory) memory = make_memory();
+	LinuxExports exports;
+
+	make_absolute(memory);
+	for (guint i = 0; i < 4; i++)
+		memory->bytes[TABLE + 12 * i]++;
+	ck_assert(!find(memory, &exports));
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -204,6 +254,8 @@ make_suite(void)
 	tcase_add_test(t, table_that_contradicts_the_symbols_is_none);
 	tcase_add_test(t, few_functions_prove_nothing);
 	tcase_add_test(t, names_behind_a_hole_are_not_read);
+	tcase_add_test(t, tables_of_addresses_are_read_too);
+	tcase_add_test(t, addresses_that_contradict_the_symbols_are_none);
 	suite_add_tcase(s, t);
 	return s;
 }

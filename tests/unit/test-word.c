@@ -108,15 +108,16 @@ START_TEST(vector_of_a_program_ends_with_a_word_of_0)
 }
 END_TEST
 
-/* Not x86-64's entries of pages, and not its stacks. */
-START_TEST(machine_that_is_not_known_has_nothing)
+/* Not x86-64's processors, and not its stacks. */
+START_TEST(what_is_not_known_of_a_machine_is_refused)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GString) out = g_string_new(NULL);
 	Fixture f;
 	setup_of(&f, "arm");
 
-	ck_assert_ptr_null(linux_machine(&f.os)->resolve);
+	ck_assert_ptr_eq(linux_machine(&f.os), &linux_machine_arm);
+	ck_assert_ptr_null(linux_machine(&f.os)->unwind_task);
 	ck_assert(!linux_render_cpuinfo(&f.os, NULL, NULL, out, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 	ck_assert_str_eq(error->message, "processors of arm kernels are not known");
@@ -149,7 +150,7 @@ make_suite(void)
 	tcase_add_test(t, words_are_loaded_by_their_width);
 	tcase_add_test(t, addresses_of_processors_wrap_at_four_gigabytes);
 	tcase_add_test(t, vector_of_a_program_ends_with_a_word_of_0);
-	tcase_add_test(t, machine_that_is_not_known_has_nothing);
+	tcase_add_test(t, what_is_not_known_of_a_machine_is_refused);
 	tcase_add_test(t, addresses_are_hashed_as_the_four_bytes_they_are);
 	suite_add_tcase(s, t);
 	return s;
