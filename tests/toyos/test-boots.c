@@ -267,9 +267,15 @@ START_TEST(registers_are_asked_for_once_in_a_discovery_or_not_at_all)
 	it.live->n_vcpus = 1;
 	it.live->is_silent = _i;
 	boot(it.live, 0x8000, 7);
+	gint64 start = g_get_monotonic_time();
 	run(&it, NULL);
 	ck_assert_uint_eq(first_pid(it.guest), 7);
-	ck_assert_int_eq(g_atomic_int_get(&it.live->n_asked), !_i);
+	gint n_asked = g_atomic_int_get(&it.live->n_asked);
+	/* After a second it is looked whether the kernel still runs; a busy machine may take that.
+	 */
+	if (g_get_monotonic_time() - start < G_USEC_PER_SEC / 2)
+		ck_assert_int_eq(n_asked, !_i);
+	ck_assert(_i ? !n_asked : n_asked > 0);
 	/* Who needs them asks all the same. */
 	g_autoptr(VmifsRegs) regs = vmifs_guest_regs(it.guest, 0, NULL, NULL);
 	ck_assert_ptr_nonnull(regs);
