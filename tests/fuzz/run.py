@@ -4,7 +4,7 @@
 
     run.py replay EXE SEEDS   a plain build: each seed, and simple mutations of it (TAP)
     run.py seeds EXE SEEDS    a libFuzzer build: each seed once
-    run.py fuzz EXE SEEDS     a libFuzzer build: $VMIFS_FUZZ_SECONDS (6) of fuzzing from the seeds
+    run.py fuzz EXE SEEDS     a libFuzzer build: $VMIFS_FUZZ_SECONDS (4) of fuzzing from the seeds
 
 Seeds are written anew into a temporary folder each time, so that the text is the only copy.
 """
@@ -41,7 +41,7 @@ def main():
         unpack(source, inputs)
         command = [exe, str(inputs)]
         if mode != 'replay':
-            limit = os.environ.get('VMIFS_FUZZ_SECONDS', '6')
+            limit = os.environ.get('VMIFS_FUZZ_SECONDS', '4')
             stop = '-runs=0' if mode == 'seeds' else f'-max_total_time={limit}'
             command = [exe, stop, '-timeout=5', '-rss_limit_mb=1024', '-print_final_stats=1',
                        f'-artifact_prefix={crashes}/', str(inputs)]
