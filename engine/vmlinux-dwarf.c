@@ -23,6 +23,7 @@
 #define MAX_NAMES (1024 * 1024) /* that are remembered; more are compared each time */
 #define MAX_DEFINITIONS 8       /* of one name: drivers have structures that are called alike */
 #define MAX_DIMENSIONS 8
+#define MAX_DEPTH 8 /* of structures in structures */
 #define ENTRIES_PER_CHECK 0x10000
 
 /* A name that is wanted. */
@@ -353,25 +354,56 @@ look_at_enum(Reader *reader, Dwarf_Die *die)
 
 /* ---- units ---- */
 
+/* What clang finds declared within a structure it tells there; gcc tells all types of C at the top. */
 static gboolean
-read_unit(Reader *reader, Dwarf_Die *unit, const VmifsCall *call, GError **error)
+has_types_within(Dwarf_Die *unit)
+{
+	Dwarf_Attribute attr;
+	const char *producer =
+		dwarf_attr(unit, DW_AT_producer, &attr) ? dwarf_formstring(&attr) : NULL;
+
+	return producer && strstr(producer, "clang");
+}
+
+/*
+ * The types right within an entry, and for depth times within those. Returns: as next(), or -1 with
+ * an error where the call is to end.
+ */
+static int
+look_within(Reader *reader, Dwarf_Die *entry, guint depth, const VmifsCall *call, GError **error)
 {
 	Dwarf_Die die;
-	int got = dwarf_child(unit, &die);
+	int got = dwarf_child(entry, &die);
 
 	for (; got == 0 && !reader->problem; got = next(reader, &die)) {
 		int tag = dwarf_tag(&die);
+		gboolean is_struct = tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
 
 		if (reader->n_entries >= ENTRIES_PER_CHECK) {
 			reader->n_entries = 0;
 			if (!vmifs_call_check(call, error))
-				return FALSE;
+				return -1;
 		}
-		if (tag == DW_TAG_structure_type || tag == DW_TAG_union_type ||
-		    tag == DW_TAG_typedef)
+		if (is_struct || tag == DW_TAG_typedef)
 			look_at_struct(reader, &die);
 		else if (tag == DW_TAG_enumeration_type)
 			look_at_enum(reader, &die);
+		if (is_struct && depth && look_within(reader, &die, depth - 1, call, error) < 0)
+			return -1;
+	}
+	return got;
+}
+
+static gboolean
+read_unit(Reader *reader, Dwarf_Die *unit, const VmifsCall *call, GError **error)
+{
+	g_autoptr(GError) ended = NULL;
+	guint depth = has_types_within(unit) ? MAX_DEPTH : 0;
+	int got = look_within(reader, unit, depth, call, &ended);
+
+	if (ended) {
+		g_propagate_error(error, g_steal_pointer(&ended));
+		return FALSE;
 	}
 	if (got >= 0 && !reader->problem)
 		return TRUE;
