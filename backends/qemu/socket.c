@@ -132,9 +132,11 @@ receive(QemuSocket *s, gint64 until, const VmifsCall *call, GError **error)
 {
 	guint before;
 
-	g_byte_array_remove_range(s->in, 0, (guint) s->at);
-	s->scanned -= s->at;
-	s->at = 0;
+	if (s->at) { /* or GLib moves all there is to where it is */
+		g_byte_array_remove_range(s->in, 0, (guint) s->at);
+		s->scanned -= s->at;
+		s->at = 0;
+	}
 	before = s->in->len;
 	if (before >= QEMU_MAX_REPLY) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
