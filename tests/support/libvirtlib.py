@@ -101,6 +101,7 @@ class Daemon:
         if not self.initrd:
             kernel, release = livelib.Apt('bookworm', 1, lambda text: None).kernel('cloud')
             maker = livelib.Guest.__new__(livelib.Guest)
+            maker.arch = livelib.ARCHES['amd64']
             maker.options = {**livelib.DEFAULTS, 'modules': 'virtio_pci virtio_blk'}
             maker.folder = '/var/lib/libvirt'
             maker.make_initrd(kernel, release)
