@@ -337,9 +337,10 @@ def main(chosen=None):
             chosen = [one for one in tests if not sys.argv[1:] or one.__name__ in sys.argv[1:]]
         print(f'1..{len(chosen)}')
         for number, function in enumerate(chosen, 1):
+            began = time.monotonic()
             try:
                 function()
-                print(f'ok {number} - {function.__name__}', flush=True)
+                print(f'ok {number} - {function.__name__}\n# {time.monotonic() - began:.1f} s', flush=True)
             except Skipped as why:
                 print(f'ok {number} - {function.__name__} # SKIP {why}', flush=True)
             except Exception as problem:  # pylint: disable=broad-except
