@@ -54,12 +54,12 @@ read_vmlinux(int fd, const VmifsWanted *wanted, VmifsGiven *ret, const VmifsCall
 		return FALSE;
 	}
 	gsize len = (gsize) st.st_size;
-	g_autoptr(VmifsMapping) mapping = vmifs_mapping_new(fd, 0, len, error);
+	g_autoptr(VmifsMapping) mapping = vmifs_mapping_new_private(fd, len, error);
 	if (!mapping)
 		return FALSE;
 	guint stamp = vmifs_mapping_stamp(mapping);
-	gboolean is_read =
-		vmifs_vmlinux_read(vmifs_mapping_data(mapping), len, wanted, ret, call, error);
+	gboolean is_read = vmifs_vmlinux_read((gpointer) vmifs_mapping_data(mapping), len, wanted,
+					      ret, call, error);
 	if (vmifs_mapping_intact(mapping, stamp, 0, len))
 		return is_read;
 	g_clear_error(error);

@@ -38,7 +38,8 @@ struct VmifsMapping {
 	gsize map_len; /* len in whole pages */
 	gsize page;    /* bytes of a page of that file */
 	int fd;
-	guint64 offset; /* of data[0] in the file */
+	guint64 offset;  /* of data[0] in the file */
+	int prot, flags; /* of mmap(2) */
 	guint slot;
 
 	atomic_uint broken; /* something is marked; read without the lock */
@@ -97,7 +98,7 @@ find_mapping(guintptr address)
 static gboolean
 map_zeros(VmifsMapping *mapping, gsize page, gsize len)
 {
-	return mmap(mapping->data + page * mapping->page, len, PROT_READ,
+	return mmap(mapping->data + page * mapping->page, len, mapping->prot,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
 }
 
@@ -257,8 +258,8 @@ mapping_free(VmifsMapping *mapping)
 	g_free(mapping);
 }
 
-VmifsMapping *
-vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error)
+static VmifsMapping *
+map_file(int fd, guint64 offset, gsize len, int prot, int flags, GError **error)
 {
 	gsize page = page_size_of(fd), map_len;
 
@@ -276,10 +277,12 @@ vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error)
 	mapping->map_len = map_len - map_len % page;
 	mapping->page = page;
 	mapping->offset = offset;
+	mapping->prot = prot;
+	mapping->flags = flags;
 	mapping->from = NO_PAGE;
 	mapping->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (mapping->fd >= 0) {
-		gpointer data = mmap(NULL, mapping->map_len, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+		gpointer data = mmap(NULL, mapping->map_len, prot, flags | MAP_NORESERVE,
 				     mapping->fd, (off_t) offset);
 		mapping->data = data == MAP_FAILED ? NULL : data;
 	}
@@ -298,6 +301,18 @@ vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error)
 		return NULL;
 	}
 	return mapping;
+}
+
+VmifsMapping *
+vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error)
+{
+	return map_file(fd, offset, len, PROT_READ, MAP_SHARED, error);
+}
+
+VmifsMapping *
+vmifs_mapping_new_private(int fd, gsize len, GError **error)
+{
+	return map_file(fd, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, error);
 }
 
 VmifsMapping *
@@ -351,8 +366,8 @@ pages_held(const VmifsMapping *mapping)
 static gboolean
 map_again(VmifsMapping *mapping, gsize page, gsize n_pages)
 {
-	return mmap(mapping->data + page * mapping->page, n_pages * mapping->page, PROT_READ,
-		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, mapping->fd,
+	return mmap(mapping->data + page * mapping->page, n_pages * mapping->page, mapping->prot,
+		    mapping->flags | MAP_FIXED | MAP_NORESERVE, mapping->fd,
 		    (off_t) (mapping->offset + page * mapping->page)) != MAP_FAILED;
 }
 

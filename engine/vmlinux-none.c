@@ -7,7 +7,7 @@
 const gboolean vmifs_vmlinux_is_readable = FALSE;
 
 gboolean
-vmifs_vmlinux_read(gconstpointer bytes, gsize len, const VmifsWanted *wanted, VmifsGiven *ret,
+vmifs_vmlinux_read(gpointer bytes, gsize len, const VmifsWanted *wanted, VmifsGiven *ret,
 		   const VmifsCall *call, GError **error)
 {
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,

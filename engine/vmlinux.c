@@ -77,13 +77,13 @@ look_at_section(Vmlinux *vmlinux, Elf_Scn *scn, GError **error)
 }
 
 static gboolean
-open_elf(Vmlinux *vmlinux, gconstpointer bytes, gsize len, GError **error)
+open_elf(Vmlinux *vmlinux, gpointer bytes, gsize len, GError **error)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Ehdr header;
 
 	elf_version(EV_CURRENT);
-	vmlinux->elf = elf_memory((char *) bytes, len); /* which is never written to */
+	vmlinux->elf = elf_memory(bytes, len);
 	if (!vmlinux->elf || elf_kind(vmlinux->elf) != ELF_K_ELF ||
 	    !gelf_getehdr(vmlinux->elf, &header))
 		return refuse(error, "not an ELF file; the kernel that was packed for booting "
@@ -256,7 +256,7 @@ read_types(const Vmlinux *vmlinux, const VmifsWanted *wanted, VmifsGiven *ret,
 }
 
 gboolean
-vmifs_vmlinux_read(gconstpointer bytes, gsize len, const VmifsWanted *wanted, VmifsGiven *ret,
+vmifs_vmlinux_read(gpointer bytes, gsize len, const VmifsWanted *wanted, VmifsGiven *ret,
 		   const VmifsCall *call, GError **error)
 {
 	g_auto(Vmlinux) vmlinux = { 0 };

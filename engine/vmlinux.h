@@ -14,10 +14,11 @@ struct Elf; /* of libelf */
 
 extern const gboolean vmifs_vmlinux_is_readable;
 
-/* bytes: (borrowed) the whole file, which nobody has looked at. wanted: which structures are taken
- * out of DWARF, where there is no .BTF, which has all. ret: see given.h. */
+/* bytes: (borrowed) the whole file, which nobody has looked at; libelf writes to its section
+ * headers where it unpacks. wanted: which structures are taken out of DWARF, where there is no
+ * .BTF, which has all. ret: see given.h. */
 gboolean
-vmifs_vmlinux_read(gconstpointer bytes, gsize len, const VmifsWanted *wanted, VmifsGiven *ret,
+vmifs_vmlinux_read(gpointer bytes, gsize len, const VmifsWanted *wanted, VmifsGiven *ret,
 		   const VmifsCall *call, GError **error);
 
 /* Private: the structures that are wanted, out of the DWARF of an ELF file. (full) NULL without

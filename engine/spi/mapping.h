@@ -24,6 +24,10 @@ typedef struct VmifsMapping VmifsMapping;
  * Nothing is populated. */
 VmifsMapping *
 vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error);
+/* The first len bytes of fd, for a library that writes to what it reads: it may, and the file stays
+ * as it is. */
+VmifsMapping *
+vmifs_mapping_new_private(int fd, gsize len, GError **error);
 VmifsMapping *
 vmifs_mapping_ref(VmifsMapping *mapping);
 void

@@ -13,7 +13,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	VmifsGiven given = { 0 };
 	g_autoptr(GError) error = NULL;
-	gboolean is_read = vmifs_vmlinux_read(data, len, &wanted, &given, NULL, &error);
+	g_autofree guint8 *file = g_memdup2(data, len);
+	gboolean is_read = vmifs_vmlinux_read(file, len, &wanted, &given, NULL, &error);
 	VmifsMember member;
 	gint64 value;
 

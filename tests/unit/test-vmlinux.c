@@ -129,6 +129,30 @@ START_TEST(structures_are_where_the_compiler_has_them)
 }
 END_TEST
 
+/* As a file that the user named: its own mapping, which libelf may write to where it unpacks. */
+START_TEST(file_that_is_given_is_read_and_stays_as_it_is)
+{
+	g_autofree char *path =
+		g_strdup_printf("%s/small-kernel-%s", g_getenv("VMIFS_KERNELS"), with_dwarf[_i]);
+	const VmifsOptions files = { .vmlinux = path };
+	g_autoptr(GError) error = NULL;
+	VmifsOptions options = { .given = vmifs_given_files_new(&files, NULL) };
+	g_autofree char *after = NULL;
+	Fixture f;
+	gsize len;
+
+	setup(&f, with_dwarf[_i]);
+	ck_assert_ptr_nonnull(options.given);
+	const VmifsGiven *given = vmifs_given(&options, VMIFS_GIVEN_VMLINUX, &wanted, NULL, &error);
+	ck_assert_msg(given && given->types, "%s", error ? error->message : "no types");
+	assert_types(given->types);
+	ck_assert(g_file_get_contents(path, &after, &len, NULL));
+	ck_assert(len == f.len && memcmp(after, f.bytes, len) == 0);
+	vmifs_given_files_free(options.given);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(it_says_which_kernel_it_is)
 {
 	static const char *const names[] = { "dwarf5", "debug", "bare" };
@@ -237,6 +261,8 @@ make_suite(void)
 	TCase *t = tcase_create("vmlinux");
 
 	tcase_add_loop_test(t, structures_are_where_the_compiler_has_them, 0,
+			    G_N_ELEMENTS(with_dwarf));
+	tcase_add_loop_test(t, file_that_is_given_is_read_and_stays_as_it_is, 0,
 			    G_N_ELEMENTS(with_dwarf));
 	tcase_add_loop_test(t, it_says_which_kernel_it_is, 0, 3);
 	tcase_add_test(t, without_debug_information_there_are_symbols);
