@@ -46,12 +46,20 @@ refuse(GError **error, const char *why)
 
 /* ---- sections ---- */
 
+/* Names of which libdw takes more than one for the same section. */
 static gboolean
-is_named(const Vmlinux *vmlinux, const GElf_Shdr *section, const char *name)
+look_at_name(Vmlinux *vmlinux, Elf_Scn *scn, const char *name, GError **error)
 {
-	const char *own = elf_strptr(vmlinux->elf, vmlinux->names, section->sh_name);
-
-	return own && g_str_equal(own, name);
+	if (g_str_equal(name, ".BTF"))
+		vmlinux->btf = scn;
+	/* libdw would open whatever file that names. */
+	if (strstr(name, "gnu_debugaltlink"))
+		return refuse(error, "part of its debug information is in another file (dwz)");
+	/* And unpack these to any size. */
+	if (g_str_has_prefix(name, ".zdebug"))
+		return refuse(error, "its debug information is packed as it was before 2015; "
+				     "objcopy --decompress-debug-sections unpacks it");
+	return TRUE;
 }
 
 static gboolean
@@ -59,6 +67,7 @@ look_at_section(Vmlinux *vmlinux, Elf_Scn *scn, GError **error)
 {
 	GElf_Shdr section;
 	GElf_Chdr packed;
+	const char *name;
 
 	if (!gelf_getshdr(scn, &section) || section.sh_type == SHT_NOBITS)
 		return TRUE;
@@ -68,12 +77,19 @@ look_at_section(Vmlinux *vmlinux, Elf_Scn *scn, GError **error)
 		return refuse(error, "more than 4 GiB come out of its sections");
 	if (section.sh_type == SHT_SYMTAB)
 		vmlinux->symtab = scn;
-	else if (is_named(vmlinux, &section, ".BTF"))
-		vmlinux->btf = scn;
-	/* libdw would open whatever file that names. */
-	else if (is_named(vmlinux, &section, ".gnu_debugaltlink"))
-		return refuse(error, "part of its debug information is in another file (dwz)");
-	return TRUE;
+	name = elf_strptr(vmlinux->elf, vmlinux->names, section.sh_name);
+	return !name || look_at_name(vmlinux, scn, name, error);
+}
+
+/* Of which no linker packs the names; they would be unpacked before anything is counted. */
+static gboolean
+has_sections(Vmlinux *vmlinux)
+{
+	GElf_Shdr section;
+
+	return elf_getshdrstrndx(vmlinux->elf, &vmlinux->names) == 0 &&
+	       gelf_getshdr(elf_getscn(vmlinux->elf, vmlinux->names), &section) &&
+	       !(section.sh_flags & SHF_COMPRESSED);
 }
 
 static gboolean
@@ -93,7 +109,7 @@ open_elf(Vmlinux *vmlinux, gpointer bytes, gsize len, GError **error)
 		return refuse(error, "an ELF file of a big-endian machine");
 	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
 		return refuse(error, "an ELF file that was not linked (a module?)");
-	if (elf_getshdrstrndx(vmlinux->elf, &vmlinux->names) < 0)
+	if (!has_sections(vmlinux))
 		return refuse(error, "an ELF file without sections");
 	while ((scn = elf_nextscn(vmlinux->elf, scn)))
 		if (!look_at_section(vmlinux, scn, error))

@@ -2,6 +2,7 @@
 /* vmlinux: a small program as each compiler and linker would have made a kernel. */
 #include <types-check.h>
 
+#include <elf.h>
 #include <small-kernel.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -240,6 +241,41 @@ START_TEST(what_is_no_linked_kernel_is_refused)
 }
 END_TEST
 
+/* They are as libdw takes them for its own, too: it would open a file, or unpack to any size. */
+START_TEST(sections_that_libdw_must_not_see_are_refused)
+{
+	static const struct {
+		const char *was, *is, *why;
+	} names[] = {
+		{ ".note.gnu.build-id", ".zgnu_debugaltlink", "another file" },
+		{ ".debug_line_str", ".zdebug_ranges\0", "objcopy" },
+	};
+	Fixture f;
+
+	setup(&f, "dwarf5");
+	gsize len = strlen(names[_i].was);
+	char *name = memmem(f.bytes, f.len, names[_i].was, len + 1);
+	ck_assert_ptr_nonnull(name);
+	memcpy(name, names[_i].is, len);
+	assert_unread(&f, names[_i].why);
+	teardown(&f);
+}
+END_TEST
+
+/* Before the sections were looked at to see how much comes out of them. */
+START_TEST(names_of_sections_are_not_unpacked)
+{
+	Fixture f;
+
+	setup(&f, "dwarf5");
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *) f.bytes;
+	Elf64_Shdr *sections = (Elf64_Shdr *) (f.bytes + header->e_shoff);
+	sections[header->e_shstrndx].sh_flags |= SHF_COMPRESSED;
+	assert_unread(&f, "without sections");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(who_gave_up_gets_nothing)
 {
 	gint cancelled = 1;
@@ -268,6 +304,8 @@ make_suite(void)
 	tcase_add_test(t, without_debug_information_there_are_symbols);
 	tcase_add_loop_test(t, types_of_its_own_go_before_debug_information, 0, 2);
 	tcase_add_test(t, what_is_no_linked_kernel_is_refused);
+	tcase_add_loop_test(t, sections_that_libdw_must_not_see_are_refused, 0, 2);
+	tcase_add_test(t, names_of_sections_are_not_unpacked);
 	tcase_add_test(t, who_gave_up_gets_nothing);
 	suite_add_tcase(s, t);
 	return s;
