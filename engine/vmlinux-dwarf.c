@@ -24,7 +24,10 @@
 #define MAX_DEFINITIONS 8       /* of one name: drivers have structures that are called alike */
 #define MAX_DIMENSIONS 8
 #define MAX_DEPTH 8 /* of structures in structures */
-#define ENTRIES_PER_CHECK 0x10000
+/* Bytes of entries: so often is the caller asked whether he still waits; and all together, of one
+ * that is passed over. Within structures entries are looked at again, of a kernel once or twice. */
+#define BYTES_PER_CHECK (1u << 20)
+#define MAX_TIMES 32
 
 /* A name that is wanted. */
 typedef struct {
@@ -48,7 +51,10 @@ typedef struct {
 	GHashTable *enums;    /* set of: enum_key() of those that were looked at */
 	GHashTable *ids;      /* where a type's entry is -> its id */
 	GArray *tasks;        /* of Task: types that were named and are to be told */
-	guint n_entries;
+	const VmifsCall *call;
+	guint64 budget;      /* bytes of entries that may still be passed over */
+	guint64 unchecked;   /* of those that were since the call was looked at */
+	GError *ended;       /* (nullable) why the call is to end */
 	const char *problem; /* (static) */
 } Reader;
 
@@ -102,15 +108,52 @@ place_of(Dwarf_Die *die, guint64 *ret)
 	return TRUE;
 }
 
+/* So far its unit goes on behind that entry. */
+static guint64
+rest_of_unit(Reader *reader, Dwarf_Die *die)
+{
+	Dwarf_Off at = dwarf_dieoffset(die), end;
+	size_t head_len;
+	int got = dwarf_nextcu(reader->dwarf, at - dwarf_cuoffset(die), &end, &head_len, NULL, NULL,
+			       NULL);
+
+	return got == 0 && end > at ? end - at : G_MAXUINT64;
+}
+
+/* Of an entry with all that lies within it, which references may lead to again and again. FALSE:
+ * enough, and why. */
+static gboolean
+spend(Reader *reader, guint64 len)
+{
+	if (len > reader->budget) {
+		reader->problem = "entries lie within each other as no compiler has them";
+		return FALSE;
+	}
+	reader->budget -= len;
+	reader->unchecked += len;
+	if (reader->unchecked < BYTES_PER_CHECK)
+		return TRUE;
+	reader->unchecked = 0;
+	return vmifs_call_check(reader->call, &reader->ended);
+}
+
 /* The entry behind it. Returns: 0, 1 where there is none, -1 = broken. */
 static int
 next(Reader *reader, Dwarf_Die *die)
 {
-	const void *before = die->addr;
-	int got = dwarf_siblingof(die, die);
+	const guint8 *before = die->addr;
+	Dwarf_Die found = { 0 };
+	int got = dwarf_siblingof(die, &found);
+	const guint8 *after = found.addr;
 
-	reader->n_entries++;
-	return got == 0 && (const guint8 *) die->addr <= (const guint8 *) before ? -1 : got;
+	/* How far that came nothing tells: it is not to be had again. */
+	if (got < 0 || (after && after <= before))
+		reader->problem = "an entry that is broken";
+	if (reader->problem ||
+	    !spend(reader, after ? (guint64) (after - before) : rest_of_unit(reader, die)))
+		return -1;
+	*die = found;
+	return got;
 }
 
 /* ---- telling ---- */
@@ -186,12 +229,9 @@ tell_struct(Reader *reader, Dwarf_Die *die, guint32 id)
 	if (!number_of(die, DW_AT_byte_size, &size) || size > G_MAXUINT32)
 		return;
 	vmifs_types_builder_struct(reader->types, id, name_of(die), (guint32) size);
-	int got = dwarf_child(die, &member);
-	for (; got == 0; got = next(reader, &member))
+	for (int got = dwarf_child(die, &member); got == 0; got = next(reader, &member))
 		if (dwarf_tag(&member) == DW_TAG_member)
 			tell_member(reader, &member);
-	if (got < 0)
-		reader->problem = "a structure that is broken";
 }
 
 /* One without an end has none of its own: 0. */
@@ -307,7 +347,7 @@ look_at_struct(Reader *reader, Dwarf_Die *die)
 	if (!wanted || !is_new(wanted, die))
 		return;
 	id_of(reader, die);
-	while (reader->tasks->len && !reader->problem) {
+	while (reader->tasks->len && !reader->problem && !reader->ended) {
 		Task task = g_array_index(reader->tasks, Task, reader->tasks->len - 1);
 		g_array_set_size(reader->tasks, reader->tasks->len - 1);
 		tell(reader, &task.die, task.id);
@@ -354,7 +394,8 @@ look_at_enum(Reader *reader, Dwarf_Die *die)
 
 /* ---- units ---- */
 
-/* What clang finds declared within a structure it tells there; gcc tells all types of C at the top. */
+/* What clang finds declared within a structure it tells there; gcc tells all types of C at the top.
+ */
 static gboolean
 has_types_within(Dwarf_Die *unit)
 {
@@ -365,44 +406,34 @@ has_types_within(Dwarf_Die *unit)
 	return producer && strstr(producer, "clang");
 }
 
-/*
- * The types right within an entry, and for depth times within those. Returns: as next(), or -1 with
- * an error where the call is to end.
- */
+/* The types right within an entry, and for depth times within those. Returns: as next(). */
 static int
-look_within(Reader *reader, Dwarf_Die *entry, guint depth, const VmifsCall *call, GError **error)
+look_within(Reader *reader, Dwarf_Die *entry, guint depth)
 {
 	Dwarf_Die die;
 	int got = dwarf_child(entry, &die);
 
-	for (; got == 0 && !reader->problem; got = next(reader, &die)) {
+	for (; got == 0 && !reader->problem && !reader->ended; got = next(reader, &die)) {
 		int tag = dwarf_tag(&die);
 		gboolean is_struct = tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
 
-		if (reader->n_entries >= ENTRIES_PER_CHECK) {
-			reader->n_entries = 0;
-			if (!vmifs_call_check(call, error))
-				return -1;
-		}
 		if (is_struct || tag == DW_TAG_typedef)
 			look_at_struct(reader, &die);
 		else if (tag == DW_TAG_enumeration_type)
 			look_at_enum(reader, &die);
-		if (is_struct && depth && look_within(reader, &die, depth - 1, call, error) < 0)
+		if (is_struct && depth && look_within(reader, &die, depth - 1) < 0)
 			return -1;
 	}
 	return got;
 }
 
 static gboolean
-read_unit(Reader *reader, Dwarf_Die *unit, const VmifsCall *call, GError **error)
+read_unit(Reader *reader, Dwarf_Die *unit, GError **error)
 {
-	g_autoptr(GError) ended = NULL;
-	guint depth = has_types_within(unit) ? MAX_DEPTH : 0;
-	int got = look_within(reader, unit, depth, call, &ended);
+	int got = look_within(reader, unit, has_types_within(unit) ? MAX_DEPTH : 0);
 
-	if (ended) {
-		g_propagate_error(error, g_steal_pointer(&ended));
+	if (reader->ended) {
+		g_propagate_error(error, g_steal_pointer(&reader->ended));
 		return FALSE;
 	}
 	if (got >= 0 && !reader->problem)
@@ -415,7 +446,7 @@ read_unit(Reader *reader, Dwarf_Die *unit, const VmifsCall *call, GError **error
 }
 
 static gboolean
-read_units(Reader *reader, const VmifsCall *call, GError **error)
+read_units(Reader *reader, GError **error)
 {
 	Dwarf_Off at = 0, end;
 	size_t head_len;
@@ -428,7 +459,7 @@ read_units(Reader *reader, const VmifsCall *call, GError **error)
 			got = -1;
 			break;
 		}
-		if (!read_unit(reader, &unit, call, error))
+		if (!vmifs_call_check(reader->call, error) || !read_unit(reader, &unit, error))
 			return FALSE;
 		at = end;
 	}
@@ -437,6 +468,18 @@ read_units(Reader *reader, const VmifsCall *call, GError **error)
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 		    "DWARF at %#" G_GINT64_MODIFIER "x: %s", (guint64) at, dwarf_errmsg(-1));
 	return FALSE;
+}
+
+/* Up to the first whose head is broken. */
+static guint64
+len_of_units(Dwarf *dwarf)
+{
+	Dwarf_Off at = 0, end;
+	size_t head_len;
+
+	while (dwarf_nextcu(dwarf, at, &end, &head_len, NULL, NULL, NULL) == 0 && end > at)
+		at = end;
+	return at;
 }
 
 /* ---- life ---- */
@@ -465,6 +508,7 @@ reader_clear(Reader *reader)
 	g_hash_table_unref(reader->enums);
 	g_hash_table_unref(reader->ids);
 	g_array_unref(reader->tasks);
+	g_clear_error(&reader->ended);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reader, reader_clear)
@@ -486,9 +530,11 @@ vmifs_vmlinux_dwarf(struct Elf *elf, guint pointer_len, const VmifsWanted *wante
 		.enums = g_hash_table_new(NULL, NULL),
 		.ids = g_hash_table_new(NULL, NULL),
 		.tasks = g_array_new(FALSE, FALSE, sizeof(Task)),
+		.call = call,
+		.budget = MAX_TIMES * len_of_units(dwarf),
 	};
 	want(&reader, wanted);
-	if (!read_units(&reader, call, error) || !g_hash_table_size(reader.ids))
+	if (!read_units(&reader, error) || !g_hash_table_size(reader.ids))
 		return NULL;
 	return vmifs_types_builder_end(g_steal_pointer(&reader.types), error);
 }

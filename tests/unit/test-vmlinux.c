@@ -276,6 +276,111 @@ START_TEST(names_of_sections_are_not_unpacked)
 }
 END_TEST
 
+/* ---- debug information that no compiler makes ---- */
+
+/* DWARF 4. Codes of entries and what they have: 1 the unit, 2 a structure { name, size }, 3 one
+ * { size }, 4 a member { type }; all but the last have entries within. */
+static const guint8 abbreviations[] = {
+	1, 0x11, 1, 0,    0,                      /* compile_unit */
+	2, 0x13, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0, /* structure_type: string, data1 */
+	3, 0x13, 1, 0x0b, 0x0b, 0,    0,          /* the same: data1 */
+	4, 0x0d, 0, 0x49, 0x13, 0,    0,          /* member: ref4 */
+	0,
+};
+
+static void
+append_u32(GByteArray *to, guint32 number)
+{
+	number = GUINT32_TO_LE(number);
+	g_byte_array_append(to, (const guint8 *) &number, sizeof number);
+}
+
+/* With the unit's entry. */
+static GByteArray *
+begin_unit(void)
+{
+	const guint8 version[] = { 4, 0 }, rest[] = { 8, 1 };
+	GByteArray *unit = g_byte_array_new();
+
+	append_u32(unit, 0);
+	g_byte_array_append(unit, version, sizeof version);
+	append_u32(unit, 0);
+	g_byte_array_append(unit, rest, sizeof rest);
+	return unit;
+}
+
+/* The file that has it, which ends with its last byte. unit: (taken) */
+static GByteArray *
+end_unit(GByteArray *unit)
+{
+	static const char names[] = "\0.debug_abbrev\0.debug_info\0.shstrtab";
+	const guint32 len = unit->len - 4;
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Shdr sections[4];
+		char names[sizeof names];
+		guint8 abbreviations[sizeof abbreviations];
+	} file = {
+		.header = { .e_ident = ELFMAG,
+			    .e_type = ET_EXEC,
+			    .e_machine = EM_X86_64,
+			    .e_version = EV_CURRENT,
+			    .e_shoff = sizeof file.header,
+			    .e_ehsize = sizeof file.header,
+			    .e_shentsize = sizeof file.sections[0],
+			    .e_shnum = 4,
+			    .e_shstrndx = 3 },
+		.sections = { [1] = { .sh_name = 1,
+				      .sh_type = SHT_PROGBITS,
+				      .sh_offset = (gsize) file.abbreviations - (gsize) &file,
+				      .sh_size = sizeof abbreviations },
+			      [2] = { .sh_name = 15,
+				      .sh_type = SHT_PROGBITS,
+				      .sh_offset = sizeof file,
+				      .sh_size = unit->len },
+			      [3] = { .sh_name = 27,
+				      .sh_type = SHT_STRTAB,
+				      .sh_offset = (gsize) file.names - (gsize) &file,
+				      .sh_size = sizeof names } },
+	};
+
+	file.header.e_ident[EI_CLASS] = ELFCLASS64;
+	file.header.e_ident[EI_DATA] = ELFDATA2LSB;
+	file.header.e_ident[EI_VERSION] = EV_CURRENT;
+	memcpy(file.names, names, sizeof names);
+	memcpy(file.abbreviations, abbreviations, sizeof abbreviations);
+	memcpy(unit->data, &len, sizeof len);
+	g_byte_array_prepend(unit, (const guint8 *) &file, sizeof file);
+	return unit;
+}
+
+/* small_task { S0, S1, S2 ... }, S0 { S1 { S2 ... } }: to tell any is to pass over the rest. */
+START_TEST(structures_within_each_other_do_not_take_for_ever)
+{
+	enum { N = 100000, MEMBER_LEN = 5 };
+	static const guint8 task[] = "\2small_task\0\10", member = 4, nested[] = { 3, 8 }, end = 0;
+	GByteArray *unit = begin_unit();
+	const guint32 first = unit->len + sizeof task - 1 + N * MEMBER_LEN + 1;
+	Fixture f = { 0 };
+
+	g_byte_array_append(unit, task, sizeof task - 1);
+	for (guint32 i = 0; i < N; i++) {
+		g_byte_array_append(unit, &member, 1);
+		append_u32(unit, first + i * sizeof nested);
+	}
+	g_byte_array_append(unit, &end, 1);
+	ck_assert_uint_eq(unit->len, first);
+	for (guint32 i = 0; i < N; i++)
+		g_byte_array_append(unit, nested, sizeof nested);
+	for (guint32 i = 0; i <= N; i++)
+		g_byte_array_append(unit, &end, 1);
+	f.bytes = (char *) g_byte_array_steal(end_unit(unit), &f.len);
+	assert_unread(&f, "within each other");
+	g_byte_array_unref(unit);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(who_gave_up_gets_nothing)
 {
 	gint cancelled = 1;
@@ -306,6 +411,7 @@ make_suite(void)
 	tcase_add_test(t, what_is_no_linked_kernel_is_refused);
 	tcase_add_loop_test(t, sections_that_libdw_must_not_see_are_refused, 0, 2);
 	tcase_add_test(t, names_of_sections_are_not_unpacked);
+	tcase_add_test(t, structures_within_each_other_do_not_take_for_ever);
 	tcase_add_test(t, who_gave_up_gets_nothing);
 	suite_add_tcase(s, t);
 	return s;
