@@ -14,6 +14,8 @@
  */
 #include "vmlinux.h"
 
+#include "vmlinux-entry.h"
+
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <string.h>
@@ -44,6 +46,7 @@ typedef struct {
 
 typedef struct {
 	Dwarf *dwarf;
+	VmifsEntryTexts texts;
 	VmifsTypesBuilder *types;
 	GHashTable *structs;  /* name -> Wanted */
 	GHashTable *values;   /* names of enumerators that were not met yet */
@@ -58,54 +61,22 @@ typedef struct {
 	const char *problem; /* (static) */
 } Reader;
 
-/* ---- attributes ---- */
+/* ---- entries ---- */
 
 static gboolean
-number_of(Dwarf_Die *die, guint name, guint64 *ret)
+is_whole(Reader *reader, Dwarf_Die *die)
 {
-	Dwarf_Attribute attr;
-	Dwarf_Word value;
-
-	if (!dwarf_attr(die, name, &attr) || dwarf_formudata(&attr, &value) != 0)
-		return FALSE;
-	*ret = value;
-	return TRUE;
+	if (vmifs_entry_is_whole(die))
+		return TRUE;
+	reader->problem = "an entry that is broken";
+	return FALSE;
 }
 
 /* (borrowed) (nullable) */
 static const char *
-name_of(Dwarf_Die *die)
+name_of(const Reader *reader, Dwarf_Die *die)
 {
-	Dwarf_Attribute attr;
-
-	return dwarf_attr(die, DW_AT_name, &attr) ? dwarf_formstring(&attr) : NULL;
-}
-
-static gboolean
-type_of(Dwarf_Die *die, Dwarf_Die *ret)
-{
-	Dwarf_Attribute attr;
-
-	return dwarf_attr(die, DW_AT_type, &attr) && dwarf_formref_die(&attr, ret);
-}
-
-/* Of a member; what has none, as in unions, is at 0. Before DWARF 3 it is a program of one step. */
-static gboolean
-place_of(Dwarf_Die *die, guint64 *ret)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Block block;
-
-	*ret = 0;
-	if (!dwarf_attr(die, DW_AT_data_member_location, &attr) ||
-	    number_of(die, DW_AT_data_member_location, ret))
-		return TRUE;
-	if (dwarf_formblock(&attr, &block) != 0 || block.length < 2 || block.length > 6 ||
-	    block.data[0] != DW_OP_plus_uconst)
-		return FALSE;
-	for (guint i = 1; i < block.length; i++)
-		*ret |= (guint64) (block.data[i] & 0x7f) << 7 * (i - 1);
-	return TRUE;
+	return vmifs_entry_text(&reader->texts, die, DW_AT_name);
 }
 
 /* So far its unit goes on behind that entry. */
@@ -183,38 +154,20 @@ inner_id(Reader *reader, Dwarf_Die *die)
 {
 	Dwarf_Die inner;
 
-	return type_of(die, &inner) ? id_of(reader, &inner) : 0;
-}
-
-/* Where a bitfield's lowest bit is: until DWARF 4 its highest one was told, from the storage's. */
-static gboolean
-place_of_bits(Dwarf_Die *die, guint64 place, guint64 len, guint64 *ret)
-{
-	guint64 from_top, size;
-
-	if (number_of(die, DW_AT_data_bit_offset, ret))
-		return TRUE;
-	if (!number_of(die, DW_AT_bit_offset, &from_top)) {
-		*ret = place * 8;
-		return TRUE;
-	}
-	if (!number_of(die, DW_AT_byte_size, &size) || size > 8 || from_top + len > size * 8)
-		return FALSE;
-	*ret = (place + size) * 8 - from_top - len;
-	return TRUE;
+	return vmifs_entry_type(die, &inner) ? id_of(reader, &inner) : 0;
 }
 
 static void
 tell_member(Reader *reader, Dwarf_Die *die)
 {
-	const char *name = name_of(die);
+	const char *name = name_of(reader, die);
 	guint64 place, bits, len = 0;
 
-	if (!place_of(die, &place) || place > G_MAXUINT32)
+	if (!vmifs_entry_place(die, &place) || place > G_MAXUINT32)
 		return;
 	bits = place * 8;
-	if (number_of(die, DW_AT_bit_size, &len) &&
-	    (!name || !len || len > 64 || !place_of_bits(die, place, len, &bits)))
+	if (vmifs_entry_number(die, DW_AT_bit_size, &len) &&
+	    (!name || !len || len > 64 || !vmifs_entry_bits(die, place, len, &bits)))
 		return;
 	vmifs_types_builder_member(reader->types, name, inner_id(reader, die), bits, (guint8) len);
 }
@@ -226,26 +179,12 @@ tell_struct(Reader *reader, Dwarf_Die *die, guint32 id)
 	Dwarf_Die member;
 
 	/* One that was declared only. */
-	if (!number_of(die, DW_AT_byte_size, &size) || size > G_MAXUINT32)
+	if (!vmifs_entry_number(die, DW_AT_byte_size, &size) || size > G_MAXUINT32)
 		return;
-	vmifs_types_builder_struct(reader->types, id, name_of(die), (guint32) size);
+	vmifs_types_builder_struct(reader->types, id, name_of(reader, die), (guint32) size);
 	for (int got = dwarf_child(die, &member); got == 0; got = next(reader, &member))
-		if (dwarf_tag(&member) == DW_TAG_member)
+		if (is_whole(reader, &member) && dwarf_tag(&member) == DW_TAG_member)
 			tell_member(reader, &member);
-}
-
-/* One without an end has none of its own: 0. */
-static guint32
-count_of(Dwarf_Die *range)
-{
-	guint64 count;
-
-	if (!number_of(range, DW_AT_count, &count)) {
-		if (!number_of(range, DW_AT_upper_bound, &count))
-			return 0;
-		count++;
-	}
-	return count <= G_MAXUINT32 ? (guint32) count : 0;
 }
 
 /* An array of arrays for each dimension, the last one within. */
@@ -258,8 +197,8 @@ tell_array(Reader *reader, Dwarf_Die *die, guint32 id)
 
 	for (int got = dwarf_child(die, &range); got == 0 && n < MAX_DIMENSIONS;
 	     got = next(reader, &range))
-		if (dwarf_tag(&range) == DW_TAG_subrange_type)
-			counts[n++] = count_of(&range);
+		if (is_whole(reader, &range) && dwarf_tag(&range) == DW_TAG_subrange_type)
+			counts[n++] = vmifs_entry_count(&range);
 	while (n-- > 1)
 		elem = vmifs_types_builder_array(reader->types, 0, elem, counts[n]);
 	if (n == 0)
@@ -272,7 +211,7 @@ tell_number(Reader *reader, Dwarf_Die *die, guint32 id)
 {
 	guint64 size;
 
-	if (number_of(die, DW_AT_byte_size, &size) && size && size <= 16)
+	if (vmifs_entry_number(die, DW_AT_byte_size, &size) && size && size <= 16)
 		vmifs_types_builder_typedef(reader->types, id, NULL,
 					    vmifs_types_builder_int(reader->types, (guint32) size));
 }
@@ -280,7 +219,7 @@ tell_number(Reader *reader, Dwarf_Die *die, guint32 id)
 static void
 tell(Reader *reader, Dwarf_Die *die, guint32 id)
 {
-	switch (dwarf_tag(die)) {
+	switch (is_whole(reader, die) ? dwarf_tag(die) : 0) {
 	case DW_TAG_base_type:
 	case DW_TAG_enumeration_type:
 		tell_number(reader, die, id);
@@ -301,7 +240,8 @@ tell(Reader *reader, Dwarf_Die *die, guint32 id)
 	case DW_TAG_restrict_type:
 	case DW_TAG_atomic_type:
 		vmifs_types_builder_typedef(reader->types, id,
-					    dwarf_tag(die) == DW_TAG_typedef ? name_of(die) : NULL,
+					    dwarf_tag(die) == DW_TAG_typedef ? name_of(reader, die)
+									     : NULL,
 					    inner_id(reader, die));
 		break;
 	default:
@@ -318,9 +258,9 @@ is_new(Wanted *wanted, Dwarf_Die *die)
 	guint64 size = 0, line = 0;
 
 	/* Declared only. */
-	if (!number_of(die, DW_AT_byte_size, &size) && dwarf_tag(die) != DW_TAG_typedef)
+	if (!vmifs_entry_number(die, DW_AT_byte_size, &size) && dwarf_tag(die) != DW_TAG_typedef)
 		return FALSE;
-	number_of(die, DW_AT_decl_line, &line);
+	vmifs_entry_number(die, DW_AT_decl_line, &line);
 	for (guint i = 0; i < wanted->n; i++)
 		if (wanted->told[i].size == size && wanted->told[i].line == line)
 			return FALSE;
@@ -334,7 +274,7 @@ is_new(Wanted *wanted, Dwarf_Die *die)
 static void
 look_at_struct(Reader *reader, Dwarf_Die *die)
 {
-	const char *name = name_of(die);
+	const char *name = is_whole(reader, die) ? name_of(reader, die) : NULL;
 	gpointer wanted;
 
 	if (!name)
@@ -360,7 +300,7 @@ enum_key(Dwarf_Die *die, const char *first)
 {
 	guint64 line = 0;
 
-	number_of(die, DW_AT_decl_line, &line);
+	vmifs_entry_number(die, DW_AT_decl_line, &line);
 	return (gpointer) ((gsize) first + ((gsize) line << 32 | line << 20));
 }
 
@@ -373,8 +313,10 @@ look_at_enum(Reader *reader, Dwarf_Die *die)
 	Dwarf_Attribute attr;
 	Dwarf_Sword number;
 
+	if (!is_whole(reader, die))
+		return;
 	for (int got = dwarf_child(die, &value); got == 0; got = next(reader, &value)) {
-		const char *name = name_of(&value);
+		const char *name = is_whole(reader, &value) ? name_of(reader, &value) : NULL;
 		if (!name)
 			continue;
 		if (is_first && g_hash_table_contains(reader->enums, enum_key(die, name)))
@@ -397,11 +339,11 @@ look_at_enum(Reader *reader, Dwarf_Die *die)
 /* What clang finds declared within a structure it tells there; gcc tells all types of C at the top.
  */
 static gboolean
-has_types_within(Dwarf_Die *unit)
+has_types_within(Reader *reader, Dwarf_Die *unit)
 {
-	Dwarf_Attribute attr;
-	const char *producer =
-		dwarf_attr(unit, DW_AT_producer, &attr) ? dwarf_formstring(&attr) : NULL;
+	const char *producer = is_whole(reader, unit)
+				       ? vmifs_entry_text(&reader->texts, unit, DW_AT_producer)
+				       : NULL;
 
 	return producer && strstr(producer, "clang");
 }
@@ -430,7 +372,7 @@ look_within(Reader *reader, Dwarf_Die *entry, guint depth)
 static gboolean
 read_unit(Reader *reader, Dwarf_Die *unit, GError **error)
 {
-	int got = look_within(reader, unit, has_types_within(unit) ? MAX_DEPTH : 0);
+	int got = look_within(reader, unit, has_types_within(reader, unit) ? MAX_DEPTH : 0);
 
 	if (reader->ended) {
 		g_propagate_error(error, g_steal_pointer(&reader->ended));
@@ -533,6 +475,7 @@ vmifs_vmlinux_dwarf(struct Elf *elf, guint pointer_len, const VmifsWanted *wante
 		.call = call,
 		.budget = MAX_TIMES * len_of_units(dwarf),
 	};
+	vmifs_entry_texts_find(elf, &reader.texts);
 	want(&reader, wanted);
 	if (!read_units(&reader, error) || !g_hash_table_size(reader.ids))
 		return NULL;

@@ -6,6 +6,7 @@
 #include <small-kernel.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <vmlinux.h>
 
 static const char *const structs[] = {
@@ -381,6 +382,27 @@ START_TEST(structures_within_each_other_do_not_take_for_ever)
 }
 END_TEST
 
+/* At the end of the file and of what may be read: a name, a size. */
+START_TEST(entries_that_do_not_end_are_not_read_beyond)
+{
+	static const guint8 entry[] = "\2small_task";
+	const gsize page = 65536;
+	char *pages =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	GByteArray *unit = begin_unit();
+	Fixture f = { 0 };
+
+	g_byte_array_append(unit, entry, sizeof entry - !_i);
+	end_unit(unit);
+	ck_assert(pages != MAP_FAILED && mprotect(pages + page, page, PROT_NONE) == 0);
+	f.len = unit->len;
+	f.bytes = memcpy(pages + page - f.len, unit->data, f.len);
+	assert_unread(&f, "broken");
+	g_byte_array_unref(unit);
+	munmap(pages, 2 * page);
+}
+END_TEST
+
 START_TEST(who_gave_up_gets_nothing)
 {
 	gint cancelled = 1;
@@ -412,6 +434,7 @@ make_suite(void)
 	tcase_add_loop_test(t, sections_that_libdw_must_not_see_are_refused, 0, 2);
 	tcase_add_test(t, names_of_sections_are_not_unpacked);
 	tcase_add_test(t, structures_within_each_other_do_not_take_for_ever);
+	tcase_add_loop_test(t, entries_that_do_not_end_are_not_read_beyond, 0, 2);
 	tcase_add_test(t, who_gave_up_gets_nothing);
 	suite_add_tcase(s, t);
 	return s;
