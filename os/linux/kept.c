@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define MAGIC G_GUINT64_CONSTANT(0x31534d59534b4d56) /* "VMKSYMS1": the format */
+#define MAGIC G_GUINT64_CONSTANT(0x32534d59534b4d56) /* "VMKSYMS2": the format, and its hash */
 /* Kernels have 3 MB. */
 #define MAX_SOURCE (16u << 20)
 #define ALIGN 8 /* of packed symbols */

@@ -3,7 +3,7 @@
 #include <unit.h>
 
 #include <string.h>
-#include <vmifs/symbols.h>
+#include <symbols.h>
 
 static void
 add(VmifsSymbolsBuilder *builder, guint64 address, char type, const char *name)
@@ -28,6 +28,36 @@ make_small(void)
 	add(builder, 0x5000, 't', "tun_init");
 	return vmifs_symbols_builder_end(builder);
 }
+
+/* Names that multiplication by an odd number cannot tell apart, whatever the key: the uppermost bit
+ * of a word stays where it is, and what it changes in the next one is known. */
+START_TEST(no_names_fall_together_by_design)
+{
+	enum { N_BLOCKS = 12, MOST = 32 };
+	static const guint64 flip[2] = { 1ull << 63, 1ull << 63 | 1ull << 31 };
+	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+
+	for (guint i = 0; i < 1u << N_BLOCKS; i++) {
+		char name[16 * N_BLOCKS];
+
+		memset(name, 'a', sizeof name);
+		for (guint block = 0; block < N_BLOCKS; block++) {
+			for (guint k = 0; k < 16 && i >> block & 1; k++)
+				name[block * 16 + k] ^= (char) (flip[k / 8] >> k % 8 * 8);
+		}
+		ck_assert(vmifs_symbols_builder_add(builder, i, 't', name, sizeof name));
+	}
+	g_autoptr(VmifsSymbols) s = vmifs_symbols_builder_end(builder);
+	const VmifsNameIndex *index = vmifs_symbols_by_name(s);
+	for (gsize i = 0; i <= index->mask; i++) {
+		guint n = 0;
+
+		for (guint32 at = index->heads[i]; at != VMIFS_SYMBOLS_NONE; at = index->next[at])
+			n++;
+		ck_assert_uint_le(n, MOST);
+	}
+}
+END_TEST
 
 START_TEST(empty_table_answers_no)
 {
@@ -325,6 +355,7 @@ make_suite(void)
 {
 	Suite *s = suite_create("symbols");
 	TCase *t = tcase_create("symbols");
+	tcase_add_test(t, no_names_fall_together_by_design);
 	tcase_add_test(t, empty_table_answers_no);
 	tcase_add_test(t, symbols_keep_kernel_order_and_module);
 	tcase_add_test(t, size_grows_with_symbols_and_names);
