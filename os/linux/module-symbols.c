@@ -23,6 +23,7 @@ static const Entry entry_32 = { 16, 12, 14, 4 }; /* Elf32_Sym */
 #define MAX_FUNCTIONS (256 * 1024)
 #define MAX_EXPORTS (64 * 1024)
 #define MAX_NAME 512 /* KSYM_NAME_LEN with the NUL */
+#define CHECK_EVERY 1024
 #define ENTRY_PREFIX "__ksymtab_"
 
 typedef struct {
@@ -74,12 +75,18 @@ read_export(const Linux *os, guint64 entry, guint64 *ret_value, guint64 *ret_nam
 	       linux_get(os, entry, LINUX_FIELD_KERNEL_SYMBOL_NAME, ret_name, NULL);
 }
 
-/* char * -> guint64 *: what the module exports. What cannot be read is not in it. */
-static GHashTable *
-read_exports(const Linux *os, guint64 module)
+static gint
+compare_names(gconstpointer a, gconstpointer b, gpointer unused)
 {
-	g_autoptr(GHashTable) exports =
-		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	return strcmp(a, b);
+}
+
+/* char * -> guint64 *: what the module exports. What cannot be read is not in it. No table of
+ * hashes, as a guest may choose names that collide. */
+static GTree *
+read_exports(const Linux *os, guint64 module, const VmifsCall *call)
+{
+	g_autoptr(GTree) exports = g_tree_new_full(compare_names, NULL, g_free, g_free);
 	guint64 syms, n, len, value, name_va;
 
 	if (!linux_sizeof(os, LINUX_STRUCT_KERNEL_SYMBOL, &len, NULL) ||
@@ -87,12 +94,13 @@ read_exports(const Linux *os, guint64 module)
 	    !linux_get(os, module, LINUX_FIELD_MODULE_NUM_SYMS, &n, NULL))
 		return g_steal_pointer(&exports);
 	for (guint64 i = 0; i < MIN(n, MAX_EXPORTS); i++) {
-		if (!read_export(os, syms + i * len, &value, &name_va))
+		if ((i % CHECK_EVERY == 0 && !vmifs_call_check(call, NULL)) ||
+		    !read_export(os, syms + i * len, &value, &name_va))
 			break;
 		char *name = vmifs_aspace_read_string(os->aspace, name_va, MAX_NAME - 1, NULL);
 		if (!name)
 			break;
-		g_hash_table_insert(exports, name, g_memdup2(&value, sizeof value));
+		g_tree_insert(exports, name, g_memdup2(&value, sizeof value));
 	}
 	return g_steal_pointer(&exports);
 }
@@ -100,12 +108,14 @@ read_exports(const Linux *os, guint64 module)
 /* Of a kernel whose layouts were inferred: symbols say where entries are, and those that are not in
  * the table for free software alone are in the other one, which few modules have. */
 static gboolean
-find_exports(const Linux *os, guint64 module, const Table *t, const guint8 *symbols,
-	     GHashTable *exports, GError **error)
+find_exports(const Linux *os, guint64 module, const Table *t, const guint8 *symbols, GTree *exports,
+	     const VmifsCall *call, GError **error)
 {
 	guint64 table, n, len, name_va;
 
-	for (guint32 i = 0; i < t->n; i++) {
+	for (guint32 i = 0; i < t->n && g_tree_nnodes(exports) < MAX_EXPORTS; i++) {
+		if (i % CHECK_EVERY == 0 && !vmifs_call_check(call, error))
+			return FALSE;
 		const guint8 *symbol = symbols + i * t->entry->len;
 		guint64 entry = linux_word_at(os, symbol + t->entry->value, 0), value;
 		g_autofree char *name = vmifs_aspace_read_string(
@@ -118,16 +128,16 @@ find_exports(const Linux *os, guint64 module, const Table *t, const guint8 *symb
 		    !linux_get(os, module, LINUX_FIELD_MODULE_NUM_GPL_SYMS, &n, error))
 			return FALSE;
 		if (entry - table >= n * len && read_export(os, entry, &value, &name_va))
-			g_hash_table_insert(exports, g_strdup(name + strlen(ENTRY_PREFIX)),
-					    g_memdup2(&value, sizeof value));
+			g_tree_insert(exports, g_strdup(name + strlen(ENTRY_PREFIX)),
+				      g_memdup2(&value, sizeof value));
 	}
 	return TRUE;
 }
 
 static char
-symbol_type(const GHashTable *exports, const char *name, guint64 value, char type)
+symbol_type(GTree *exports, const char *name, guint64 value, char type)
 {
-	const guint64 *exported = g_hash_table_lookup((GHashTable *) exports, name);
+	const guint64 *exported = g_tree_lookup(exports, name);
 
 	if (!g_ascii_isgraph(type))
 		return '?';
@@ -150,14 +160,14 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const 
 	    (types && !vmifs_aspace_read(os->aspace, t.typetab, types, t.n, error)))
 		return FALSE;
 
-	g_autoptr(GHashTable) exports = read_exports(os, module);
-	if (os->is_partial && !find_exports(os, module, &t, symbols, exports, error))
+	g_autoptr(GTree) exports = read_exports(os, module, call);
+	if (os->is_partial && !find_exports(os, module, &t, symbols, exports, call, error))
 		return FALSE;
 	vmifs_symbols_builder_module(builder, module_name);
 	for (guint32 i = 0; i < t.n; i++) {
 		const guint8 *symbol = symbols + i * t.entry->len;
 		guint64 value = linux_word_at(os, symbol + t.entry->value, 0);
-		if (i % 1024 == 0 && !vmifs_call_check(call, error))
+		if (i % CHECK_EVERY == 0 && !vmifs_call_check(call, error))
 			return FALSE;
 		g_autofree char *name = vmifs_aspace_read_string(
 			os->aspace, t.strtab + vmifs_load_u32(symbol), MAX_NAME - 1, NULL);
@@ -211,7 +221,7 @@ linux_module_function(const Linux *os, guint64 module, guint64 text_end, guint64
 		const guint8 *symbol = symbols + i * t.entry->len;
 		guint64 value = linux_word_at(os, symbol + t.entry->value, 0);
 
-		if (i % 1024 == 0 && !vmifs_call_check(call, NULL))
+		if (i % CHECK_EVERY == 0 && !vmifs_call_check(call, NULL))
 			return FALSE;
 		/* Only what would change the answer is worth a look at its name. */
 		if ((value <= address ? value <= start : value >= end) || !is_named(os, &t, symbol))

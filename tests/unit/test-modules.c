@@ -293,6 +293,41 @@ START_TEST(symbols_follow_in_the_order_of_the_modules)
 }
 END_TEST
 
+/* All of one hash, as GLib makes it of texts: "Ez" is as good as "FY". */
+START_TEST(names_of_exports_that_collide_take_no_longer)
+{
+	enum { N_PAIRS = 15, N = 1 << N_PAIRS, LEN = 2 * N_PAIRS + 1, EXPORT_LEN = 12 };
+	const VmifsCall call = { .deadline = g_get_monotonic_time() + 10 * G_USEC_PER_SEC };
+	guint64 value = LINUX_GUEST_BASE + 0x100000;
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+
+	setup(&f, OLD_TYPES);
+	guint64 tun = add_module(&f, "tun");
+	add_symbols(&f, tun, (Symbol[]){ { "tun_get", value, 't' } }, 1);
+	add_export(&f, tun, "tun_put", value);
+	guint64 entries = linux_guest_alloc(&f.g, N * EXPORT_LEN);
+	guint64 texts = linux_guest_alloc(&f.g, N * LEN);
+	for (guint i = 0; i < N; i++) {
+		guint64 text = texts + i * LEN, entry = entries + i * EXPORT_LEN;
+		char name[LEN] = "";
+
+		for (guint k = 0; k < N_PAIRS; k++)
+			strcat(name, i >> k & 1 ? "Ez" : "FY");
+		linux_guest_write(&f.g, text, name, LEN);
+		linux_guest_put(&f.g, entry, LINUX_FIELD_KERNEL_SYMBOL_VALUE_OFFSET, 0);
+		linux_guest_put(&f.g, entry, LINUX_FIELD_KERNEL_SYMBOL_NAME_OFFSET,
+				text - entry - 4);
+	}
+	linux_guest_put(&f.g, tun, LINUX_FIELD_MODULE_SYMS, entries);
+	linux_guest_put(&f.g, tun, LINUX_FIELD_MODULE_NUM_SYMS, N);
+	linux_guest_ring(&f.g, (const guint64 *) (gpointer) f.nodes->data, f.nodes->len);
+	g_autoptr(VmifsSymbols) symbols = linux_symbols(linux_guest_start(&f.g), &call, &error);
+	ck_assert_msg(symbols != NULL, "%s", error ? error->message : "");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(kernel_without_symbol_tables_has_no_symbols)
 {
 	Fixture f;
@@ -354,6 +389,7 @@ make_suite(void)
 	tcase_add_test(t, symbols_follow_in_the_order_of_the_modules);
 	tcase_add_loop_test(t, module_whose_table_lies_does_not_hide_the_next, 0, 2);
 	tcase_add_test(t, kernel_without_modules_still_has_symbols);
+	tcase_add_test(t, names_of_exports_that_collide_take_no_longer);
 	tcase_add_test(t, kernel_without_symbol_tables_has_no_symbols);
 	suite_add_tcase(s, t);
 	return s;
