@@ -412,18 +412,6 @@ read_units(Reader *reader, GError **error)
 	return FALSE;
 }
 
-/* Up to the first whose head is broken. */
-static guint64
-len_of_units(Dwarf *dwarf)
-{
-	Dwarf_Off at = 0, end;
-	size_t head_len;
-
-	while (dwarf_nextcu(dwarf, at, &end, &head_len, NULL, NULL, NULL) == 0 && end > at)
-		at = end;
-	return at;
-}
-
 /* ---- life ---- */
 
 /* names: alternatives are divided by |. */
@@ -473,8 +461,13 @@ vmifs_vmlinux_dwarf(struct Elf *elf, guint pointer_len, const VmifsWanted *wante
 		.ids = g_hash_table_new(NULL, NULL),
 		.tasks = g_array_new(FALSE, FALSE, sizeof(Task)),
 		.call = call,
-		.budget = MAX_TIMES * len_of_units(dwarf),
 	};
+	if (!vmifs_entry_measure(elf, dwarf, &reader.budget)) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+				    "DWARF: more abbreviations than any kernel has");
+		return NULL;
+	}
+	reader.budget *= MAX_TIMES;
 	vmifs_entry_texts_find(elf, &reader.texts);
 	want(&reader, wanted);
 	if (!read_units(&reader, error) || !g_hash_table_size(reader.ids))

@@ -4,8 +4,12 @@
 
 #include <dwarf.h>
 #include <gelf.h>
+#include <spi/bytes.h>
 #include <string.h>
 
+/* Bytes of all units' tables of abbreviations, of which libdw makes ten times as much: of kernels
+ * it is five MB. */
+#define MAX_TABLES (G_GUINT64_CONSTANT(256) << 20)
 #define NO_ATTRIBUTE 0xfffffffe /* which none has */
 
 gboolean
@@ -98,28 +102,121 @@ vmifs_entry_count(Dwarf_Die *range)
 	return count <= G_MAXUINT32 ? (guint32) count : 0;
 }
 
-void
-vmifs_entry_texts_find(Elf *elf, VmifsEntryTexts *ret)
+/* ---- sections ---- */
+
+/* (nullable) As libdw has it, which has unpacked it. */
+static const Elf_Data *
+find_section(Elf *elf, const char *wanted)
 {
-	static const char *const names[] = { ".debug_str", ".debug_line_str" };
 	Elf_Scn *scn = NULL;
 	GElf_Shdr section;
 	size_t index;
 
 	if (elf_getshdrstrndx(elf, &index) != 0)
-		return;
+		return NULL;
 	while ((scn = elf_nextscn(elf, scn))) {
 		const char *name = gelf_getshdr(scn, &section)
 					   ? elf_strptr(elf, index, section.sh_name)
 					   : NULL;
-		gsize i = name && g_str_equal(name, names[1]);
-		if (!name || !g_str_equal(name, names[i]) || ret->of[i].start)
-			continue;
-		Elf_Data *data = elf_getdata(scn, NULL);
+		if (name && g_str_equal(name, wanted))
+			break;
+	}
+	const Elf_Data *data = scn ? elf_getdata(scn, NULL) : NULL;
+	return data && data->d_buf && data->d_size ? data : NULL;
+}
+
+void
+vmifs_entry_texts_find(Elf *elf, VmifsEntryTexts *ret)
+{
+	static const char *const names[] = { ".debug_str", ".debug_line_str" };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		const Elf_Data *data = find_section(elf, names[i]);
 		const char *bytes = data ? data->d_buf : NULL;
-		if (bytes && data->d_size && !bytes[data->d_size - 1]) {
+
+		if (bytes && !bytes[data->d_size - 1]) {
 			ret->of[i].start = bytes;
 			ret->of[i].len = data->d_size;
 		}
 	}
+}
+
+/* ---- abbreviations ---- */
+
+/* Of ten bytes at most, of which libdw takes 32 bits. FALSE: it has no end. */
+static gboolean
+take_number(VmifsBytes *at, guint32 *ret)
+{
+	guint64 number = 0;
+
+	for (guint shift = 0; shift < 70; shift += 7) {
+		guint8 byte = vmifs_bytes_u8(at);
+
+		number |= (guint64) (byte & 0x7f) << shift;
+		if (byte & 0x80)
+			continue;
+		*ret = (guint32) number;
+		return !at->failed;
+	}
+	return FALSE;
+}
+
+/* Of the table that begins there; G_MAXUINT64: it is broken. */
+static guint64
+len_of_table(const Elf_Data *section, guint64 offset)
+{
+	if (!section || offset >= section->d_size)
+		return 0;
+	VmifsBytes at =
+		vmifs_bytes((const guint8 *) section->d_buf + offset, section->d_size - offset);
+	for (;;) {
+		guint32 code, tag, name, form, number;
+
+		if (at.at == at.len || !at.data[at.at])
+			return at.at;
+		if (!take_number(&at, &code) || !take_number(&at, &tag))
+			return G_MAXUINT64;
+		vmifs_bytes_u8(&at); /* may it have entries within? */
+		do {
+			if (!take_number(&at, &name) || !take_number(&at, &form) ||
+			    (form == DW_FORM_implicit_const && !take_number(&at, &number)))
+				return G_MAXUINT64;
+		} while (name || form);
+	}
+}
+
+/* ---- units ---- */
+
+/* types: those of DWARF 4 that have a section of their own. */
+static gboolean
+add_units(Dwarf *dwarf, const Elf_Data *tables, gboolean types, guint64 *units_len, guint64 *left)
+{
+	guint64 signature, table = G_MAXUINT64, len = 0;
+	Dwarf_Off at = 0, end, abbreviations;
+	size_t head_len;
+
+	while (dwarf_next_unit(dwarf, at, &end, &head_len, NULL, &abbreviations, NULL, NULL,
+			       types ? &signature : NULL, NULL) == 0 &&
+	       end > at) {
+		if (abbreviations != table)
+			len = len_of_table(tables, abbreviations);
+		table = abbreviations;
+		if (len > *left)
+			return FALSE;
+		*left -= len;
+		at = end;
+	}
+	*units_len += at;
+	return TRUE;
+}
+
+gboolean
+vmifs_entry_measure(Elf *elf, Dwarf *dwarf, guint64 *ret_len)
+{
+	const Elf_Data *tables = find_section(elf, ".debug_abbrev");
+	guint64 left = MAX_TABLES;
+
+	*ret_len = 0;
+	return add_units(dwarf, tables, FALSE, ret_len, &left) &&
+	       add_units(dwarf, tables, TRUE, ret_len, &left);
 }

@@ -22,6 +22,11 @@ typedef struct {
 void
 vmifs_entry_texts_find(Elf *elf, VmifsEntryTexts *ret);
 
+/* ret_len: bytes of all units, up to the first whose head is broken. FALSE: to read them takes more
+ * memory than those of any kernel: each makes its own of a table that all may share. */
+gboolean
+vmifs_entry_measure(Elf *elf, Dwarf *dwarf, guint64 *ret_len);
+
 /* Does all of it lie in its unit? What follows is for those alone. */
 gboolean
 vmifs_entry_is_whole(Dwarf_Die *die);

@@ -310,12 +310,20 @@ begin_unit(void)
 	return unit;
 }
 
-/* The file that has it, which ends with its last byte. unit: (taken) */
 static GByteArray *
 end_unit(GByteArray *unit)
 {
+	const guint32 len = GUINT32_TO_LE(unit->len - 4);
+
+	memcpy(unit->data, &len, sizeof len);
+	return unit;
+}
+
+/* Puts the rest of a file around them, which ends with their last byte. */
+static GByteArray *
+wrap_units(GByteArray *unit)
+{
 	static const char names[] = "\0.debug_abbrev\0.debug_info\0.shstrtab";
-	const guint32 len = unit->len - 4;
 	struct {
 		Elf64_Ehdr header;
 		Elf64_Shdr sections[4];
@@ -350,7 +358,6 @@ end_unit(GByteArray *unit)
 	file.header.e_ident[EI_VERSION] = EV_CURRENT;
 	memcpy(file.names, names, sizeof names);
 	memcpy(file.abbreviations, abbreviations, sizeof abbreviations);
-	memcpy(unit->data, &len, sizeof len);
 	g_byte_array_prepend(unit, (const guint8 *) &file, sizeof file);
 	return unit;
 }
@@ -375,7 +382,7 @@ START_TEST(structures_within_each_other_do_not_take_for_ever)
 		g_byte_array_append(unit, nested, sizeof nested);
 	for (guint32 i = 0; i <= N; i++)
 		g_byte_array_append(unit, &end, 1);
-	f.bytes = (char *) g_byte_array_steal(end_unit(unit), &f.len);
+	f.bytes = (char *) g_byte_array_steal(wrap_units(end_unit(unit)), &f.len);
 	assert_unread(&f, "within each other");
 	g_byte_array_unref(unit);
 	teardown(&f);
@@ -393,13 +400,41 @@ START_TEST(entries_that_do_not_end_are_not_read_beyond)
 	Fixture f = { 0 };
 
 	g_byte_array_append(unit, entry, sizeof entry - !_i);
-	end_unit(unit);
+	wrap_units(end_unit(unit));
 	ck_assert(pages != MAP_FAILED && mprotect(pages + page, page, PROT_NONE) == 0);
 	f.len = unit->len;
 	f.bytes = memcpy(pages + page - f.len, unit->data, f.len);
 	assert_unread(&f, "broken");
 	g_byte_array_unref(unit);
 	munmap(pages, 2 * page);
+}
+END_TEST
+
+/* Of which libdw would make each its own: of 300 KB, GBs. The table is behind the units. */
+START_TEST(table_that_many_units_share_is_refused)
+{
+	enum { N_UNITS = 1024, N_MORE = 60000 };
+	static const guint8 head[] = { 4, 0 }, end[] = { 8 }, more[] = { 1, 0x11, 0, 0, 0 };
+	GByteArray *units = g_byte_array_new();
+	Fixture f = { 0 };
+
+	for (guint i = 0; i < N_UNITS; i++) {
+		append_u32(units, sizeof head + 4 + sizeof end);
+		g_byte_array_append(units, head, sizeof head);
+		append_u32(units, N_UNITS * (4 + sizeof head + 4 + sizeof end));
+		g_byte_array_append(units, end, sizeof end);
+	}
+	for (guint i = 0; i < N_MORE; i++)
+		g_byte_array_append(units, more, sizeof more);
+	wrap_units(units);
+	f.bytes = (char *) g_byte_array_steal(units, &f.len);
+	Elf64_Shdr *sections = (Elf64_Shdr *) (f.bytes + sizeof(Elf64_Ehdr));
+	const Elf64_Word name = sections[1].sh_name;
+	sections[1] = sections[2];
+	sections[1].sh_name = name;
+	assert_unread(&f, "more abbreviations");
+	g_byte_array_unref(units);
+	teardown(&f);
 }
 END_TEST
 
@@ -435,6 +470,7 @@ make_suite(void)
 	tcase_add_test(t, names_of_sections_are_not_unpacked);
 	tcase_add_test(t, structures_within_each_other_do_not_take_for_ever);
 	tcase_add_loop_test(t, entries_that_do_not_end_are_not_read_beyond, 0, 2);
+	tcase_add_test(t, table_that_many_units_share_is_refused);
 	tcase_add_test(t, who_gave_up_gets_nothing);
 	suite_add_tcase(s, t);
 	return s;
