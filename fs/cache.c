@@ -57,19 +57,22 @@ sum_end(const Sum *sum)
 /* ---- the folder ---- */
 
 static char *
-choose_folder(const char *word)
+choose_folder(const char *word, const char **ret_base)
 {
-	const char *base = g_getenv("XDG_CACHE_HOME");
+	const char *cache = g_getenv("XDG_CACHE_HOME"), *home = g_getenv("HOME");
 
 	if (!word)
 		word = g_getenv("VMIFS_CACHE_DIR");
 	if (word && *word)
 		return g_strdup(word);
-	if (base && g_path_is_absolute(base))
-		return g_build_filename(base, "vmifs", NULL);
-	base = g_getenv("HOME");
-	return base && g_path_is_absolute(base) ? g_build_filename(base, ".cache", "vmifs", NULL)
-						: g_strdup("none");
+	if (cache && g_path_is_absolute(cache)) {
+		*ret_base = cache;
+		return g_build_filename(cache, "vmifs", NULL);
+	}
+	if (!home || !g_path_is_absolute(home))
+		return g_strdup("none");
+	*ret_base = home;
+	return g_build_filename(home, ".cache", "vmifs", NULL);
 }
 
 /* Of this user, and written to by nobody else? */
@@ -79,12 +82,15 @@ is_private(const struct stat *st)
 	return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* (static) What speaks against the folder; NULL = nothing. */
+/* (static) What speaks against the folder; NULL = nothing. base: (nullable) what it was chosen by,
+ * if not by name: sudo may have left that of somebody else. */
 static const char *
-open_folder(VmifsFsCache *cache, const char *path)
+open_folder(VmifsFsCache *cache, const char *path, const char *base)
 {
 	struct stat st;
 
+	if (base && stat(base, &st) == 0 && st.st_uid != geteuid())
+		return "what it is in is another user's (cache= may name one)";
 	if (g_mkdir_with_parents(path, 0700) < 0)
 		return g_strerror(errno);
 	cache->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -322,13 +328,13 @@ save(gpointer user, const char *name, const GPtrArray *parts)
 const VmifsCache *
 vmifs_fs_cache_open(VmifsFsCache *cache, const char *word)
 {
-	g_autofree char *path = choose_folder(word);
-	const char *fault;
+	const char *base = NULL, *fault;
+	g_autofree char *path = choose_folder(word, &base);
 
 	*cache = (VmifsFsCache){ .engine = { load, save, cache }, .dir = -1 };
 	if (g_str_equal(path, "none"))
 		return NULL;
-	fault = open_folder(cache, path);
+	fault = open_folder(cache, path, base);
 	if (!fault)
 		return &cache->engine;
 	cache->fault = g_strdup_printf("%s: %s", path, fault);

@@ -216,6 +216,27 @@ START_TEST(folder_of_another_user_is_not_used)
 }
 END_TEST
 
+/* As sudo -E leaves it: what would be made there was root's, and where, the other one says. */
+START_TEST(nothing_is_made_in_the_home_of_another_user)
+{
+	Fixture f = { 0 };
+	g_autofree char *home = new_folder();
+
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chown(home, 65534, 65534), 0);
+		g_unsetenv("VMIFS_CACHE_DIR");
+		g_unsetenv(_i ? "HOME" : "XDG_CACHE_HOME");
+		g_setenv(_i ? "XDG_CACHE_HOME" : "HOME", home, TRUE);
+		open_at(&f, NULL);
+		ck_assert_ptr_null(f.ops);
+		assert_log(&f, "is another user's (cache= may name one): nothing is kept");
+		ck_assert_uint_eq(count_files(home), 0);
+		done(&f);
+	}
+	g_rmdir(home);
+}
+END_TEST
+
 START_TEST(link_is_no_folder)
 {
 	Fixture f = { .folder = new_folder() }, linked = { 0 };
@@ -422,6 +443,7 @@ cache_suite(void)
 	tcase_add_test(t, folder_is_where_the_environment_says);
 	tcase_add_loop_test(t, folder_that_others_may_write_to_is_not_used, 0, 2);
 	tcase_add_test(t, folder_of_another_user_is_not_used);
+	tcase_add_loop_test(t, nothing_is_made_in_the_home_of_another_user, 0, 2);
 	tcase_add_test(t, link_is_no_folder);
 	tcase_add_test(t, damaged_file_is_not_loaded_and_is_replaced);
 	tcase_add_test(t, file_that_is_not_ours_is_not_loaded);
