@@ -24,25 +24,25 @@ linux_function_clear(LinuxFunction *function)
 }
 
 gboolean
-linux_function_look(const LinuxInfer *f, const char *name, LinuxFunction *ret)
+linux_function_look(const Linux *os, const char *name, LinuxFunction *ret)
 {
-	const VmifsSymbols *symbols = f->os->symbols;
+	const VmifsSymbols *symbols = os->symbols;
 	guint8 code[LINUX_MENTIONS_MAX];
 	guint64 cursor = 0, next;
 	VmifsSymbol symbol;
 	gsize index, other;
 
-	if (!symbols || !linux_machine(f->os)->mentions ||
+	if (!symbols || !linux_machine(os)->mentions ||
 	    !vmifs_symbols_each(symbols, name, &cursor, &index) ||
 	    vmifs_symbols_each(symbols, name, &cursor, &other))
 		return FALSE;
 	vmifs_symbols_get(symbols, index, &symbol);
 	if (!vmifs_symbols_next(symbols, symbol.address, &next) ||
 	    next - symbol.address > sizeof code ||
-	    !vmifs_aspace_read(f->os->aspace, symbol.address, code, next - symbol.address, NULL))
+	    !vmifs_aspace_read(os->aspace, symbol.address, code, next - symbol.address, NULL))
 		return FALSE;
 	ret->mentions = g_array_new(FALSE, FALSE, sizeof(LinuxMention));
-	linux_machine(f->os)->mentions(code, next - symbol.address, symbol.address, keep, ret);
+	linux_machine(os)->mentions(code, next - symbol.address, symbol.address, keep, ret);
 	return ret->mentions->len && ret->mentions->len < MAX_MENTIONS;
 }
 
@@ -110,4 +110,20 @@ linux_function_hands(const LinuxInfer *f, const LinuxFunction *function, const c
 			linux_places_add(&found, m->arguments[argument].value);
 	}
 	return found;
+}
+
+gboolean
+linux_function_calls(const Linux *os, const LinuxFunction *function, const char *callee)
+{
+	guint64 address;
+
+	if (!linux_symbol(os, callee, &address, NULL))
+		return FALSE;
+	for (guint i = 0; i < function->mentions->len; i++) {
+		const LinuxMention *m = &g_array_index(function->mentions, LinuxMention, i);
+
+		if (m->kind == LINUX_MENTION_CALL && m->address == address)
+			return TRUE;
+	}
+	return FALSE;
 }

@@ -18,7 +18,7 @@ typedef struct {
 
 /* TRUE: there is one function of that name, and all of it was followed. */
 gboolean
-linux_function_look(const LinuxInfer *f, const char *name, LinuxFunction *ret);
+linux_function_look(const Linux *os, const char *name, LinuxFunction *ret);
 void
 linux_function_clear(LinuxFunction *function);
 
@@ -44,6 +44,9 @@ linux_function_only(const LinuxInfer *f, LinuxPlaces places, const char *what, g
 LinuxPlaces
 linux_function_hands(const LinuxInfer *f, const LinuxFunction *function, const char *callee,
 		     guint argument, guint64 via);
+/* Does it call that other one? */
+gboolean
+linux_function_calls(const Linux *os, const LinuxFunction *function, const char *callee);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LinuxFunction, linux_function_clear)
 

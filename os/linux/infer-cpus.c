@@ -61,7 +61,7 @@ add_parts(const LinuxInfer *f, const char *name, guint64 own, guint width, gbool
 {
 	g_auto(LinuxFunction) function = { 0 };
 
-	if (!linux_function_look(f, name, &function))
+	if (!linux_function_look(f->os, name, &function))
 		return FALSE;
 	for (guint i = 0; i < function.mentions->len; i++) {
 		const LinuxMention *m = &g_array_index(function.mentions, LinuxMention, i);

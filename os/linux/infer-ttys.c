@@ -13,8 +13,8 @@ find_tty_numbers(LinuxInfer *f)
 	guint64 driver, index, group;
 
 	/* MKDEV(tty->driver->major, tty->driver->minor_start) + tty->index */
-	if (!linux_function_look(f, "tty_devnum", &devnum) ||
-	    !linux_function_look(f, "tty_get_pgrp", &pgrp) ||
+	if (!linux_function_look(f->os, "tty_devnum", &devnum) ||
+	    !linux_function_look(f->os, "tty_get_pgrp", &pgrp) ||
 	    !linux_function_only(
 		    f,
 		    linux_function_places(&devnum, LINUX_MENTION_READ, LINUX_OF_ARGUMENT, f->ptr),
@@ -58,7 +58,7 @@ find_tty(LinuxInfer *f, guint64 signal)
 	guint64 at;
 
 	/* p->signal->tty = NULL */
-	if (!linux_function_look(f, "proc_clear_tty", &clear) ||
+	if (!linux_function_look(f->os, "proc_clear_tty", &clear) ||
 	    !linux_function_only(f,
 				 linux_function_places(&clear, LINUX_MENTION_WRITE, signal, f->ptr),
 				 "signal_struct.tty", &at))
@@ -79,7 +79,7 @@ find_cpu(LinuxInfer *f)
 	guint64 at;
 
 	/* cpu_curr(task_cpu(p)) == p */
-	if (!linux_function_look(f, "task_curr", &curr) ||
+	if (!linux_function_look(f->os, "task_curr", &curr) ||
 	    !linux_function_only(
 		    f, linux_function_places(&curr, LINUX_MENTION_READ, LINUX_OF_ARGUMENT, 4),
 		    "task_struct.cpu", &at))

@@ -77,9 +77,9 @@ find_task_times(LinuxInfer *f)
 	guint64 utime, stime;
 
 	/* p->utime += cputime, and so for stime */
-	if (!linux_function_look(f, "account_user_time", &user) ||
-	    !linux_function_look(f, "account_system_index_time", &own) ||
-	    !linux_function_look(f, "task_cputime_adjusted", &adjusted) ||
+	if (!linux_function_look(f->os, "account_user_time", &user) ||
+	    !linux_function_look(f->os, "account_system_index_time", &own) ||
+	    !linux_function_look(f->os, "task_cputime_adjusted", &adjusted) ||
 	    !linux_function_only(
 		    f, linux_function_places(&user, LINUX_MENTION_WRITE, LINUX_OF_ARGUMENT, 8),
 		    "task_struct.utime", &utime) ||
@@ -163,8 +163,8 @@ find_process_times(LinuxInfer *f, guint64 signal)
 	g_auto(LinuxFunction) sum = { 0 }, adjusted = { 0 };
 
 	/* times->utime = sig->utime, and so for stime and sum_sched_runtime; thread_head */
-	if (!linux_function_look(f, "thread_group_cputime", &sum) ||
-	    !linux_function_look(f, "thread_group_cputime_adjusted", &adjusted))
+	if (!linux_function_look(f->os, "thread_group_cputime", &sum) ||
+	    !linux_function_look(f->os, "thread_group_cputime_adjusted", &adjusted))
 		return;
 	LinuxPlaces read = linux_function_places(&sum, LINUX_MENTION_READ, signal, 8);
 	LinuxPlaces prev = linux_function_hands(f, &adjusted, "cputime_adjust", 1, signal);
@@ -239,7 +239,7 @@ find_counters(LinuxInfer *f, const LinuxFunction *statm)
 		linux_function_hands(f, statm, "__percpu_counter_sum", 0, LINUX_OF_ARGUMENT);
 	guint64 step;
 
-	if (!are_rss(&of_mm, &step) || !linux_function_look(f, "__percpu_counter_sum", &sum))
+	if (!are_rss(&of_mm, &step) || !linux_function_look(f->os, "__percpu_counter_sum", &sum))
 		return FALSE;
 	/* count, counters */
 	LinuxPlaces of_counter =
@@ -282,7 +282,7 @@ find_rss(LinuxInfer *f)
 	g_auto(LinuxFunction) statm = { 0 };
 
 	/* *shared = files + shared, *resident = *shared + anonymous */
-	if (linux_function_look(f, "task_statm", &statm) && !find_counters(f, &statm) &&
+	if (linux_function_look(f->os, "task_statm", &statm) && !find_counters(f, &statm) &&
 	    !find_numbers(f, &statm))
 		lacks(f, "mm_struct.rss_stat");
 }

@@ -6,6 +6,7 @@
  */
 #include "smaps.h"
 
+#include "infer-code.h"
 #include "machine.h"
 #include "pages.h"
 
@@ -26,6 +27,11 @@
 #define PSS_SHIFT 12
 
 #define SWAP_COUNT_MASK 0x3f
+/* Of a page's entry, on every machine. It is clear after mprotect(PROT_NONE), and where the next
+ * access is waited for, for NUMA balancing. */
+#define ENTRY_PRESENT 1
+
+typedef enum { NOT_ASKED, NO, YES } Answer;
 
 typedef struct {
 	guint64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;
@@ -44,6 +50,7 @@ typedef struct {
 	guint64 budget;      /* pages and tables still to be looked at */
 	guint64 swap_info, n_swaps;
 	gboolean is_unknown; /* an entry says something that is not understood */
+	Answer leaves_out;   /* huge pages whose entries are not present */
 	/* Of the mapping at hand. */
 	const VmifsVma *vma;
 	LinuxMapping mapping;
@@ -102,10 +109,36 @@ add_page(Smaps *s, const LinuxPage *page, guint64 entry, guint64 size)
 	s->budget -= MIN(s->budget, size >> PAGE_SHIFT);
 }
 
+/* From 6.1 to 6.4 smaps_pmd_entry() (fs/proc/task_mmu.c), which is part of smaps_pte_range(), asks
+ * follow_trans_huge_pmd() for a huge page, and gets none where an access would be a fault for NUMA
+ * balancing; PROT_NONE looks the same. Before (commit 474098edac26, with which maple trees came)
+ * only callers with FOLL_NUMA were refused, and since (8b9c1cc0418a) another function is asked. */
+static gboolean
+leaves_out_protnone(const Linux *os)
+{
+	g_auto(LinuxFunction) function = { 0 };
+	guint64 balancing;
+
+	return linux_has(os, LINUX_FIELD_MM_MT) &&
+	       linux_symbol(os, "task_numa_fault", &balancing, NULL) &&
+	       linux_function_look(os, "smaps_pte_range", &function) &&
+	       linux_function_calls(os, &function, "follow_trans_huge_pmd");
+}
+
+static gboolean
+is_left_out(Smaps *s, guint64 entry)
+{
+	if (entry & ENTRY_PRESENT)
+		return FALSE;
+	if (s->leaves_out == NOT_ASKED)
+		s->leaves_out = leaves_out_protnone(s->os) ? YES : NO;
+	return s->leaves_out == YES;
+}
+
 static void
 add_huge(Smaps *s, const VmifsRange *range, const LinuxPage *page)
 {
-	if (linux_page_is_huge_zero(s->pages, page))
+	if (linux_page_is_huge_zero(s->pages, page) || is_left_out(s, range->entry))
 		return;
 	if (linux_page_is_anon(page))
 		s->sums->anon_huge += range->len;

@@ -7,9 +7,10 @@
 #include <os/linux/smaps.h>
 #include <stdio.h>
 
-#define COMMON                                                                                     \
+#define MM                                                                                         \
 	"struct mm_struct 128 pgd@0:8 mmap@8:8 brk@16:8 start_brk@24:8 start_stack@32:8 "          \
-	"flags@40:8\n"                                                                             \
+	"flags@40:8"
+#define REST                                                                                       \
 	"struct vm_area_struct 128 vm_start@0:8 vm_end@8:8 vm_next@16:8 vm_flags@24:8 "            \
 	"vm_pgoff@32:8 vm_file@40:8 vm_ops@48:8 vm_private_data@56:8\n"                            \
 	"struct path 16 mnt@0:8 dentry@8:8\n"                                                      \
@@ -26,8 +27,16 @@
 #define PAGE                                                                                       \
 	"struct page 64 flags@0:8 compound_head@8:8 compound_mapcount@16:4 mapping@24:8 "          \
 	"_mapcount@48:4 _refcount@52:4\n"
-#define OLD                                                                                        \
-	COMMON PAGE "enum PG_referenced=1 PG_dirty=3 PG_double_map=6 PG_swapbacked=19 PG_head=16\n"
+#define COMMON MM "\n" REST
+#define OLD_ENUM "enum PG_referenced=1 PG_dirty=3 PG_double_map=6 PG_swapbacked=19 PG_head=16\n"
+#define OLD COMMON PAGE OLD_ENUM
+/* With a maple tree of mappings. */
+#define MAPLE                                                                                      \
+	"struct maple_tree 16 ma_root@8:8\n"                                                       \
+	"struct maple_range_64 256 pivot@8:8x15 slot@128:8x16\n"                                   \
+	"struct maple_arange_64 256 pivot@8:8x9 slot@80:8x10\n"                                    \
+	"struct maple_node 256 mr64@0=maple_range_64 ma64@0=maple_arange_64\n" MM                  \
+	" mm_mt@64=maple_tree\n" REST PAGE OLD_ENUM
 #define MODERN                                                                                     \
 	COMMON "struct page 64 flags@0:8 compound_info@8:8 mapping@24:8 _mapcount@48:4 "           \
 	       "_refcount@52:4\n"                                                                  \
@@ -374,6 +383,71 @@ START_TEST(head_may_be_told_by_a_mask)
 }
 END_TEST
 
+/* A leaf with the one mapping. */
+static void
+put_tree(Fixture *f)
+{
+	guint64 node = linux_guest_new(&f->g, LINUX_STRUCT_MAPLE_NODE);
+
+	linux_guest_u64(&f->g, node + 8, START - 1);
+	linux_guest_u64(&f->g, node + 16, START + 4 * 1024 * 1024 - 1);
+	linux_guest_u64(&f->g, node + 128 + 8, f->vma);
+	linux_guest_u64(&f->g, linux_guest_at(&f->g, f->task.mm, LINUX_FIELD_MM_MT) + 8,
+			node | 1 << 3 | 2);
+}
+
+/* call callee; ret */
+static void
+put_function(Fixture *f, const char *name, const char *callee)
+{
+	guint64 at = linux_guest_alloc(&f->g, 256), other = linux_guest_alloc(&f->g, 256);
+	guint8 code[] = { 0xe8, 0, 0, 0, 0, 0xc3 };
+	guint32 distance = GUINT32_TO_LE((guint32) (other - (at + 5)));
+
+	memcpy(code + 1, &distance, 4);
+	linux_guest_write(&f->g, at, code, sizeof code);
+	linux_guest_symbol(&f->g, name, at);
+	linux_guest_symbol(&f->g, callee, other);
+}
+
+#define PROT_NONE (0x106ULL | ACCESSED | WRITTEN)
+
+static const struct {
+	const char *types, *callee, *balancing;
+	guint64 bits;
+	gboolean is_left_out;
+} forbidden[] = {
+	{ MAPLE, "follow_trans_huge_pmd", "task_numa_fault", PROT_NONE, TRUE },
+	{ MAPLE, "follow_trans_huge_pmd", "task_numa_fault", PRESENT | ACCESSED | WRITTEN, FALSE },
+	{ MAPLE, "follow_trans_huge_pmd", "other", PROT_NONE, FALSE },
+	{ MAPLE, "vm_normal_page_pmd", "task_numa_fault", PROT_NONE, FALSE },
+	{ OLD, "follow_trans_huge_pmd", "task_numa_fault", PROT_NONE, FALSE },
+};
+
+START_TEST(forbidden_huge_page_counts_where_the_kernel_counts_it)
+{
+	guint row = (guint) _i / 2;
+	gboolean rollup = _i % 2;
+	Fixture f;
+	setup(&f, forbidden[row].types);
+	if (strstr(forbidden[row].types, "maple_tree"))
+		put_tree(&f);
+	put_function(&f, "smaps_pte_range", forbidden[row].callee);
+	linux_guest_symbol(&f.g, forbidden[row].balancing, linux_guest_alloc(&f.g, 256));
+	put_page(&f, 0, SWAP_BACKED, 1, 1, 0);
+	linux_guest_u64(&f.g, f.middle + 8, 0x80 | forbidden[row].bits);
+	g_autofree char *text = render(&f, rollup);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_ptr_nonnull(strstr(text, forbidden[row].is_left_out
+						   ? "\nRss:                   0 kB\n"
+						   : "\nRss:                2048 kB\n"));
+	ck_assert_ptr_nonnull(strstr(text, forbidden[row].is_left_out
+						   ? "\nAnonHugePages:         0 kB\n"
+						   : "\nAnonHugePages:      2048 kB\n"));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(huge_page_of_zeros_is_nobodys)
 {
 	Fixture f;
@@ -560,6 +634,8 @@ make_suite(void)
 	tcase_add_loop_test(t, huge_page_of_two_processes, 0, 2);
 	tcase_add_test(t, part_of_a_large_page_knows_its_head);
 	tcase_add_test(t, head_may_be_told_by_a_mask);
+	tcase_add_loop_test(t, forbidden_huge_page_counts_where_the_kernel_counts_it, 0,
+			    2 * G_N_ELEMENTS(forbidden));
 	tcase_add_test(t, huge_page_of_zeros_is_nobodys);
 	tcase_add_loop_test(t, pages_of_hugetlbfs_are_apart, 0, 2);
 	tcase_add_test(t, swapped_pages_are_shared_too);
