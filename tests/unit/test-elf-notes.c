@@ -137,43 +137,38 @@ START_TEST(notes_of_others_and_of_other_shapes_are_passed_over)
 }
 END_TEST
 
-START_TEST(registers_of_aarch64_are_told_by_their_names)
+/* struct elf_prstatus of others: some places, and what they are called. */
+static const struct {
+	guint32 len;
+	struct {
+		guint32 at;
+		const char *name;
+	} regs[5];
+} others[] = {
+	/* AArch64 */
+	{ 392,
+	  { { 112, "x0" },
+	    { 112 + 8 * 30, "x30" },
+	    { 360, "sp" },
+	    { 368, "pc" },
+	    { 376, "cpsr" } } },
+	/* RISC-V */
+	{ 376,
+	  { { 112, "pc" }, { 112 + 8 * 2, "sp" }, { 112 + 8 * 8, "s0" }, { 112 + 8 * 31, "t6" } } },
+};
+
+START_TEST(registers_of_other_machines_are_told_by_their_names)
 {
 	start_notes();
-	guint64 note = add_note("CORE", NT_PRSTATUS, 392);
-	put_u64(note + 112, 1);
-	put_u64(note + 112 + 8 * 30, 30);
-	put_u64(note + 360, 31);
-	put_u64(note + 368, 32);
-	put_u64(note + 376, 0x3c5);
+	guint64 note = add_note("CORE", NT_PRSTATUS, others[_i].len);
+	for (guint i = 0; i < G_N_ELEMENTS(others->regs) && others[_i].regs[i].name; i++)
+		put_u64(note + others[_i].regs[i].at, 0x80200000 + i);
 	end_notes();
 	g_autoptr(VmifsPhysmem) mem = good_core();
 
 	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
-	ck_assert_uint_eq(reg(mem, 0, "x0"), 1);
-	ck_assert_uint_eq(reg(mem, 0, "x30"), 30);
-	ck_assert_uint_eq(reg(mem, 0, "sp"), 31);
-	ck_assert_uint_eq(reg(mem, 0, "pc"), 32);
-	ck_assert_uint_eq(reg(mem, 0, "cpsr"), 0x3c5);
-}
-END_TEST
-
-START_TEST(registers_of_riscv64_are_told_by_their_names)
-{
-	start_notes();
-	guint64 note = add_note("CORE", NT_PRSTATUS, 376);
-	put_u64(note + 112, 0x80200000);
-	put_u64(note + 112 + 8 * 2, 2);
-	put_u64(note + 112 + 8 * 8, 8);
-	put_u64(note + 112 + 8 * 31, 31);
-	end_notes();
-	g_autoptr(VmifsPhysmem) mem = good_core();
-
-	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
-	ck_assert_uint_eq(reg(mem, 0, "pc"), 0x80200000);
-	ck_assert_uint_eq(reg(mem, 0, "sp"), 2);
-	ck_assert_uint_eq(reg(mem, 0, "s0"), 8);
-	ck_assert_uint_eq(reg(mem, 0, "t6"), 31);
+	for (guint i = 0; i < G_N_ELEMENTS(others->regs) && others[_i].regs[i].name; i++)
+		ck_assert_uint_eq(reg(mem, 0, others[_i].regs[i].name), 0x80200000 + i);
 }
 END_TEST
 
@@ -253,8 +248,8 @@ make_suite(void)
 	tcase_add_test(t, registers_of_a_vcpu_come_from_both_of_its_notes);
 	tcase_add_loop_test(t, registers_of_a_32_bit_guest_have_its_names, 0, 2);
 	tcase_add_test(t, notes_of_others_and_of_other_shapes_are_passed_over);
-	tcase_add_test(t, registers_of_aarch64_are_told_by_their_names);
-	tcase_add_test(t, registers_of_riscv64_are_told_by_their_names);
+	tcase_add_loop_test(t, registers_of_other_machines_are_told_by_their_names, 0,
+			    G_N_ELEMENTS(others));
 	tcase_add_test(t, note_of_a_crashed_kernel_is_kept_whole);
 	tcase_add_loop_test(t, notes_that_are_cut_short_end_the_list, 0, 3);
 	tcase_add_test(t, number_of_vcpus_is_bounded);
