@@ -44,7 +44,7 @@ get_good(void)
 		return &good;
 	plan.n = N;
 	kallsyms_image_make(&image, &plan);
-	good.tables = linux_kallsyms_find(&image.phys, image.pa + image.digits_at, NULL);
+	good.tables = kallsyms_image_find(&image);
 	good.source = linux_kept_source(&options, good.tables);
 	g_autoptr(VmifsSymbols) symbols = linux_kallsyms_decode(good.tables, NULL);
 	linux_kept_save(&options, good.source, symbols);

@@ -309,3 +309,32 @@ kallsyms_image_clear(KallsymsImage *image)
 	g_byte_array_unref(image->bytes);
 	g_array_unref(image->expected);
 }
+
+LinuxKallsyms *
+kallsyms_image_find(const KallsymsImage *image)
+{
+	g_autoptr(GError) error = NULL;
+	LinuxKallsyms *tables =
+		linux_kallsyms_find(&image->phys, image->pa + image->digits_at, &error);
+
+	if (!tables)
+		g_error("no tables: %s", error->message);
+	return tables;
+}
+
+gboolean
+kallsyms_image_has(const KallsymsImage *image, const VmifsSymbols *symbols)
+{
+	if (!symbols || vmifs_symbols_count(symbols) != image->expected->len)
+		return FALSE;
+	for (guint i = 0; i < image->expected->len; i++) {
+		const KallsymsExpected *want = &g_array_index(image->expected, KallsymsExpected, i);
+		VmifsSymbol symbol;
+
+		vmifs_symbols_get(symbols, i, &symbol);
+		if (symbol.address != want->address || symbol.type != want->type ||
+		    !g_str_equal(symbol.name, want->name) || symbol.module)
+			return FALSE;
+	}
+	return TRUE;
+}

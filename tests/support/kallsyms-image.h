@@ -56,3 +56,10 @@ void
 kallsyms_image_make(KallsymsImage *image, const KallsymsPlan *plan);
 void
 kallsyms_image_clear(KallsymsImage *image);
+
+/* Its tables, which are there. (full) */
+LinuxKallsyms *
+kallsyms_image_find(const KallsymsImage *image);
+/* Are those its symbols, all of them, in their order? */
+gboolean
+kallsyms_image_has(const KallsymsImage *image, const VmifsSymbols *symbols);
