@@ -105,10 +105,17 @@ wait_for(gint *count, gint wanted)
 	ck_assert_int_ge(g_atomic_int_get(count), wanted);
 }
 
-static inline gint
-n_told(const Guest *guest)
+/* To the first two. */
+static inline void
+wait_for_both(const Guest *guest, gint wanted)
 {
-	return g_atomic_int_get(&guest->n[0]) + g_atomic_int_get(&guest->n[1]);
+	gint n = 0;
+
+	for (int i = 0; i < 10000 && n < wanted; i++) {
+		g_usleep(1000);
+		n = g_atomic_int_get(&guest->n[0]) + g_atomic_int_get(&guest->n[1]);
+	}
+	ck_assert_int_eq(n, wanted);
 }
 
 static inline void
@@ -117,4 +124,46 @@ has_heard(const Guest *guest, const char *wanted)
 	g_autofree char *heard = fake_qemu_heard(guest->server);
 
 	ck_assert_str_eq(heard, wanted);
+}
+
+static inline void
+wait_until_heard(const Guest *guest, const char *wanted)
+{
+	g_autofree char *heard = fake_qemu_heard(guest->server);
+
+	for (int i = 0; i < 10000 && !strstr(heard, wanted); i++) {
+		g_usleep(1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest->server);
+	}
+	ck_assert_msg(strstr(heard, wanted) != NULL, "%s", heard);
+}
+
+static inline void
+wait_for_points(const Guest *guest, guint wanted)
+{
+	guint n = fake_stub_points(guest->stub);
+
+	for (int i = 0; i < 10000 && n != wanted; i++) {
+		g_usleep(1000);
+		n = fake_stub_points(guest->stub);
+	}
+	ck_assert_uint_eq(n, wanted);
+}
+
+static inline void
+wait_for_running(const Guest *guest)
+{
+	for (int i = 0; i < 5000 && !fake_stub_runs(guest->stub); i++)
+		g_usleep(1000);
+	ck_assert(fake_stub_runs(guest->stub));
+}
+
+/* No point, a guest that runs, and nothing that QEMU's stub would not have liked. */
+static inline void
+nothing_is_left(const Guest *guest)
+{
+	ck_assert_uint_eq(fake_stub_points(guest->stub), 0);
+	ck_assert_uint_eq(fake_stub_blunders(guest->stub), 0);
+	ck_assert(fake_stub_runs(guest->stub));
 }

@@ -31,13 +31,11 @@ START_TEST(whose_stub_is_lost_hears_of_it)
 	arm(&guest, 0, &write_point);
 	wait_for(&guest.n_lost, 1);
 	ck_assert(!qemu_debug_is_on(guest.debug));
+	/* The guardian cleans up where it can. */
 	if (losses[_i].heard)
 		has_heard(&guest, losses[_i].heard);
-	/* The guardian cleans up where it can. */
-	for (int i = 0; i < 5000 && !losses[_i].heard && fake_stub_points(guest.stub); i++)
-		g_usleep(1000);
-	if (!losses[_i].heard)
-		ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	else
+		wait_for_points(&guest, 0);
 	qemu_debug_disarm(guest.debug, 0);
 	ck_assert_int_eq(guest.n_lost, 1);
 	teardown(&guest);
@@ -58,9 +56,7 @@ START_TEST(what_a_debugger_before_has_left_holds_nobody_up)
 	qemu_debug_disarm(guest.debug, 0);
 	ck_assert_int_eq(guest.n[0], 10);
 	ck_assert_int_eq(guest.n_lost, 0);
-	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
-	ck_assert(fake_stub_runs(guest.stub));
-	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	nothing_is_left(&guest);
 	teardown(&guest);
 }
 END_TEST
@@ -75,9 +71,7 @@ START_TEST(whoever_takes_no_point_away_is_left)
 	arm(&guest, 1, &exec_point);
 	qemu_debug_free(g_steal_pointer(&guest.debug));
 	ck_assert_int_ge(guest.n_lost, 1);
-	for (int i = 0; i < 5000 && fake_stub_points(guest.stub); i++)
-		g_usleep(1000);
-	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	wait_for_points(&guest, 0);
 	ck_assert(fake_stub_runs(guest.stub));
 	teardown(&guest);
 }
@@ -175,18 +169,23 @@ END_TEST
  * is then killed. It comes into being before the threads of the fakes: what is forked beside
  * threads is not good for much. */
 static pid_t
-another_vmifs(int from, gboolean pauses)
+another_vmifs(gboolean pauses, int *ret_to)
 {
 	Guest guest = { 0 };
 	const QemuDebugUser user = {
 		.user = &guest, .stopped = stopped, .unarmed = unarmed, .turned = turned
 	};
 	char address[256] = "";
-	pid_t pid = fork();
+	int ends[2];
 
-	if (pid)
+	ck_assert_int_eq(pipe(ends), 0);
+	pid_t pid = fork();
+	if (pid) {
+		close(ends[0]);
+		*ret_to = ends[1];
 		return pid;
-	if (read(from, address, sizeof(address) - 1) > 0) {
+	}
+	if (read(ends[0], address, sizeof(address) - 1) > 0) {
 		QemuMonitor *monitor = qemu_qmp_new(address, FALSE, NULL);
 		QemuDebug *debug = qemu_debug_new(monitor, &user);
 		qemu_debug_arm(debug, &tcg, 0, &exec_point, NULL, NULL);
@@ -197,35 +196,43 @@ another_vmifs(int from, gboolean pauses)
 	_exit(1);
 }
 
+/* It begins with that guest. */
+static void
+give(int to, const Guest *guest)
+{
+	const char *address = fake_qemu_address(guest->server);
+
+	ck_assert_int_eq(write(to, address, strlen(address)), (int) strlen(address));
+	close(to);
+}
+
+static void
+be_killed(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+}
+
 /* Whatever vmifs was about: nothing is left, and the guest is as it was. */
 START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 {
 	const FakeStub how = { .hits = 1000000 };
-	int status, to[2];
 	Guest guest;
+	int to;
 
-	ck_assert_int_eq(pipe(to), 0);
-	pid_t vmifs = another_vmifs(to[0], _i % 2);
+	pid_t vmifs = another_vmifs(_i % 2, &to);
 	setup(&guest, &willing, &how);
-	const char *address = fake_qemu_address(guest.server);
-	ck_assert_int_eq(write(to[1], address, strlen(address)), (int) strlen(address));
-	for (int i = 0; i < 10000 && !fake_stub_points(guest.stub); i++)
-		g_usleep(1000);
+	give(to, &guest);
+	wait_for_points(&guest, 1);
 	g_usleep((gulong) (40 + 7 * _i) * 1000);
-	kill(vmifs, SIGKILL);
-	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
-	ck_assert(WIFSIGNALED(status));
-	for (int i = 0; i < 500; i++) {
-		g_autofree char *heard = fake_qemu_heard(guest.server);
-		if (g_str_equal(heard, COME GONE))
-			break;
-		g_usleep(10 * 1000);
-	}
+	be_killed(vmifs);
+	wait_until_heard(&guest, COME GONE);
 	has_heard(&guest, COME GONE);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), _i % 2 == 0);
-	close(to[0]);
-	close(to[1]);
 	teardown(&guest);
 }
 END_TEST
@@ -236,30 +243,15 @@ START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
 	const FakeQemu qemu = { .session = RUNS RESTS NOBODY STARTS "qmp cont\n\t{}\n",
 				.answer_ms = 100 };
 	const FakeStub how = { 0 };
-	g_autofree char *heard = g_strdup("");
-	int status, to[2];
 	Guest guest;
+	int to;
 
-	ck_assert_int_eq(pipe(to), 0);
-	pid_t vmifs = another_vmifs(to[0], FALSE);
+	pid_t vmifs = another_vmifs(FALSE, &to);
 	setup(&guest, &qemu, &how);
-	const char *address = fake_qemu_address(guest.server);
-	ck_assert_int_eq(write(to[1], address, strlen(address)), (int) strlen(address));
-	for (int i = 0; i < 10000 && !strstr(heard, "chardev-add "); i++) {
-		g_usleep(1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest.server);
-	}
-	kill(vmifs, SIGKILL);
-	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
-	for (int i = 0; i < 500 && !g_str_has_suffix(heard, GONE "cont "); i++) {
-		g_usleep(10 * 1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest.server);
-	}
-	ck_assert_msg(g_str_has_suffix(heard, GONE "cont "), "%s", heard);
-	close(to[0]);
-	close(to[1]);
+	give(to, &guest);
+	wait_until_heard(&guest, "chardev-add ");
+	be_killed(vmifs);
+	wait_until_heard(&guest, GONE "cont ");
 	teardown(&guest);
 }
 END_TEST
