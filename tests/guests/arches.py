@@ -9,7 +9,7 @@ import re
 import tempfile
 from typing import NamedTuple
 
-from debian import Apt, Failed, cache_dir, locked, need, read, run
+from debian import Apt, Failed, Missing, cache_dir, locked, need, read, run
 
 
 class Arch(NamedTuple):
@@ -54,7 +54,7 @@ class Programs:
     def busybox(self):
         path = self.find('busybox')
         if b'\x7fELF' != read(path)[:4] or b'/ld-linux' in read(path)[:4096]:
-            raise Failed(f'{path} is dynamically linked: install the Debian package busybox-static')
+            raise Missing(f'{path} is dynamically linked: install the Debian package busybox-static')
         return path
 
     def find(self, name):

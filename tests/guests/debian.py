@@ -37,10 +37,14 @@ class Failed(Exception):
     pass
 
 
+class Missing(Failed):
+    """Something that a Debian package would bring."""
+
+
 def need(tool):
     path = shutil.which(tool)
     if not path:
-        raise Failed(f'{tool} is not here: install the Debian package {PACKAGES.get(tool, tool)}')
+        raise Missing(f'{tool} is not here: install the Debian package {PACKAGES.get(tool, tool)}')
     return path
 
 
@@ -94,7 +98,7 @@ class Apt:
         for sub in ('lists/partial', 'cache/archives/partial'):
             os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
         if not os.path.exists(KEYRING):
-            raise Failed(f'{KEYRING} is not here: install the Debian package debian-archive-keyring')
+            raise Missing(f'{KEYRING} is not here: install the Debian package debian-archive-keyring')
         self.write_sources(suite not in ('sid', 'unstable', 'experimental'))
         self.write('status', '')
         self.write('conf', f'''
