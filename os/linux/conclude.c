@@ -1,162 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * conclude: theories: an image with its symbols, a distance between addresses, a root. prove.c
- * accepts or refutes each, kernels.c keeps those accepted. None is taken because it came first:
- * memory also holds kernels that do not run, in page caches, left by kexec, in nested guests.
+ * conclude: which theories there are: an image with its symbols, a distance between addresses, a
+ * root. prove.c accepts or refutes each, kernels.c keeps those accepted. None is taken because it
+ * came first: memory also holds kernels that do not run, in page caches, left by kexec, in nested
+ * guests.
  *
  *   VMCOREINFO -> distance, root, place of the symbol tables
  *   symbol tables -> address of the root;  a banner near them -> distance
  *   neither -> every page around the tables is tried as a root
  */
-#include "find.h"
-
 #include "search.h"
 #include "searched.h"
+#include "theory.h"
 
 /* Token tables that are followed, at most; each costs milliseconds where the rest is missing. */
 #define MAX_TRIES 4096
 #define PIECE (2u << 20)
-/* From this score on a kernel is offered for attaching: addresses and a banner, at least. */
-#define MIN_SCORE 40
-
-typedef struct {
-	LinuxClaim claim;
-	LinuxImage *image;     /* (nullable) */
-	const LinuxNote *note; /* (nullable) */
-	guint64 ignore_mask;
-	const char *delta_how;
-	const char *arch;
-} Theory;
-
-/* ---- a proved kernel ---- */
-
-static GString *
-describe(const Theory *theory, const LinuxVerdict *verdict)
-{
-	static const struct {
-		LinuxProof proof;
-		const char *text;
-	} words[] = {
-		{ LINUX_PROOF_BANNER, "banner" },           { LINUX_PROOF_TABLES, "symbol tables" },
-		{ LINUX_PROOF_INIT_TASK, "init_task" },     { LINUX_PROOF_TASKS, "list of tasks" },
-		{ LINUX_PROOF_CALLS, "calls in the text" }, { LINUX_PROOF_MEMORY, "map of memory" },
-	};
-	GString *text = g_string_new(NULL);
-
-	g_autofree char *note = theory->note ? linux_note_name(theory->note) : NULL;
-	if (note)
-		g_string_append_printf(text, "%s; ", note);
-	g_string_append_printf(text, "%u probe%s", verdict->n_probes,
-			       verdict->n_probes == 1 ? "" : "s");
-	for (guint i = 0; i < G_N_ELEMENTS(words); i++)
-		if (verdict->proofs & words[i].proof)
-			g_string_append_printf(text, ", %s", words[i].text);
-	g_string_append(text, " agree");
-	return text;
-}
-
-static char *
-describe_symbols(const LinuxImage *image)
-{
-	GString *text = g_string_new(NULL);
-
-	g_string_printf(text,
-			"kallsyms, %" G_GSIZE_FORMAT " symbols, %s; tokens at 0x%" G_GINT64_MODIFIER
-			"x, %s",
-			vmifs_symbols_count(image->symbols),
-			linux_kallsyms_encoding_name(image->tables->encoding),
-			image->tables->tokens_pa,
-			image->is_named ? "named by VMCOREINFO" : "found by content");
-	if (image->was_kept)
-		g_string_append(text, "; names as kept in the cache, which are of the same tables");
-	if (image->exports.symbols)
-		g_string_append_printf(text,
-				       "; %" G_GSIZE_FORMAT
-				       " more of the export tables at 0x%" G_GINT64_MODIFIER "x",
-				       vmifs_symbols_count(image->exports.symbols),
-				       image->exports.pa);
-	return g_string_free(text, FALSE);
-}
-
-static void
-tell_how(LinuxFound *found, const Theory *theory, const char *root_how)
-{
-	const LinuxImage *image = theory->image;
-
-	if (image)
-		found->symbols_how = describe_symbols(image);
-	if (image && image->source)
-		found->source = g_bytes_ref(image->source);
-	found->root_how = g_strdup(root_how);
-	found->slides_how = g_strdup(theory->delta_how);
-}
-
-/* What the user said of the root or the slide, and is so. */
-static int
-score_told(const LinuxFind *find, const LinuxFound *found)
-{
-	const VmifsOptions *options = vmifs_probe_options(find->probe);
-	int score = 0;
-
-	if (options->has_root && options->root == found->root)
-		score += LINUX_SCORE_TOLD;
-	if (options->has_kaslr && found->has_slides && options->kaslr == found->virtual_slide)
-		score += LINUX_SCORE_TOLD;
-	return score;
-}
 
 /* ---- theories ---- */
 
-/* TRUE when a kernel was proved with that root. */
 static gboolean
-try_root(LinuxFind *find, Theory *theory, guint64 root, const char *root_how,
-	 const char **ret_fault)
-{
-	gboolean proved = FALSE;
-	guint most = 0;
-	gsize mode, end;
-
-	for (vmifs_probe_modes_of(find->probe, theory->arch, &mode, &end); mode < end; mode++) {
-		g_autoptr(VmifsAspace) aspace =
-			vmifs_probe_try_root(find->probe, mode, root, theory->ignore_mask);
-		LinuxVerdict verdict;
-
-		if (!aspace)
-			continue;
-		linux_prove(aspace, &theory->claim, &verdict);
-		if (verdict.score >= MIN_SCORE) {
-			LinuxKernel *kernel = g_new0(LinuxKernel, 1);
-			kernel->found = linux_found_new(aspace, &theory->claim, &verdict);
-			kernel->found->ignore_mask = theory->ignore_mask;
-			kernel->aspace = g_steal_pointer(&aspace);
-			kernel->score = verdict.score + score_told(find, kernel->found);
-			kernel->evidence = describe(theory, &verdict);
-			kernel->score += linux_told_score(find, &theory->claim, theory->arch,
-							  theory->ignore_mask, kernel->evidence);
-			tell_how(kernel->found, theory, root_how);
-			linux_kernels_keep(find, kernel);
-			proved = TRUE;
-		}
-		/* Of the modes, the one that agreed in most. */
-		if (verdict.n_probes >= most) {
-			most = verdict.n_probes;
-			*ret_fault =
-				verdict.fault ? verdict.fault : "too little of it could be proved";
-		}
-		linux_verdict_clear(&verdict);
-	}
-	return proved;
-}
-
-static gboolean
-root_of_note(const Theory *theory, const char *key, guint64 *ret)
+root_of_note(const LinuxTheory *theory, const char *key, guint64 *ret)
 {
 	return theory->note && linux_vmcoreinfo_hex(theory->note->info, key, ret);
 }
 
 /* With what is known of the root: from the user, the note, the symbols. */
 static gboolean
-judge(LinuxFind *find, Theory *theory)
+judge(LinuxFind *find, LinuxTheory *theory)
 {
 	const VmifsOptions *options = vmifs_probe_options(find->probe);
 	const char *fault = "no page table of it is known";
@@ -176,14 +47,17 @@ judge(LinuxFind *find, Theory *theory)
 	if (theory->note)
 		theory->claim.note = theory->note->info;
 	if (options->has_root)
-		proved |= try_root(find, theory, options->root, "given by root=", &fault);
+		proved |= linux_theory_try_root(find, theory, options->root,
+						"given by root=", &fault);
 	if (root_of_note(theory, "SYMBOL(swapper_pg_dir)", &va))
-		proved |=
-			try_root(find, theory, va - delta, "swapper_pg_dir of VMCOREINFO", &fault);
+		proved |= linux_theory_try_root(find, theory, va - delta,
+						"swapper_pg_dir of VMCOREINFO", &fault);
 	else if (linux_claim_symbol(&theory->claim, "init_top_pgt", &va))
-		proved |= try_root(find, theory, va - delta, "symbol init_top_pgt", &fault);
+		proved |= linux_theory_try_root(find, theory, va - delta, "symbol init_top_pgt",
+						&fault);
 	else if (linux_claim_symbol(&theory->claim, "swapper_pg_dir", &va))
-		proved |= try_root(find, theory, va - delta, "symbol swapper_pg_dir", &fault);
+		proved |= linux_theory_try_root(find, theory, va - delta, "symbol swapper_pg_dir",
+						&fault);
 	if (theory->image) {
 		theory->image->is_proved |= proved;
 		theory->image->fault = fault;
@@ -199,9 +73,9 @@ judge(LinuxFind *find, Theory *theory)
 static void
 judge_note(LinuxFind *find, const LinuxNote *note)
 {
-	Theory theory = { .note = note,
-			  .delta_how = linux_note_delta_key(note),
-			  .arch = linux_note_arch(note) };
+	LinuxTheory theory = { .note = note,
+			       .delta_how = linux_note_delta_key(note),
+			       .arch = linux_note_arch(note) };
 
 	if (!linux_note_delta(note, &theory.claim.delta))
 		return;
@@ -229,10 +103,10 @@ has_banner(const LinuxFind *find, const LinuxImage *image, guint64 delta)
 static void
 judge_delta(LinuxFind *find, LinuxImage *image, guint64 delta, const char *how)
 {
-	Theory theory = { .claim.delta = delta,
-			  .image = image,
-			  .delta_how = how,
-			  .arch = linux_image_arch(image) };
+	LinuxTheory theory = { .claim.delta = delta,
+			       .image = image,
+			       .delta_how = how,
+			       .arch = linux_image_arch(image) };
 
 	if (!has_banner(find, image, delta)) {
 		image->fault = "its banner is not where its symbols put it";
@@ -327,9 +201,9 @@ nearest_banner(const LinuxFind *find, const LinuxImage *image, guint64 *ret)
 static void
 judge_by_search(LinuxFind *find, LinuxImage *image)
 {
-	Theory theory = { .image = image,
-			  .delta_how = "search for page tables around the image",
-			  .arch = linux_image_arch(image) };
+	LinuxTheory theory = { .image = image,
+			       .delta_how = "search for page tables around the image",
+			       .arch = linux_image_arch(image) };
 	const char *fault = "no page table maps its text";
 	guint64 root;
 
@@ -345,8 +219,8 @@ judge_by_search(LinuxFind *find, LinuxImage *image)
 		theory.claim.tables = image->tables;
 		theory.claim.is_searched = TRUE;
 		theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);
-		image->is_proved = try_root(find, &theory, root,
-					    "search for page tables around the image", &fault);
+		image->is_proved = linux_theory_try_root(
+			find, &theory, root, "search for page tables around the image", &fault);
 	} else if (vmifs_probe_is_base_assumed(find->probe) &&
 		   linux_searched_is_doubtful(theory.arch)) {
 		fault = "no page table maps its text; where memory begins is not known: give base=";

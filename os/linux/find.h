@@ -2,8 +2,8 @@
 /*
  * find (private to discovery): what one discovery has collected.
  *
- *   hits (find.c) -> images with symbols (images.c) -> theories, proved or not (conclude.c)
- *   -> kernels (kernels.c)
+ *   hits (find.c) -> images with symbols (images.c) -> theories (conclude.c), proved or not
+ *   (theory.c) -> kernels (kernels.c)
  */
 #pragma once
 
