@@ -7,8 +7,10 @@
  *
  *   VMCOREINFO -> distance, root, place of the symbol tables
  *   symbol tables -> address of the root;  a banner near them -> distance
- *   neither -> every page around the tables is tried as a root
+ *   neither, 32 bits -> init_mm near the tables -> root
+ *   neither, 64 bits -> every page around the tables is tried as a root
  */
+#include "narrow.h"
 #include "search.h"
 #include "searched.h"
 #include "theory.h"
@@ -198,34 +200,90 @@ nearest_banner(const LinuxFind *find, const LinuxImage *image, guint64 *ret)
 }
 
 /* When neither symbols nor notes tell the root. */
+static LinuxTheory
+searched(const LinuxFind *find, LinuxImage *image, const char *how)
+{
+	LinuxTheory theory = {
+		.image = image,
+		.delta_how = how,
+		.arch = linux_image_arch(image),
+		.claim = { .symbols = image->symbols,
+			   .exports = image->exports.symbols,
+			   .tables = image->tables,
+			   .is_searched = TRUE },
+	};
+
+	theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);
+	return theory;
+}
+
 static void
 judge_by_search(LinuxFind *find, LinuxImage *image)
 {
-	LinuxTheory theory = { .image = image,
-			       .delta_how = "search for page tables around the image",
-			       .arch = linux_image_arch(image) };
+	LinuxTheory theory = searched(find, image, "search for page tables around the image");
 	const char *fault = "no page table maps its text";
 	guint64 root;
 
-	/* Of ARM's short tables one entry maps what data happen to say. */
-	if (vmifs_probe_is_base_assumed(find->probe) && g_str_equal(theory.arch, LINUX_ARCH_ARM)) {
-		image->fault = "where memory begins is not known: give base=";
-		return;
-	}
 	if (linux_search_root(find->probe, theory.arch, image->symbols, image->tables->tokens_pa, 0,
-			      &root, &theory.claim.delta)) {
-		theory.claim.symbols = image->symbols;
-		theory.claim.exports = image->exports.symbols;
-		theory.claim.tables = image->tables;
-		theory.claim.is_searched = TRUE;
-		theory.claim.has_banner = nearest_banner(find, image, &theory.claim.banner_pa);
-		image->is_proved = linux_theory_try_root(
-			find, &theory, root, "search for page tables around the image", &fault);
-	} else if (vmifs_probe_is_base_assumed(find->probe) &&
-		   linux_searched_is_doubtful(theory.arch)) {
+			      &root, &theory.claim.delta))
+		image->is_proved =
+			linux_theory_try_root(find, &theory, root, theory.delta_how, &fault);
+	else if (vmifs_probe_is_base_assumed(find->probe) &&
+		 linux_searched_is_doubtful(theory.arch))
 		fault = "no page table maps its text; where memory begins is not known: give base=";
-	}
 	image->fault = fault;
+}
+
+/* Where a root maps the text to where that distance puts it. */
+static void
+judge_narrow_root(LinuxFind *find, LinuxTheory *theory, guint64 root, const char *how)
+{
+	LinuxImage *image = theory->image;
+	guint64 text;
+
+	if (linux_image_symbol(image, "_stext", 0, &text) &&
+	    linux_find_root_fits(find->probe, theory->arch, root, 0, text, theory->claim.delta) &&
+	    linux_theory_try_root(find, theory, root, how, &image->fault))
+		image->is_proved = TRUE;
+}
+
+static void
+suggest_base(LinuxFind *find, LinuxImage *image, const GArray *roots)
+{
+	guint64 text;
+
+	image->fault = "where memory begins is not known: give base=";
+	for (guint i = 0; i < roots->len && linux_image_symbol(image, "_stext", 0, &text); i++)
+		linux_narrow_suggest_base(find, g_array_index(roots, guint64, i), text);
+}
+
+/* Kernels of 32 bits lie at one of few distances; what they say of themselves, or the user, must be
+ * right with one. */
+static void
+judge_narrow(LinuxFind *find, LinuxImage *image)
+{
+	const VmifsOptions *options = vmifs_probe_options(find->probe);
+	g_autoptr(GArray) roots = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GArray) deltas = g_array_new(FALSE, FALSE, sizeof(guint64));
+	LinuxTheory theory = searched(find, image, "where the page table maps the text");
+
+	linux_init_mm_roots(find, image, roots);
+	linux_narrow_deltas(find->probe, theory.arch, deltas);
+	image->fault = roots->len ? "the page table that its init_mm names does not map its text"
+				  : "its init_mm, which names its page table, is not there";
+	for (guint i = 0; i < deltas->len && linux_find_goes_on(find); i++) {
+		guint64 delta = g_array_index(deltas, guint64, i);
+
+		theory.claim.delta = delta;
+		if (options->has_root)
+			judge_narrow_root(find, &theory, options->root, "given by root=");
+		for (guint j = 0; j < roots->len; j++)
+			judge_narrow_root(find, &theory, g_array_index(roots, guint64, j) - delta,
+					  "init_mm, whose code is the text");
+	}
+	if (!image->is_proved && vmifs_probe_is_base_assumed(find->probe) &&
+	    g_str_equal(theory.arch, LINUX_ARCH_ARM))
+		suggest_base(find, image, roots);
 }
 
 /* Token tables, those that are alone in their piece of memory first: so a kernel's own one is. */
@@ -271,7 +329,11 @@ judge_images(LinuxFind *find)
 
 		if (vmifs_probe_is_base_assumed(find->probe))
 			linux_base_of_image(find, image);
-		if (!linux_image_is_relative(image))
+		if (linux_image_is_relative(image))
+			continue;
+		if (linux_narrow_is(linux_image_arch(image)))
+			judge_narrow(find, image);
+		else
 			judge_by_search(find, image);
 	}
 }
@@ -310,7 +372,7 @@ judge_notes(LinuxFind *find, gboolean told)
 			judge_note(find, note);
 		if (vmifs_probe_is_base_assumed(find->probe) && !find->kernels->len) {
 			linux_base_of_note(find, note);
-			linux_narrow_suggest_base(find, note->info);
+			linux_narrow_suggest_base_of_note(find, note->info);
 		}
 	}
 	if (linux_kernels_are_certain(find))

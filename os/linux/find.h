@@ -131,12 +131,6 @@ linux_base_of_note(LinuxFind *find, const LinuxNote *note);
 void
 linux_base_of_image(LinuxFind *find, const LinuxImage *image);
 
-/* ---- narrow.c; the rest in narrow.h ---- */
-
-/* What the page table that an ARM kernel's note names says of where memory begins. */
-void
-linux_narrow_suggest_base(LinuxFind *find, const LinuxVmcoreinfo *info);
-
 /* ---- told.c ---- */
 
 /* How much the vCPUs say for the kernel that is claimed, or against it; adds why to the evidence.

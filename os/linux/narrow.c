@@ -31,54 +31,41 @@ addresses_of(const LinuxVmcoreinfo *info, guint64 *ret_root, guint64 *ret_text)
 	       *ret_text <= G_MAXUINT32;
 }
 
-static gboolean
-fits(VmifsProbe *probe, LinuxNarrow *narrow, const char *arch, guint64 root, guint64 text,
-     guint64 delta)
-{
-	if (!linux_find_root_fits(probe, arch, root - delta, 0, text, delta))
-		return FALSE;
-	*narrow = (LinuxNarrow){ .arch = arch, .delta = delta };
-	return TRUE;
-}
-
-static gboolean
-fits_i386(VmifsProbe *probe, LinuxNarrow *narrow, guint64 root, guint64 text)
-{
-	for (gsize i = 0; i < G_N_ELEMENTS(page_offsets); i++)
-		if (fits(probe, narrow, LINUX_ARCH_I386, root, text, page_offsets[i]))
-			return TRUE;
-	return FALSE;
-}
-
-static gboolean
-fits_arm(VmifsProbe *probe, LinuxNarrow *narrow, guint64 root, guint64 text)
-{
-	gsize n;
-	const VmifsRegion *regions = vmifs_physmem_regions(vmifs_probe_physmem(probe), &n);
-
-	for (gsize i = 0; i < MIN(n, MAX_REGIONS); i++) {
-		guint64 base = regions[i].pa & ARM_BASE_MASK;
-		for (gsize k = 0; k < G_N_ELEMENTS(page_offsets); k++)
-			if (fits(probe, narrow, LINUX_ARCH_ARM, root, text, page_offsets[k] - base))
-				return TRUE;
-	}
-	return FALSE;
-}
-
 gboolean
-linux_narrow_allows(VmifsProbe *probe, const char *arch, guint64 delta)
+linux_narrow_is(const char *arch)
+{
+	return g_str_equal(arch, LINUX_ARCH_ARM) || g_str_equal(arch, LINUX_ARCH_I386);
+}
+
+void
+linux_narrow_deltas(VmifsProbe *probe, const char *arch, GArray *ret)
 {
 	gboolean is_arm = g_str_equal(arch, LINUX_ARCH_ARM);
 	gsize n;
 	const VmifsRegion *regions = vmifs_physmem_regions(vmifs_probe_physmem(probe), &n);
 
-	if (!is_arm && !g_str_equal(arch, LINUX_ARCH_I386))
-		return TRUE;
 	for (gsize i = 0; i < MIN(is_arm ? n : 1, MAX_REGIONS); i++) {
 		guint64 base = is_arm ? regions[i].pa & ARM_BASE_MASK : 0;
-		for (gsize k = 0; k < G_N_ELEMENTS(page_offsets); k++)
-			if (delta == page_offsets[k] - base)
-				return TRUE;
+		for (gsize k = 0; k < G_N_ELEMENTS(page_offsets); k++) {
+			guint64 delta = page_offsets[k] - base;
+			g_array_append_val(ret, delta);
+		}
+	}
+}
+
+static gboolean
+fits(VmifsProbe *probe, const char *arch, guint64 root, guint64 text, LinuxNarrow *ret)
+{
+	g_autoptr(GArray) deltas = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+	linux_narrow_deltas(probe, arch, deltas);
+	for (guint i = 0; i < deltas->len; i++) {
+		guint64 delta = g_array_index(deltas, guint64, i);
+
+		if (linux_find_root_fits(probe, arch, root - delta, 0, text, delta)) {
+			*ret = (LinuxNarrow){ .arch = arch, .delta = delta };
+			return TRUE;
+		}
 	}
 	return FALSE;
 }
@@ -106,19 +93,25 @@ base_of_entry(const LinuxFind *find, gboolean is_long, guint64 root, guint64 tex
 }
 
 void
-linux_narrow_suggest_base(LinuxFind *find, const LinuxVmcoreinfo *info)
+linux_narrow_suggest_base(LinuxFind *find, guint64 root, guint64 text)
 {
-	gboolean is_long = linux_vmcoreinfo_text(info, "CONFIG_ARM_LPAE") != NULL;
-	guint64 root, text, base;
+	for (gsize i = 0; i < 2 * G_N_ELEMENTS(page_offsets); i++) {
+		guint64 page_offset = page_offsets[i / 2], base;
 
-	if (!addresses_of(info, &root, &text))
-		return;
-	for (gsize i = 0; i < G_N_ELEMENTS(page_offsets); i++)
-		if (root >= page_offsets[i] && text >= page_offsets[i] &&
-		    base_of_entry(find, is_long, root - page_offsets[i], text, page_offsets[i],
-				  &base) &&
+		if (root >= page_offset && text >= page_offset &&
+		    base_of_entry(find, i % 2, root - page_offset, text, page_offset, &base) &&
 		    base && base <= G_MAXUINT32 && !(base & ~ARM_BASE_MASK))
 			vmifs_probe_suggest_base(find->probe, base);
+	}
+}
+
+void
+linux_narrow_suggest_base_of_note(LinuxFind *find, const LinuxVmcoreinfo *info)
+{
+	guint64 root, text;
+
+	if (addresses_of(info, &root, &text))
+		linux_narrow_suggest_base(find, root, text);
 }
 
 gboolean
@@ -139,7 +132,9 @@ linux_narrow_of_note(VmifsProbe *probe, const LinuxVmcoreinfo *info, LinuxNarrow
 	if (!addresses_of(info, &root, &text))
 		return FALSE;
 	/* Both have a word of their own for tables with long entries, none for the others. */
-	if (!linux_vmcoreinfo_text(info, "CONFIG_ARM_LPAE") && fits_i386(probe, ret, root, text))
+	if (!linux_vmcoreinfo_text(info, "CONFIG_ARM_LPAE") &&
+	    fits(probe, LINUX_ARCH_I386, root, text, ret))
 		return TRUE;
-	return !linux_vmcoreinfo_text(info, "CONFIG_X86_PAE") && fits_arm(probe, ret, root, text);
+	return !linux_vmcoreinfo_text(info, "CONFIG_X86_PAE") &&
+	       fits(probe, LINUX_ARCH_ARM, root, text, ret);
 }

@@ -27,6 +27,7 @@ static const struct {
 	{ LINUX_PROOF_PROBES, 20 }, { LINUX_PROOF_BANNER, 25 },    { LINUX_PROOF_RODATA, 10 },
 	{ LINUX_PROOF_TABLES, 15 }, { LINUX_PROOF_INIT_TASK, 15 }, { LINUX_PROOF_TASKS, 20 },
 	{ LINUX_PROOF_NOTE, 15 },   { LINUX_PROOF_CALLS, 5 },      { LINUX_PROOF_MEMORY, 5 },
+	{ LINUX_PROOF_VECTORS, 5 },
 };
 
 void
@@ -154,9 +155,18 @@ prove_note(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *verdict)
 static gboolean
 prove_searched(VmifsAspace *aspace, const LinuxClaim *claim, LinuxVerdict *verdict)
 {
+	const char *arch = vmifs_aspace_arch(aspace);
 	guint64 text;
 
-	if (!claim->is_searched || !linux_searched_is_doubtful(vmifs_aspace_arch(aspace)))
+	if (claim->is_searched && g_str_equal(arch, LINUX_ARCH_ARM)) {
+		if (!linux_searched_has_vectors(aspace, claim->symbols)) {
+			verdict->fault = "the vectors that its page table maps are not its own";
+			return FALSE;
+		}
+		verdict->proofs |= LINUX_PROOF_VECTORS;
+		return TRUE;
+	}
+	if (!claim->is_searched || !linux_searched_is_doubtful(arch))
 		return TRUE;
 	if (!linux_searched_has_text(aspace, claim->symbols)) {
 		verdict->fault = "the text that its page table maps is not its own";

@@ -35,6 +35,7 @@ typedef enum {
 	LINUX_PROOF_NOTE = 1 << 6,      /* the release of VMCOREINFO is read there */
 	LINUX_PROOF_CALLS = 1 << 7,     /* calls in the text go to where functions begin */
 	LINUX_PROOF_MEMORY = 1 << 8,    /* most memory is mapped by one distance */
+	LINUX_PROOF_VECTORS = 1 << 9,   /* ARM's vectors lead to where it takes system calls */
 } LinuxProof;
 
 typedef struct {

@@ -4,8 +4,9 @@
  * rejected by its first entry as a rule. Early page tables of the same image map it too, at an
  * address from before its relocation: hence the vote.
  */
-#include "narrow.h"
 #include "search.h"
+
+#include "find.h"
 #include "searched.h"
 
 #define SPAN ((guint64) LINUX_IMAGE_SPAN)
@@ -17,7 +18,6 @@
 #define MEASURE_BUDGET 1024
 #define VISIT_BUDGET 65536
 #define KERNEL_HALF (G_GUINT64_CONSTANT(1) << 63)
-#define BELOW_KERNEL (32u << 20)
 
 typedef struct {
 	guint64 pa;
@@ -48,23 +48,6 @@ maps_text(VmifsAspace *aspace, const VmifsSymbols *symbols, guint64 *ret_delta)
 }
 
 static gboolean
-is_narrow(const VmifsAspace *aspace)
-{
-	return vmifs_aspace_ptr_size(aspace) == 4;
-}
-
-/* From where on a root maps the kernel, whose image lies that far above physical addresses: the
- * whole of memory below 4 GiB with those of 32 bits. */
-static guint64
-kernel_start(const VmifsAspace *aspace, guint64 delta)
-{
-	gsize n;
-	const VmifsRegion *regions = vmifs_physmem_regions(vmifs_aspace_physmem(aspace), &n);
-
-	return is_narrow(aspace) && n ? (delta + regions[0].pa) & G_MAXUINT32 : KERNEL_HALF;
-}
-
-static gboolean
 add_mapped(const VmifsRange *range, gpointer user)
 {
 	guint64 *mapped = user;
@@ -72,19 +55,6 @@ add_mapped(const VmifsRange *range, gpointer user)
 	if (range->kind == VMIFS_RANGE_PAGE)
 		*mapped += MIN(range->len, G_MAXUINT64 - *mapped);
 	return TRUE;
-}
-
-/* The root with which the kernel starts lies beside its own, and lacks no more than what was mapped
- * since. But that one alone is nobody's: it has no program, nor memory a second time at its
- * physical address. Modules of ARM are below the rest of the kernel. */
-static gboolean
-maps_below(VmifsAspace *aspace, guint64 start)
-{
-	guint64 mapped = 0;
-
-	vmifs_aspace_visit(aspace, 0, start - BELOW_KERNEL - 1, MEASURE_BUDGET, add_mapped, &mapped,
-			   NULL, NULL);
-	return mapped > 0;
 }
 
 static guint
@@ -140,7 +110,6 @@ collect(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint6
 			Root root = { .pa = pa, .mode = mode };
 
 			if (aspace && maps_text(aspace, symbols, &root.delta) &&
-			    linux_narrow_allows(probe, arch, root.delta) &&
 			    (!may_mislead || linux_searched_has_text(aspace, symbols)))
 				g_array_append_val(ret, root);
 		}
@@ -163,10 +132,7 @@ measure(VmifsProbe *probe, GArray *roots, guint64 delta, guint64 ignore_mask)
 		aspace = vmifs_probe_try_root(probe, root.mode, root.pa, ignore_mask);
 		if (!aspace)
 			continue;
-		guint64 start = kernel_start(aspace, delta);
-		if (is_narrow(aspace) && maps_below(aspace, start))
-			continue;
-		vmifs_aspace_visit(aspace, start, G_MAXUINT64, MEASURE_BUDGET, add_mapped,
+		vmifs_aspace_visit(aspace, KERNEL_HALF, G_MAXUINT64, MEASURE_BUDGET, add_mapped,
 				   &root.mapped, vmifs_probe_call(probe), NULL);
 		most = MAX(most, root.mapped);
 		g_array_index(roots, Root, n++) = root;
@@ -224,7 +190,7 @@ linux_search_deltas(VmifsAspace *aspace, guint64 pa, const VmifsCall *call, GArr
 {
 	Wanted wanted = { pa, ret };
 
-	if (is_narrow(aspace)) {
+	if (vmifs_aspace_ptr_size(aspace) == 4) {
 		vmifs_aspace_visit(aspace, LINUX_LEAST_PAGE_OFFSET, G_MAXUINT32, VISIT_BUDGET,
 				   add_delta, &wanted, call, NULL);
 		return;

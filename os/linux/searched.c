@@ -28,6 +28,12 @@
 #define JAL_RA 0x000000ef
 #define JAL_RA_MASK 0x00000fff
 
+/* Behind the page of ARM's vectors, where each kernel maps them. The first word there is where
+ * system calls go (arch/arm/kernel/entry-armv.S, since 3.11: section .stubs); in it is also whether
+ * that is code of Thumb. */
+#define ARM_STUBS 0xffff1000u
+#define THUMB 1u
+
 typedef struct {
 	guint calls, hits;
 } Tally;
@@ -179,4 +185,15 @@ linux_searched_has_memory(VmifsAspace *aspace, guint64 pa, guint64 delta)
 			return TRUE;
 	}
 	return FALSE;
+}
+
+gboolean
+linux_searched_has_vectors(VmifsAspace *aspace, const VmifsSymbols *symbols)
+{
+	guint64 handler;
+	guint8 word[4];
+
+	return vmifs_symbols_lookup(symbols, "vector_swi", &handler) &&
+	       vmifs_aspace_read(aspace, ARM_STUBS, word, sizeof word, NULL) &&
+	       (vmifs_load_u32(word) & ~THUMB) == (handler & ~(guint64) THUMB);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * searched: what a root of AArch64 or RISC-V must show that nothing told of, but that was come upon
- * among all pages. Some kinds of tables are tried there, and one entry of some of them maps
- * terabytes to themselves, more or less: where data happen to look like that, every address agrees
- * with every other. So contents and the shape of the whole must prove it.
+ * searched: what a root of AArch64, RISC-V or ARM must show that nothing told of, but that was come
+ * upon. Some kinds of tables are tried there, and one entry of some of them maps terabytes to
+ * themselves, more or less (of ARM's a gigabyte, which is all that the kernel has): where data
+ * happen to look like that, every address agrees with every other. So contents and the shape of the
+ * whole must prove it.
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 
 G_BEGIN_DECLS
 
-/* Is it one of these architectures? */
+/* Is it AArch64 or RISC-V? The next two are of these. */
 gboolean
 linux_searched_is_doubtful(const char *arch);
 /* Is the kernel's text read through the root, and executable? Its calls must go to where functions
@@ -22,5 +23,9 @@ linux_searched_has_text(VmifsAspace *aspace, const VmifsSymbols *symbols);
  * distance? So does the kernel's; what maps but its image was made to start it. */
 gboolean
 linux_searched_has_memory(VmifsAspace *aspace, guint64 pa, guint64 delta);
+/* Of ARM: does the root map the vectors, which are far from all memory, and do they lead to where
+ * the kernel takes system calls? */
+gboolean
+linux_searched_has_vectors(VmifsAspace *aspace, const VmifsSymbols *symbols);
 
 G_END_DECLS

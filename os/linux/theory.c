@@ -15,6 +15,7 @@ describe(const LinuxTheory *theory, const LinuxVerdict *verdict)
 		{ LINUX_PROOF_BANNER, "banner" },           { LINUX_PROOF_TABLES, "symbol tables" },
 		{ LINUX_PROOF_INIT_TASK, "init_task" },     { LINUX_PROOF_TASKS, "list of tasks" },
 		{ LINUX_PROOF_CALLS, "calls in the text" }, { LINUX_PROOF_MEMORY, "map of memory" },
+		{ LINUX_PROOF_VECTORS, "vectors" },
 	};
 	GString *text = g_string_new(NULL);
 
