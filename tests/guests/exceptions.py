@@ -106,6 +106,6 @@ UNTOLD = [
 ]
 UNTOLD_LINES = [
     ('user|', r'(procs/)?net/sockstat6', r'UDP6|UDPLITE6|RAW6', 'left-out', 'protocols that are not exported'),
-    ('', 'procs/meminfo', r'CommitLimit|Percpu|HardwareCorrupted|Cma\w+|Huge\w+|MemAvailable', 'left-out',
-     'what lies in variables that are nobody\'s but the memory manager\'s'),
+    ('', 'procs/meminfo', r'CommitLimit|Percpu|HardwareCorrupted|CmaTotal|Huge(Pages_\w+|pagesize|tlb)|MemAvailable',
+     'left-out', 'what lies in variables that are nobody\'s but the memory manager\'s'),
 ]
