@@ -199,6 +199,11 @@ linux_percpu_counter(const Linux *os, guint64 address, gint64 *ret, const VmifsC
 
 /* ---- tasks.c ---- */
 
+/* The kernel's own limit of process ids; and what a struct task_struct takes at least, of any
+ * kernel: those of 32 bits have some 1,500 bytes and more. */
+#define LINUX_MAX_TASKS (4 * 1024 * 1024)
+#define LINUX_LEAST_TASK 1024
+
 VmifsSymbols *
 linux_symbols(gpointer self, const VmifsCall *call, GError **error);
 VmifsTaskList *

@@ -14,7 +14,8 @@ typedef struct {
 	VmifsAspace *kernel;
 	guint64 head;
 	guint64 max;
-	GHashTable *seen;
+	guint least;      /* bytes that an element takes */
+	GHashTable *seen; /* in such steps: where elements start */
 	LinuxListVisit visit;
 	gpointer user;
 	const VmifsCall *call;
@@ -55,11 +56,15 @@ walk_one_way(Walk *w, gboolean forward, GError **error)
 				    w->head, node, from);
 			return FALSE;
 		}
-		if (count >= w->max || !linux_seen_add(w->seen, node)) {
+		if (count >= w->max || !linux_seen_add(w->seen, node / w->least)) {
 			g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "list of %#" G_GINT64_MODIFIER "x: %s at %#" G_GINT64_MODIFIER
 				    "x",
-				    w->head, count >= w->max ? "too long" : "a loop", node);
+				    w->head,
+				    count >= w->max ? "too long"
+				    : w->least > 1  ? "a loop, or no room for an element,"
+						    : "a loop",
+				    node);
 			return FALSE;
 		}
 		if (!w->visit(node, w->user))
@@ -74,8 +79,15 @@ gboolean
 linux_list_each(VmifsAspace *kernel, guint64 head, guint64 max, LinuxListVisit visit, gpointer user,
 		const VmifsCall *call, GError **error)
 {
+	return linux_list_each_sized(kernel, head, max, 1, visit, user, call, error);
+}
+
+gboolean
+linux_list_each_sized(VmifsAspace *kernel, guint64 head, guint64 max, guint least,
+		      LinuxListVisit visit, gpointer user, const VmifsCall *call, GError **error)
+{
 	g_autoptr(GHashTable) seen = linux_seen_new();
-	Walk w = { kernel, head, max, seen, visit, user, call };
+	Walk w = { kernel, head, max, least, seen, visit, user, call };
 
 	g_autoptr(GError) broken = NULL;
 	if (walk_one_way(&w, TRUE, &broken))

@@ -20,4 +20,11 @@ gboolean
 linux_list_each(VmifsAspace *kernel, guint64 head, guint64 max, LinuxListVisit visit, gpointer user,
 		const VmifsCall *call, GError **error);
 
+/* As linux_list_each(), of elements of which each takes least bytes or more: where two lie closer
+ * together, the ring breaks. Otherwise links alone could make it as long as memory has room for
+ * them, which costs more of ours than a file of it is worth. */
+gboolean
+linux_list_each_sized(VmifsAspace *kernel, guint64 head, guint64 max, guint least,
+		      LinuxListVisit visit, gpointer user, const VmifsCall *call, GError **error);
+
 G_END_DECLS

@@ -11,11 +11,8 @@
 #include "machine.h"
 #include "seen.h"
 
-/* The kernel's own limit of process ids; and a task takes a page at the very least, with its stack.
- * A forged ring of nothing but links would otherwise cost more of ours than it takes of the
- * guest's. */
-#define MAX_TASKS (4 * 1024 * 1024)
-#define LEAST_TASK 4096
+/* A task takes a page at the very least, with its stack. */
+#define LEAST_ROOM 4096
 
 typedef struct {
 	const Linux *os;
@@ -30,7 +27,7 @@ typedef struct {
 static guint64
 most_tasks(const Linux *os)
 {
-	return MIN(MAX_TASKS, linux_room_for(os, LEAST_TASK));
+	return MIN(LINUX_MAX_TASKS, linux_room_for(os, LEAST_ROOM));
 }
 
 gboolean
@@ -108,7 +105,8 @@ collect_threads(const Linux *os, guint64 object, guint64 max, GArray *ret, const
 	    !linux_offset(os, LINUX_FIELD_SIGNAL_THREAD_HEAD, &head_at, error) ||
 	    !linux_offset(os, LINUX_FIELD_TASK_THREAD_NODE, &c.node_at, error))
 		return FALSE;
-	return linux_list_each(os->aspace, signal + head_at, max, collect, &c, call, error);
+	return linux_list_each_sized(os->aspace, signal + head_at, max, LINUX_LEAST_TASK, collect,
+				     &c, call, error);
 }
 
 gboolean
@@ -152,7 +150,8 @@ linux_tasks(gpointer self, const VmifsCall *call, GError **error)
 	    !linux_offset(os, LINUX_FIELD_TASK_TASKS, &w.node_at, error))
 		return NULL;
 	g_autoptr(GError) broken = NULL;
-	if (!linux_list_each(os->aspace, init + w.node_at, most, visit_leader, &w, call, &broken)) {
+	if (!linux_list_each_sized(os->aspace, init + w.node_at, most, LINUX_LEAST_TASK,
+				   visit_leader, &w, call, &broken)) {
 		note_broken(&w, "processes after that", init, broken);
 		if (tasks->len == 0) {
 			g_propagate_error(error, g_steal_pointer(&broken));

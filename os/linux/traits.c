@@ -10,8 +10,6 @@
 #define DUMP_FILTER_SHIFT 2
 #define DUMP_FILTER_MASK 0x1ff
 #define MAX_AUXV 4096
-#define MAX_CHILDREN (4 * 1024 * 1024) /* pids there can be */
-#define LEAST_TASK 4096
 
 /* ---- numbers ---- */
 
@@ -153,9 +151,8 @@ LINUX_VIEW(linux_render_children)
 
 	if (!linux_offset(self, LINUX_FIELD_TASK_CHILDREN, &head_at, error) ||
 	    !linux_offset(self, LINUX_FIELD_TASK_SIBLING, &c.node_at, error) ||
-	    !linux_list_each(self->aspace, task->object + head_at,
-			     MIN(MAX_CHILDREN, linux_room_for(self, LEAST_TASK)), visit_child, &c,
-			     call, error)) {
+	    !linux_list_each_sized(self->aspace, task->object + head_at, LINUX_MAX_TASKS,
+				   LINUX_LEAST_TASK, visit_child, &c, call, error)) {
 		g_clear_error(&c.error);
 		return FALSE;
 	}

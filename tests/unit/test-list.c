@@ -143,6 +143,24 @@ START_TEST(too_long_a_ring_is_cut)
 }
 END_TEST
 
+/* They lie 256 bytes apart. */
+START_TEST(elements_without_room_are_none)
+{
+	Fixture f;
+
+	for (guint least = 256; least <= 512; least += 256) {
+		setup(&f);
+		Linux *os = linux_guest_start(&f.g);
+		ck_assert_int_eq(linux_list_each_sized(os->aspace, f.nodes[0], 100, least, visit,
+						       &f, NULL, &f.error),
+				 least == 256);
+		ck_assert_uint_eq(f.error != NULL, least > 256);
+		ck_assert_uint_lt(f.seen->len, least > 256 ? N - 1 : N);
+		teardown(&f);
+	}
+}
+END_TEST
+
 START_TEST(head_that_cannot_be_read_is_an_error)
 {
 	Fixture f;
@@ -180,6 +198,7 @@ make_suite(void)
 	tcase_add_test(t, loop_without_the_head_ends);
 	tcase_add_test(t, wrong_back_pointer_is_not_followed);
 	tcase_add_test(t, too_long_a_ring_is_cut);
+	tcase_add_test(t, elements_without_room_are_none);
 	tcase_add_test(t, head_that_cannot_be_read_is_an_error);
 	tcase_add_test(t, given_up_walk_visits_no_more);
 	suite_add_tcase(s, t);

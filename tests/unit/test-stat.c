@@ -31,7 +31,7 @@
 	"pids@32:8x4 rlim@64=rlimitx16 utime@320:8 stime@328:8 cutime@336:8 cstime@344:8 "          \
 	"gtime@352:8 cgtime@360:8 prev_cputime@368=prev_cputime min_flt@384:8 maj_flt@392:8 "       \
 	"cmin_flt@400:8 cmaj_flt@408:8 sum_sched_runtime@416:8 group_exit_code@424:4\n"             \
-	"struct task_struct 400 pid@0:4 comm@8:1x16 flags@24:4 signal@32:8 sighand@40:8 "           \
+	"struct task_struct 1024 pid@0:4 comm@8:1x16 flags@24:4 signal@32:8 sighand@40:8 "          \
 	"__state@48:4 exit_state@52:4 pending@56=sigpending blocked@80:8 thread_node@88=list_head " \
 	"utime@104:8 stime@112:8 gtime@120:8 prev_cputime@128=prev_cputime min_flt@144:8 "          \
 	"maj_flt@152:8 se@160=sched_entity prio@176:4 static_prio@180:4 rt_priority@184:4 "         \

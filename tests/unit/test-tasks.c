@@ -12,7 +12,7 @@
 	"struct workqueue_attrs 8 nice@0:4\n"                                                      \
 	"struct workqueue_struct 32 name@8:1x24\n"                                                 \
 	"struct signal_struct 32 thread_head@0=list_head\n"                                        \
-	"struct task_struct 192 pid@0:4 tgid@4:4 comm@8:1x16 flags@24:4 tasks@32=list_head "       \
+	"struct task_struct 1024 pid@0:4 tgid@4:4 comm@8:1x16 flags@24:4 tasks@32=list_head "      \
 	"thread_node@48=list_head signal@64:8 real_parent@72:8 mm@80:8 start_boottime@88:8 "       \
 	"worker_private@96:8\n"                                                                    \
 	"struct mm_struct 16 pgd@8:8\n"

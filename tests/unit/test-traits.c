@@ -10,7 +10,7 @@
 	"struct task_group 8 autogroup@0:8\n"                                                      \
 	"struct autogroup 24 tg@0:8 id@8:8 nice@16:4\n"                                            \
 	"struct signal_struct 8 autogroup@0:8\n"                                                   \
-	"struct task_struct 128 pid@0:4 signal@8:8 sighand@16:8 personality@24:4 "                 \
+	"struct task_struct 1024 pid@0:4 signal@8:8 sighand@16:8 personality@24:4 "                \
 	"timer_slack_ns@32:8 patch_state@40:4 loginuid@44:4 sessionid@48:4 "                       \
 	"children@56=list_head sibling@72=list_head\n"
 

@@ -11,7 +11,7 @@
 	"struct sched_info 16 pcount@0:8 run_delay@8:8\n"                                          \
 	"struct sched_entity 16 sum_exec_runtime@8:8\n"                                            \
 	"struct signal_struct 96 thread_head@0=list_head ioac@16=task_io_accounting\n"             \
-	"struct task_struct 160 signal@0:8 sighand@8:8 thread_node@16=list_head "                  \
+	"struct task_struct 1024 signal@0:8 sighand@8:8 thread_node@16=list_head "                 \
 	"ioac@32=task_io_accounting sched_info@96=sched_info se@112=sched_entity\n"
 
 typedef struct {
