@@ -2,6 +2,7 @@
 /* smaps, pages, mapping: whose the pages of a process are, and what is said of its mappings. */
 #include <unit.h>
 
+#include <engine/disasm.h>
 #include <linux-guest.h>
 #include <os/linux/pages.h>
 #include <os/linux/smaps.h>
@@ -428,6 +429,8 @@ START_TEST(forbidden_huge_page_counts_where_the_kernel_counts_it)
 {
 	guint row = (guint) _i / 2;
 	gboolean rollup = _i % 2;
+	/* Without capstone the kernel's code tells nothing, and all are counted. */
+	gboolean is_left_out = forbidden[row].is_left_out && vmifs_disasm_is_there();
 	Fixture f;
 	setup(&f, forbidden[row].types);
 	if (strstr(forbidden[row].types, "maple_tree"))
@@ -438,12 +441,10 @@ START_TEST(forbidden_huge_page_counts_where_the_kernel_counts_it)
 	linux_guest_u64(&f.g, f.middle + 8, 0x80 | forbidden[row].bits);
 	g_autofree char *text = render(&f, rollup);
 	ck_assert_ptr_nonnull(text);
-	ck_assert_ptr_nonnull(strstr(text, forbidden[row].is_left_out
-						   ? "\nRss:                   0 kB\n"
-						   : "\nRss:                2048 kB\n"));
-	ck_assert_ptr_nonnull(strstr(text, forbidden[row].is_left_out
-						   ? "\nAnonHugePages:         0 kB\n"
-						   : "\nAnonHugePages:      2048 kB\n"));
+	ck_assert_ptr_nonnull(strstr(text, is_left_out ? "\nRss:                   0 kB\n"
+						       : "\nRss:                2048 kB\n"));
+	ck_assert_ptr_nonnull(strstr(text, is_left_out ? "\nAnonHugePages:         0 kB\n"
+						       : "\nAnonHugePages:      2048 kB\n"));
 	teardown(&f);
 }
 END_TEST
