@@ -11,6 +11,7 @@
  */
 #include "symbols.h"
 
+#include <spi/siphash.h>
 #include <string.h>
 
 /* Symbols from `first` on belong to that module, up to the next run. */
@@ -215,51 +216,22 @@ vmifs_symbols_get(const VmifsSymbols *symbols, gsize index, VmifsSymbol *ret)
 	};
 }
 
-static inline guint64
-rotate(guint64 x, guint n)
-{
-	return x << n | x >> (64 - n);
-}
-
-static inline void
-mix(guint64 v[4], guint64 word)
-{
-	v[3] ^= word;
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-	v[0] ^= word;
-}
-
 /* SipHash-1-3, less what makes its numbers those of others: of a hash that only multiplies names
  * can be made that fall together whatever the key. This runs over every name of the kernel. */
 static gsize
 hash_name(guint64 seed, const char *name, gsize len)
 {
-	guint64 v[4] = { seed ^ G_GUINT64_CONSTANT(0x736f6d6570736575),
-			 rotate(seed, 23) ^ G_GUINT64_CONSTANT(0x646f72616e646f6d),
-			 seed ^ G_GUINT64_CONSTANT(0x6c7967656e657261),
-			 rotate(seed, 23) ^ G_GUINT64_CONSTANT(0x7465646279746573) };
-	guint64 word;
+	guint64 v[4], word;
 
+	vmifs_sip_start(v, seed, vmifs_sip_rotate(seed, 23));
 	for (; len >= 8; name += 8, len -= 8) {
 		memcpy(&word, name, 8);
-		mix(v, word);
+		vmifs_sip_add(v, word, 1);
 	}
 	word = (guint64) len << 56;
 	memcpy(&word, name, len);
-	mix(v, word);
-	v[2] ^= 0xff;
-	for (guint i = 0; i < 3; i++)
-		mix(v, 0);
-	return (gsize) (v[0] ^ v[1] ^ v[2] ^ v[3]);
+	vmifs_sip_add(v, word, 1);
+	return (gsize) vmifs_sip_end(v, 3);
 }
 
 static VmifsNameIndex *

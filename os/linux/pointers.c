@@ -7,55 +7,20 @@
 #include "pointers.h"
 
 #include <spi/bytes.h>
+#include <spi/siphash.h>
 
-/* SipHash-2-4 of a pointer: J.-P. Aumasson and D. J. Bernstein, 2012. */
-
-static guint64
-rotate(guint64 x, guint bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void
-mix(guint64 v[4], guint rounds)
-{
-	while (rounds--) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] = rotate(v[0], 32);
-		v[2] += v[1];
-		v[0] += v[3];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] = rotate(v[2], 32);
-	}
-}
-
+/* SipHash-2-4 of a pointer. */
 static guint64
 siphash(const guint64 key[2], guint64 word, guint len)
 {
-	/* The last piece of eight bytes: what is left, and how much it was in all. */
-	const guint64 last = (guint64) len << 56 | (len < 8 ? word : 0);
-	guint64 v[4] = {
-		key[0] ^ G_GUINT64_CONSTANT(0x736f6d6570736575),
-		key[1] ^ G_GUINT64_CONSTANT(0x646f72616e646f6d),
-		key[0] ^ G_GUINT64_CONSTANT(0x6c7967656e657261),
-		key[1] ^ G_GUINT64_CONSTANT(0x7465646279746573),
-	};
+	guint64 v[4];
 
-	if (len == 8) {
-		v[3] ^= word;
-		mix(v, 2);
-		v[0] ^= word;
-	}
-	v[3] ^= last;
-	mix(v, 2);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	mix(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	vmifs_sip_start(v, key[0], key[1]);
+	if (len == 8)
+		vmifs_sip_add(v, word, 2);
+	/* The last piece of eight bytes: what is left, and how much it was in all. */
+	vmifs_sip_add(v, (guint64) len << 56 | (len < 8 ? word : 0), 2);
+	return vmifs_sip_end(v, 4);
 }
 
 gboolean
