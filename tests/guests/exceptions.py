@@ -109,3 +109,9 @@ UNTOLD_LINES = [
     ('', 'procs/meminfo', r'CommitLimit|Percpu|HardwareCorrupted|CmaTotal|Huge(Pages_\w+|pagesize|tlb)|MemAvailable',
      'left-out', 'what lies in variables that are nobody\'s but the memory manager\'s'),
 ]
+
+# The same, where processes come and go while the guest is compared.
+BUSY_LINES = [
+    ('user', 'smaps(_rollup)?', r'(.* )?(Pss(_\w+)?|Shared_\w+|Private_\w+)', ('within', 64),
+     'a page\'s share is what all who have it mapped leave, and those that come map some pages, too'),
+]
