@@ -105,25 +105,25 @@ class Sweep:
     def saw(self, path, data):
         """What the first read of a range gave."""
 
-    def listed(self, folder, entries):
+    def listed(self, folder, names):
         """All of them."""
 
     def walk(self, folder):
-        entries = self.call('list', folder, lambda: list(os.scandir(folder)))
-        entries = sorted(entries or [], key=lambda entry: entry.name)
-        self.listed(folder, entries)
-        step = -(-len(entries) // self.most) if self.most and entries else 1
+        names = sorted(self.call('list', folder, os.listdir, folder) or [])
+        self.listed(folder, names)
+        step = -(-len(names) // self.most) if self.most and names else 1
         first = zlib.crc32(f'{self.turn}{folder[len(self.root):]}'.encode(errors='surrogateescape')) % step
-        for entry in entries[first::step]:
-            about = self.call('stat', entry.path, os.lstat, entry.path)
+        for name in names[first::step]:
+            path = f'{folder}/{name}'
+            about = self.call('stat', path, os.lstat, path)
             if not about:
                 continue
             if stat.S_ISDIR(about.st_mode):
-                self.walk(entry.path)
+                self.walk(path)
             elif stat.S_ISLNK(about.st_mode):
-                self.call('readlink', entry.path, os.readlink, entry.path)
+                self.call('readlink', path, os.readlink, path)
             else:
-                self.file(entry.path, entry.name in SPACES)
+                self.file(path, name in SPACES)
 
     def file(self, path, is_space):
         file = self.call('open', path, os.open, path, os.O_RDONLY)
