@@ -300,6 +300,20 @@ node_or_zero(Info *i, LinuxValue item)
 	return linux_layout_value(i->os->layout, item, &index) ? node(i, item) : 0;
 }
 
+/* A counter of the zones before 5.11. One of the nodes has a larger number than zones have counters
+ * (include/linux/mmzone.h). */
+static guint64
+page_tables(Info *i)
+{
+	gint64 item, n_zone_items;
+
+	if (linux_layout_value(i->os->layout, LINUX_VALUE_NR_PAGETABLE, &item) &&
+	    linux_layout_value(i->os->layout, LINUX_VALUE_NR_VM_ZONE_STAT_ITEMS, &n_zone_items) &&
+	    item < n_zone_items)
+		return zone(i, LINUX_VALUE_NR_PAGETABLE);
+	return node(i, LINUX_VALUE_NR_PAGETABLE);
+}
+
 static void
 append_use(Info *i)
 {
@@ -322,7 +336,7 @@ append_use(Info *i)
 		pages(i, "SUnreclaim:     ", used_slab);
 	}
 	line(i, "KernelStack:    ", node(i, LINUX_VALUE_NR_KERNEL_STACK_KB));
-	pages(i, "PageTables:     ", node(i, LINUX_VALUE_NR_PAGETABLE));
+	pages(i, "PageTables:     ", page_tables(i));
 	pages(i, "SecPageTables:  ", node(i, LINUX_VALUE_NR_SECONDARY_PAGETABLE));
 	if (linux_has_text(i->os, LINUX_TEXT_NFS_UNSTABLE))
 		pages(i, "NFS_Unstable:   ", 0);

@@ -22,6 +22,7 @@
 
 typedef struct {
 	LinuxGuest g;
+	guint64 nodes, zones; /* their counters */
 	GString *out;
 	GError *error;
 } Fixture;
@@ -36,17 +37,24 @@ variable(Fixture *f, const char *name, guint64 value)
 }
 
 static void
-setup(Fixture *f)
+setup_with(Fixture *f, const char *types)
 {
 	static const guint64 node[] = { 100, 60, 40, 10, 500, 20, 7, 1536 };
 
 	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
-	guint64 nodes = variable(f, "vm_node_stat", 0), zones = variable(f, "vm_zone_stat", 1000);
+	linux_guest_init(&f->g, types);
+	f->nodes = variable(f, "vm_node_stat", 0);
+	f->zones = variable(f, "vm_zone_stat", 1000);
 	for (guint i = 0; i < G_N_ELEMENTS(node); i++)
-		linux_guest_u64(&f->g, nodes + i * 8, node[i]);
-	linux_guest_u64(&f->g, zones + 8, (guint64) -3);
+		linux_guest_u64(&f->g, f->nodes + i * 8, node[i]);
+	linux_guest_u64(&f->g, f->zones + 8, (guint64) -3);
 	variable(f, "_totalram_pages", 4000);
+}
+
+static void
+setup(Fixture *f)
+{
+	setup_with(f, TYPES);
 }
 
 static char *
@@ -150,6 +158,22 @@ START_TEST(buffers_are_pages_of_block_devices)
 }
 END_TEST
 
+START_TEST(page_tables_are_counted_by_zones_or_by_nodes)
+{
+	static const char *const types[] = {
+		TYPES "enum NR_PAGETABLE=8 NR_VM_ZONE_STAT_ITEMS=12\n",
+		TYPES "enum NR_PAGETABLE=28 NR_VM_ZONE_STAT_ITEMS=12\n",
+	};
+	for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
+		Fixture f;
+		setup_with(&f, types[i]);
+		linux_guest_u64(&f.g, i ? f.nodes + 28 * 8 : f.zones + 8 * 8, 387);
+		g_autofree char *text = render(&f);
+		expect_line(text, "PageTables:         1548 kB");
+	}
+}
+END_TEST
+
 START_TEST(huge_pages_are_counted_by_size)
 {
 	static const LinuxField fields[] = { LINUX_FIELD_HSTATE_NR, LINUX_FIELD_HSTATE_FREE,
@@ -185,6 +209,7 @@ make_suite(void)
 	tcase_add_test(t, available_is_what_would_be_given_up);
 	tcase_add_test(t, available_of_more_than_a_number_holds_is_none);
 	tcase_add_test(t, buffers_are_pages_of_block_devices);
+	tcase_add_test(t, page_tables_are_counted_by_zones_or_by_nodes);
 	tcase_add_test(t, huge_pages_are_counted_by_size);
 	suite_add_tcase(s, t);
 	return s;
