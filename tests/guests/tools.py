@@ -4,8 +4,10 @@
 # host is among it, and nothing of this host can be reached.  add_tests(guest) registers the tests; guest()
 # gives the folder that make-guest left.
 
+import collections
 import contextlib
 import glob
+import ipaddress
 import os
 import pty
 import re
@@ -17,6 +19,9 @@ import time
 from mountlib import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 HOST_FOLDERS = ('/sys', '/run/systemd')
+STATES = dict(enumerate('ESTAB SYN-SENT SYN-RECV FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT UNCONN CLOSE-WAIT LAST-ACK LISTEN CLOSING'
+                        .split(), 1))  # of a socket, as ss calls them
+PASSING = {'TIME-WAIT', 'FIN-WAIT-2'}  # which end by themselves
 
 
 class Truth:
@@ -54,6 +59,32 @@ class Truth:
         folder = f'{self.b}procs/{pid}/fd/'
         return {name: read(folder + name).decode(errors='backslashreplace')
                 for name in os.listdir(folder) if name.isdigit()} if os.path.isdir(folder) else None
+
+    def holders(self):
+        """Of the number of each socket who has it open."""
+        found = {}
+        for pid in self.settled():
+            for fd, target in (self.links(pid) or {}).items():
+                if target.startswith('socket:['):
+                    one = self.text(f'procs/{pid}/comm').removesuffix('\n'), pid, int(fd)
+                    found.setdefault(target[8:-1], set()).add(one)
+        return found
+
+    def steady(self, name):
+        """Lines of the file, less its first, that were the same both times but for times and references."""
+        cut = lambda text: {tuple(line.split()[1:5]) for line in text.splitlines()[1:]}
+        before = cut(read(self.a + name).decode(errors='backslashreplace'))
+        return [line for line in self.text(name).splitlines()[1:] if tuple(line.split()[1:5]) in before]
+
+    def sums(self, pid, names):
+        """Of smaps in kB, where that was told both times alike but for what was used meanwhile."""
+        name = f'procs/{pid}/smaps'
+        if not os.path.exists(self.a + name) or not os.path.exists(self.b + name):
+            return None
+        lines = [re.findall(r'(?m)^(\w+): +(\d+) kB$', read(base + name).decode(errors='backslashreplace'))
+                 for base in (self.a, self.b)]
+        sums = [tuple(sum(int(n) for key, n in part if key == one) for one in names) for part in lines]
+        return sums[1] if sums[0] == sums[1] else None
 
     def threads(self, pid):
         folder = f'{self.b}procs/{pid}/task'
@@ -105,6 +136,80 @@ def stranger():
     finally:
         process.kill()
         process.wait()
+
+
+def as_lsof_writes(name):
+    """Bytes of a name; of what is no file the kind alone, as nothing can be asked about it."""
+    short = {10: '\\n', 9: '\\t', 13: '\\r', 92: '\\\\'}
+    one = lambda byte: short.get(byte) or (f'^{chr(byte + 64)}' if byte < 32 else chr(byte) if byte < 127 else f'\\x{byte:02x}')
+    return ''.join(map(one, name if name.startswith(b'/') else name.split(b':')[0]))
+
+
+def place(text):
+    """Of net/tcp and its like: 0100007F:1092."""
+    host, port = text.split(':')
+    words = bytes.fromhex(host)
+    return ipaddress.ip_address(b''.join(words[i:i + 4][::-1] for i in range(0, len(words), 4))), int(port, 16)
+
+
+def place_of_ss(text):
+    host, _, port = text.rpartition(':')
+    host = re.sub('%.*', '', host).strip('[]')
+    return ipaddress.ip_address('::' if host == '*' else host), 0 if port == '*' else int(port)
+
+
+def compare_inet(truth, text):
+    """What ss -Hanp46 shows with net/tcp and its like."""
+    found, holders, known, compared = {}, truth.holders(), set(), 0
+    for row in text.splitlines():
+        kind, state, received, sent, here, there, *users = row.split(None, 6)
+        who = {(name, int(pid), int(fd)) for name, pid, fd in re.findall(r'\("(.*?)",pid=(\d+),fd=(\d+)\)', ''.join(users))}
+        found.setdefault((kind, place_of_ss(here), place_of_ss(there)), []).append((state, int(received), int(sent), who))
+    for kind, file in ((kind, f'proc/net/{kind}{suffix}') for kind in ('tcp', 'udp', 'raw') for suffix in ('', '6')):
+        steady = truth.steady(file)
+        for line in truth.text(file).splitlines()[1:]:
+            words = line.split()
+            key, state = (kind, place(words[1]), place(words[2])), STATES[int(words[3], 16)]
+            known.add(key)
+            if line not in steady or state in PASSING:
+                continue
+            sent, received = (int(number, 16) for number in words[4].split(':'))
+            wanted = state, received, sent, holders.get(words[9], set())
+            check(wanted in found.get(key, ()), lambda: f'{key}: {found.get(key)}, not {wanted}')  # pylint: disable=cell-var-from-loop
+            compared += 1
+    equal(set(found) - known, set(), 'sockets that the guest does not have')
+    check(compared > 10, f'only {compared} sockets compared')
+
+
+def compare_unix(truth, text):
+    """What ss -Hxanp shows with net/unix. Of a guest that hides all its pointers alike it shows nothing but how many
+    there are, as it does there."""
+    holders, found = truth.holders(), [row.split() for row in text.splitlines()]
+    lines = [line.split(None, 7) for line in truth.text('proc/net/unix').splitlines()[1:]]
+    equal(len(found), len(lines), 'unix sockets')
+    if lines[0][0] == '(____ptrval____):':
+        return
+    kinds = {'0001': 'u_str', '0002': 'u_dgr', '0005': 'u_seq'}
+    wanted = [(kinds[line[4]], line[6], line[7].split(' ')[0] if line[7:] else '*', len(holders.get(line[6], ())))
+              for line in lines]
+    equal(sorted((row[0], row[5], row[4], ''.join(row[8:]).count('pid=')) for row in found), sorted(wanted), 'unix sockets')
+
+
+def compare_top(truth, text):
+    found = {int(row[0]): row for row in rows(text.split('COMMAND', 1)[1].strip('\n'), 12)}
+    for pid in truth.settled():
+        fields, row = truth.stat(pid), found[pid]
+        equal((row[7], row[3]), (fields[0], fields[16]), f'state and niceness of {pid}')
+        equal(row[2], 'rt' if int(fields[15]) < -99 else fields[15], f'priority of {pid}')
+        for shown, wanted, slack in ((row[4], int(fields[20]) >> 10, 0), (row[5], int(fields[21]) * 4, 512)):
+            if shown.isdigit():  # larger ones are rounded
+                check(abs(int(shown) - wanted) <= slack + wanted // 12 * (slack > 0), f'memory of {pid}: {row}, not {wanted}')
+        minutes, seconds = row[10].split(':')
+        used = (int(fields[11]) + int(fields[12])) / 100
+        check(abs(int(minutes) * 60 + float(seconds) - used) <= 2, f'time of {pid}: {row}, not {used}')
+        name = truth.text(f'procs/{pid}/comm').removesuffix('\n')
+        if re.fullmatch('[ -~]+', name) and name == name.strip():
+            equal(row[11].strip(), name, f'name of {pid}')
 
 
 def tests_of_tools(guest):
@@ -188,22 +293,24 @@ def tests_of_tools(guest):
                 found[pid][fd] = value
             elif kind == 'c':
                 found[pid]['c'] = value
-        compared = 0
+        compared = collections.Counter()
         for pid in truth.settled():
             if '\n' in truth.text(f'procs/{pid}/comm')[:-1]:
                 continue  # lsof reads a line of stat, there as on any host
             check(pid in found, f'lsof has no {pid}')
+            equal(found[pid]['c'], as_lsof_writes(b'/' + read(f'{truth.b}procs/{pid}/comm')[:-1])[1:], f'command of {pid}')
             links = truth.links(pid)
             if links is None:
                 continue
             folder = os.listdir(f'{truth.b}procs/{pid}/fd')  # with those whose link could not be read
             equal({fd for fd in found[pid] if fd.isdigit()}, {name.removesuffix('.error') for name in folder},
                   f'files of {pid}')
-            for fd, target in links.items():
-                if re.fullmatch(r'/[ -~]*', target) and '\\' not in target:
-                    equal(found[pid][fd].split(' (stat: ')[0], target, f'file {fd} of {pid}')
-                    compared += 1
-        check(compared > 10, f'only {compared} names compared')
+            for fd in links:
+                name = as_lsof_writes(read(f'{truth.b}procs/{pid}/fd/{fd}'))
+                equal(found[pid][fd].split(' (stat: ')[0], name, f'file {fd} of {pid}')
+                compared[name if name[:1] != '/' else '/'] += 1
+        check(compared['/'] > 10 and compared['socket'] and compared['pipe'] and compared['anon_inode'],
+              f'only {compared} names compared')
 
     @test
     def top_free_uptime_and_vmstat_sum_up_the_guest():
@@ -212,10 +319,12 @@ def tests_of_tools(guest):
             top = says(mount, 'top', '-b', '-n1', '-w', '512', env={'TERM': 'dumb', 'LC_ALL': 'C'})
             free = says(mount, 'free', env={'LC_ALL': 'C'})
             up = says(mount, 'uptime', env={'LC_ALL': 'C'})
+            uptime, asked = float(read(mount.path + '/guest/uptime').split()[0]), time.time()
             since = says(mount, 'uptime', '-s', env={'TZ': 'UTC'}).strip()
             vmstat = says(mount, 'vmstat', '-s')
             n_pids = len([name for name in os.listdir(mount.path + '/guest/procs') if name.isdigit()])
         equal(len(top.split('COMMAND', 1)[1].strip().splitlines()), n_pids, 'lines of top')
+        compare_top(truth, top)
         total = re.search(r'MemTotal:\s*(\d+)', truth.text('proc/meminfo'))[1]
         equal(free.splitlines()[1].split()[1], total, 'total of free')
         equal(re.search(r'(\d+) K total memory', vmstat)[1], total, 'total of vmstat')
@@ -223,7 +332,9 @@ def tests_of_tools(guest):
         shown = [float(word) for word in re.search(r'load average: (.*)', up)[1].split(', ')]
         check(all(abs(a - b) < 2 for a, b in zip(load, shown)), f'load: {shown}, guest said {load}')
         check(' 0 user' in up, f'users of the host? {up}')
-        check(re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', since), since)
+        # Counted back from this host's clock, whatever the guest's says.
+        start = time.mktime(time.strptime(since, '%Y-%m-%d %H:%M:%S')) - time.timezone
+        check(abs(start - (asked - uptime)) < 3, f'up since {since}, for {uptime} s at {asked}')
 
     @test
     def findmnt_shows_the_guests_mounts():
@@ -238,25 +349,46 @@ def tests_of_tools(guest):
         equal(len(shown), len(wanted) + newlines, 'lines of mount')
 
     @test
-    def ss_and_netstat_show_the_guests_sockets():
-        text = Truth(guest()).text('proc/net/tcp')
-        wanted = sorted(int(line.split()[1].split(':')[1], 16) for line in text.splitlines()[1:]
-                        if line.split()[3] == '0A')
+    def ss_shows_state_ends_queues_and_holders_of_sockets():
+        truth = Truth(guest())
         with mounted(f'guest={guest()}/guest.raw') as mount:
-            ss = says(mount, 'ss', '-Htln4')
-            netstat = says(mount, 'netstat', '-tln4')
-        check(wanted, 'the guest listens nowhere')
-        equal(sorted(int(row.split()[3].split(':')[1]) for row in ss.splitlines()), wanted, 'ports of ss')
-        equal(sorted(int(row.split()[3].split(':')[1]) for row in netstat.splitlines()[2:]), wanted, 'ports of netstat')
+            inet, unix = says(mount, 'ss', '-Hanp46'), says(mount, 'ss', '-Hxanp')
+        compare_inet(truth, inet)
+        compare_unix(truth, unix)
+
+    @test
+    def netstat_shows_who_listens_and_routes():
+        quad = lambda text: '.'.join(str(byte) for byte in bytes.fromhex(text)[::-1])
+        truth = Truth(guest())
+        ports = sorted(int(line.split()[1].split(':')[1], 16) for line in truth.text('proc/net/tcp').splitlines()[1:]
+                       if line.split()[3] == '0A')
+        routes = [line.split() for line in truth.text('proc/net/route').splitlines()[1:]]
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            listeners = says(mount, 'netstat', '-tln4').splitlines()[2:]
+            found = [row.split() for row in says(mount, 'netstat', '-rn').splitlines()[2:]]
+        check(ports, 'the guest listens nowhere')
+        equal(sorted(int(row.split()[3].split(':')[1]) for row in listeners), ports, 'ports')
+        refused = lambda line: int(line[3], 16) & 0x200
+        equal([(row[0], row[1], row[2], row[-1]) for row in found],
+              [(quad(line[1]), '-' if refused(line) else quad(line[2]), quad(line[7]), '-' if refused(line) else line[0])
+               for line in routes], 'routes')
 
     @test
     def pmap_shows_mappings():
         truth = Truth(guest())
-        pid = truth.settled()[-1]
+        last = truth.settled()[-1]
+        wanted = {pid: truth.sums(pid, ('Size', 'Rss', 'Shared_Dirty', 'Private_Dirty')) for pid in truth.settled()}
         with mounted(f'guest={guest()}/guest.raw') as mount:
-            for option in ('-x', '-X'):
-                text = says(mount, 'pmap', option, str(pid))
-                check(len(text.splitlines()) > len(truth.text(f'procs/{pid}/maps').splitlines()), f'pmap {option}: {text}')
+            text = says(mount, 'pmap', '-X', str(last))
+            check(len(text.splitlines()) > len(truth.text(f'procs/{last}/maps').splitlines()), f'pmap -X: {text}')
+            pids = [pid for pid, sums in wanted.items() if sums]
+            text = says(mount, 'pmap', '-x', *map(str, pids))
+        found = [tuple(map(int, numbers)) for numbers in re.findall(r'(?m)^total kB +(\d+) +(\d+) +(\d+)$', text)]
+        equal([int(pid) for pid in re.findall(r'(?m)^(\d+):   ', text)], pids, 'processes of pmap')
+        for pid, shown in zip(pids, found):
+            size, rss, *dirty = wanted[pid]
+            equal(shown, (size, rss, sum(dirty)), f'totals of {pid}')
+        check(len(found) == len(pids) > 10, f'{len(found)} totals of {len(pids)} processes')
 
 
 def tests_of_the_walls(guest):
