@@ -23,6 +23,28 @@
 
 /* ---- runs ---- */
 
+gboolean
+vmifs_physmem_is_block_mapped(VmifsPhysmem *mem, guint32 block)
+{
+	const VmifsStore *store = &mem->stores[block];
+
+	return store->mapping && !(store->sparse && vmifs_backend_must_read(mem->connection));
+}
+
+gboolean
+vmifs_physmem_is_mapped(VmifsPhysmem *mem, guint64 pa, gsize len)
+{
+	for (gsize i = vmifs_regions_find(mem->regions, mem->n_regions, pa); i < mem->n_regions;
+	     i++) {
+		const VmifsRegion *region = &mem->regions[i];
+		if (region->pa > pa && region->pa - pa >= len)
+			break;
+		if (!vmifs_physmem_is_block_mapped(mem, region->block))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 void
 vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len, VmifsRun *ret)
 {
@@ -32,8 +54,7 @@ vmifs_physmem_run(VmifsPhysmem *mem, guint32 block, guint64 offset, guint64 len,
 	if (store->sparse)
 		len = vmifs_backend_extent(mem->connection, block, offset, len, &data);
 	*ret = (VmifsRun){ .len = len, .hole = !data };
-	if (data && store->mapping &&
-	    !(store->sparse && vmifs_backend_must_read(mem->connection))) {
+	if (data && vmifs_physmem_is_block_mapped(mem, block)) {
 		ret->data = vmifs_mapping_data(store->mapping) + store->offset + offset;
 		ret->to_kernel = store->to_kernel;
 	}

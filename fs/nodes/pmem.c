@@ -58,6 +58,8 @@ read_memory(VmifsNode *self, gpointer file, guint64 off, gsize len, VmifsSegment
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
+	if (!vmifs_physmem_is_mapped(mem, off, want) && !vmifs_node_needs_work(call))
+		return 0;
 	if (!vmifs_sized_clip(seek_memory, mem, off, &want, call, error))
 		return 0;
 	gsize got = vmifs_physmem_gather(mem, off, want, vmifs_sized_flags(call), segments,

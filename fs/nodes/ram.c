@@ -133,6 +133,8 @@ read_block(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments
 	if (off >= end)
 		return 0;
 	gsize want = (gsize) MIN(len, end - off);
+	if (!vmifs_physmem_is_block_mapped(block.mem, block.index) && !vmifs_node_needs_work(call))
+		return 0;
 	if (!vmifs_sized_clip(seek_block, &block, off, &want, call, error))
 		return 0;
 	gsize got = vmifs_physmem_gather_block(block.mem, block.index, off, want, segments,

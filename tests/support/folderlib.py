@@ -46,7 +46,7 @@ class Guest:
     """The kernel's root at 0x1000 maps 0xffff800000000000 to 0x6000. Process roots lie from 0x2000 on:
     the first maps 0x10000 to 0x20000, the second to 0x21000."""
 
-    def __init__(self, where, name, delay=0, regs=None, system=True):
+    def __init__(self, where, name, delay=0, regs=None, system=True, slow=None):
         self.path = f'{where}/{name}'
         memory = bytearray(SIZE)
 
@@ -71,6 +71,8 @@ class Guest:
         memory[0x21000:0x22000] = b'b' * 0x1000
         if regs:
             self.put('regs', regs)
+        if slow is not None:
+            self.put('slow', str(slow))
         with open(self.path + '.tmp', 'wb') as file:
             file.write(memory)
         os.rename(self.path + '.tmp', self.path + '.ram')

@@ -10,6 +10,8 @@
  *   NAME.event   a word that is told once, and the file removed: "content"; "stop 0xADDRESS": it
  *                executes that, with the registers of NAME.regs
  *   NAME.places  (nullable) so many points can be armed; without it none
+ *   NAME.slow    (nullable) found with it, its memory is not mapped; so many ms a read takes,
+ *                whatever time it is given
  *   NAME.hold    while it is there, no snapshot comes to its end
  *   NAME.broken  when it is there, a snapshot fails when most of it is told
  */
@@ -41,6 +43,7 @@ typedef struct {
 	gpointer engine;
 	VmifsStopped stopped;
 	GThread *thread;
+	gboolean slow;
 	gint closing;  /* atomic */
 	GMutex lock;   /* guards what follows, and is held while it is told of */
 	GArray *armed; /* of Point */
@@ -67,6 +70,20 @@ text_of(const Target *target, const char *what)
 	g_autofree char *path = path_of(target, what);
 	char *text = NULL;
 	return g_file_get_contents(path, &text, NULL, NULL) ? g_strchomp(text) : NULL;
+}
+
+static gboolean
+has_file(const Target *target, const char *what)
+{
+	g_autofree char *path = path_of(target, what);
+	return access(path, F_OK) == 0;
+}
+
+static guint
+number_of(const Target *target, const char *what)
+{
+	g_autofree char *text = text_of(target, what);
+	return text ? (guint) g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
 static gboolean
@@ -140,6 +157,7 @@ live_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	}
 	Live *live = g_new0(Live, 1);
 	live->target = target;
+	live->slow = has_file(target, "slow");
 	live->fd = fd;
 	live->len = (gsize) st.st_size;
 	live->changed = src->changed;
@@ -168,7 +186,9 @@ live_layout(gpointer self, VmifsLayout *ret, const VmifsCall *call, GError **err
 {
 	Live *live = self;
 	g_autofree char *regs = text_of(live->target, "regs");
-	VmifsBlock block = { .name = g_strdup("ram0"), .len = live->len, .fd = live->fd };
+	VmifsBlock block = { .name = g_strdup("ram0"),
+			     .len = live->len,
+			     .fd = live->slow ? -1 : live->fd };
 	VmifsRegion region = { .len = live->len };
 	g_array_append_val(ret->blocks, block);
 	g_array_append_val(ret->regions, region);
@@ -193,7 +213,12 @@ transfer(const Live *live, VmifsIo *io, gsize n, gboolean write)
 static gsize
 live_read(gpointer self, VmifsIo *io, gsize n, const VmifsCall *call)
 {
-	return transfer(self, io, n, FALSE);
+	Live *live = self;
+	gint64 start = g_get_monotonic_time();
+	while (live->slow && g_get_monotonic_time() - start <
+				     number_of(live->target, "slow") * G_TIME_SPAN_MILLISECOND)
+		g_usleep(1000);
+	return transfer(live, io, n, FALSE);
 }
 
 static gsize
@@ -206,6 +231,8 @@ static gboolean
 live_map(gpointer self, guint32 block, VmifsDirect *ret, GError **error)
 {
 	Live *live = self;
+	if (live->slow)
+		return FALSE;
 	ret->mapping = vmifs_mapping_new(live->fd, 0, live->len, error);
 	ret->to_kernel = TRUE;
 	return ret->mapping != NULL;
@@ -270,13 +297,6 @@ live_set_reg(gpointer self, guint vcpu, const char *name, guint64 value, const V
 }
 
 static gboolean
-has_file(const Target *target, const char *what)
-{
-	g_autofree char *path = path_of(target, what);
-	return access(path, F_OK) == 0;
-}
-
-static gboolean
 tell_memory(Live *live, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
 {
 	guint8 page[VMIFS_PICTURE_PAGE];
@@ -313,18 +333,11 @@ live_snapshot(gpointer self, VmifsPictureWriter *out, const VmifsCall *call, GEr
 	return !n || vmifs_picture_add_regs(out, 0, regs, error);
 }
 
-static guint
-n_places(const Live *live)
-{
-	g_autofree char *text = text_of(live->target, "places");
-	return text ? (guint) g_ascii_strtoull(text, NULL, 10) : 0;
-}
-
 static gboolean
 live_stop_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **error)
 {
 	const Live *live = self;
-	ret->slots = n_places(live);
+	ret->slots = number_of(live->target, "places");
 	ret->exec = ret->slots > 0;
 	return hear(live->target, call, error);
 }

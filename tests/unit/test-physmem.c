@@ -132,6 +132,22 @@ START_TEST(gather_fills_holes_with_zeros)
 }
 END_TEST
 
+START_TEST(what_is_mapped_is_known)
+{
+	Fake *fake = fake_new(kinds[_i]);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+
+	for (gsize s = 0; s < G_N_ELEMENTS(spans); s++) {
+		gboolean touches = FALSE;
+		for (gsize i = 0; i < spans[s].len && spans[s].pa + i >= spans[s].pa; i++)
+			touches = touches || expected(fake, spans[s].pa + i) >= 0;
+		ck_assert_int_eq(vmifs_physmem_is_mapped(mem, spans[s].pa, spans[s].len),
+				 kinds[_i] & MAPPED || !touches);
+	}
+	ck_assert_int_eq(vmifs_physmem_is_block_mapped(mem, 1), (kinds[_i] & MAPPED) != 0);
+}
+END_TEST
+
 START_TEST(gather_of_a_mapping_copies_nothing)
 {
 	Fake *fake = fake_new(MAPPED);
@@ -415,6 +431,7 @@ make_suite(void)
 	tcase_add_loop_test(t, view_gives_bytes_of_one_region, 0, n_kinds);
 	tcase_add_loop_test(t, gather_stops_at_holes, 0, n_kinds);
 	tcase_add_loop_test(t, gather_fills_holes_with_zeros, 0, n_kinds);
+	tcase_add_loop_test(t, what_is_mapped_is_known, 0, n_kinds);
 	tcase_add_test(t, gather_of_a_mapping_copies_nothing);
 	tcase_add_test(t, unmapped_pieces_are_one_vectored_read);
 	tcase_add_test(t, stop_reads_no_more_than_pages_that_are_asked_for);

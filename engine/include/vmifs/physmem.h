@@ -59,6 +59,13 @@ vmifs_physmem_ram(const VmifsPhysmem *mem);
 gboolean
 vmifs_physmem_covers(const VmifsPhysmem *mem, guint64 pa, guint64 len);
 
+/* Can those bytes be had, as far as there are any, without asking the source? Else a read of them
+ * takes what time that takes. */
+gboolean
+vmifs_physmem_is_mapped(VmifsPhysmem *mem, guint64 pa, gsize len);
+gboolean
+vmifs_physmem_is_block_mapped(VmifsPhysmem *mem, guint32 block);
+
 /* Reads exactly len bytes, or fails: HOLE outside every region, IO when the backend failed
  * (a file that shrank, say), CANCELLED, TIMEOUT. On failure buf is undefined. */
 gboolean
