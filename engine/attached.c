@@ -222,21 +222,30 @@ build_symbols(gpointer user, const VmifsCall *call, GError **error)
 	return instance->os->symbols(instance->self, call, error);
 }
 
-/* A running guest changes the lists while they are walked. */
+gboolean
+vmifs_guest_may_retry(VmifsGuest *guest, gint64 since, const GError *why, const VmifsCall *call)
+{
+	gboolean is_torn = !why || g_error_matches(why, VMIFS_ERROR, VMIFS_ERROR_CORRUPT) ||
+			   g_error_matches(why, VMIFS_ERROR, VMIFS_ERROR_HOLE);
+	if (!is_torn || vmifs_guest_is_frozen(guest) ||
+	    g_get_monotonic_time() - since >= RETRY_US || !vmifs_call_check(call, NULL))
+		return FALSE;
+	vmifs_epoch_move(&guest->connection->epoch);
+	return TRUE;
+}
+
 static gpointer
 build_tasks(gpointer user, const VmifsCall *call, GError **error)
 {
 	const Build *build = user;
 	const VmifsInstance *instance = build->attached->instance;
-	gint64 end = g_get_monotonic_time() + RETRY_US;
-	gboolean is_frozen = vmifs_guest_is_frozen(build->guest);
+	gint64 start = g_get_monotonic_time();
 	for (;;) {
 		GError *failure = NULL;
 		VmifsTaskList *list = instance->os->tasks(instance->self, call, &failure);
 		gboolean whole = list && vmifs_task_list_is_complete(list);
-		if (whole || is_frozen || g_get_monotonic_time() >= end ||
-		    !vmifs_call_check(call, NULL)) {
-			if (list && !whole && !is_frozen)
+		if (whole || !vmifs_guest_may_retry(build->guest, start, failure, call)) {
+			if (list && !whole && !vmifs_guest_is_frozen(build->guest))
 				vmifs_guest_log(build->guest,
 						"the list of tasks is partial: it changed while it "
 						"was read, again and again");
@@ -248,8 +257,6 @@ build_tasks(gpointer user, const VmifsCall *call, GError **error)
 		}
 		vmifs_task_list_unref(list);
 		g_clear_error(&failure);
-		/* Not what is cached of the moment that made no sense. */
-		vmifs_epoch_move(&build->guest->connection->epoch);
 	}
 }
 

@@ -186,6 +186,14 @@ typedef struct {
 	char name[64];      /* MODULES: raw bytes, NUL-terminated */
 } VmifsOsEvent;
 
+/* To whoever has walked a list since then that did not hang together: TRUE = walk it again, for the
+ * guest runs and may have changed it, and nothing is cached of that moment any more. FALSE = what
+ * was found is partial, and `log` is to say so: the guest is an image, or 50 ms were in vain, or
+ * the caller waits no longer. why: (nullable) with what other codes than CORRUPT and HOLE say,
+ * another walk fails, too. */
+gboolean
+vmifs_guest_may_retry(VmifsGuest *guest, gint64 since, const GError *why, const VmifsCall *call);
+
 /* A part that was loaded into the kernel while that ran. */
 typedef struct {
 	guint64 base;  /* where its text is */
@@ -213,7 +221,7 @@ struct VmifsOs {
 	VmifsSymbols *(*symbols)(gpointer self, const VmifsCall *call, GError **error);
 	VmifsTaskList *(*tasks)(gpointer self, const VmifsCall *call, GError **error);
 	/* Appends VmifsModule, of those that are loaded whole. FALSE with error when the list was
-	 * changing: half of it is none. */
+	 * changing all the time: half of it is none. */
 	gboolean (*modules)(gpointer self, GArray *ret, const VmifsCall *call, GError **error);
 	VmifsAspace *(*task_aspace)(gpointer self, const VmifsTask *task, GError **error);
 	/* Appends VmifsVma in address order. */

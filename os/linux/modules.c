@@ -64,18 +64,23 @@ GArray *
 linux_modules(const Linux *os, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
-	g_autoptr(GError) broken = NULL;
+	gint64 start = g_get_monotonic_time();
 
-	if (!walk_modules(os, modules, &broken, call, error))
-		return NULL;
-	if (broken) {
-		if (!vmifs_call_check(call, NULL)) {
-			g_propagate_error(error, g_steal_pointer(&broken));
+	for (;;) {
+		g_autoptr(GError) broken = NULL;
+		if (!walk_modules(os, modules, &broken, call, error))
 			return NULL;
+		if (!broken)
+			return g_steal_pointer(&modules);
+		if (vmifs_guest_may_retry(os->guest, start, broken, call)) {
+			g_array_set_size(modules, 0);
+			continue;
 		}
-		vmifs_guest_log(os->guest, "modules: %s", broken->message);
+		if (!vmifs_call_check(call, error))
+			return NULL;
+		vmifs_guest_log(os->guest, "modules are partial: %s", broken->message);
+		return g_steal_pointer(&modules);
 	}
-	return g_steal_pointer(&modules);
 }
 
 gboolean
@@ -140,12 +145,11 @@ read_memory(const Linux *os, guint64 module, guint64 *ret_base, guint64 *ret_siz
 
 /* ---- as the engine has them ---- */
 
-gboolean
-linux_list_modules(gpointer self, GArray *ret, const VmifsCall *call, GError **error)
+static gboolean
+read_list(const Linux *os, GArray *ret, const VmifsCall *call, GError **error)
 {
-	const Linux *os = self;
 	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
-	g_autoptr(GError) broken = NULL;
+	GError *broken = NULL;
 	guint64 state, size;
 
 	if (!walk_modules(os, modules, &broken, call, error))
@@ -162,8 +166,27 @@ linux_list_modules(gpointer self, GArray *ret, const VmifsCall *call, GError **e
 			g_array_append_val(ret, module);
 	}
 	if (broken)
-		g_propagate_error(error, g_error_copy(broken));
+		g_propagate_error(error, broken);
 	return !broken;
+}
+
+gboolean
+linux_list_modules(gpointer self, GArray *ret, const VmifsCall *call, GError **error)
+{
+	const Linux *os = self;
+	gint64 start = g_get_monotonic_time();
+	guint before = ret->len;
+
+	for (;;) {
+		g_autoptr(GError) broken = NULL;
+		if (read_list(os, ret, call, &broken))
+			return TRUE;
+		g_array_set_size(ret, before);
+		if (!vmifs_guest_may_retry(os->guest, start, broken, call)) {
+			g_propagate_error(error, g_steal_pointer(&broken));
+			return FALSE;
+		}
+	}
 }
 
 /* ---- /proc/modules ---- */
@@ -174,7 +197,18 @@ typedef struct {
 	GString *out;
 	gboolean printed;
 	guint64 budget; /* of users, over all modules */
+	GError *torn;   /* (full) (nullable) the first thing that does not hang together */
 } Users;
+
+/* problem: (taken) */
+static void
+note_torn(Users *u, const char *what, guint64 module, GError *problem)
+{
+	if (u->torn)
+		return g_error_free(problem);
+	g_prefix_error(&problem, "%s 0x%" G_GINT64_MODIFIER "x: ", what, module);
+	u->torn = problem;
+}
 
 static gboolean
 visit_user(guint64 node, gpointer user)
@@ -218,8 +252,7 @@ append_users(Users *u, guint64 module, const VmifsCall *call, GError **error)
 	if (!linux_list_each(os->aspace, module + head_at, u->budget, visit_user, u, call, &torn)) {
 		if (!vmifs_call_check(call, error))
 			return FALSE;
-		vmifs_guest_log(os->guest, "users of module 0x%" G_GINT64_MODIFIER "x: %s", module,
-				torn->message);
+		note_torn(u, "users of module", module, g_steal_pointer(&torn));
 	}
 	if (init && !exit) {
 		g_string_append(out, "[permanent],");
@@ -277,29 +310,50 @@ append_module(Users *u, guint64 module, const VmifsCall *call, GError **error)
 	return TRUE;
 }
 
-LINUX_VIEW(linux_render_modules)
+/* *ret_torn: the first thing that does not hang together. */
+static gboolean
+append_modules(const Linux *os, GString *out, GError **ret_torn, const VmifsCall *call,
+	       GError **error)
 {
-	const Linux *self = os;
-	g_autoptr(GArray) modules = linux_modules(self, call, error);
+	g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(guint64));
 	Users u = { .os = os, .out = out, .budget = MAX_USERS };
+	gboolean goes_on =
+		walk_modules(os, modules, &u.torn, call, error) && vmifs_call_check(call, error);
 
-	if (!modules)
-		return FALSE;
-	if (self->is_partial && !LINUX_REQUIRE(self->layout, error, LINUX_FIELD_MODULE_TAINTS,
-					       LINUX_FIELD_MODULE_REFCNT))
-		return FALSE;
-	for (guint i = 0; i < modules->len; i++) {
+	for (guint i = 0; i < modules->len && goes_on; i++) {
 		guint64 module = g_array_index(modules, guint64, i);
-		g_autoptr(GError) failed = NULL;
+		GError *failed = NULL;
 		gsize start = out->len;
 
 		if (append_module(&u, module, call, &failed))
 			continue;
 		g_string_truncate(out, start);
-		if (!vmifs_call_check(call, error))
-			return FALSE;
-		vmifs_guest_log(self->guest, "module %#" G_GINT64_MODIFIER "x: %s", module,
-				failed->message);
+		note_torn(&u, "module", module, failed);
+		goes_on = vmifs_call_check(call, error);
 	}
-	return TRUE;
+	*ret_torn = u.torn;
+	return goes_on;
+}
+
+LINUX_VIEW(linux_render_modules)
+{
+	const Linux *self = os;
+	gint64 begin = g_get_monotonic_time();
+	gsize before = out->len;
+
+	if (self->is_partial && !LINUX_REQUIRE(self->layout, error, LINUX_FIELD_MODULE_TAINTS,
+					       LINUX_FIELD_MODULE_REFCNT))
+		return FALSE;
+	for (;;) {
+		g_autoptr(GError) torn = NULL;
+		if (!append_modules(self, out, &torn, call, error))
+			return FALSE;
+		if (!torn)
+			return TRUE;
+		if (!vmifs_guest_may_retry(self->guest, begin, torn, call)) {
+			vmifs_guest_log(self->guest, "modules are partial: %s", torn->message);
+			return TRUE;
+		}
+		g_string_truncate(out, before);
+	}
 }

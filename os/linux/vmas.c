@@ -294,16 +294,16 @@ walk_vmas(Walk *w, GError **error)
 	return walk_list(w, error);
 }
 
-gboolean
-linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call, GError **error)
+/* *ret_torn: what does not hang together; what was found is in ret all the same. FALSE with error
+ * when that is nothing. */
+static gboolean
+read_vmas(const Linux *os, const VmifsTask *task, GArray *ret, GError **ret_torn,
+	  const VmifsCall *call, GError **error)
 {
-	const Linux *os = self;
-
-	if (!task->mm)
-		return TRUE;
 	g_autoptr(GHashTable) paths =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
 	g_autoptr(GError) problem = NULL, broken = NULL;
+	guint before = ret->len;
 	Walk w = { .os = os,
 		   .call = call,
 		   .mm = task->mm,
@@ -314,30 +314,51 @@ linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *c
 	    !linux_get(os, task->mm, LINUX_FIELD_MM_START_BRK, &w.start_brk, error) ||
 	    !linux_get(os, task->mm, LINUX_FIELD_MM_START_STACK, &w.start_stack, error))
 		return FALSE;
+	w.has_root = linux_path_root(os, &w.root, NULL);
+	walk_vmas(&w, &broken);
+	/* What was found stays useful, but not a list that was merely given up. */
+	if (!vmifs_call_check(call, error))
+		return FALSE;
+	if (broken && ret->len == before) {
+		g_propagate_error(error, g_steal_pointer(&broken));
+		return FALSE;
+	}
+	*ret_torn = broken ? g_steal_pointer(&broken) : g_steal_pointer(&problem);
+	return TRUE;
+}
+
+gboolean
+linux_vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call, GError **error)
+{
+	const Linux *os = self;
+	gint64 start = g_get_monotonic_time();
+	guint before = ret->len;
+	guint64 function;
+
+	if (!task->mm)
+		return TRUE;
 	if (!LINUX_REQUIRE(os->layout, error, LINUX_FIELD_VMA_START, LINUX_FIELD_VMA_END,
 			   LINUX_FIELD_VMA_FLAGS, LINUX_FIELD_VMA_FILE, LINUX_FIELD_VMA_PGOFF,
 			   LINUX_FIELD_VMA_OPS, LINUX_FIELD_VMA_PRIVATE_DATA))
 		return FALSE;
 	/* Memory may have a name that nobody knows the place of. */
-	guint64 function;
 	if (os->is_partial && linux_symbol(os, "anon_vma_name_alloc", &function, NULL) &&
 	    !LINUX_REQUIRE(os->layout, error, LINUX_FIELD_VMA_ANON_NAME))
 		return FALSE;
-	w.has_root = linux_path_root(os, &w.root, NULL);
-
-	guint before = ret->len;
-	gboolean whole = walk_vmas(&w, &broken);
-	/* What was found stays useful, but not a list that was merely given up. */
-	if (!vmifs_call_check(call, error))
-		return FALSE;
-	if (!whole) {
-		if (ret->len == before) {
-			g_propagate_error(error, g_steal_pointer(&broken));
-			return FALSE;
+	for (;;) {
+		g_autoptr(GError) torn = NULL, failed = NULL;
+		gboolean found = read_vmas(os, task, ret, &torn, call, &failed);
+		if (found && !torn)
+			return TRUE;
+		if (vmifs_guest_may_retry(os->guest, start, found ? torn : failed, call)) {
+			g_array_set_size(ret, before);
+			continue;
 		}
-		vmifs_guest_log(os->guest, "mappings of task %u: %s", task->pid, broken->message);
+		if (found)
+			vmifs_guest_log(os->guest, "mappings of task %u are partial: %s", task->pid,
+					torn->message);
+		else
+			g_propagate_error(error, g_steal_pointer(&failed));
+		return found;
 	}
-	if (problem)
-		vmifs_guest_log(os->guest, "mappings of task %u: %s", task->pid, problem->message);
-	return TRUE;
 }

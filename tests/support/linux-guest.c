@@ -279,12 +279,15 @@ Linux *
 linux_guest_start(LinuxGuest *g)
 {
 	static const VmifsOptions options = { .size = sizeof options };
+	static VmifsBackend live;
 	g_autofree char *lines = describe(g);
 	VmifsPhysmem *mem = text_guest(lines);
 	VmifsPaging paging = vmifs_paging_of(g->mode, ROOT);
 
+	live = vmifs_backend_text;
+	live.frozen = FALSE;
 	g->os = (Linux){
-		.guest = vmifs_guest_new("test", "test", &vmifs_backend_text,
+		.guest = vmifs_guest_new("test", "test", g->is_live ? &live : &vmifs_backend_text,
 					 vmifs_physmem_ref(mem), 0, &options),
 		.mem = mem,
 		.aspace = vmifs_aspace_new(mem, &paging, NULL),

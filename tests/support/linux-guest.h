@@ -29,6 +29,7 @@ typedef struct {
 	GString *regs;         /* lines of a text guest */
 	guint64 next;          /* where the next object goes */
 	const VmifsMode *mode; /* of its page tables */
+	gboolean is_live;      /* set before the start: it may change, as far as anybody knows */
 } LinuxGuest;
 
 /* What such lines describe. (full) */

@@ -218,6 +218,40 @@ START_TEST(list_that_does_not_hang_together_is_read_again)
 }
 END_TEST
 
+static gpointer
+settle(gpointer live)
+{
+	g_usleep(10 * G_TIME_SPAN_MILLISECOND);
+	live_put(live, 0x5020, 0);
+	return NULL;
+}
+
+START_TEST(mappings_that_do_not_hang_together_are_read_again)
+{
+	g_auto(Running) it = prepare();
+	boot(it.live, 0x8000, 7);
+	run(&it, NULL);
+	g_autoptr(GString) log = g_string_new(NULL);
+	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(it.guest, NULL, NULL);
+	const VmifsTask *task = vmifs_task_list_find(tasks, 7);
+	live_put(it.live, 0x5020, 1);
+	GThread *thread = _i ? NULL : g_thread_new("settle", settle, it.live);
+	gint64 start = g_get_monotonic_time();
+	g_autoptr(GArray) vmas = vmifs_guest_task_vmas(it.guest, task, NULL, NULL);
+	gint64 took = g_get_monotonic_time() - start;
+	ck_assert_uint_eq(vmas->len, 1);
+	vmifs_guest_log_text(it.guest, log);
+	if (_i) {
+		ck_assert_int_ge(took, 50 * G_TIME_SPAN_MILLISECOND);
+		ck_assert_ptr_nonnull(strstr(log->str, "partial, read again and again"));
+	} else {
+		g_thread_join(thread);
+		/* A busy machine may let the other thread sleep longer. */
+		ck_assert(took >= 50 * G_TIME_SPAN_MILLISECOND || !strstr(log->str, "partial"));
+	}
+}
+END_TEST
+
 /* ---- changing it ---- */
 
 START_TEST(writes_are_seen_at_once_where_they_are_allowed)
@@ -326,6 +360,7 @@ make_suite(void)
 	tcase_add_loop_test(t, translations_and_lists_are_as_old_as_allowed, 0, 2);
 	tcase_add_test(t, memory_that_is_not_mapped_is_read_once_an_epoch);
 	tcase_add_test(t, list_that_does_not_hang_together_is_read_again);
+	tcase_add_loop_test(t, mappings_that_do_not_hang_together_are_read_again, 0, 2);
 	tcase_add_loop_test(t, writes_are_seen_at_once_where_they_are_allowed, 0, 4);
 	suite_add_tcase(s, t);
 	return s;

@@ -112,6 +112,20 @@ START_TEST(kernel_task_has_no_memory)
 }
 END_TEST
 
+START_TEST(list_of_an_image_is_read_once)
+{
+	g_autoptr(VmifsHost) host = make_host(tables, true_header, "u32 0x5020 1\n", NULL);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	g_autoptr(GArray) vmas =
+		vmifs_guest_task_vmas(guest, vmifs_task_list_find(list, 7), NULL, NULL);
+	g_autoptr(GString) log = g_string_new(NULL);
+	ck_assert_uint_eq(vmas->len, 1);
+	vmifs_guest_log_text(guest, log);
+	ck_assert_ptr_nonnull(strstr(log->str, "partial, read once"));
+}
+END_TEST
+
 START_TEST(view_that_fails_adds_nothing)
 {
 	g_autoptr(VmifsHost) host = make_host(tables, true_header, "", NULL);
@@ -289,6 +303,7 @@ make_suite(void)
 	TCase *t = tcase_create("discover");
 	tcase_add_test(t, processes_are_found_and_read);
 	tcase_add_test(t, kernel_task_has_no_memory);
+	tcase_add_test(t, list_of_an_image_is_read_once);
 	tcase_add_test(t, view_that_fails_adds_nothing);
 	tcase_add_loop_test(t, slow_text_that_tasks_share_is_made_once, 0, 2);
 	tcase_add_test(t, text_of_other_memory_is_not_taken_for_it);

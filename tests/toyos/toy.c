@@ -112,6 +112,29 @@ tasks(gpointer self, const VmifsCall *call, GError **error)
 	return vmifs_task_list_new(g_steal_pointer(&list), !busy);
 }
 
+/* Of each task one mapping; while the header says busy it does not hang together. */
+static gboolean
+vmas(gpointer self, const VmifsTask *task, GArray *ret, const VmifsCall *call, GError **error)
+{
+	const Toy *toy = self;
+	VmifsVma vma = { .start = 0x1000, .end = 0x2000 };
+	gint64 start = g_get_monotonic_time();
+	guint32 busy = 0;
+	guint n = 0;
+
+	do {
+		if (!vmifs_physmem_read(toy->kernel.mem, toy->header + 32, &busy, sizeof busy, call,
+					error))
+			return FALSE;
+		n++;
+	} while (busy && vmifs_guest_may_retry(toy->kernel.guest, start, NULL, call));
+	if (busy)
+		vmifs_guest_log(toy->kernel.guest, "mappings are partial, read %s",
+				n > 1 ? "again and again" : "once");
+	g_array_append_val(ret, vma);
+	return TRUE;
+}
+
 static gboolean
 resolve(gpointer user, const VmifsRange *not_present, VmifsRange *ret)
 {
@@ -295,6 +318,7 @@ const VmifsOs vmifs_os_toy = {
 	.symbols = symbols,
 	.tasks = tasks,
 	.task_aspace = task_aspace,
+	.vmas = vmas,
 	.current = current,
 	.task_roots = task_roots,
 	.event_points = event_points,

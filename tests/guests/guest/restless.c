@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What never stands still in a running guest.  `restless storm N`: N processes a second that begin
- * and end.  `restless tick`: a word in memory that counts milliseconds; where it is stands in
+ * and end.  `restless maps N`: N times a second it maps a page or unmaps one, between others that
+ * stay.  `restless tick`: a word in memory that counts milliseconds; where it is stands in
  * /run/tick as "pid virtual physical", and before the word stand 16 bytes that are nowhere else.
  * `restless twins`: two words, 64 MB apart, that count as fast as they can, first the one, then the
  * other: at any moment they are equal, or the first is one ahead.  /run/twins has the same of both.
@@ -47,6 +48,31 @@ storm(long rate)
 			_exit(0);
 		if (child > 0)
 			waitpid(child, NULL, 0);
+		until(&when, 1000000000 / rate);
+	}
+}
+
+/* Every other page of the place comes and goes; no two of them become one mapping. */
+static int
+maps(long rate)
+{
+	enum { SLOTS = 200 };
+	int there[SLOTS] = { 0 };
+	struct timespec when;
+	char *place = mmap(NULL, 2 * SLOTS * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (place == MAP_FAILED)
+		return 1;
+	clock_gettime(CLOCK_MONOTONIC, &when);
+	for (int i = 0;; i = (i + 7) % SLOTS) {
+		char *slot = place + 2 * (size_t) i * PAGE;
+
+		if (there[i])
+			munmap(slot, PAGE);
+		else
+			mmap(slot, PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		there[i] = !there[i];
 		until(&when, 1000000000 / rate);
 	}
 }
@@ -145,6 +171,8 @@ main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "storm") && atol(argv[2]) > 0)
 		return storm(atol(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "maps") && atol(argv[2]) > 0)
+		return maps(atol(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "tick"))
 		return tick();
 	if (argc == 2 && !strcmp(argv[1], "twins"))
