@@ -258,6 +258,15 @@ mapping_free(VmifsMapping *mapping)
 	g_free(mapping);
 }
 
+/* What a guest's memory is not to go into: a core file, when we crash; and a child, which may live
+ * on when the guest has gone. To be said anew of what is mapped anew. */
+static void
+keep_to_ourselves(gpointer data, gsize len)
+{
+	madvise(data, len, MADV_DONTDUMP);
+	madvise(data, len, MADV_DONTFORK);
+}
+
 static VmifsMapping *
 map_file(int fd, guint64 offset, gsize len, int prot, int flags, GError **error)
 {
@@ -292,8 +301,7 @@ map_file(int fd, guint64 offset, gsize len, int prot, int flags, GError **error)
 		mapping_free(mapping);
 		return NULL;
 	}
-	/* A crash of ours must not spill a guest's memory into a core file. */
-	madvise(mapping->data, mapping->map_len, MADV_DONTDUMP);
+	keep_to_ourselves(mapping->data, mapping->map_len);
 	if (!registry_add(mapping)) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NO_SPACE,
 			    "more than %d mappings at a time", MAX_SLOTS);
@@ -366,9 +374,13 @@ pages_held(const VmifsMapping *mapping)
 static gboolean
 map_again(VmifsMapping *mapping, gsize page, gsize n_pages)
 {
-	return mmap(mapping->data + page * mapping->page, n_pages * mapping->page, mapping->prot,
-		    mapping->flags | MAP_FIXED | MAP_NORESERVE, mapping->fd,
-		    (off_t) (mapping->offset + page * mapping->page)) != MAP_FAILED;
+	gsize at = page * mapping->page, len = n_pages * mapping->page;
+
+	if (mmap(mapping->data + at, len, mapping->prot, mapping->flags | MAP_FIXED | MAP_NORESERVE,
+		 mapping->fd, (off_t) (mapping->offset + at)) == MAP_FAILED)
+		return FALSE;
+	keep_to_ourselves(mapping->data + at, len);
+	return TRUE;
 }
 
 /* Maps anew whatever is marked and is held by the file again. */

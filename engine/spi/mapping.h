@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 typedef struct VmifsMapping VmifsMapping;
 
 /* Maps len bytes of fd from offset (page-aligned) read-only and shared. fd: (borrowed), duplicated.
- * Nothing is populated. */
+ * Nothing is populated. A child that is forked does not have it. */
 VmifsMapping *
 vmifs_mapping_new(int fd, guint64 offset, gsize len, GError **error);
 /* The first len bytes of fd, for a library that writes to what it reads: it may, and the file stays

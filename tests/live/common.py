@@ -192,6 +192,16 @@ def holds(pid):
     return found
 
 
+def held_by(pid):
+    """Names of what a process has mapped, or open."""
+    with open(f'/proc/{pid}/maps', encoding='utf-8', errors='replace') as file:
+        names = file.read()
+    for one in os.listdir(f'/proc/{pid}/fd'):
+        with contextlib.suppress(OSError):
+            names += os.readlink(f'/proc/{pid}/fd/{one}') + '\n'
+    return names
+
+
 def leaves_as_it_is(guest, seen, names):
     """Reading all of these changes nothing of what holds the guest, which stands still."""
     before = holds(guest.pid)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <spi/mapping.h>
 #include <vmifs/error.h>
@@ -158,6 +159,49 @@ START_TEST(beyond_the_bound_all_from_the_lowest_page_on_is_broken)
 	ck_assert_int_eq(ftruncate(fd, N * PAGE), 0);
 	ck_assert(!is_intact(mapping, 0, N * PAGE));
 	ck_assert(is_intact(mapping, 0, N * PAGE));
+	close(fd);
+}
+END_TEST
+
+/* Does a process that is forked now have that file mapped? */
+static gboolean
+child_maps(const char *name)
+{
+	int ends[2], status;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	pid_t child = fork();
+	if (!child) {
+		char c;
+		close(ends[1]);
+		_exit(read(ends[0], &c, 1) != 0);
+	}
+	ck_assert_int_gt(child, 0);
+	g_autofree char *path = g_strdup_printf("/proc/%d/maps", (int) child);
+	g_autofree char *maps = NULL;
+	ck_assert(g_file_get_contents(path, &maps, NULL, NULL));
+	close(ends[1]);
+	close(ends[0]);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(strstr(maps, "test-mapping"));
+	return strstr(maps, name) != NULL;
+}
+
+/* It may live on when the guest whose memory that is has gone. */
+START_TEST(child_has_none_of_them)
+{
+	int fd = make_file(8);
+	g_autoptr(VmifsMapping) mapping = vmifs_mapping_new(fd, 0, 8 * PAGE, NULL);
+	g_autoptr(VmifsMapping) own = vmifs_mapping_new_private(fd, 8 * PAGE, NULL);
+
+	ck_assert(!child_maps("/memfd:mapping"));
+	/* Nor what was mapped anew. */
+	ck_assert_int_eq(ftruncate(fd, 5 * PAGE), 0);
+	ck_assert_uint_eq(load(mapping, 6), 0);
+	ck_assert_int_eq(ftruncate(fd, 8 * PAGE), 0);
+	ck_assert(!is_intact(mapping, 6 * PAGE, PAGE));
+	ck_assert(is_intact(mapping, 6 * PAGE, PAGE));
+	ck_assert(!child_maps("/memfd:mapping"));
 	close(fd);
 }
 END_TEST
@@ -325,6 +369,7 @@ make_suite(void)
 	tcase_add_test(t, grown_again_file_is_mapped_anew);
 	tcase_add_test(t, page_that_another_reader_had_mapped_anew_was_lost);
 	tcase_add_test(t, beyond_the_bound_all_from_the_lowest_page_on_is_broken);
+	tcase_add_test(t, child_has_none_of_them);
 	tcase_add_test(t, released_pages_come_back);
 	tcase_add_test_raise_signal(t, foreign_sigbus_still_kills, SIGBUS);
 	tcase_add_test_raise_signal(t, sent_sigbus_still_kills, SIGBUS);
