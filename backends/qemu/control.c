@@ -11,11 +11,8 @@
 #include <unistd.h>
 #include <vmifs/error.h>
 
-struct QemuStop {
-	QemuMonitor *monitor;
-	int guard;    /* -1: it did not run */
-	gint64 since; /* when it was told to stop */
-};
+/* While another one is carried out. */
+#define PAUSE_US 5000
 
 /* ---- guardians ---- */
 
@@ -91,50 +88,114 @@ command(QemuMonitor *monitor, const char *name, const VmifsCall *call, GError **
 	return answer != NULL;
 }
 
-QemuStop *
-qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error)
+void
+qemu_stop_init(QemuStop *stop, QemuMonitor *monitor)
+{
+	*stop = (QemuStop){ .monitor = monitor, .guard = -1 };
+	g_mutex_init(&stop->lock);
+}
+
+void
+qemu_stop_clear(QemuStop *stop)
+{
+	g_mutex_clear(&stop->lock);
+}
+
+gboolean
+qemu_stop_enter(QemuStop *stop, const VmifsCall *call, GError **error)
+{
+	while (!g_mutex_trylock(&stop->lock)) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		g_usleep(PAUSE_US);
+	}
+	return TRUE;
+}
+
+void
+qemu_stop_leave(QemuStop *stop)
+{
+	g_mutex_unlock(&stop->lock);
+}
+
+static gboolean
+begin_locked(QemuStop *stop, const VmifsCall *call, GError **error)
 {
 	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
 	const QemuDuty duty = { .stream = -1, .words = words };
-	QemuStop *stop;
 	VmifsState state;
-	int guard = -1;
 
-	if (!qemu_status_ask(monitor, &state, NULL, call, error))
-		return NULL;
-	if (state == VMIFS_STATE_RUNNING) {
-		guard = qemu_guard_arm(monitor, &duty, error);
-		if (guard < 0)
-			return NULL;
-	}
-	stop = g_new0(QemuStop, 1);
-	stop->monitor = monitor;
-	stop->guard = guard;
+	stop->stood = 0;
+	if (!qemu_status_ask(stop->monitor, &state, NULL, call, error))
+		return FALSE;
+	if (state != VMIFS_STATE_RUNNING)
+		return TRUE;
+	int guard = qemu_guard_arm(stop->monitor, &duty, error);
+	if (guard < 0)
+		return FALSE;
 	stop->since = g_get_monotonic_time();
-	if (guard < 0 || command(monitor, "stop", call, error))
-		return stop;
+	if (command(stop->monitor, "stop", call, error)) {
+		stop->guard = guard;
+		return TRUE;
+	}
 	/* It may have been heard. */
-	qemu_guard_leave(monitor, guard);
-	g_free(stop);
-	return NULL;
+	qemu_guard_leave(stop->monitor, guard);
+	return FALSE;
+}
+
+gboolean
+qemu_stop_begin(QemuStop *stop, const VmifsCall *call, GError **error)
+{
+	if (!qemu_stop_enter(stop, call, error))
+		return FALSE;
+	gboolean good = begin_locked(stop, call, error);
+	qemu_stop_leave(stop);
+	return good;
+}
+
+static gboolean
+end_locked(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error)
+{
+	int guard = stop->guard;
+
+	stop->guard = -1;
+	if (guard >= 0) {
+		gboolean good = command(stop->monitor, "cont", call, error);
+		stop->stood = g_get_monotonic_time() - stop->since;
+		if (good)
+			good = qemu_guard_disarm(guard, error);
+		else
+			qemu_guard_leave(stop->monitor, guard);
+		if (!good)
+			return FALSE;
+	}
+	if (ret_us)
+		*ret_us = stop->stood;
+	return TRUE;
 }
 
 gboolean
 qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error)
 {
-	gint64 stood = 0;
-	gboolean good = TRUE;
+	/* Whoever gives up. */
+	g_mutex_lock(&stop->lock);
+	gboolean good = end_locked(stop, ret_us, call, error);
+	qemu_stop_leave(stop);
+	return good;
+}
 
-	if (stop->guard >= 0) {
-		good = command(stop->monitor, "cont", call, error);
-		stood = g_get_monotonic_time() - stop->since;
-		if (good)
-			good = qemu_guard_disarm(stop->guard, error);
-		else
-			qemu_guard_leave(stop->monitor, stop->guard);
+gboolean
+qemu_stop_set_state(QemuStop *stop, VmifsState wanted, const VmifsCall *call, GError **error)
+{
+	if (!qemu_stop_enter(stop, call, error))
+		return FALSE;
+	gboolean good = qemu_status_set(stop->monitor, wanted, call, error);
+	/* Before anybody is told that it is done: vmifs may be killed then. */
+	if (good && stop->guard >= 0) {
+		stop->stood = g_get_monotonic_time() - stop->since;
+		good = qemu_guard_disarm(stop->guard, error);
+		stop->guard = -1;
 	}
-	g_free(stop);
-	if (good && ret_us)
-		*ret_us = stood;
+	qemu_stop_leave(stop);
 	return good;
 }

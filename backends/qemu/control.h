@@ -11,6 +11,8 @@
 
 #include "socket.h"
 
+#include <vmifs/guest.h>
+
 /* How a gdbstub that holds the guest is let go of, over its own socket. Each of these is said, and
  * then its answer waited for among what comes. Strings are (borrowed). */
 typedef struct {
@@ -60,16 +62,40 @@ qemu_guard_disarm(int guard, GError **error);
 void
 qemu_guard_leave(QemuMonitor *monitor, int guard);
 
-typedef struct QemuStop QemuStop;
+/* What lets a guest stop and run on, one at a time: a stop of ours, which takes two steps, and
+ * what a user wishes, perhaps between them. */
+typedef struct {
+	QemuMonitor *monitor; /* (borrowed) (nullable) then nothing is done with it */
+	GMutex lock;          /* of what follows; held while either is carried out */
+	int guard;            /* of a stop that goes on; -1: there is none, or it stands anyway */
+	gint64 since;         /* when that was told to stop */
+	gint64 stood;         /* for how long it did, µs, until a user wished that, too */
+} QemuStop;
+
+void
+qemu_stop_init(QemuStop *stop, QemuMonitor *monitor);
+void
+qemu_stop_clear(QemuStop *stop);
 
 /* A guest that does not run is left as it is. UNSUPPORTED where this way to the monitor has no
- * guardian. (full) NULL with error: the guest runs as before, or soon will. */
-QemuStop *
-qemu_stop_begin(QemuMonitor *monitor, const VmifsCall *call, GError **error);
-/* Lets it run on if it did before. stop: (taken). ret_us: for how long it stood still, at most; 0
- * when it did not run. FALSE with error: the guardian goes on trying. */
+ * guardian. FALSE with error: the guest runs as before, or soon will. */
+gboolean
+qemu_stop_begin(QemuStop *stop, const VmifsCall *call, GError **error);
+/* Lets it run on if it did before and no user has paused it meanwhile. ret_us: for how long it
+ * stood still, at most; 0 when it did not run. FALSE with error: the guardian goes on trying. */
 gboolean
 qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error);
+/* As qemu_status_set(), by a user: that outlives a stop that goes on. */
+gboolean
+qemu_stop_set_state(QemuStop *stop, VmifsState wanted, const VmifsCall *call, GError **error);
+/* For what stops it in another way, and puts that back as it was found. FALSE: as
+ * vmifs_call_check(). */
+gboolean
+qemu_stop_enter(QemuStop *stop, const VmifsCall *call, GError **error);
+void
+qemu_stop_leave(QemuStop *stop);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuStop, qemu_stop_clear)
 
 /* ---- guard.c: guardians ---- */
 

@@ -5,6 +5,7 @@
  * it may have changed. A QEMU that does not answer is still read, as it was laid out when it did,
  * or by rules.
  */
+#include "control.h"
 #include "debug.h"
 #include "follow.h"
 #include "known.h"
@@ -40,6 +41,7 @@ typedef struct {
 	QemuRegisters *registers; /* (nullable) there is no monitor */
 	QemuFollow *follow;
 	QemuDebug *debug; /* (nullable) as registers */
+	QemuStop stop;
 	QemuKnown known;
 	gint cancelled; /* atomic; what the follower asks for is of no use any more */
 	void (*changed)(gpointer engine, guint what);
@@ -164,6 +166,7 @@ qemu_close(gpointer data)
 	g_mutex_clear(&self->lock);
 	g_cond_clear(&self->has_set);
 	qemu_known_clear(&self->known);
+	qemu_stop_clear(&self->stop);
 	g_free(self);
 }
 
@@ -246,6 +249,7 @@ qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 
 	self->target = src->target;
 	qemu_known_init(&self->known, self->target, call ? call->cancelled : NULL);
+	qemu_stop_init(&self->stop, self->target->monitor);
 	self->changed = src->changed;
 	self->stopped = src->stopped;
 	self->unarmed = src->unarmed;
@@ -339,8 +343,11 @@ qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const V
 
 	if (!qemu_known_may_ask(&self->known, error) || !begin_setting(self, error))
 		return FALSE;
-	gboolean set =
-		qemu_stub_set_register(self->target->monitor, vcpu, name, value, call, error);
+	gboolean set = qemu_stop_enter(&self->stop, call, error);
+	if (set) {
+		set = qemu_stub_set_register(self->target->monitor, vcpu, name, value, call, error);
+		qemu_stop_leave(&self->stop);
+	}
 	qemu_registers_forget(self->registers);
 	g_mutex_lock(&self->lock);
 	self->n_setting--;
@@ -359,7 +366,7 @@ qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError *
 		return FALSE;
 	/* Between its stops the other way would be lost. */
 	gboolean set = qemu_debug_set_state(self->debug, wanted, call, &problem) ||
-		       (!problem && qemu_status_set(self->target->monitor, wanted, call, &problem));
+		       (!problem && qemu_stop_set_state(&self->stop, wanted, call, &problem));
 	qemu_ram_stopped(self->ram);
 	if (problem)
 		g_propagate_error(error, problem);
@@ -435,6 +442,7 @@ qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GEr
 {
 	Qemu *self = data;
 	QemuSubject subject = { .monitor = self->target->monitor,
+				.stop = &self->stop,
 				.process = self->process,
 				.ram = self->ram };
 

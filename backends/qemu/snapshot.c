@@ -14,7 +14,6 @@
 #include "snapshot.h"
 
 #include "background.h"
-#include "control.h"
 #include "copy.h"
 #include "devices.h"
 #include "incoming.h"
@@ -147,19 +146,16 @@ take_standing(const QemuSubject *subject, const char *why, VmifsPictureWriter *o
 	VmifsPictureTaken taken = { .how = how };
 	GError *failure = NULL;
 	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out);
-	QemuStop *stop;
 
-	if (why && !qemu_copy_ahead(copy, call, error))
-		return FALSE;
-	stop = qemu_stop_begin(subject->monitor, call, error);
-	if (!stop)
+	if ((why && !qemu_copy_ahead(copy, call, error)) ||
+	    !qemu_stop_begin(subject->stop, call, error))
 		return FALSE;
 	taken.moment = g_get_real_time();
 	gboolean good = ask_regs(subject, out, call, &failure) &&
 			qemu_copy_ram(copy, call, &failure) &&
 			still_stands(subject, call, &failure);
 	/* Even for a caller who has given up. */
-	if (!qemu_stop_end(stop, &taken.still_us, NULL, failure ? NULL : &failure))
+	if (!qemu_stop_end(subject->stop, &taken.still_us, NULL, failure ? NULL : &failure))
 		good = FALSE;
 	good = good && qemu_copy_tell(copy, call, &failure);
 	if (good)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "control.h"
 #include "monitor.h"
 #include "ram.h"
 
@@ -11,6 +12,7 @@ G_BEGIN_DECLS
 
 typedef struct {
 	QemuMonitor *monitor; /* (nullable) */
+	QemuStop *stop;       /* of that monitor */
 	QemuProcess *process;
 	QemuRam *ram;
 	guint n_vcpus;

@@ -43,6 +43,7 @@ typedef struct {
 	OtherProcess *other;
 	FakeServer *server;
 	QemuSubject subject;
+	QemuStop stop;
 	VmifsPictureWriter picture;
 	GError *error;
 } Guest;
@@ -85,6 +86,8 @@ setup(Guest *guest, OtherKind kind, const FakeQemu *how, const char *more)
 			qemu_qmp_new(fake_qemu_address(guest->server), FALSE, NULL);
 		ck_assert_ptr_nonnull(guest->subject.monitor);
 	}
+	qemu_stop_init(&guest->stop, guest->subject.monitor);
+	guest->subject.stop = &guest->stop;
 	fake_picture_init(&guest->picture);
 	fake_picture_add_block(&guest->picture, LEN);
 	if (more)
@@ -94,6 +97,7 @@ setup(Guest *guest, OtherKind kind, const FakeQemu *how, const char *more)
 static inline void
 teardown(Guest *guest)
 {
+	qemu_stop_clear(&guest->stop);
 	qemu_monitor_free(guest->subject.monitor);
 	if (guest->server)
 		fake_qemu_stop(guest->server);

@@ -21,6 +21,7 @@
 typedef struct {
 	FakeServer *server;
 	QemuMonitor *monitor;
+	QemuStop stop;
 } Guest;
 
 static void
@@ -29,11 +30,13 @@ setup(Guest *guest, const FakeQemu *how, gboolean hold)
 	guest->server = fake_qemu_start(how);
 	guest->monitor = qemu_qmp_new(fake_qemu_address(guest->server), hold, NULL);
 	ck_assert_ptr_nonnull(guest->monitor);
+	qemu_stop_init(&guest->stop, guest->monitor);
 }
 
 static void
 teardown(Guest *guest)
 {
+	qemu_stop_clear(&guest->stop);
 	qemu_monitor_free(guest->monitor);
 	fake_qemu_stop(guest->server);
 }
@@ -66,10 +69,9 @@ START_TEST(it_runs_on_after_a_stop)
 	Guest guest;
 	gint64 stood;
 	setup(&guest, &how, FALSE);
-	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
-	ck_assert_ptr_nonnull(stop);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	has_heard(&guest, "query-status stop ");
-	ck_assert(qemu_stop_end(stop, &stood, NULL, NULL));
+	ck_assert(qemu_stop_end(&guest.stop, &stood, NULL, NULL));
 	ck_assert_int_ge(stood, 300 * 1000);
 	/* The guardian has seen that nothing is left to do. */
 	has_heard(&guest, "query-status stop cont ");
@@ -82,12 +84,81 @@ START_TEST(a_users_pause_is_left_alone)
 	const FakeQemu how = { .session = RESTS OBEYS };
 	Guest guest;
 	setup(&guest, &how, FALSE);
-	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
-	ck_assert_ptr_nonnull(stop);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	gint64 stood;
-	ck_assert(qemu_stop_end(stop, &stood, NULL, NULL));
+	ck_assert(qemu_stop_end(&guest.stop, &stood, NULL, NULL));
 	ck_assert_int_eq(stood, 0);
 	has_heard(&guest, "query-status ");
+	teardown(&guest);
+}
+END_TEST
+
+#define PAUSES RUNS RESTS OBEYS
+
+/* It would undo that, if nobody told it. */
+START_TEST(what_a_user_pauses_meanwhile_stays_so)
+{
+	const FakeQemu how = { .session = PAUSES };
+	Guest guest;
+	gint64 stood;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	g_usleep(20 * 1000);
+	ck_assert(qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
+	ck_assert(qemu_stop_end(&guest.stop, &stood, NULL, NULL));
+	ck_assert_int_ge(stood, 20 * 1000);
+	has_heard(&guest, "query-status stop stop query-status ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(what_a_user_pauses_meanwhile_stays_so_when_vmifs_is_killed)
+{
+	const FakeQemu how = { .session = PAUSES };
+	Guest guest;
+	int status;
+	setup(&guest, &how, _i);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		qemu_stop_begin(&guest.stop, NULL, NULL);
+		if (qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL))
+			kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	ck_assert(WIFSIGNALED(status));
+	has_heard(&guest, "query-status stop stop query-status ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_pause_that_fails_is_none)
+{
+	const FakeQemu how = { .session = RUNS
+			       "qmp stop\n\t{}\nqmp stop\n\t!GenericError no\nqmp cont\n\t{}\n" };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
+	ck_assert(qemu_stop_end(&guest.stop, NULL, NULL, NULL));
+	has_heard(&guest, "query-status stop stop cont ");
+	teardown(&guest);
+}
+END_TEST
+
+/* Between its steps; who gives up meanwhile may do so. */
+START_TEST(one_waits_for_the_other)
+{
+	const FakeQemu how = { .session = PAUSES };
+	const VmifsCall call = { .deadline = g_get_monotonic_time() + 50 * 1000 };
+	g_autoptr(GError) error = NULL;
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_enter(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, &call, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	has_heard(&guest, "");
+	qemu_stop_leave(&guest.stop);
 	teardown(&guest);
 }
 END_TEST
@@ -101,7 +172,7 @@ START_TEST(it_runs_again_when_vmifs_is_killed)
 	setup(&guest, &how, _i);
 	pid_t vmifs = fork();
 	if (!vmifs) {
-		qemu_stop_begin(guest.monitor, NULL, NULL);
+		qemu_stop_begin(&guest.stop, NULL, NULL);
 		kill(getpid(), SIGKILL);
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
@@ -122,7 +193,7 @@ START_TEST(signals_to_all_do_not_end_the_guardian)
 	if (!vmifs) {
 		signal(SIGTERM, SIG_DFL); /* check's would go to the whole test */
 		setpgid(0, 0);
-		qemu_stop_begin(guest.monitor, NULL, NULL);
+		qemu_stop_begin(&guest.stop, NULL, NULL);
 		kill(0, SIGTERM);
 		kill(0, SIGKILL);
 	}
@@ -139,9 +210,8 @@ START_TEST(what_vmifs_could_not_do_the_guardian_does)
 					       "qmp cont\n\t{}\n" };
 	Guest guest;
 	setup(&guest, &how, _i);
-	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
-	ck_assert_ptr_nonnull(stop);
-	ck_assert(!qemu_stop_end(stop, NULL, NULL, NULL));
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
 	hears(&guest, "query-status stop cont cont ");
 	teardown(&guest);
 }
@@ -154,8 +224,8 @@ START_TEST(what_is_refused_is_said_again)
 					       "qmp cont\n\t{}\n" };
 	Guest guest;
 	setup(&guest, &how, FALSE);
-	QemuStop *stop = qemu_stop_begin(guest.monitor, NULL, NULL);
-	ck_assert(!qemu_stop_end(stop, NULL, NULL, NULL));
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
 	hears(&guest, "query-status stop cont cont cont ");
 	has_heard(&guest, "query-status stop cont cont cont ");
 	teardown(&guest);
@@ -336,7 +406,7 @@ START_TEST(by_tcp_as_well)
 	setup(&guest, &how, FALSE);
 	pid_t vmifs = fork();
 	if (!vmifs) {
-		qemu_stop_begin(guest.monitor, NULL, NULL);
+		qemu_stop_begin(&guest.stop, NULL, NULL);
 		kill(getpid(), SIGKILL);
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
@@ -349,7 +419,9 @@ START_TEST(without_a_guardian_nothing_is_stopped)
 {
 	g_autoptr(QemuMonitor) monitor = fake_monitor_new(RUNS OBEYS);
 	g_autoptr(GError) error = NULL;
-	ck_assert_ptr_null(qemu_stop_begin(monitor, NULL, &error));
+	g_auto(QemuStop) stop;
+	qemu_stop_init(&stop, monitor);
+	ck_assert(!qemu_stop_begin(&stop, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 }
 END_TEST
@@ -362,6 +434,11 @@ control_suite(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, it_runs_on_after_a_stop);
 	tcase_add_test(tcase, a_users_pause_is_left_alone);
+	tcase_add_test(tcase, what_a_user_pauses_meanwhile_stays_so);
+	tcase_add_loop_test(tcase, what_a_user_pauses_meanwhile_stays_so_when_vmifs_is_killed, 0,
+			    2);
+	tcase_add_test(tcase, a_pause_that_fails_is_none);
+	tcase_add_test(tcase, one_waits_for_the_other);
 	tcase_add_loop_test(tcase, it_runs_again_when_vmifs_is_killed, 0, 2);
 	tcase_add_test(tcase, signals_to_all_do_not_end_the_guardian);
 	tcase_add_loop_test(tcase, what_vmifs_could_not_do_the_guardian_does, 0, 2);

@@ -123,6 +123,27 @@ START_TEST(guest_that_is_let_run_meanwhile_makes_no_picture)
 }
 END_TEST
 
+static void
+pause_it(gpointer user)
+{
+	Guest *guest = user;
+	ck_assert(qemu_stop_set_state(&guest->stop, VMIFS_STATE_PAUSED, NULL, NULL));
+}
+
+START_TEST(guest_that_is_paused_while_it_is_copied_stays_so)
+{
+	const FakeQemu how = { .session = FREE STANDS STOPS };
+	Guest guest;
+	setup(&guest, OTHER_MEMFD, &how, NULL);
+	guest.picture.added_regs = pause_it;
+	guest.picture.user = &guest;
+	takes(&guest);
+	hears(&guest, "query-migrate query-status query-status stop human-monitor-command "
+		      "stop query-status query-status ");
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(guest_runs_on_after_a_copy_that_was_given_up)
 {
 	const FakeQemu how = { .session = FREE STANDS STOPS };
@@ -229,6 +250,7 @@ snapshot_suite(void)
 			    G_N_ELEMENTS(kinds));
 	tcase_add_test(t, paused_guest_is_copied_and_stays_so);
 	tcase_add_test(t, guest_that_is_let_run_meanwhile_makes_no_picture);
+	tcase_add_test(t, guest_that_is_paused_while_it_is_copied_stays_so);
 	tcase_add_test(t, guest_runs_on_after_a_copy_that_was_given_up);
 	tcase_add_loop_test(t, guest_runs_on_before_the_picture_is_written, 0, G_N_ELEMENTS(kinds));
 	tcase_add_test(t, without_room_there_is_no_picture_of_a_copy);
