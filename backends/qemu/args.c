@@ -92,6 +92,8 @@ take_ram(Parse *parse, const char *value)
 	g_autoptr(QemuWords) words = qemu_words_new(value, "size");
 
 	qemu_words_size(words, "size", 20, &parse->args->ram);
+	if (qemu_words_get(words, "maxmem") || qemu_words_get(words, "slots"))
+		parse->args->may_grow = TRUE;
 }
 
 /* cpus=, or else all that its levels, of which older QEMUs know fewer, make. */

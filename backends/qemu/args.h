@@ -49,6 +49,7 @@ typedef struct {
 	guint n_cpus;             /* it began with; 0 = its number is not understood */
 	guint max_cpus;           /* it may come to have; 0 = not given */
 	gboolean incoming;        /* waits for a migration */
+	gboolean may_grow;        /* memory may be plugged in */
 	gboolean libvirt;         /* started by libvirt */
 	gboolean has_config;      /* -readconfig: more was told in a file */
 	gboolean has_stub;        /* -gdb, -s: somebody wants its gdbstub */

@@ -30,6 +30,8 @@
 #define STATE_PAUSE (10 * G_TIME_SPAN_MILLISECOND)
 #define LOOK_INTERVAL G_TIME_SPAN_SECOND
 #define LAST_WAIT (8 * G_TIME_SPAN_SECOND)
+/* Where memory may come and go at any time. */
+#define LAST_WAIT_GROWING LOOK_INTERVAL
 /* Smaller mappings are no RAM that comes and goes: stacks and heaps of threads do. */
 #define LARGE ((guint64) 16 << 20)
 
@@ -103,8 +105,16 @@ look_for_vcpus(Qemu *self)
 		qemu_debug_renew(self->debug, &guest);
 }
 
+/* Options may be in a file, too. */
+static gboolean
+may_grow(const Qemu *self)
+{
+	return self->target->args->may_grow || self->target->args->has_config;
+}
+
 /* Firmware moves memory about in the first seconds, and nobody tells: the monitor is asked ever
- * more rarely, and at once when mappings have come or gone. */
+ * more rarely, and at once when mappings have come or gone. What is mapped may become the guest's
+ * at any time later, and cease to be it before it is unmapped. */
 static void
 look(gpointer data)
 {
@@ -131,7 +141,7 @@ look(gpointer data)
 		self->changed(self->engine, VMIFS_CHANGE_LAYOUT);
 	look_for_vcpus(self);
 	self->next = g_get_monotonic_time() + self->wait;
-	self->wait = MIN(2 * self->wait, LAST_WAIT);
+	self->wait = MIN(2 * self->wait, may_grow(self) ? LAST_WAIT_GROWING : LAST_WAIT);
 }
 
 static void

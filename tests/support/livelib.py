@@ -283,14 +283,15 @@ class Guest:
         """The word at `console` comes anew: call wait_console()."""
         self.console.send('reboot -f')
 
-    def plug(self, size):
-        """A module of so many MB into the next free slot."""
+    def plug(self, size, after=0):
+        """A module of so many MB into the next free slot, so many seconds after its memory has come."""
         name = f'dimm{self.slots}'
         self.slots += 1
         kind, *settings = self.backing(name, size).split(',')
         given = dict(word.split('=') for word in settings if not word.startswith(('id', 'size')))
         given = {key: {'on': True, 'off': False, '2M': 2 << 20}.get(value, value) for key, value in given.items()}
         self.qmp.call('object-add', **{'qom-type': kind, 'id': name, 'size': size << 20, **given})
+        time.sleep(after)
         self.qmp.call('device_add', driver='pc-dimm', id='plugged' + name, memdev=name)
 
     def unplug(self, number):

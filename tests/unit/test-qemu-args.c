@@ -122,6 +122,7 @@ START_TEST(argument_of_an_option_is_no_option)
 
 	ck_assert_str_eq(args->name, "real");
 	ck_assert_uint_eq(args->ram, 256 << 20);
+	ck_assert(!args->may_grow);
 	ck_assert_uint_eq(args->monitors->len, 0);
 }
 END_TEST
@@ -184,6 +185,7 @@ START_TEST(memory_of_all_kinds_is_listed)
 	ck_assert_str_eq(args->memdev, "m0");
 	ck_assert_uint_eq(args->max_ram_below_4g, 2ULL << 30);
 	ck_assert_uint_eq(args->ram, 1 << 30);
+	ck_assert(args->may_grow);
 	ck_assert_uint_eq(args->backends->len, 3);
 	ck_assert_str_eq(backend->type, "file");
 	ck_assert_str_eq(backend->path, "/dev/hugepages/x");

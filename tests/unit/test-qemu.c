@@ -407,6 +407,33 @@ START_TEST(plugged_memory_is_found)
 }
 END_TEST
 
+/* It was mapped long before it was made a device of the guest's: nothing else tells of that. A
+ * guest that cannot have more would be asked for the fifth time after 16 seconds. */
+START_TEST(a_guest_that_may_have_more_memory_is_asked_again_and_again)
+{
+	static const char arguments[] = "qemu-system-x86_64\0-m\0"
+					"64,slots=1,maxmem=1G";
+	g_autoptr(GString) all = g_string_new(NULL);
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	qemu_args_free(f.target.args);
+	f.target.args = qemu_args_parse(arguments, sizeof arguments);
+	guint64 dimm = other_process_plug(f.other, LEN);
+	g_autofree char *before = session_of(f.other, 0), *after = session_of(f.other, dimm);
+	for (int i = 0; i < 5; i++)
+		g_string_append(all, before);
+	g_string_append(all, after);
+	f.target.monitor = fake_monitor_new(all->str);
+	open_guest(&f, FALSE, NULL);
+	ck_assert_uint_eq(count_regions(&f), 2);
+	for (int i = 0; i < 4 && count_regions(&f) == 2; i++)
+		wait_for(&f, VMIFS_CHANGE_LAYOUT);
+	ck_assert_uint_eq(count_regions(&f), 3);
+	fixture_clear(&f);
+}
+END_TEST
+
 /* As s390x has it. The kernel may then read all of it without us. */
 START_TEST(memory_that_is_its_file_is_told_as_that)
 {
@@ -526,6 +553,7 @@ qemu_suite(void)
 {
 	Suite *suite = suite_create("qemu");
 	TCase *tcase = tcase_create("qemu");
+	tcase_set_timeout(tcase, 30);
 
 	tcase_add_loop_test(tcase, the_monitor_tells_where_memory_lies, 0, 2);
 	tcase_add_test(tcase, memory_is_written_where_it_may_be);
@@ -536,6 +564,7 @@ qemu_suite(void)
 	tcase_add_test(tcase, its_end_is_told);
 	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
 	tcase_add_test(tcase, plugged_memory_is_found);
+	tcase_add_test(tcase, a_guest_that_may_have_more_memory_is_asked_again_and_again);
 	tcase_add_test(tcase, memory_that_is_its_file_is_told_as_that);
 	tcase_add_test(tcase, a_stopped_qemu_is_unresponsive);
 	tcase_add_test(tcase, without_monitor_and_proof_both_reasons_are_told);
