@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* qemu: a process and what its monitor once said, as a guest. */
+#include <backends/qemu/qmp.h>
 #include <backends/qemu/target.h>
 #include <fake-qemu.h>
+#include <fake-stub.h>
 #include <other-process.h>
 #include <unit.h>
 
@@ -335,6 +337,38 @@ START_TEST(what_its_arguments_say_makes_no_lines_of_info)
 }
 END_TEST
 
+START_TEST(of_a_guest_that_is_watched_no_snapshot_is_taken)
+{
+	static const char more[] =
+		"qmp query-chardev\n\t[]\nqmp getfd\n\t{}\nqmp chardev-add\n\t{}\n"
+		"hmp gdbserver chardev:*\n\tWaiting for gdb connection on device 'chardev:x'\n"
+		"hmp gdbserver none\n\tDisabled gdbserver\n"
+		"qmp query-kvm\n\t{\"enabled\": false, \"present\": false}\n";
+	const VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
+	const FakeStub stands = { 0 };
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	g_autofree char *session = session_of(f.other, 0);
+	g_autofree char *whole = g_strconcat(session, more, NULL);
+	const FakeQemu how = { .session = whole };
+	FakeServer *server = fake_qemu_start(&how);
+	FakeStubServer *stub = fake_stub_start(server, &stands);
+	f.target.monitor = qemu_qmp_new(fake_qemu_address(server), FALSE, NULL);
+	open_guest(&f, FALSE, &error);
+	ck_assert_msg(vmifs_backend_qemu.arm(f.guest, 0, &point, NULL, &error), "%s",
+		      error ? error->message : "");
+	ck_assert(!vmifs_backend_qemu.snapshot(f.guest, NULL, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	ck_assert_ptr_nonnull(strstr(error->message, "is being watched"));
+	vmifs_backend_qemu.disarm(f.guest, 0);
+	fixture_clear(&f);
+	fake_stub_stop(stub);
+	fake_qemu_stop(server);
+}
+END_TEST
+
 START_TEST(its_end_is_told)
 {
 	Fixture f;
@@ -561,6 +595,7 @@ qemu_suite(void)
 	tcase_add_test(tcase, the_monitor_stops_it);
 	tcase_add_loop_test(tcase, encryption_is_told, 0, G_N_ELEMENTS(encryptions));
 	tcase_add_test(tcase, what_its_arguments_say_makes_no_lines_of_info);
+	tcase_add_test(tcase, of_a_guest_that_is_watched_no_snapshot_is_taken);
 	tcase_add_test(tcase, its_end_is_told);
 	tcase_add_test(tcase, it_may_be_closed_when_its_end_is_told);
 	tcase_add_test(tcase, plugged_memory_is_found);
