@@ -42,6 +42,7 @@ extern const VmifsBackend qemu_peek;
 typedef struct {
 	char *key;
 	char *uuid; /* (nullable) of libvirt's */
+	char *name;
 	pid_t pid;
 	int pidfd;
 } Guest;
@@ -74,6 +75,7 @@ guest_clear(gpointer data)
 
 	g_free(guest->key);
 	g_free(guest->uuid);
+	g_free(guest->name);
 	if (guest->pidfd >= 0)
 		close(guest->pidfd);
 }
@@ -113,6 +115,7 @@ tell(Finder *self, QemuTarget *target, GError **error)
 	}
 	guest.key = g_strdup(key);
 	guest.uuid = target->args->libvirt ? g_strdup(target->args->uuid) : NULL;
+	guest.name = g_strdup(target->name);
 	g_array_append_val(self->guests, guest);
 	self->sink.found(self->sink.engine, &found);
 	return TRUE;
@@ -175,20 +178,26 @@ is_closing(Finder *self)
 	return self->is_over;
 }
 
+/* Of the daemon that was chosen. */
+static gboolean
+is_kept(const Finder *self, const QemuTarget *target)
+{
+	return target->args->libvirt &&
+	       qemu_keepers_may_have(self->keepers, target->args->uuid, target->name, target->pid);
+}
+
 static QemuWatchVerdict
 take(gpointer user, QemuTarget *target)
 {
 	Finder *self = user;
-	const QemuArgs *args = target->args;
 
 	/* Each of many may take its time to say nothing, and somebody waits for us. */
 	if (is_closing(self))
 		return QEMU_WATCH_LATER;
 	/* What only tells of itself (-machine none) runs no guest. */
-	if (g_strcmp0(args->machine, "none") == 0)
+	if (g_strcmp0(target->args->machine, "none") == 0)
 		return QEMU_WATCH_OTHER;
-	if (self->is_libvirts &&
-	    (!args->libvirt || !qemu_keepers_may_have(self->keepers, args->uuid)))
+	if (self->is_libvirts && !is_kept(self, target))
 		return QEMU_WATCH_OTHER;
 	reach(self, target);
 	if (may_still_start(target)) {
@@ -198,14 +207,14 @@ take(gpointer user, QemuTarget *target)
 	return tell(self, target, NULL) ? QEMU_WATCH_TAKEN : QEMU_WATCH_LATER;
 }
 
-/* Those that were taken for guests of this daemon while it could not be asked, and are another's.
- */
+/* Those that were taken for guests of this daemon while it could not be asked, and are another's,
+ * or nobody's. */
 static void
 drop_strangers(Finder *self)
 {
 	for (guint i = self->guests->len; self->is_libvirts && i-- > 0;) {
 		const Guest *guest = &g_array_index(self->guests, Guest, i);
-		if (!qemu_keepers_may_have(self->keepers, guest->uuid))
+		if (!qemu_keepers_may_have(self->keepers, guest->uuid, guest->name, guest->pid))
 			tell_gone(self, i);
 	}
 }
@@ -226,7 +235,8 @@ static void
 look(Finder *self, gboolean all)
 {
 	self->soon = FALSE;
-	drop_strangers(self);
+	if (all)
+		drop_strangers(self);
 	qemu_watch_look(self->watch, all, take, self);
 }
 
@@ -437,13 +447,18 @@ add_socket(Finder *self, const char *word, GError **error)
 	return TRUE;
 }
 
-/* Are there guests of libvirt here, whoever's they may be? */
+typedef struct {
+	const Finder *finder;
+	gboolean found;
+} Any;
+
+/* Are there guests of its daemon here, as far as can be told without it? */
 static QemuWatchVerdict
 note_any(gpointer user, QemuTarget *target)
 {
-	gboolean *any = user;
+	Any *any = user;
 
-	*any = *any || target->args->libvirt;
+	any->found = any->found || is_kept(any->finder, target);
 	return QEMU_WATCH_OTHER;
 }
 
@@ -451,7 +466,7 @@ static gboolean
 add_uri(Finder *self, const char *uri, GError **error)
 {
 	g_autofree char *why = NULL;
-	gboolean any = FALSE;
+	Any any = { .finder = self };
 
 	self->is_libvirts = TRUE;
 	if (!qemu_keepers_choose(self->keepers, uri, error))
@@ -475,7 +490,7 @@ add_uri(Finder *self, const char *uri, GError **error)
 	/* Its guests live on without it. */
 	if (self->watch)
 		qemu_watch_look(self->watch, TRUE, note_any, &any);
-	if (any)
+	if (any.found)
 		return TRUE;
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s%s", uri, why,
 		    self->is_elsewhere ? "; vmifs run on that host needs no way to it" : "");

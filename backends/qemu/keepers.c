@@ -68,13 +68,20 @@ qemu_keepers_wait(QemuKeepers *self, gint64 until, char **ret_why)
 	return qemu_libvirt_wait(self->chosen, until, ret_why);
 }
 
-/* (full) Anybody can start a QEMU with the name and UUID of somebody else's domain. The daemon of
- * the whole host notes whose process is whose, in files that only it can write. NULL: it is that
- * process, or there is no saying, as from within a container. */
-static char *
-fault_of(const QemuTarget *target)
+static gboolean
+is_of_host(const char *uri)
 {
-	g_autofree char *file = g_strconcat(target->name, ".pid", NULL);
+	return strstr(uri, ":///system") != NULL;
+}
+
+/* (full) Anybody can start a QEMU with the name and UUID of somebody else's domain. The daemon of
+ * the whole host notes whose process is whose, in files that only it can write, before that process
+ * becomes a QEMU; they are there whether it answers or not. NULL: it is that process, or there is
+ * no saying, as from within a container. */
+static char *
+fault_of(const char *name, pid_t pid)
+{
+	g_autofree char *file = g_strconcat(name, ".pid", NULL);
 	g_autofree char *path = g_build_filename(NOTES, file, NULL);
 	g_autofree char *text = NULL;
 	g_autoptr(GError) error = NULL;
@@ -84,7 +91,7 @@ fault_of(const QemuTarget *target)
 	if (strchr(file, '/'))
 		return g_strdup("libvirt has no process of that name");
 	if (g_file_get_contents(path, &text, NULL, &error))
-		return g_ascii_strtoll(text, NULL, 10) == target->pid
+		return g_ascii_strtoll(text, NULL, 10) == pid
 			       ? NULL
 			       : g_strdup("libvirt has another process of that name");
 	return g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT)
@@ -112,9 +119,12 @@ qemu_keepers_targets(QemuKeepers *self)
 }
 
 gboolean
-qemu_keepers_may_have(QemuKeepers *self, const char *uuid)
+qemu_keepers_may_have(QemuKeepers *self, const char *uuid, const char *name, pid_t pid)
 {
-	return qemu_libvirt_may_have(self->chosen, uuid);
+	if (!qemu_libvirt_may_have(self->chosen, uuid))
+		return FALSE;
+	g_autofree char *fault = is_of_host(self->uri) ? fault_of(name, pid) : NULL;
+	return !fault;
 }
 
 /* (full) Where the daemon listens that keeps this guest: its user's own, or that of the host. */
@@ -140,8 +150,8 @@ qemu_keepers_reach(QemuKeepers *self, QemuTarget *target)
 {
 	g_autofree char *uri = self->uri ? g_strdup(self->uri) : uri_of(target);
 
-	if (strstr(uri, ":///system"))
-		target->no_monitor = fault_of(target);
+	if (is_of_host(uri))
+		target->no_monitor = fault_of(target->name, target->pid);
 	if (target->no_monitor)
 		return TRUE;
 	QemuLibvirt *libvirt = daemon_at(self, uri, NULL);

@@ -28,9 +28,10 @@ qemu_keepers_wait(QemuKeepers *keepers, gint64 until, char **ret_why);
  * not. */
 GPtrArray *
 qemu_keepers_targets(QemuKeepers *keepers);
-/* As qemu_libvirt_may_have(). */
+/* Of that one: as qemu_libvirt_may_have(), and, where that can be told, is it that process which
+ * the daemon started under that name? Who says so of itself may be anybody. */
 gboolean
-qemu_keepers_may_have(QemuKeepers *keepers, const char *uuid);
+qemu_keepers_may_have(QemuKeepers *keepers, const char *uuid, const char *name, pid_t pid);
 
 /* Fills in the monitor of a guest of libvirt, and its source, or why it has none. FALSE when this
  * build can ask no daemon. Before there is a guest none is asked: that would start one that nobody

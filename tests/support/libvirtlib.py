@@ -110,7 +110,7 @@ class Daemon:
                 os.chmod(path, 0o644)
         return self.initrd
 
-    def create(self, name, memory=None, mem=64, linux=False, disk=0):
+    def create(self, name, memory=None, mem=64, linux=False, disk=0, uuid=None):
         """disk: MB."""
         system = devices = ''
         if linux:
@@ -124,9 +124,10 @@ class Daemon:
                 file.truncate(disk << 20)
             devices += (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
                         f"<source file='/var/lib/libvirt/{name}.img'/><target dev='vda' bus='virtio'/></disk>")
+        named = f'<name>{name}</name>' + (f'<uuid>{uuid}</uuid>' if uuid else '')
         path = mountlib.in_work(name + '.xml')
         with open(path, 'w', encoding='utf-8') as file:
-            file.write(f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>{mem}</memory><vcpu>1</vcpu>"
+            file.write(f"<domain type='qemu'>{named}<memory unit='MiB'>{mem}</memory><vcpu>1</vcpu>"
                        f"{BACKING[memory]}<os><type arch='x86_64' machine='pc'>hvm</type>{system}</os><features><acpi/><apic/></features>"
                        f"<devices><emulator>{livelib.need('qemu-system-x86_64')}</emulator>{devices}</devices></domain>")
         self.virsh('create', path)
