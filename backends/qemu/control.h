@@ -9,8 +9,6 @@
 
 #include "monitor.h"
 
-#include "socket.h"
-
 #include <vmifs/guest.h>
 
 /* How a gdbstub that holds the guest is let go of, over its own socket. Each of these is said, and
@@ -102,8 +100,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuStop, qemu_stop_clear)
 /* How one reaches QEMU: by a monitor's socket, or by a program that is run with each of the words
  * as its last argument, and prints what QEMU said. */
 typedef struct {
-	const QemuAddress *address; /* (nullable) */
-	int pin;                    /* the descriptor that a unix address goes by, or -1 */
+	int pin;                    /* the socket, of O_PATH; -1: a program */
 	const char *const *program; /* (nullable) its path, its arguments, NULL */
 } QemuGuardWay;
 

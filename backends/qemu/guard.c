@@ -44,7 +44,6 @@ typedef struct {
 } Speech;
 
 typedef struct {
-	QemuAddress address;
 	Speech silent, words, parting;
 	gboolean has_stream, has_stub;
 	QemuFarewell farewell;
@@ -91,16 +90,18 @@ hear_answers(int fd, guint n)
 
 /* FALSE: another try may help. */
 static gboolean
-say_by_socket(const QemuAddress *address, const Speech *speech)
+say_by_socket(const Speech *speech)
 {
-	int fd = socket(address->name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	gsize len = strlen(speech->text);
 	char line[1024];
 	gboolean good;
 
 	if (fd < 0)
 		return FALSE;
-	if (connect(fd, (const struct sockaddr *) &address->name, address->len))
+	g_snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", PIN);
+	if (connect(fd, (const struct sockaddr *) &name, sizeof name))
 		good = errno == ECONNREFUSED; /* QEMU has ended */
 	else
 		good = next_line(fd, line, sizeof line) && strstr(line, "\"QMP\"") &&
@@ -150,7 +151,7 @@ say(const Plan *plan, const Speech *speech)
 	gboolean good = TRUE;
 
 	if (speech->text)
-		return say_by_socket(&plan->address, speech);
+		return say_by_socket(speech);
 	for (guint i = 0; i < speech->n; i++)
 		good &= run_program(speech->calls[i]);
 	return good;
@@ -405,12 +406,6 @@ plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
 	speech_init(&plan->silent, way, duty->silent);
 	speech_init(&plan->words, way, duty->words);
 	speech_init(&plan->parting, way, duty->parting);
-	if (way->program)
-		return;
-	plan->address = *way->address;
-	if (way->pin >= 0)
-		g_snprintf(((struct sockaddr_un *) &plan->address.name)->sun_path,
-			   sizeof((struct sockaddr_un *) 0)->sun_path, "/proc/self/fd/%d", PIN);
 }
 
 int

@@ -18,11 +18,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <vmifs/error.h>
 
@@ -42,7 +40,7 @@ typedef struct {
 	int pin;     /* the socket's inode; -1: none */
 	pid_t owner; /* who must listen there; 0 = anybody */
 	gint hold;   /* atomic */
-	QemuAddress name;
+	struct sockaddr_un name;
 	GMutex lock;
 	GCond left;
 	gboolean inside;   /* (lock) somebody is on a visit, and owns all below */
@@ -323,20 +321,6 @@ begin(Qmp *self, const Errand *errand, GError **error)
 	return good;
 }
 
-/* A descriptor goes by a unix socket alone. */
-static gboolean
-may_pass(const Qmp *self, const QemuAsk *asks, gsize n, GError **error)
-{
-	for (gsize i = 0; i < n && self->name.name.ss_family != AF_UNIX; i++) {
-		if (!asks[i].fd)
-			continue;
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "%s: no descriptor can be passed by way of TCP", asks[i].command);
-		return FALSE;
-	}
-	return TRUE;
-}
-
 static gboolean
 qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GError **error)
 {
@@ -346,7 +330,7 @@ qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GEr
 			  .n = n,
 			  .call = call,
 			  .patience = g_get_monotonic_time() + QEMU_PATIENCE };
-	gboolean good = may_pass(self, asks, n, error) && begin(self, &errand, error);
+	gboolean good = begin(self, &errand, error);
 
 	if (good) {
 		good = run_errand(&errand, error);
@@ -372,9 +356,8 @@ no_address(GError **error, const char *address, const char *why)
 /* By way of a descriptor a path may be longer than the 107 bytes of an address, lead through
  * another mount namespace, and still mean the same socket later. */
 static gboolean
-find_unix(Qmp *self, GError **error)
+find_socket(Qmp *self, GError **error)
 {
-	struct sockaddr_un *name = (struct sockaddr_un *) &self->name.name;
 	struct stat st;
 
 	if (self->pin < 0)
@@ -383,33 +366,8 @@ find_unix(Qmp *self, GError **error)
 		return no_address(error, self->address, g_strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return no_address(error, self->address, "is no socket");
-	name->sun_family = AF_UNIX;
-	g_snprintf(name->sun_path, sizeof name->sun_path, "/proc/self/fd/%d", self->pin);
-	self->name.len = sizeof *name;
-	return TRUE;
-}
-
-static gboolean
-find_tcp(Qmp *self, GError **error)
-{
-	const char *colon = strrchr(self->address, ':');
-	g_autofree char *host = g_strndup(self->address, (gsize) (colon - self->address));
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-				  .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found;
-	gsize len = strlen(host);
-
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = 0;
-		memmove(host, host + 1, len - 1);
-	}
-	if (getaddrinfo(g_str_equal(host, "localhost") ? "127.0.0.1" : host, colon + 1, &hints,
-			&found))
-		return no_address(error, self->address,
-				  "is neither a socket's path nor HOST:PORT in numbers");
-	memcpy(&self->name.name, found->ai_addr, found->ai_addrlen);
-	self->name.len = found->ai_addrlen;
-	freeaddrinfo(found);
+	self->name.sun_family = AF_UNIX;
+	g_snprintf(self->name.sun_path, sizeof self->name.sun_path, "/proc/self/fd/%d", self->pin);
 	return TRUE;
 }
 
@@ -431,7 +389,7 @@ static int
 qmp_guard(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
 {
 	const Qmp *self = (const Qmp *) monitor;
-	const QemuGuardWay way = { .address = &self->name, .pin = self->pin };
+	const QemuGuardWay way = { .pin = self->pin };
 
 	return qemu_guard_start(&way, duty, error);
 }
@@ -473,12 +431,11 @@ qmp_alloc(const char *address, int pin, gboolean hold)
 }
 
 QemuMonitor *
-qemu_qmp_new(const char *address, gboolean hold, GError **error)
+qemu_qmp_new(const char *path, gboolean hold, GError **error)
 {
-	Qmp *self = qmp_alloc(address, -1, hold);
-	gboolean is_path = strchr(address, '/') || !strchr(address, ':');
+	Qmp *self = qmp_alloc(path, -1, hold);
 
-	if (is_path ? find_unix(self, error) : find_tcp(self, error))
+	if (find_socket(self, error))
 		return &self->monitor;
 	qmp_free(&self->monitor);
 	return NULL;
@@ -490,7 +447,7 @@ qemu_qmp_new_at(int pin, pid_t owner, const char *shown, gboolean hold, GError *
 	Qmp *self = qmp_alloc(shown, pin, hold);
 
 	self->owner = owner;
-	if (find_unix(self, error))
+	if (find_socket(self, error))
 		return &self->monitor;
 	qmp_free(&self->monitor);
 	return NULL;
@@ -503,8 +460,6 @@ qemu_qmp_peer(QemuMonitor *monitor, gint64 patience)
 	QemuSocket socket;
 	pid_t peer = 0;
 
-	if (self->name.name.ss_family != AF_UNIX)
-		return 0;
 	qemu_socket_init(&socket);
 	if (qemu_socket_connect(&socket, &self->name, g_get_monotonic_time() + patience, NULL))
 		peer = peer_of(&socket);

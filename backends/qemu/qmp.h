@@ -9,16 +9,16 @@
 
 #include <sys/types.h>
 
-/* address: the path of a unix socket (of any length), or HOST:PORT with a numeric host or
- * "localhost". hold: connect once and stay. Looks for the socket, and pins it: another QEMU that
- * later takes its name is not meant. Does not connect. NULL with SOURCE when there is none. */
+/* path: of a unix socket, of any length. hold: connect once and stay. Looks for the socket, and
+ * pins it: another QEMU that later takes its name is not meant. Does not connect. NULL with SOURCE
+ * when there is none. */
 QemuMonitor *
-qemu_qmp_new(const char *address, gboolean hold, GError **error);
-/* The same for a unix socket that was found already. pin: (taken) of O_PATH. owner: the process
+qemu_qmp_new(const char *path, gboolean hold, GError **error);
+/* The same for one that was found already. pin: (taken) of O_PATH. owner: the process
  * that must listen there, as far as that can be told. shown: for messages. */
 QemuMonitor *
 qemu_qmp_new_at(int pin, pid_t owner, const char *shown, gboolean hold, GError **error);
-/* Who listens there, as the kernel tells of a unix socket: the process that opened it, which is
+/* Who listens there, as the kernel tells: the process that opened it, which is
  * QEMU unless somebody opened it for QEMU. 0 = unknown, or not in our pid namespace. Connects for a
  * moment; one that is busy longer than patience (in µs) tells nothing. */
 pid_t

@@ -48,18 +48,18 @@ fail(GError **error, VmifsError code, const char *what, int problem)
 }
 
 gboolean
-qemu_socket_connect(QemuSocket *s, const QemuAddress *address, gint64 until, GError **error)
+qemu_socket_connect(QemuSocket *s, const struct sockaddr_un *address, gint64 until, GError **error)
 {
 	gint64 left = MAX(until - g_get_monotonic_time(), 1000);
 	struct timeval limit = { .tv_sec = left / G_USEC_PER_SEC,
 				 .tv_usec = left % G_USEC_PER_SEC };
 	int problem = 0;
 
-	s->fd = socket(address->name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		return fail(error, VMIFS_ERROR_IO, "socket", errno);
 	setsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	if (connect(s->fd, (const struct sockaddr *) &address->name, address->len) ||
+	if (connect(s->fd, (const struct sockaddr *) address, sizeof *address) ||
 	    fcntl(s->fd, F_SETFL, O_NONBLOCK))
 		problem = errno;
 	if (!problem)

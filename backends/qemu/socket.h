@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * socket: a line of text at a time over a stream socket, with every wait bounded by the clock and
+ * socket: a line of text at a time over a unix socket, with every wait bounded by the clock and
  * by the call. Lines are bounded by QEMU_MAX_REPLY.
  */
 #pragma once
 
 #include <glib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <vmifs/call.h>
-
-typedef struct {
-	struct sockaddr_storage name;
-	socklen_t len;
-} QemuAddress;
 
 typedef struct {
 	int fd; /* -1 = not connected */
@@ -29,7 +25,8 @@ qemu_socket_clear(QemuSocket *socket);
 /* until: monotonic. FALSE with TIMEOUT while others keep the listener busy, IO when nobody listens.
  */
 gboolean
-qemu_socket_connect(QemuSocket *socket, const QemuAddress *address, gint64 until, GError **error);
+qemu_socket_connect(QemuSocket *socket, const struct sockaddr_un *address, gint64 until,
+		    GError **error);
 void
 qemu_socket_disconnect(QemuSocket *socket);
 /* All of it; pass: (nullable) a descriptor that goes along. FALSE with TIMEOUT, IO, CANCELLED. */

@@ -15,6 +15,7 @@
 #include "status.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <vmifs/error.h>
 

@@ -4,7 +4,6 @@
 
 #include "unit.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <poll.h>
@@ -182,7 +181,7 @@ fake_monitor_new(const char *session)
 struct FakeServer {
 	const FakeQemu *how;
 	GHashTable *answers;
-	char *folder, *path, *address;
+	char *folder, *path;
 	int listener, stop[2];
 	GThread *thread;
 	gint visits, most, questions, fd;
@@ -400,21 +399,6 @@ listen_unix(FakeServer *server)
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(server->listener, (struct sockaddr *) &name, sizeof name))
 		g_error("bind %s: %s", server->path, g_strerror(errno));
-	server->address = g_strdup(server->path);
-}
-
-static void
-listen_tcp(FakeServer *server)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof name;
-
-	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(server->listener, (struct sockaddr *) &name, sizeof name) ||
-	    getsockname(server->listener, (struct sockaddr *) &name, &len))
-		g_error("bind: %s", g_strerror(errno));
-	server->address = g_strdup_printf("localhost:%u", ntohs(name.sin_port));
 }
 
 FakeServer *
@@ -429,10 +413,7 @@ fake_qemu_start(const FakeQemu *how)
 	g_mutex_init(&server->lock);
 	server->folder = g_dir_make_tmp("vmifs-fake-XXXXXX", NULL);
 	server->path = g_build_filename(server->folder, "qmp", NULL);
-	if (how->tcp)
-		listen_tcp(server);
-	else
-		listen_unix(server);
+	listen_unix(server);
 	/* As short a queue as QEMU's. */
 	if (listen(server->listener, 1) || pipe(server->stop))
 		g_error("listen: %s", g_strerror(errno));
@@ -456,7 +437,6 @@ fake_qemu_stop(FakeServer *server)
 	free_session(server->answers);
 	g_string_free(server->heard, TRUE);
 	g_mutex_clear(&server->lock);
-	g_free(server->address);
 	g_free(server->path);
 	g_free(server->folder);
 	g_free(server);
@@ -465,7 +445,7 @@ fake_qemu_stop(FakeServer *server)
 const char *
 fake_qemu_address(const FakeServer *server)
 {
-	return server->address;
+	return server->path;
 }
 
 guint

@@ -31,7 +31,6 @@ typedef struct {
 	const char *greeting; /* instead of QEMU's */
 	GBytes *raw;          /* instead of any answer but that to qmp_capabilities */
 	guint hang_up;        /* after so many answers, in the middle of the next; 0 = never */
-	gboolean tcp;
 	GBytes *stream;       /* what migrate writes to the descriptor that came last */
 	gboolean stream_open; /* which is then not closed, but by closefd */
 } FakeQemu;

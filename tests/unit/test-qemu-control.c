@@ -398,23 +398,6 @@ START_TEST(whoever_talks_for_ever_is_not_listened_to_for_ever)
 }
 END_TEST
 
-START_TEST(by_tcp_as_well)
-{
-	const FakeQemu how = { .session = RUNS OBEYS, .tcp = TRUE };
-	Guest guest;
-	int status;
-	setup(&guest, &how, FALSE);
-	pid_t vmifs = fork();
-	if (!vmifs) {
-		qemu_stop_begin(&guest.stop, NULL, NULL);
-		kill(getpid(), SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
-	hears(&guest, "query-status stop cont ");
-	teardown(&guest);
-}
-END_TEST
-
 START_TEST(without_a_guardian_nothing_is_stopped)
 {
 	g_autoptr(QemuMonitor) monitor = fake_monitor_new(RUNS OBEYS);
@@ -449,7 +432,6 @@ control_suite(void)
 	tcase_add_test(tcase, a_stream_is_read_while_nobody_is_let_in);
 	tcase_add_test(tcase, a_stream_without_end_is_not_read_for_ever);
 	tcase_add_test(tcase, whoever_talks_for_ever_is_not_listened_to_for_ever);
-	tcase_add_test(tcase, by_tcp_as_well);
 	tcase_add_test(tcase, without_a_guardian_nothing_is_stopped);
 	suite_add_tcase(s, tcase);
 	return s;

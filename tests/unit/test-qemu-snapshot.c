@@ -50,8 +50,8 @@ live_on(gpointer user)
 START_TEST(what_changes_until_the_guest_stands_is_in_the_copy)
 {
 	static const OtherKind all[] = { OTHER_MEMFD, OTHER_FILE_SHARED, OTHER_ANONYMOUS };
-	/* By which there is no other way. */
-	const FakeQemu how = { .session = FREE STANDS SWITCHES STOPS, .tcp = TRUE };
+	/* A QEMU that knows no other way. */
+	const FakeQemu how = { .session = FREE STANDS STOPS };
 	Guest guest;
 	setup(&guest, all[_i], &how, NULL);
 	other_process_fill(guest.other, 0, 2 * MIB, 0x41);
@@ -208,17 +208,6 @@ START_TEST(guest_runs_on_when_vmifs_is_killed_while_it_stands)
 }
 END_TEST
 
-START_TEST(by_tcp_it_is_copied)
-{
-	const FakeQemu how = { .session = FREE STANDS SWITCHES STOPS, .tcp = TRUE };
-	Guest guest;
-	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
-	takes(&guest);
-	ck_assert_ptr_nonnull(strstr(guest.picture.how, "by way of TCP"));
-	teardown(&guest);
-}
-END_TEST
-
 START_TEST(guest_without_a_monitor_is_not_stopped)
 {
 	Guest guest;
@@ -255,7 +244,6 @@ snapshot_suite(void)
 	tcase_add_loop_test(t, guest_runs_on_before_the_picture_is_written, 0, G_N_ELEMENTS(kinds));
 	tcase_add_test(t, without_room_there_is_no_picture_of_a_copy);
 	tcase_add_test(t, guest_runs_on_when_vmifs_is_killed_while_it_stands);
-	tcase_add_test(t, by_tcp_it_is_copied);
 	tcase_add_test(t, guest_without_a_monitor_is_not_stopped);
 	suite_add_tcase(s, t);
 	return s;
