@@ -309,6 +309,8 @@ pass_device(Walk *walk, const json_t *device, GPtrArray *vcpus)
 static json_t *
 find_description(const guint8 *data, gsize len, gsize *ret_start)
 {
+	gsize room = QEMU_JSON_ROOM;
+
 	for (gsize at = len; at-- > 6;) {
 		gsize start = at - 6;
 		if (data[at] != '{' || data[start + 1] != SECTION_DESCRIPTION || data[start])
@@ -317,7 +319,7 @@ find_description(const guint8 *data, gsize len, gsize *ret_start)
 		if (take_number(&head, 4) != len - at)
 			continue;
 		*ret_start = start;
-		return qemu_json_parse((const char *) data + at, len - at, NULL);
+		return qemu_json_parse((const char *) data + at, len - at, &room, NULL);
 	}
 	return NULL;
 }

@@ -6,7 +6,7 @@
 
 /* What opens or separates is at most one per value, whatever the grammar says of the rest. */
 static gboolean
-is_bounded(const char *text, gsize len)
+is_bounded(const char *text, gsize len, guint *ret_values)
 {
 	guint depth = 0, values = 1;
 	gboolean quoted = FALSE;
@@ -28,20 +28,29 @@ is_bounded(const char *text, gsize len)
 		if (depth > QEMU_JSON_DEPTH || values > QEMU_JSON_VALUES)
 			return FALSE;
 	}
+	*ret_values = values;
 	return TRUE;
 }
 
 json_t *
-qemu_json_parse(const char *text, gsize len, GError **error)
+qemu_json_parse(const char *text, gsize len, gsize *room, GError **error)
 {
 	json_error_t problem;
 	json_t *value;
+	guint values;
 
-	if (!is_bounded(text, len)) {
+	if (!is_bounded(text, len, &values)) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 				    "more values, or deeper ones, than any answer of a monitor");
 		return NULL;
 	}
+	gsize taken = len + (gsize) values * QEMU_JSON_VALUE_ROOM;
+	if (taken > *room) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
+				    "its answers are more than anybody asked for");
+		return NULL;
+	}
+	*room -= taken;
 	value = json_loadb(text, len, 0, &problem);
 	if (!value)
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "no JSON at byte %d",

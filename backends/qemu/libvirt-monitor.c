@@ -259,10 +259,10 @@ job_new(Passage *self, const QemuAsk *asks, gsize n, GError **error)
 
 /* {"return": ...} or {"error": ...}; FALSE with CORRUPT. */
 static gboolean
-read_reply(const char *text, QemuAsk *ask, GError **error)
+read_reply(const char *text, QemuAsk *ask, gsize *room, GError **error)
 {
 	gsize len = strlen(text);
-	json_auto_t *reply = len <= QEMU_MAX_REPLY ? qemu_json_parse(text, len, error) : NULL;
+	json_auto_t *reply = len <= QEMU_MAX_REPLY ? qemu_json_parse(text, len, room, error) : NULL;
 	json_t *answer = json_object_get(reply, "return");
 	json_t *problem = json_object_get(reply, "error");
 
@@ -290,7 +290,7 @@ collect(Job *job, QemuAsk *asks, const VmifsCall *call, GError **error)
 	Passage *self = job->self;
 	gint64 end = patience(call);
 	gboolean good = TRUE;
-	gsize taken = 0;
+	gsize taken = 0, room = QEMU_JSON_ROOM;
 
 	g_mutex_lock(&self->lock);
 	while (good && taken < job->n) {
@@ -305,7 +305,8 @@ collect(Job *job, QemuAsk *asks, const VmifsCall *call, GError **error)
 		} else if (question->bytes) {
 			memcpy(asks[taken].bytes, question->bytes, question->len);
 		} else {
-			good = read_reply(question->reply, &asks[taken], error);
+			good = read_reply(question->reply, &asks[taken], &room, error);
+			g_clear_pointer(&question->reply, free);
 		}
 		taken++;
 		end = patience(call);

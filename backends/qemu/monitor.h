@@ -38,8 +38,8 @@ typedef struct {
 	/* Asks all n, in their order, in as few visits as manners allow, and each at most once.
 	 * TRUE when each has an answer or an error of its own. FALSE when the monitor itself fails:
 	 * TIMEOUT (it is busy with somebody else, or QEMU hangs), IO (nobody is there, it went
-	 * away), CORRUPT (what it said makes no sense), CANCELLED; which questions it has heard is
-	 * then unknown, and those with answers keep them. Thread-safe. */
+	 * away), CORRUPT (what it said makes no sense, or is too much in all), CANCELLED; which
+	 * questions it has heard is then unknown, and those with answers keep them. Thread-safe. */
 	gboolean (*ask)(QemuMonitor *self, QemuAsk *asks, gsize n, const VmifsCall *call,
 			GError **error);
 	gboolean peeks; /* it tells memory, too */

@@ -19,6 +19,8 @@
 
 /* Elements of one read that are asked for at once. */
 #define LOT 64
+/* For what is asked when one is opened, however many answers that takes; it is tried again. */
+#define OPEN_PATIENCE (10 * G_TIME_SPAN_SECOND)
 
 typedef struct {
 	const QemuTarget *target; /* (borrowed) until close */
@@ -51,10 +53,16 @@ peek_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 {
 	Peek *self = g_new0(Peek, 1);
 	QemuMonitor *monitor = ((const QemuTarget *) src->target)->monitor;
+	VmifsCall limited = { .deadline = g_get_monotonic_time() + OPEN_PATIENCE };
 
+	if (call) {
+		limited.cancelled = call->cancelled;
+		if (call->deadline)
+			limited.deadline = MIN(limited.deadline, call->deadline);
+	}
 	self->target = src->target;
-	self->pieces = qemu_mtree_ask(monitor, call, error);
-	if (!self->pieces || !qemu_about_ask(monitor, &self->about, call, error)) {
+	self->pieces = qemu_mtree_ask(monitor, &limited, error);
+	if (!self->pieces || !qemu_about_ask(monitor, &self->about, &limited, error)) {
 		g_prefix_error(error, "its process may not be read from here (root may, or its "
 				      "user), or is on another host, and libvirt does not tell "
 				      "either: ");

@@ -56,6 +56,7 @@ typedef struct {
 	json_int_t first_id; /* of asks[sent when the visit began] */
 	gsize first;
 	gint64 patience; /* until when something must have been answered */
+	gsize room;      /* for answers, which are kept until the last has come */
 	const VmifsCall *call;
 } Errand;
 
@@ -96,9 +97,12 @@ receive(Errand *errand, gint64 limit, GError **error)
 		gsize len;
 		const char *line = qemu_socket_line(&errand->self->socket, &len,
 						    until(errand, limit), errand->call, error);
-		json_t *value = line ? qemu_json_parse(line, len, error) : NULL;
-		if (!value || !json_object_get(value, "event"))
+		gsize room = errand->room;
+		json_t *value = line ? qemu_json_parse(line, len, &room, error) : NULL;
+		if (!value || !json_object_get(value, "event")) {
+			errand->room = room;
 			return value;
+		}
 		json_decref(value);
 	}
 }
@@ -329,6 +333,7 @@ qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GEr
 			  .asks = asks,
 			  .n = n,
 			  .call = call,
+			  .room = QEMU_JSON_ROOM,
 			  .patience = g_get_monotonic_time() + QEMU_PATIENCE };
 	gboolean good = begin(self, &errand, error);
 

@@ -34,7 +34,8 @@ typedef struct {
 	QemuMonitor monitor;
 	QemuMonitor *fake;
 	guint n_peeks;
-	gsize most; /* of one */
+	gsize most;      /* of one */
+	gint64 deadline; /* of the last question */
 	gboolean fails;
 } Peeker;
 
@@ -43,6 +44,7 @@ peeker_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, 
 {
 	Peeker *self = (Peeker *) monitor;
 
+	self->deadline = call ? call->deadline : 0;
 	for (gsize i = 0; i < n; i++) {
 		if (asks[i].command) {
 			if (!qemu_monitor_ask(self->fake, &asks[i], 1, call, error))
@@ -125,6 +127,25 @@ START_TEST(each_piece_of_memory_is_a_block)
 }
 END_TEST
 
+/* A monitor that answers slowly, and often. */
+START_TEST(opening_ends_in_time)
+{
+	gint64 soon = g_get_monotonic_time() + G_USEC_PER_SEC;
+	const VmifsCall call = { .deadline = soon };
+	VmifsSource src = { .fd = -1 };
+	Fixture f;
+
+	setup(&f, LAID_OUT MORE);
+	ck_assert_int_gt(f.peeker.deadline, soon);
+	ck_assert_int_lt(f.peeker.deadline, soon + 60 * G_USEC_PER_SEC);
+	src.target = &f.target;
+	gpointer other = qemu_peek.open(&src, &call, NULL);
+	ck_assert_int_eq(f.peeker.deadline, soon);
+	qemu_peek.close(other);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(bytes_come_from_where_the_piece_lies)
 {
 	g_autofree guint8 *buf = g_malloc(5 << 20);
@@ -201,6 +222,7 @@ peek_suite(void)
 	TCase *tcase = tcase_create("qemu-peek");
 
 	tcase_add_test(tcase, each_piece_of_memory_is_a_block);
+	tcase_add_test(tcase, opening_ends_in_time);
 	tcase_add_test(tcase, bytes_come_from_where_the_piece_lies);
 	tcase_add_test(tcase, many_pieces_are_read_in_lots);
 	tcase_add_test(tcase, registers_and_state_come_from_the_monitor);

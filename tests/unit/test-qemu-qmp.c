@@ -2,6 +2,7 @@
 /* qmp: visits are short and polite, and whatever stands at the other end does no harm. */
 #include <unit.h>
 
+#include <backends/qemu/json.h>
 #include <backends/qemu/qmp.h>
 
 #include <fake-qemu.h>
@@ -280,6 +281,32 @@ START_TEST(endless_answers_are_refused)
 }
 END_TEST
 
+/* Each of them is one that QEMU could give. All are kept until the last has come; values count, as
+ * they take up more than their text. */
+START_TEST(many_answers_that_are_much_together_are_refused)
+{
+	enum { N = 100 };
+	g_autoptr(GString) session = g_string_new("qmp query-status\n\t[");
+	QemuAsk asks[N] = { 0 };
+	g_autoptr(GError) error = NULL;
+	for (gsize i = 0; i < QEMU_JSON_ROOM / QEMU_JSON_VALUE_ROOM / (N - 20) / 2; i++)
+		g_string_append(session, "[],");
+	g_string_append(session, "[]]\n");
+	const FakeQemu how = { .session = session->str };
+	g_auto(Visit) v = visit(&how, FALSE);
+	for (int i = 0; i < N; i++)
+		asks[i].command = "query-status";
+	/* As above. */
+	for (int i = 0; i < 6 && (!error || error->code == VMIFS_ERROR_TIMEOUT); i++) {
+		g_clear_error(&error);
+		ck_assert(!qemu_monitor_ask(v.monitor, asks, N, NULL, &error));
+		qemu_asks_clear(asks, N);
+	}
+	ck_assert_msg(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT), "%s",
+		      error->message);
+}
+END_TEST
+
 START_TEST(a_stranger_is_no_monitor)
 {
 	const FakeQemu web = { .greeting = "{\"hello\": 1}\r\n" };
@@ -427,6 +454,7 @@ qmp_suite(void)
 	tcase_add_test(bad, nonsense_is_refused);
 	tcase_add_test(bad, deep_and_crowded_values_are_refused);
 	tcase_add_test(bad, endless_answers_are_refused);
+	tcase_add_test(bad, many_answers_that_are_much_together_are_refused);
 	tcase_add_test(bad, a_stranger_is_no_monitor);
 	tcase_add_test(bad, being_hung_up_on_is_an_error);
 	suite_add_tcase(s, bad);
