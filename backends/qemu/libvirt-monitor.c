@@ -173,13 +173,13 @@ run(gpointer user)
 static gboolean
 wait_until(Passage *self, gint64 end, const VmifsCall *call, GError **error)
 {
-	if (!vmifs_call_check(call, error))
-		return FALSE;
 	if (g_get_monotonic_time() >= end) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
 				    "libvirt, or QEMU behind it, does not answer");
 		return FALSE;
 	}
+	if (!vmifs_call_check(call, error))
+		return FALSE;
 	g_cond_wait_until(&self->moved, &self->lock, MIN(end, g_get_monotonic_time() + SLICE));
 	return TRUE;
 }

@@ -216,12 +216,12 @@ enter(Errand *errand, GError **error)
 	if (self->socket.fd >= 0 && still_there(self))
 		return TRUE;
 	qemu_socket_disconnect(&self->socket);
+	if (!vmifs_call_check(errand->call, error))
+		return FALSE;
 	for (gint64 rest = 10 * MS;; rest = MIN(2 * rest, MAX_PAUSE)) {
 		g_autoptr(GError) problem = NULL;
 		gint64 limit =
 			g_atomic_int_get(&self->hold) ? G_MAXINT64 : g_get_monotonic_time() + TRY;
-		if (!vmifs_call_check(errand->call, error))
-			return FALSE;
 		if (qemu_socket_connect(&self->socket, &self->name, until(errand, limit),
 					&problem) &&
 		    check_owner(self, &problem) && negotiate(errand, limit, &problem))
@@ -312,12 +312,12 @@ begin(Qmp *self, const Errand *errand, GError **error)
 		gint64 end = MIN(until(errand, G_MAXINT64), g_get_monotonic_time() + 20 * MS);
 		if (g_cond_wait_until(&self->left, &self->lock, end))
 			continue;
-		good = vmifs_call_check(errand->call, error);
-		if (good && g_get_monotonic_time() >= until(errand, G_MAXINT64)) {
+		good = g_get_monotonic_time() < until(errand, G_MAXINT64);
+		if (good)
+			good = vmifs_call_check(errand->call, error);
+		else
 			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
 					    "others of vmifs still wait for it");
-			good = FALSE;
-		}
 	}
 	if (good)
 		self->inside = TRUE;

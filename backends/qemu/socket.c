@@ -78,10 +78,10 @@ wait_for(const QemuSocket *s, short events, gint64 until, const VmifsCall *call,
 	for (;;) {
 		struct pollfd poller = { .fd = s->fd, .events = events };
 		gint64 left = until - g_get_monotonic_time();
-		if (!vmifs_call_check(call, error))
-			return FALSE;
 		if (left <= 0)
 			return fail(error, VMIFS_ERROR_TIMEOUT, "no answer", ETIMEDOUT);
+		if (!vmifs_call_check(call, error))
+			return FALSE;
 		int n = poll(&poller, 1, (int) ((MIN(left, SLICE) + 999) / 1000));
 		if (n > 0)
 			return TRUE;

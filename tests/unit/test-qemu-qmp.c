@@ -170,7 +170,9 @@ START_TEST(a_silent_monitor_times_out)
 	const FakeQemu how = { .silent = TRUE };
 	gint64 start = g_get_monotonic_time();
 	VmifsCall call = { .deadline = start + 250 * G_TIME_SPAN_MILLISECOND };
-	fails(&how, &call, VMIFS_ERROR_TIMEOUT);
+	g_autoptr(GError) error = failure_of(&how, &call);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	ck_assert_ptr_nonnull(strstr(error->message, "another client is inside, or QEMU hangs"));
 	ck_assert_int_lt(g_get_monotonic_time() - start, QEMU_PATIENCE);
 	fails(&how, NULL, VMIFS_ERROR_TIMEOUT);
 	ck_assert_int_ge(g_get_monotonic_time() - start, QEMU_PATIENCE);
@@ -181,7 +183,10 @@ START_TEST(a_monitor_that_stops_answering_times_out)
 {
 	const FakeQemu how = { .session = STATUS, .answer_ms = 100000 };
 	VmifsCall call = { .deadline = g_get_monotonic_time() + 250 * G_TIME_SPAN_MILLISECOND };
-	fails(&how, &call, VMIFS_ERROR_TIMEOUT);
+	g_autoptr(GError) error = failure_of(&how, &call);
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
+	ck_assert_msg(strstr(error->message, "no answer") || strstr(error->message, "not greet"),
+		      "%s", error->message);
 }
 END_TEST
 
