@@ -11,10 +11,11 @@ import time
 
 import livelib
 from files import SIZES, START, attach_once, compare, settled, span
-from mountlib import MiB, Failed, in_work
+from mountlib import MiB, Failed, check, in_work, info, mounted
 from table import head, is_busy, median, plain, process_clock, shown
 
 MEGABYTES = 1024
+MANY = 20
 # Nearly all of its memory has to be there: holes are not read, and read fast.
 FILL = 'mkdir /filled && mount -t tmpfs -o size=95%% none /filled && dd if=/dev/zero of=/filled/x bs=1M count=%d'
 
@@ -35,11 +36,15 @@ def live(run):
         attached(run, shared)
         registers(run, shared)
         memory(run, f'pid:{shared.pid}', memfd_of(shared), (('pmem', 0.95), ('ram/mem', 0.95)))
+        snapshots(run, shared)
         with running(run) as private:
             head(f'A running guest of {MEGABYTES} MB in memory of its own')
             copied(run, private)
+            snapshots(run, private)
             head('Two running guests that nobody looks at')
             idle(60 if run.rounds > 3 else 10)
+    head(f'{MANY} running guests')
+    listed(run)
 
 
 def attached(run, guest):
@@ -94,6 +99,44 @@ def copied(run, guest):
         shutil.copyfile(mount.guest + '/pmem', bare)
     memory(run, f'pid:{guest.pid}', bare, (('pmem', 0.45),))
     os.unlink(bare)
+
+
+def snapshots(run, guest):
+    """First of the guest as it idles: its counting word is started for the second."""
+    with settled(f'pid:{guest.pid}') as mount:
+        path = mount.guest + '/snapshots/idle'
+        os.mkdir(path)
+        stored = lambda: int(info(path)['stored'][0].split()[0])
+        first = stored()
+        time.sleep(1)
+        with open(path + '/state', 'w', encoding='ascii') as file:
+            file.write('refresh')
+        ratio = stored() / first
+        plain('refresh stores, of what the first did', f'{ratio:.4f}', '<= 0.1', 0 < ratio <= 0.1)
+        os.rmdir(path)
+        path = mount.guest + '/snapshots/quick'
+        still = livelib.standstill(guest, lambda: os.mkdir(path), 60 if run.rounds > 3 else 10)
+        extra = still.longest - still.usual
+        plain('a snapshot: its word stands still longer by', f'{extra:.1f} ms', '<= 100 ms', extra <= 100)
+        plain('... the longest without one', f'{still.before:.1f} ms')
+        plain('... by QEMU, from STOP to RESUME', f'{still.stamps:.1f} ms', '<= 100 ms', still.stamps <= 100)
+        os.rmdir(path)
+
+
+def listed(run):
+    """In a mount that was made a moment before."""
+    with contextlib.ExitStack() as stack:
+        for number in range(MANY):
+            stack.enter_context(livelib.Guest(name=f'many{number}', firmware=True, mem=16))
+        times = []
+        for _ in range(run.rounds):
+            with mounted('auto') as mount:
+                begin = time.perf_counter()
+                found = [one.stat() for one in os.scandir(mount.path) if one.name.startswith('many')]
+                times.append(time.perf_counter() - begin)
+                check(len(found) == MANY, f'{len(found)} guests are listed')
+    middle = statistics.median(times)
+    plain('the first ls -l', shown(middle), '<= 0.1 s', middle <= 0.1)
 
 
 def idle(seconds):

@@ -51,6 +51,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -339,6 +340,46 @@ def only_child(pid):
         return None
     mountlib.wait_until(found, 'QEMU runs', 20)
     return found()
+
+
+# How long a guest stands still --------------------------------------------------------------------
+
+# In ms: without a count while it is done, of that before p99 and the longest, and between QEMU's STOP and RESUME.
+Standstill = collections.namedtuple('Standstill', 'longest usual before stamps')
+
+
+def gaps(memory, address, going):
+    """For how long the word there stood still, each time, while going(): sorted seconds."""
+    found, last, since = [], None, time.monotonic()
+    while going():
+        word, now = os.pread(memory, 8, address), time.monotonic()
+        if word != last:
+            found.append(now - since)
+            last, since = word, now
+    return sorted(found[1:])
+
+
+def standstill(guest, do, seconds):
+    """Of its counting word as the host sees it, so many seconds before do() and while it is done."""
+    _, _, place = guest.tick()
+    address = int(re.search(r'is (0x[0-9a-f]+)', guest.qmp.human(f'gpa2hva {place:#x}'))[1], 16) + 16
+    memory = os.open(f'/proc/{guest.pid}/mem', os.O_RDONLY)
+    try:
+        end = time.monotonic() + seconds
+        before = gaps(memory, address, lambda: time.monotonic() < end)
+        guest.qmp.call('query-status')
+        guest.qmp.events.clear()
+        doer = threading.Thread(target=do)
+        doer.start()
+        during = gaps(memory, address, doer.is_alive)
+        doer.join()
+    finally:
+        os.close(memory)
+    guest.qmp.call('query-status')
+    stamps = [one['timestamp']['seconds'] * 1000 + one['timestamp']['microseconds'] / 1000
+              for one in guest.qmp.events if one['event'] in ('STOP', 'RESUME')]
+    mountlib.equal(len(stamps), 2, 'STOP and RESUME')
+    return Standstill(during[-1] * 1000, before[len(before) * 99 // 100] * 1000, before[-1] * 1000, stamps[1] - stamps[0])
 
 
 # Those that tests share ---------------------------------------------------------------------------
