@@ -116,6 +116,65 @@ def another_kernel(guest, boot):
         check(seen.text('dmesg'), 'no dmesg')
 
 
+def truth(guest_run):
+    """What complete() asks for, as the guest itself has it."""
+    guest_run('echo vmifs was here >/dev/kmsg')
+    kthreads = guest_run('for p in /proc/[0-9]*; do case $(cat $p/comm) in kworker*|sh|console) ;; *) '
+                         'echo ${p#/proc/};; esac; done; true')
+    now = set(map(int, guest_run('cd /proc; echo [0-9]*').split()))
+    return {'pids': set(map(int, kthreads.split())) & now, 'line': b'vmifs was here',
+            'version': guest_run('cat /proc/version')}
+
+
+def complete(seen, told):
+    """What needs no monitor."""
+    with within(0.1, 'ls'):
+        names = os.listdir(seen)
+    for name in ('pmem', 'kmem', 'procs', 'dmesg', 'memmap', 'state', 'info'):
+        check(name in names, f'{name} is not there')
+    missing = told['pids'] - set(seen.pids())
+    check(not missing, lambda: f'not listed: {missing}; {seen.log()}')
+    check(told['line'] in seen.text('dmesg'), 'dmesg lacks its line')
+    stack = seen.text('procs/1/stack')
+    check(re.match(rb'\[<0>\] \w+\+0x', stack), lambda: f'stack of pid 1: {stack}')
+    equal(seen.text('version'), told['version'], 'version')
+
+
+def without_monitor(seen, why):
+    """What needs it; `log` says why that fails."""
+    with within(2, 'regs'):
+        fails(errno.ETIMEDOUT, lambda: seen.text('regs'), 'regs')
+    check(re.search(rf'(?m)\bregs: .*{why}', seen.log()), lambda: f'log does not say why: {seen.log()}')
+    with within(2, 'state'):
+        equal(seen.text('state'), b'unresponsive\n', 'state')
+
+
+def mounted_while(trouble, told, show, why, also=lambda seen: None):
+    """show(): a mount, with the path of the guest that is in trouble."""
+    with trouble:
+        with within(1, 'mount'):
+            mount = show()
+            seen = mount.__enter__()
+        try:
+            complete(seen, told)
+            without_monitor(seen, why)
+            also(seen)
+        finally:
+            mount.__exit__(None, None, None)
+
+
+def while_mounted(trouble, told, show, why, also=lambda seen: None):
+    with show() as seen:
+        seen.text('version')
+        with trouble:
+            time.sleep(0.3)
+            complete(seen, told)
+            without_monitor(seen, why)
+            also(seen)
+        wait_until(lambda: seen.text('state') == b'running\n', 'state is running again', 5)
+        check(seen.text('regs'), 'no registers')
+
+
 def ram(guest):
     """[(start, length, block, offset in the block)] as QEMU has it in front of the processors."""
     tree = guest.qmp.human('info mtree -f')
