@@ -130,7 +130,7 @@ free_names(GPtrArray *names)
 }
 
 static gboolean
-list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
+ask_names(VmifsNode *self, GPtrArray *names, VmifsNodeCall *call, GError **error)
 {
 	const VmifsView *view = view_of(self);
 	VmifsTask now;
@@ -139,14 +139,35 @@ list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError *
 		return FALSE;
 	if (task && !vmifs_task_now(self, &now, call, error))
 		return FALSE;
-	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
 	gboolean listed =
 		vmifs_guest_list(vmifs_node_guest(self), view, task, names, &call->call, error);
-	listed = vmifs_node_end_try(call, listed, error);
+	return vmifs_node_end_try(call, listed, error);
+}
+
+static gboolean
+list_entries(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
+{
+	const VmifsView *view = view_of(self);
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	gboolean listed = ask_names(self, names, call, error);
 	for (guint i = 0; listed && i < names->len; i++)
 		vmifs_node_list_add(list, g_ptr_array_index(names, i), entry_ops(view)->type, 0);
 	free_names(names);
 	return listed;
+}
+
+/* As in procfs a link that leads nowhere is there all the same: a task that has ended has a name
+ * for each kind of namespace. FALSE with error, or deferred: it is not, or that cannot be told. */
+static gboolean
+is_listed(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	gboolean asked = ask_names(self, names, call, error);
+	gboolean found = asked && g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL);
+	free_names(names);
+	if (asked && !found)
+		vmifs_node_set_not_found(error, name);
+	return found;
 }
 
 /* Only rendering tells whether there is such an entry; content that cannot be had is one. */
@@ -159,6 +180,11 @@ lookup_entry(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **er
 	gboolean rendered = render_entry(node, text, call, &failure);
 	if (rendered && self->guest->frozen)
 		node->text_size = (gint64) text->len;
+	if (g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND) &&
+	    S_ISLNK(node->ops->type)) {
+		g_clear_error(&failure);
+		return is_listed(self, name, call, error) ? g_steal_pointer(&node) : NULL;
+	}
 	if (!rendered && !g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_HOLE) &&
 	    !g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_CORRUPT)) {
 		if (failure) /* else deferred */
@@ -244,10 +270,23 @@ lookup_below(VmifsNode *dir, VmifsScope scope, const char *prefix, gsize prefix_
 	return NULL;
 }
 
+/* Has this task such a folder? */
+static gboolean
+check_folder(VmifsNode *self, VmifsNodeCall *call, GError **error)
+{
+	const ViewNode *folder = (const ViewNode *) self;
+	if (folder->view->name[folder->prefix_len])
+		return TRUE; /* the OS says nothing of the folder itself */
+	g_autoptr(GPtrArray) none = g_ptr_array_new_with_free_func(g_free);
+	return ask_names(self, none, call, error);
+}
+
 static gboolean
 list_folder(VmifsNode *self, VmifsNodeList *list, VmifsNodeCall *call, GError **error)
 {
 	ViewNode *folder = (ViewNode *) self;
+	if (!check_folder(self, call, error))
+		return FALSE;
 	list_below(self, folder->scope, folder->view->name, folder->prefix_len, list);
 	return TRUE;
 }
@@ -256,6 +295,14 @@ static VmifsNode *
 lookup_folder(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **error)
 {
 	ViewNode *folder = (ViewNode *) self;
+	g_autoptr(GError) failure = NULL;
+	if (!check_folder(self, call, &failure)) {
+		if (g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_INVALID))
+			vmifs_node_set_not_found(error, name);
+		else if (failure) /* else deferred */
+			g_propagate_error(error, g_steal_pointer(&failure));
+		return NULL;
+	}
 	VmifsNode *found =
 		lookup_below(self, folder->scope, folder->view->name, folder->prefix_len, name);
 	if (!found)

@@ -12,6 +12,7 @@
 #include "kept.h"
 #include "module-types.h"
 #include "modules.h"
+#include "net.h"
 #include "times.h"
 #include "types.h"
 
@@ -201,6 +202,19 @@ has_id_maps(gpointer self)
 	return linux_symbol(self, "proc_uid_map_open", &address, NULL);
 }
 
+/* As the kernel refuses this folder; of whatever else is wrong its files tell. */
+static LINUX_LIST(list_net)
+{
+	g_autoptr(GError) failure = NULL;
+	guint64 net;
+
+	if (linux_net(os, task, &net, &failure) ||
+	    !g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND))
+		return TRUE;
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, failure->message);
+	return FALSE;
+}
+
 #define GUEST (VMIFS_SCOPE_GUEST | VMIFS_SCOPE_PROCS)
 #define TASK (VMIFS_SCOPE_PROCESS | VMIFS_SCOPE_THREAD)
 #define NET (VMIFS_SCOPE_PROCS | TASK)
@@ -327,6 +341,7 @@ static const VmifsView views[] = {
 	  .render = linux_render_coredump_filter },
 	{ "children", VMIFS_SCOPE_THREAD, VMIFS_VIEW_TEXT, .render = linux_render_children },
 
+	{ "net/", NET, VMIFS_VIEW_LIST, .quick = TRUE, .list = list_net },
 	{ "net/tcp", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_tcp,
 	  .about = linux_about_net },
 	{ "net/tcp6", NET, VMIFS_VIEW_TEXT, .render = linux_render_net_tcp6,

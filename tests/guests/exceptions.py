@@ -43,8 +43,6 @@ EXCEPTIONS = [
      'the kernel adds these figures up lazily, per CPU, and shows a sum that may lag'),
     ('user', 'smaps(_rollup)?', r'(.* )?Referenced', 'rss',
      'set by the processor when a page is used, by any process that shares it'),
-    ('user', r'(task/\d+/)?net/.*', '', 'extra',
-     'of a process that has ended the kernel lists nothing here; what the mount lists cannot be opened'),
     ('user', r'(task/\d+/)?fdinfo/\d+', 'iff|prog_.*|memlock|run_.*|recursion_misses|verified_insns',
      'left-out', 'what bpf and drivers add to their descriptors is not made'),
     ('user|', r'(procs/)?net/sockstat', 'TCP', 'but-tw', 'a connection that has ended is forgotten in time'),

@@ -29,8 +29,8 @@ typedef enum {
 
 typedef struct VmifsView VmifsView;
 struct VmifsView {
-	const char *name;
-	guint32 scopes; /* VmifsScope bits */
+	const char *name; /* "net/": the folder itself, a LIST that adds no names, but may fail */
+	guint32 scopes;   /* VmifsScope bits */
 	VmifsViewKind kind;
 	VmifsViewKind entries; /* of a LIST: what its entries are, TEXT or LINK */
 	/* Appends the whole content, at once, to out (bytes, may hold NULs); what was appended by

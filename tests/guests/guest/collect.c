@@ -257,9 +257,11 @@ take_dir(const char *path, const char *name, int depth, const char *const *only,
 		return;
 	text_len = 0;
 	put_entry(name, '5');
-	while ((entry = readdir(dir)))
+	while (errno = 0, (entry = readdir(dir)))
 		if (!only || is_in(entry->d_name, only))
 			take_entry(dir, path, name, entry->d_name, depth, skip);
+	if (errno)
+		put_error(name);
 	closedir(dir);
 }
 
