@@ -64,7 +64,8 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 		return NULL;
 	VmifsHost *host = g_new0(VmifsHost, 1);
 	host->options = *options;
-	host->options.profile = host->options.vmlinux = NULL; /* they are open */
+	host->options.profile = NULL;                       /* it is open */
+	host->options.vmlinux = g_strdup(options->vmlinux); /* this is, too; to be spoken of */
 	host->options.given = g_steal_pointer(&given);
 	host->max_threads = MAX_LIVES;
 	host->options.guest_rw = options->guest_rw && !options->passive;
@@ -99,6 +100,7 @@ vmifs_host_free(VmifsHost *host)
 	g_cond_clear(&host->changed);
 	g_mutex_clear(&host->told_lock);
 	vmifs_given_files_free(host->options.given);
+	g_free((char *) host->options.vmlinux);
 	g_free(host->format);
 	g_free(host->arch);
 	g_free(host->snapdir);

@@ -275,25 +275,42 @@ linux_types_vmlinux(const Linux *os, char **ret_origin, const VmifsCall *call, G
 /* What kind each symbol is of only an ELF file tells. */
 static const VmifsGivenKind by_symbols[] = { VMIFS_GIVEN_VMLINUX, VMIFS_GIVEN_PROFILE };
 
+/* (full) NULL with error; without, where no such file was given. */
+static VmifsSymbols *
+find_symbols(const Linux *os, VmifsGivenKind kind, char **ret_origin, const VmifsCall *call,
+	     GError **error)
+{
+	const VmifsGiven *given = vmifs_given(os->options, kind, &linux_wanted, call, error);
+	g_autoptr(VmifsSymbols) symbols = NULL;
+	guint64 task;
+
+	if (!given)
+		return NULL;
+	g_autofree char *checked = linux_given_check(os, given, &symbols, call, error);
+	if (!checked)
+		return NULL;
+	if (!symbols || !vmifs_symbols_lookup(symbols, "init_task", &task)) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "%s: the kernel's symbols are not in it", given->name);
+		return NULL;
+	}
+	*ret_origin = g_strdup_printf("%s: %s", given->name, checked);
+	return g_steal_pointer(&symbols);
+}
+
 VmifsSymbols *
-linux_given_symbols(const Linux *os, char **ret_origin, const VmifsCall *call)
+linux_given_symbols(const Linux *os, char **ret_origin, GString *refused, const VmifsCall *call)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(by_symbols); i++) {
 		g_autoptr(GError) error = NULL;
-		g_autoptr(VmifsSymbols) symbols = NULL;
-		g_autofree char *checked = NULL;
-		guint64 task;
-		const VmifsGiven *given =
-			vmifs_given(os->options, by_symbols[i], &linux_wanted, call, &error);
+		VmifsSymbols *symbols = find_symbols(os, by_symbols[i], ret_origin, call, &error);
 
-		if (given)
-			checked = linux_given_check(os, given, &symbols, call, &error);
-		if (error)
-			vmifs_guest_log(os->guest, "kernel symbols: %s", error->message);
-		if (!symbols || !vmifs_symbols_lookup(symbols, "init_task", &task))
+		if (symbols)
+			return symbols;
+		if (!error)
 			continue;
-		*ret_origin = g_strdup_printf("%s: %s", given->name, checked);
-		return g_steal_pointer(&symbols);
+		vmifs_guest_log(os->guest, "kernel symbols: %s", error->message);
+		g_string_append_printf(refused, "%s%s", refused->len ? "; " : "", error->message);
 	}
 	return NULL;
 }

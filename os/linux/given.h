@@ -13,10 +13,10 @@ VmifsTypes *
 linux_types_vmlinux(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error);
 
 /* Of a guest whose own cannot be read, or are of functions alone: those of a file that is of its
- * kernel. ret_origin: (full) for `info`. (full) NULL: there is none; what was refused is in the
- * guest's log. */
+ * kernel. ret_origin: (full) for `info`. (full) NULL: there is none. refused: gets what is wrong
+ * with each file, which is in the guest's log, too. */
 VmifsSymbols *
-linux_given_symbols(const Linux *os, char **ret_origin, const VmifsCall *call);
+linux_given_symbols(const Linux *os, char **ret_origin, GString *refused, const VmifsCall *call);
 
 /* Is the file of this guest's kernel? (full) what was compared, for `info`. NULL with UNSUPPORTED
  * and what differs (texts as they are, as `info` and the log escape them), or that nothing could be

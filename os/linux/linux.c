@@ -42,12 +42,36 @@ find_symbols(Linux *os, const VmifsCall *call)
 	os->is_text_only = os->symbols && !vmifs_symbols_lookup(os->symbols, "init_task", &task);
 	if (os->symbols && !os->is_text_only)
 		return;
-	VmifsSymbols *given = linux_given_symbols(os, &os->symbols_origin, call);
+	g_autoptr(GString) refused = g_string_new(NULL);
+	VmifsSymbols *given = linux_given_symbols(os, &os->symbols_origin, refused, call);
+	if (!given && refused->len)
+		os->symbols_origin = g_strdup_printf(
+			"%s; refused: %s", os->found->symbols_how ? os->found->symbols_how : "none",
+			refused->str);
 	if (!given)
 		return;
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
 	os->symbols = given;
 	os->is_text_only = FALSE;
+}
+
+/* (full) NULL: what the user said of the slide is so. */
+static char *
+kaslr_fault(const Linux *os)
+{
+	guint64 given = os->options->kaslr;
+
+	if (!os->options->has_kaslr)
+		return NULL;
+	if (!os->found->has_slides)
+		return g_strdup_printf("0x%" G_GINT64_MODIFIER
+				       "x was given; how far this kernel was moved is not known",
+				       given);
+	if (given == os->found->virtual_slide)
+		return NULL;
+	return g_strdup_printf("0x%" G_GINT64_MODIFIER
+			       "x was given, the slide is 0x%" G_GINT64_MODIFIER "x",
+			       given, os->found->virtual_slide);
 }
 
 static gpointer
@@ -76,6 +100,9 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 		g_clear_pointer((gpointer *) &os, detach);
 		return NULL;
 	}
+	g_autofree char *kaslr = kaslr_fault(os);
+	if (kaslr)
+		vmifs_guest_log(os->guest, "kaslr= refused: %s", kaslr);
 	/* Of what is attached alone: memory may hold any number of tables. */
 	if (found->source)
 		linux_kept_save(os->options, found->source, found->symbols);
@@ -137,6 +164,8 @@ info(gpointer self, GString *out)
 				       "x\nphysical slide: %#" G_GINT64_MODIFIER "x\n",
 				       found->virtual_slide, found->physical_slide);
 	append_text(out, "slides found by", found->slides_how);
+	g_autofree char *kaslr = kaslr_fault(os);
+	append_text(out, "kaslr refused", kaslr);
 	g_string_append_printf(out, "symbols: %" G_GSIZE_FORMAT "\n",
 			       os->symbols ? vmifs_symbols_count(os->symbols) : 0);
 	append_text(out, "symbols found by",

@@ -32,7 +32,7 @@ typedef struct {
 	VmifsAspace *aspace;     /* (borrowed) the kernel's */
 	const LinuxFound *found; /* (borrowed) */
 	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
-	char *symbols_origin;    /* where they are from, if not of the guest */
+	char *symbols_origin;    /* where files were asked for them: of which they are */
 	gboolean is_text_only;   /* they are of functions, but for those that it exports */
 	VmifsSymbols *followed;  /* (nullable) variables that its functions speak of: followed.h */
 	LinuxLayout *layout;

@@ -26,16 +26,38 @@ static const LinuxTypesSource sources[] = {
 	linux_infer,
 };
 
+static void
+add_refused(GString *refused, const char *text)
+{
+	g_string_append_printf(refused, "%s%s", refused->len ? "; " : "", text);
+}
+
+/* A file that nobody needed may be of any kernel: who gave it shall not think that it was used. */
+static void
+tell_unread(const Linux *os, gboolean was_asked, GString *refused)
+{
+	gboolean symbols_asked = !os->symbols || os->is_text_only || os->symbols_origin;
+
+	if (!os->options->vmlinux || was_asked || symbols_asked)
+		return;
+	g_autofree char *text = g_strdup_printf(
+		"vmlinux=%s was not looked at: types and symbols of this kernel are known without it",
+		os->options->vmlinux);
+	add_refused(refused, text);
+}
+
 VmifsTypes *
 linux_types_find(const Linux *os, char **ret_origin, char **ret_refused, gboolean *ret_partial,
 		 const VmifsCall *call)
 {
 	g_autoptr(GString) refused = g_string_new(NULL);
 	VmifsTypes *types = NULL;
+	gboolean vmlinux_asked = FALSE;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(sources) && !types; i++) {
 		g_autoptr(GError) error = NULL;
 
+		vmlinux_asked |= sources[i] == linux_types_vmlinux;
 		types = sources[i](os, ret_origin, call, &error);
 		*ret_partial = types && sources[i] == linux_infer;
 		if (types && vmifs_types_problem(types))
@@ -43,8 +65,9 @@ linux_types_find(const Linux *os, char **ret_origin, char **ret_refused, gboolea
 		if (types || !error)
 			continue;
 		vmifs_guest_log(os->guest, "kernel types: %s", error->message);
-		g_string_append_printf(refused, "%s%s", refused->len ? "; " : "", error->message);
+		add_refused(refused, error->message);
 	}
+	tell_unread(os, vmlinux_asked, refused);
 	if (refused->len)
 		*ret_refused = g_string_free(g_steal_pointer(&refused), FALSE);
 	return types;

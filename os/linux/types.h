@@ -22,7 +22,8 @@ typedef VmifsTypes *(*LinuxTypesSource)(const Linux *os, char **ret_origin, cons
 					GError **error);
 
 /* NULL when no source knows this kernel. (full) ret_refused: (full) why each that was asked before
- * did not; untouched when there was none. ret_partial: were they inferred? */
+ * did not, and what was given and not asked; untouched when there was none. ret_partial: were they
+ * inferred? */
 VmifsTypes *
 linux_types_find(const Linux *os, char **ret_origin, char **ret_refused, gboolean *ret_partial,
 		 const VmifsCall *call);

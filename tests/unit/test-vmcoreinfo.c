@@ -180,11 +180,13 @@ START_TEST(encryption_is_told_where_there_is_a_word_for_it)
 	g_autoptr(LinuxVmcoreinfo) info =
 		linux_vmcoreinfo_new(note, LINUX_VMCOREINFO_HEAD + strlen(desc), NULL);
 	const LinuxFound found = { .vmcoreinfo = info };
+	const VmifsOptions options = { 0 };
 	g_autoptr(GString) out = g_string_new(NULL);
 	LinuxGuest g;
 
 	linux_guest_init(&g, "");
 	linux_guest_start(&g)->found = &found;
+	g.os.options = &options;
 	os_named("linux")->info(&g.os, out);
 	ck_assert_int_eq(strstr(out->str, "memory encryption: none, says VMCOREINFO\n") != NULL,
 			 _i);
