@@ -155,8 +155,8 @@ load(gpointer user, const char *name)
 	if (bytes && futimens(fd, NULL) < 0)
 		g_debug("cache: %s: %s", name, g_strerror(errno));
 	close(fd);
-	vmifs_host_log(cache->host, bytes ? "cache: %s: read" : "cache: %s: damaged: not used",
-		       name);
+	if (!bytes)
+		vmifs_host_log(cache->host, "cache: %s: damaged: not used", name);
 	return bytes;
 }
 
@@ -319,7 +319,6 @@ save(gpointer user, const char *name, const GPtrArray *parts)
 		vmifs_host_log(cache->host, "cache: %s: %s: not kept", name, g_strerror(errno));
 		return;
 	}
-	vmifs_host_log(cache->host, "cache: %s: written", name);
 	trim(cache->dir);
 }
 
