@@ -232,6 +232,8 @@ name_of(guint16 machine)
 		return "i386";
 	case EM_AARCH64:
 		return "AArch64";
+	case EM_ARM:
+		return "ARM";
 	case EM_RISCV:
 		return "RISC-V";
 	default:

@@ -52,6 +52,17 @@ static const Field prstatus_aarch64[] = {
 	{ "pc", 368, 8 },  { "cpsr", 376, 8 },
 };
 
+/* Of 32-bit ARM, with gdb's names for the last ones (struct pt_regs,
+ * arch/arm/include/uapi/asm/ptrace.h of Linux 6.12; struct arm_elf_prstatus, target/arm/arch_dump.c
+ * of QEMU 9). */
+static const Field prstatus_arm[] = {
+	{ "r0", 72, 4 },    { "r1", 76, 4 },  { "r2", 80, 4 },   { "r3", 84, 4 },
+	{ "r4", 88, 4 },    { "r5", 92, 4 },  { "r6", 96, 4 },   { "r7", 100, 4 },
+	{ "r8", 104, 4 },   { "r9", 108, 4 }, { "r10", 112, 4 }, { "r11", 116, 4 },
+	{ "r12", 120, 4 },  { "sp", 124, 4 }, { "lr", 128, 4 },  { "pc", 132, 4 },
+	{ "cpsr", 136, 4 },
+};
+
 /* Of 64-bit RISC-V, by the names that its calling convention has for them. */
 static const Field prstatus_riscv64[] = {
 	{ "pc", 112, 8 }, { "ra", 120, 8 },  { "sp", 128, 8 },  { "gp", 136, 8 }, { "tp", 144, 8 },
@@ -96,6 +107,7 @@ static const Field qemu_system[] = {
 #define PRSTATUS64_LEN 336
 #define PRSTATUS32_LEN 144
 #define PRSTATUS_AARCH64_LEN 392
+#define PRSTATUS_ARM_LEN 148
 #define PRSTATUS_RISCV64_LEN 376
 #define QEMU_MIN_LEN 432
 #define QEMU_VERSION 1
@@ -146,6 +158,7 @@ static const struct {
 	{ PRSTATUS64_LEN, prstatus64, G_N_ELEMENTS(prstatus64) },
 	{ PRSTATUS32_LEN, prstatus32, G_N_ELEMENTS(prstatus32) },
 	{ PRSTATUS_AARCH64_LEN, prstatus_aarch64, G_N_ELEMENTS(prstatus_aarch64) },
+	{ PRSTATUS_ARM_LEN, prstatus_arm, G_N_ELEMENTS(prstatus_arm) },
 	{ PRSTATUS_RISCV64_LEN, prstatus_riscv64, G_N_ELEMENTS(prstatus_riscv64) },
 };
 

@@ -139,32 +139,49 @@ END_TEST
 
 /* struct elf_prstatus of others: some places, and what they are called. */
 static const struct {
+	guint16 machine;
+	const char *name;
 	guint32 len;
 	struct {
 		guint32 at;
 		const char *name;
 	} regs[5];
 } others[] = {
-	/* AArch64 */
-	{ 392,
+	{ EM_AARCH64,
+	  "AArch64",
+	  392,
 	  { { 112, "x0" },
 	    { 112 + 8 * 30, "x30" },
 	    { 360, "sp" },
 	    { 368, "pc" },
 	    { 376, "cpsr" } } },
-	/* RISC-V */
-	{ 376,
+	{ EM_ARM,
+	  "ARM",
+	  148,
+	  { { 72, "r0" },
+	    { 72 + 4 * 12, "r12" },
+	    { 72 + 4 * 13, "sp" },
+	    { 72 + 4 * 15, "pc" },
+	    { 72 + 4 * 16, "cpsr" } } },
+	{ EM_RISCV,
+	  "RISC-V",
+	  376,
 	  { { 112, "pc" }, { 112 + 8 * 2, "sp" }, { 112 + 8 * 8, "s0" }, { 112 + 8 * 31, "t6" } } },
 };
 
 START_TEST(registers_of_other_machines_are_told_by_their_names)
 {
+	narrow = others[_i].machine == EM_ARM;
 	start_notes();
 	guint64 note = add_note("CORE", NT_PRSTATUS, others[_i].len);
 	for (guint i = 0; i < G_N_ELEMENTS(others->regs) && others[_i].regs[i].name; i++)
-		put_u64(note + others[_i].regs[i].at, 0x80200000 + i);
+		put_u32(note + others[_i].regs[i].at, 0x80200000 + i);
 	end_notes();
-	g_autoptr(VmifsPhysmem) mem = good_core();
+	add_header(ET_CORE, others[_i].machine);
+	g_autoptr(VmifsPhysmem) mem = good_image("a");
+	g_autofree char *told =
+		g_strdup_printf("elf: %u bit, %s,", narrow ? 32 : 64, others[_i].name);
+	assert_info(mem, told);
 
 	ck_assert_uint_eq(vmifs_physmem_n_vcpus(mem), 1);
 	for (guint i = 0; i < G_N_ELEMENTS(others->regs) && others[_i].regs[i].name; i++)
