@@ -300,6 +300,9 @@ make_session(VmifsFs *fs, gboolean own)
 			fuse_opt_add_opt(&words, "ro");
 		if (options->allow_other)
 			fuse_opt_add_opt(&words, "allow_other,default_permissions");
+		/* libfuse tells the kernel to let all in, and turns away who is not root. */
+		if (options->allow_root)
+			fuse_opt_add_opt(&words, "allow_root,default_permissions");
 	}
 	if (words) {
 		fuse_opt_add_arg(&args, "-o");
@@ -322,7 +325,7 @@ attach(VmifsFs *fs, VmifsMount *mount, GError **error)
 	return fail(error,
 		    "mount point %s: fusermount3 did not mount there (its message is above); it "
 		    "wants a directory that you own, and user_allow_other in /etc/fuse.conf for "
-		    "-o allow_other",
+		    "-o allow_other or allow_root",
 		    mount->point);
 }
 

@@ -23,6 +23,7 @@ typedef enum {
 	WORD_STRING,  /* char *, not empty */
 	WORD_CHOICE,  /* guint or gboolean: which of "first|second|..." the value is, from 0 on */
 	WORD_IGNORED, /* with or without a value */
+	WORD_REFUSED, /* known from elsewhere; `values` says why not */
 } WordKind;
 
 #define NOWHERE G_MAXSIZE
@@ -42,16 +43,24 @@ typedef struct {
 	{                                                                                          \
 		word, WORD_FLAG, AT(member), .help = text                                          \
 	}
+#define REFUSED(word, why)                                                                         \
+	{                                                                                          \
+		word, WORD_REFUSED, NOWHERE, .values = why                                         \
+	}
 #define IGNORED(word)                                                                              \
 	{                                                                                          \
 		word, WORD_IGNORED, NOWHERE                                                        \
 	}
+
+/* Ignored, they would be a promise about age that is not kept. */
+#define OWN_CACHE "each file says for how long it is kept; cache_ms= is for running guests"
 
 static const Word words[] = {
 	FLAG("guest_rw", engine.guest_rw, "the guest may be changed (never an image)"),
 	FLAG("passive", engine.passive, "refuse what touches a running guest"),
 	FLAG("ro", read_only, "mount read-only: also no control files are written"),
 	FLAG("allow_other", allow_other, "let other users in, as far as file modes allow"),
+	FLAG("allow_root", allow_root, "of an ordinary user's mount: let root in"),
 	{ "uid", WORD_NUMBER, AT(uid), AT(has_uid), 0, G_MAXUINT32 - 1, "N", "owner of all files" },
 	{ "gid", WORD_NUMBER, AT(gid), AT(has_gid), 0, G_MAXUINT32 - 1, "N", "group of all files" },
 	{ "umask", WORD_OCTAL, AT(umask), AT(has_umask), 0, 0777, "OCTAL",
@@ -96,9 +105,19 @@ static const Word words[] = {
 	IGNORED("user"),
 	IGNORED("nouser"),
 	IGNORED("users"),
+	IGNORED("nousers"),
 	IGNORED("owner"),
+	IGNORED("noowner"),
 	IGNORED("group"),
+	IGNORED("nogroup"),
 	IGNORED("comment"),
+	IGNORED("loop"), /* of which mount(8) has made a device by now */
+	IGNORED("silent"),
+	IGNORED("loud"),
+	IGNORED("mand"),
+	IGNORED("nomand"),
+	IGNORED("iversion"),
+	IGNORED("noiversion"),
 	IGNORED("suid"),
 	IGNORED("nosuid"),
 	IGNORED("dev"),
@@ -120,8 +139,34 @@ static const Word words[] = {
 	IGNORED("nostrictatime"),
 	IGNORED("lazytime"),
 	IGNORED("nolazytime"),
-	IGNORED("default_permissions"), /* always with allow_other, never without */
+	IGNORED("default_permissions"), /* always where others get in, never else */
 	IGNORED("subtype"),
+	IGNORED("nonempty"), /* always */
+	/* Hints to libfuse and the kernel that change no byte of an answer. */
+	IGNORED("kernel_cache"),
+	IGNORED("auto_cache"),
+	IGNORED("max_background"),
+	IGNORED("congestion_threshold"),
+	IGNORED("max_readahead"),
+	IGNORED("max_write"),
+	IGNORED("async_read"),
+	IGNORED("sync_read"),
+	IGNORED("big_writes"),
+	IGNORED("clone_fd"),
+	IGNORED("splice_read"),
+	IGNORED("splice_write"),
+	IGNORED("splice_move"),
+	IGNORED("no_splice_read"),
+	IGNORED("no_splice_write"),
+	IGNORED("no_splice_move"),
+	REFUSED("auto_unmount", "nothing outlives vmifs to unmount; where a server was killed, the "
+				"next mount takes its place"),
+	REFUSED("blkdev", "no device is mounted; a SOURCE may be one"),
+	REFUSED("direct_io", OWN_CACHE),
+	REFUSED("entry_timeout", OWN_CACHE),
+	REFUSED("negative_timeout", OWN_CACHE),
+	REFUSED("attr_timeout", OWN_CACHE),
+	REFUSED("ac_attr_timeout", OWN_CACHE),
 };
 
 /* ---- what was not understood ---- */
@@ -282,6 +327,8 @@ apply_word(VmifsFsOptions *options, const char *name, const char *value, GError 
 		return bad_word(name, error);
 	if (word->kind == WORD_IGNORED)
 		return TRUE;
+	if (word->kind == WORD_REFUSED)
+		return bad(error, "-o %s: not supported: %s", name, word->values);
 	if (word->kind == WORD_FLAG) {
 		if (value)
 			return bad(error, "-o %s=%s: the word takes no value", name, value);
@@ -421,6 +468,8 @@ vmifs_fs_options_parse(int argc, char *const *argv, VmifsFsOptions *ret, GError 
 	}
 	if (!take_plain(&options, plain, error))
 		return FALSE;
+	if (options.allow_other && options.allow_root)
+		return bad(error, "-o allow_other,allow_root: one of them: all others, or root");
 	options.engine.format = options.format;
 	options.engine.snapdir = options.snapdir;
 	options.engine.arch = options.arch;

@@ -30,7 +30,7 @@ typedef struct {
 	char *cache; /* a folder or "none"; NULL = the usual one */
 
 	gboolean read_only; /* of the mount: the VFS refuses writes */
-	gboolean allow_other;
+	gboolean allow_other, allow_root;
 	gboolean no_passthrough;
 	gboolean has_uid, has_gid, has_umask;
 	guint32 uid, gid, umask;

@@ -116,6 +116,9 @@ END_TEST
 START_TEST(nothing_is_on_by_default)
 {
 	g_auto(VmifsFsOptions) options = parse_words("rw,defaults,,holes=zero");
+	g_auto(VmifsFsOptions) root = parse_words("allow_root");
+	ck_assert(root.allow_root && !root.allow_other);
+	ck_assert(!options.allow_root);
 	ck_assert(!options.engine.guest_rw);
 	ck_assert(!options.engine.passive);
 	ck_assert(!options.engine.holes_error);
@@ -134,6 +137,11 @@ START_TEST(words_of_mount_and_of_running_guests_are_accepted)
 		parse_words("rw,suid,dev,exec,nofail,_netdev,noauto,user,x-systemd.automount,"
 			    "X-mount.mkdir=0755,comment=a,relatime,default_permissions,subtype=x");
 	ck_assert(!options.read_only);
+	g_auto(VmifsFsOptions) others =
+		parse_words("silent,loud,mand,nomand,iversion,noiversion,nousers,noowner,nogroup,"
+			    "loop,loop=/dev/loop1,nonempty,kernel_cache,auto_cache,"
+			    "max_background=20,splice_read,clone_fd");
+	ck_assert(!others.allow_other && !others.allow_root);
 }
 END_TEST
 
@@ -207,6 +215,10 @@ static const Refused refused[] = {
 	{ { "a", "b", "-o", "max_read=1" }, "4096" },
 	{ { "a", "b", "-o", "profile=" }, "empty" },
 	{ { "a", "b", "-o", "vmlinux" }, "missing" },
+	{ { "a", "b", "-o", "auto_unmount" }, "-o auto_unmount: not supported: nothing outlives" },
+	{ { "a", "b", "-o", "attr_timeout=1" }, "cache_ms=" },
+	{ { "a", "b", "-o", "blkdev" }, "not supported" },
+	{ { "a", "b", "-o", "allow_root,ro,allow_other" }, "one of them" },
 };
 
 START_TEST(what_is_not_understood_is_named)
