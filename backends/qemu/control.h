@@ -12,15 +12,18 @@
 #include <vmifs/guest.h>
 
 /* How a gdbstub that holds the guest is let go of, over its own socket. Each of these is said, and
- * then its answer waited for among what comes. Strings are (borrowed). */
+ * then its answer waited for among what comes: farewell.h. */
 typedef struct {
 	int fd;
 	/* It listens afterwards, whatever it was being told, and the guest stands still. */
-	const char *settle, *settled;
+	char *settle;
+	/* No vCPU stops after its next instruction. */
+	char *unstep;
 	/* Nothing is left in the guest, and it runs; or, when it stood still by somebody else's
-	 * wish (qemu_guard_tell()), does so still. */
-	const char *release, *released;
-	const char *clear, *cleared;
+	 * wish (qemu_guard_tell()), and instead of both, does so still. */
+	char *release;
+	char *clear;
+	const char *settled, *unstepped, *released, *cleared; /* (static) */
 } QemuFarewell;
 
 /* What it is to do; words are arrays of {"execute": ..., "arguments": ...}. All (borrowed). */

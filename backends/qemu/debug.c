@@ -107,6 +107,7 @@ handle(QemuDebug *self, const QemuGdbStop *stop, GError **error)
 
 	self->runs = self->stops.skips = FALSE;
 	qemu_session_note(&self->stops.session, !is_own);
+	self->stops.session.is_paused = stop->signal == QEMU_GDB_INT;
 	turn(self);
 	return !is_own || qemu_stops_handle(&self->stops, stop, error);
 }
@@ -161,6 +162,13 @@ arm(QemuDebug *self, const QemuOrder *order, GError **error)
 	return TRUE;
 }
 
+static void
+set_state(QemuDebug *self, VmifsState wanted)
+{
+	self->stops.session.is_paused = TRUE;
+	qemu_session_note(&self->stops.session, wanted == VMIFS_STATE_PAUSED);
+}
+
 static gboolean
 disarm(QemuDebug *self, const QemuOrder *order, GError **error)
 {
@@ -184,7 +192,7 @@ carry_out(QemuDebug *self, QemuOrder *order, GError **error)
 	else if (order->deed == QEMU_ORDER_DISARM || order->deed == QEMU_ORDER_DISARM_ALL)
 		disarm(self, order, &problem);
 	else if (order->deed == QEMU_ORDER_SET_STATE && !order->is_idle)
-		qemu_session_note(&self->stops.session, order->wanted == VMIFS_STATE_PAUSED);
+		set_state(self, order->wanted);
 	else if (order->deed == QEMU_ORDER_RENEW && !order->is_idle)
 		qemu_stops_renew(&self->stops, order->n_vcpus, &problem);
 	turn(self);

@@ -9,6 +9,7 @@
 G_BEGIN_DECLS
 
 /* What gdb calls signals. */
+#define QEMU_GDB_INT 2  /* a pause */
 #define QEMU_GDB_TRAP 5 /* a point, or a step: the one thing that stops it by our wish */
 
 typedef struct {

@@ -257,6 +257,8 @@ take_leave(const QemuFarewell *farewell, gboolean stands, gboolean *is_released)
 	if (stands && !ran)
 		return (say_to_stub(farewell->clear) && hear_stub(farewell->cleared, &ran)) ||
 		       is_hung_up();
+	if (!say_to_stub(farewell->unstep) || !hear_stub(farewell->unstepped, &ran))
+		return is_hung_up();
 	*is_released = say_to_stub(farewell->release);
 	return (*is_released && hear_stub(farewell->released, &ran)) || is_hung_up();
 }

@@ -11,7 +11,9 @@
  * - In such a step interrupts are masked and the guest's clock rests, or a stop that takes longer
  *   than the guest's timer would end in that timer's handler each time; one that does not end in
  *   time (at "hlt") is given up, and the vCPU goes on with the others.
- * - What a session leaves stays with QEMU: points, and how steps are made.
+ * - What a session leaves stays with QEMU: points, how steps are made, and of vCPUs that they make
+ *   one: as the guest stops, QEMU forgets that of the one vCPU alone that it tells of, and another
+ *   would stop the guest after its next instruction, with nobody there to let it run on.
  * - After a write that was watched the guest runs on by itself.
  */
 #include "session.h"
@@ -30,9 +32,9 @@
 #define MAX_MASK 7
 /* vCPUs that are chosen in one go. */
 #define CHOSEN 32
-/* The answer to "qAttached", which only the guardian asks, is known from all others. */
-#define ASK_LAST "$qAttached#8f"
-#define LAST_ANSWER "$1#31"
+/* After a stop that nobody has confirmed the stub hears nothing but "+" and packets, even if
+ * somebody else has let the guest run on since. */
+#define HALT "\x03+\x03+$qC#b4"
 
 static gboolean
 unsupported(const char *why, GError **error)
@@ -79,44 +81,13 @@ set_stepping(QemuSession *session, guint mask, GError **error)
 
 /* ---- coming and going ---- */
 
-/* Of each of these vCPUs, of which some may not be there: "?" has it forget the points of the one
- * that was chosen before. */
-static void
-wrap_clear(GString *out, guint from, guint n)
-{
-	for (guint i = 0; i < n; i++) {
-		g_autofree char *choose = g_strdup_printf("Hc%x", from + i + 1);
-		qemu_gdb_wrap(out, choose);
-		qemu_gdb_wrap(out, "?");
-	}
-}
-
-/* Whatever it was in: a packet, its sum, an answer that nobody took. */
-static void
-prepare_farewell(QemuSession *session, guint n_vcpus)
-{
-	g_autoptr(GString) clear = g_string_new("+");
-
-	wrap_clear(clear, 0, MAX(n_vcpus, 1));
-	g_string_append(clear, ASK_LAST);
-	session->clear = g_string_free(g_steal_pointer(&clear), FALSE);
-	session->farewell = (QemuFarewell){
-		.settle = "\x03+\x03#00#00+\x03+" ASK_LAST,
-		.settled = LAST_ANSWER,
-		.release = "+$D#44",
-		.released = "$OK#9a",
-		.clear = session->clear,
-		.cleared = LAST_ANSWER,
-	};
-}
-
 static void
 clear(QemuSession *session)
 {
 	qemu_gdb_clear(&session->gdb);
 	qemu_gdb_target_clear(&session->target);
 	g_array_unref(session->steps);
-	g_free(session->clear);
+	qemu_farewell_clear(&session->farewell);
 }
 
 gboolean
@@ -127,7 +98,7 @@ qemu_session_remove_all(QemuSession *session, guint n_vcpus, GError **error)
 	for (guint i = 0; i < MAX(n_vcpus, 1); i += CHOSEN) {
 		g_autoptr(GString) text = g_string_new(NULL);
 		guint n = MIN(MAX(n_vcpus, 1) - i, CHOSEN);
-		wrap_clear(text, i, n);
+		qemu_farewell_wrap_clear(text, i, n);
 		qemu_gdb_wrap(text, "qC");
 		be_patient(session, PATIENCE);
 		if (!qemu_gdb_send(gdb, text->str, text->len, error))
@@ -170,9 +141,9 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
 		  GError **error)
 {
 	*session = (QemuSession){ .stub = { .monitor = monitor, .farewell = &session->farewell } };
-	prepare_farewell(session, n_vcpus);
+	qemu_farewell_init(&session->farewell, n_vcpus);
 	if (!qemu_stub_open(&session->stub, call, error)) {
-		g_free(session->clear);
+		qemu_farewell_clear(&session->farewell);
 		return FALSE;
 	}
 	session->steps = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -187,38 +158,6 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
 		return TRUE;
 	qemu_session_close(session, NULL);
 	return FALSE;
-}
-
-/* Of a guest that stands nothing is left either: its points were taken away. */
-static gboolean
-let_go(QemuSession *session, GError **error)
-{
-	static const char words[] = "$D#44";
-
-	if (!qemu_session_halt(session, error))
-		return FALSE;
-	if (session->stands)
-		return TRUE;
-	qemu_guard_tell_leaving(session->stub.guard, FALSE);
-	if (!qemu_gdb_send(&session->gdb, words, strlen(words), error))
-		return FALSE;
-	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
-	if (answer)
-		qemu_guard_tell_leaving(session->stub.guard, TRUE);
-	return answer != NULL;
-}
-
-gboolean
-qemu_session_close(QemuSession *session, GError **error)
-{
-	gboolean good = let_go(session, error);
-
-	if (good)
-		good = qemu_stub_close(&session->stub, error);
-	else
-		qemu_stub_abandon(&session->stub);
-	clear(session);
-	return good;
 }
 
 void
@@ -261,20 +200,19 @@ qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error)
 	return packet && take_stop(packet, ret, error);
 }
 
-/* Of the stops that were told before the answer the last is that of the byte, if the guest ran; it
- * is ours, and no news. */
-gboolean
-qemu_session_halt(QemuSession *session, GError **error)
+/* After what is said first. Of the stops that are told before the answer the last is that of the
+ * byte, if the guest ran; it is ours, and no news. */
+static gboolean
+halt(QemuSession *session, GString *text, gboolean *ret_ran, GError **error)
 {
-	/* After a stop that nobody has confirmed it hears nothing but "+" and packets, even if
-	 * somebody else has let the guest run on since. */
-	static const char words[] = "\x03+\x03+$qC#b4";
 	QemuGdb *gdb = &session->gdb;
 	QemuGdbStop stop;
 
+	g_string_append(text, HALT);
 	be_patient(session, PATIENCE);
+	*ret_ran = FALSE;
 	guint n_before = gdb->stops.length;
-	if (!qemu_gdb_send(gdb, words, strlen(words), error))
+	if (!qemu_gdb_send(gdb, text->str, text->len, error))
 		return FALSE;
 	g_autoptr(GByteArray) answer = qemu_gdb_answer(gdb, error);
 	if (!answer)
@@ -288,8 +226,43 @@ qemu_session_halt(QemuSession *session, GError **error)
 	if (stop.signal == QEMU_GDB_TRAP)
 		return TRUE;
 	g_byte_array_unref(g_queue_pop_tail(&gdb->stops));
+	*ret_ran = TRUE;
+	return TRUE;
+}
+
+gboolean
+qemu_session_halt(QemuSession *session, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	gboolean ran;
+
+	if (!halt(session, text, &ran, error))
+		return FALSE;
 	/* Somebody had let it run. */
-	qemu_session_note(session, FALSE);
+	if (ran)
+		qemu_session_note(session, FALSE);
+	return TRUE;
+}
+
+/* A step of all that enables none; what comes with it stops the guest before any instruction. It
+ * may be another vCPU's registers that are told afterwards. */
+static gboolean
+forget_steps(QemuSession *session, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	guint n_before = session->gdb.stops.length;
+	gboolean ran;
+
+	if (!session->has_stepped)
+		return TRUE;
+	qemu_gdb_wrap(text, "vCont;s");
+	if (!set_stepping(session, 0, error) || !halt(session, text, &ran, error) ||
+	    !set_stepping(session, session->steps->len ? FOR_GOOD : session->alone, error))
+		return FALSE;
+	session->has_stepped = FALSE;
+	/* Should it have run nevertheless: what it stopped at, it stops at again. */
+	while (session->gdb.stops.length > n_before)
+		g_byte_array_unref(g_queue_pop_tail(&session->gdb.stops));
 	return TRUE;
 }
 
@@ -299,12 +272,17 @@ qemu_session_go(QemuSession *session, GError **error)
 	g_autoptr(GString) packet = g_string_new("vCont");
 	g_autoptr(GString) text = g_string_new(NULL);
 
+	/* Who lets it run later may have no stub. */
+	if ((session->stands ? session->is_paused : !session->steps->len) &&
+	    !forget_steps(session, error))
+		return FALSE;
 	if (session->stands)
 		return TRUE;
 	for (guint i = 0; i < session->steps->len; i++)
 		g_string_append_printf(packet, ";s:%x",
 				       g_array_index(session->steps, guint, i) + 1);
 	g_string_append(packet, ";c");
+	session->has_stepped |= session->steps->len > 0;
 	qemu_gdb_wrap(text, packet->str);
 	be_patient(session, PATIENCE);
 	return qemu_gdb_send(&session->gdb, text->str, text->len, error);
@@ -336,6 +314,8 @@ qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **erro
 	g_autofree char *go = g_strdup_printf("c%" G_GINT64_MODIFIER "x", pc);
 	g_autoptr(GString) text = g_string_new(NULL);
 
+	if (!forget_steps(session, error))
+		return FALSE;
 	qemu_gdb_wrap(text, choose);
 	qemu_gdb_wrap(text, go);
 	return say_ok(session, text, "it knows no such vCPU", error);
@@ -418,6 +398,42 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 		return FALSE;
 	*ret = stop;
 	return TRUE;
+}
+
+/* ---- going ---- */
+
+/* Of a guest that stands nothing is left either: its points were taken away. */
+static gboolean
+let_go(QemuSession *session, GError **error)
+{
+	static const char words[] = "$D#44";
+
+	if (!qemu_session_halt(session, error))
+		return FALSE;
+	if (session->stands)
+		return TRUE;
+	if (!forget_steps(session, error))
+		return FALSE;
+	qemu_guard_tell_leaving(session->stub.guard, FALSE);
+	if (!qemu_gdb_send(&session->gdb, words, strlen(words), error))
+		return FALSE;
+	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+	if (answer)
+		qemu_guard_tell_leaving(session->stub.guard, TRUE);
+	return answer != NULL;
+}
+
+gboolean
+qemu_session_close(QemuSession *session, GError **error)
+{
+	gboolean good = let_go(session, error);
+
+	if (good)
+		good = qemu_stub_close(&session->stub, error);
+	else
+		qemu_stub_abandon(&session->stub);
+	clear(session);
+	return good;
 }
 
 /* ---- points ---- */

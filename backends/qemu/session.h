@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "farewell.h"
 #include "gdb-stop.h"
 #include "nop.h"
 #include "stub.h"
@@ -15,12 +16,13 @@ G_BEGIN_DECLS
 typedef struct {
 	QemuStub stub;
 	QemuFarewell farewell;
-	char *clear;
 	QemuGdb gdb;
 	QemuGdbTarget target;
-	gboolean stands; /* by somebody else's wish: it is not let run on */
-	GArray *steps;   /* of guint: vCPUs that stop after each instruction */
-	guint alone;     /* what is masked in a step of one vCPU, as the stub counts that */
+	gboolean stands;      /* by somebody else's wish: it is not let run on */
+	gboolean is_paused;   /* (stands) for no disk and no migration, but as one may pause it */
+	GArray *steps;        /* of guint: vCPUs that stop after each instruction */
+	guint alone;          /* what is masked in a step of one vCPU, as the stub counts that */
+	gboolean has_stepped; /* QEMU may know of one that it stops after its next instruction */
 } QemuSession;
 
 /* Some bytes of the guest. */

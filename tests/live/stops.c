@@ -120,7 +120,7 @@ main(int argc, char **argv)
 	if (argc == 4)
 		return step_alone(monitor, g_ascii_strtod(argv[3], NULL));
 	const QemuDebugUser user = { .user = &count, .stopped = stopped, .unarmed = unarmed };
-	const QemuDebugGuest guest = { .accel = argv[2], .n_vcpus = 1 };
+	const QemuDebugGuest guest = { .accel = argv[2], .n_vcpus = 2 };
 	g_autoptr(QemuDebug) debug = qemu_debug_new(monitor, &user);
 	gint64 start = g_get_monotonic_time();
 	for (int i = 4; i < argc; i++) {

@@ -63,6 +63,8 @@ turned(gpointer user)
 
 static const FakeQemu willing = { .session = RUNS RESTS NOBODY STARTS };
 static const QemuDebugGuest tcg = { .accel = "tcg", .n_vcpus = 1 };
+static const QemuDebugGuest tcg_of_two = { .accel = "tcg", .n_vcpus = 2 };
+static const VmifsStopPoint first_steps = { .kind = VMIFS_STOP_STEP };
 static const VmifsStopPoint exec_point = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
 static const VmifsStopPoint write_point = { .kind = VMIFS_STOP_WRITE, .address = 0x2000, .len = 8 };
 
@@ -159,11 +161,12 @@ wait_for_running(const Guest *guest)
 	ck_assert(fake_stub_runs(guest->stub));
 }
 
-/* No point, a guest that runs, and nothing that QEMU's stub would not have liked. */
+/* No point, no step, a guest that runs, and nothing that QEMU's stub would not have liked. */
 static inline void
 nothing_is_left(const Guest *guest)
 {
 	ck_assert_uint_eq(fake_stub_points(guest->stub), 0);
+	ck_assert_uint_eq(fake_stub_steps(guest->stub), 0);
 	ck_assert_uint_eq(fake_stub_blunders(guest->stub), 0);
 	ck_assert(fake_stub_runs(guest->stub));
 }

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define MAX_POINTS 64
+#define MAX_VCPUS 2
+#define TRAP 5
+#define INT 2
 #define START 0x100
 #define HANDLER 0x9000
 #define NO_IRQ 2
@@ -39,6 +42,8 @@ struct FakeStubServer {
 	guint64 accessed;    /* what the instruction is about to, there; 0 = nothing */
 	guint64 interrupted; /* where its handler comes back to; 0 = none */
 	guint mask;          /* of steps, in QEMU's numbers */
+	guint chosen;        /* vCPU; that which stopped last, or for which it was let run */
+	guint steps[MAX_VCPUS];
 	GString *heard;
 	/* the thread's */
 	int fd;
@@ -58,13 +63,24 @@ say(FakeStubServer *self, const char *packet)
 		g_atomic_int_set(&self->is_over, 1);
 }
 
-static void
-stop_guest(FakeStubServer *self, const char *why)
+static guint
+count_vcpus(const FakeStubServer *self)
 {
+	return MAX(self->how->n_vcpus, 1);
+}
+
+/* Of the vCPU that it tells of, and of no other, it forgets that it makes steps. */
+static void
+stop_guest(FakeStubServer *self, guint signal, const char *more)
+{
+	g_autofree char *why =
+		g_strdup_printf("T%02xthread:%02x;%s", signal, self->chosen + 1, more);
+
 	self->runs = self->is_waiting = FALSE;
 	if (self->is_detached || (self->how->is_new && !self->may_tell))
 		return;
 	self->may_tell = FALSE;
+	self->steps[self->chosen] = 0;
 	say(self, why);
 }
 
@@ -134,19 +150,19 @@ hit(FakeStubServer *self)
 	const Point *point = &self->points[self->next++ % self->n_points];
 
 	self->n_hits++;
+	self->chosen = count_vcpus(self) - 1;
 	self->rip = is_code(point) ? point->address : FAKE_STUB_RIP_OF_DATA;
 	if (self->how->is_arm && !is_code(point)) {
 		self->rip -= INSTRUCTION;
 		self->accessed = point->address;
 	}
 	if (is_code(point)) {
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 		return;
 	}
-	g_autofree char *text =
-		g_strdup_printf("T05thread:01;%swatch:%llx;", words[point->kind - '0'],
-				(unsigned long long) point->address);
-	stop_guest(self, text);
+	g_autofree char *text = g_strdup_printf("%swatch:%llx;", words[point->kind - '0'],
+						(unsigned long long) point->address);
+	stop_guest(self, TRAP, text);
 }
 
 /* ---- packets ---- */
@@ -159,7 +175,7 @@ stops_again(FakeStubServer *self)
 		if (is_code(&self->points[i]) || self->points[i].address != self->accessed)
 			continue;
 		self->blunders++;
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 		return TRUE;
 	}
 	return FALSE;
@@ -170,7 +186,7 @@ step(FakeStubServer *self)
 {
 	if (code_at(self, self->rip)) {
 		self->blunders++;
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 		return;
 	}
 	if (stops_again(self))
@@ -186,13 +202,40 @@ step(FakeStubServer *self)
 		self->rip += self->accessed ? INSTRUCTION : 1;
 		self->accessed = 0;
 	}
-	stop_guest(self, "T05thread:01;");
+	stop_guest(self, TRAP, "");
+}
+
+/* "vCont;s:1;c": of each vCPU the first action that is its own, or everybody's. */
+static void
+note_steps(FakeStubServer *self, const char *packet)
+{
+	g_auto(GStrv) actions = g_strsplit(packet, ";", -1);
+	gboolean has_one[MAX_VCPUS] = { 0 };
+
+	for (guint i = 1; actions[0] && actions[i]; i++) {
+		const char *colon = strchr(actions[i], ':');
+		guint64 named = colon ? g_ascii_strtoull(colon + 1, NULL, 16) - 1 : 0;
+		for (guint vcpu = 0; vcpu < count_vcpus(self); vcpu++) {
+			if (has_one[vcpu] || (colon && vcpu != named))
+				continue;
+			has_one[vcpu] = TRUE;
+			self->chosen = vcpu;
+			if (*actions[i] == 's')
+				self->steps[vcpu] = self->mask;
+		}
+	}
 }
 
 static void
 go(FakeStubServer *self, const char *packet)
 {
-	if (g_str_has_prefix(packet, "vCont;s:1") && !strstr(packet, ";c")) {
+	note_steps(self, packet);
+	if (g_str_equal(packet, "vCont;s") && !self->mask) {
+		self->runs = TRUE;
+		self->due = g_get_monotonic_time() + 500;
+		return;
+	}
+	if (g_str_has_prefix(packet, "vCont;s:") && !strstr(packet, ";c")) {
 		step(self);
 		return;
 	}
@@ -202,20 +245,20 @@ go(FakeStubServer *self, const char *packet)
 	if (self->interrupted) {
 		self->rip = self->interrupted;
 		self->interrupted = 0;
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 		return;
 	}
 	if (self->how->is_foreign && self->rip == START) {
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 		return;
 	}
 	self->due = g_get_monotonic_time() + 500;
-	if (strstr(packet, ";s:1")) {
+	if (strstr(packet, ";s:1") && count_vcpus(self) == 1) {
 		self->rip++;
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 	} else if (code_at(self, self->rip)) {
 		self->blunders++;
-		stop_guest(self, "T05thread:01;");
+		stop_guest(self, TRAP, "");
 	}
 }
 
@@ -245,6 +288,18 @@ answer_stepping(FakeStubServer *self, const char *packet)
 	if (!(mask & ~may))
 		self->mask = mask;
 	say(self, mask & ~may ? "E22" : "OK");
+}
+
+/* "Hc2" */
+static void
+choose(FakeStubServer *self, const char *packet)
+{
+	guint64 vcpu = g_ascii_strtoull(packet + 2, NULL, 16) - 1;
+	gboolean good = vcpu < count_vcpus(self);
+
+	if (good)
+		self->chosen = (guint) vcpu;
+	say(self, good ? "OK" : "E22");
 }
 
 static void
@@ -291,6 +346,8 @@ answer(FakeStubServer *self, const char *packet)
 					    : "l<target><architecture>i386:x86-64</architecture>"
 					      "<reg name=\"rip\" bitsize=\"64\"/><reg name=\"rax\" "
 					      "bitsize=\"64\"/></target>");
+	} else if (g_str_has_prefix(packet, "Hc")) {
+		choose(self, packet);
 	} else if (g_str_equal(packet, "qqemu.sstepbits") ||
 		   g_str_has_prefix(packet, "Qqemu.sstep=")) {
 		answer_stepping(self, packet);
@@ -299,7 +356,7 @@ answer(FakeStubServer *self, const char *packet)
 	} else if (g_str_equal(packet, "qAttached")) {
 		say(self, "1");
 	} else {
-		say(self, *packet == 'H' ? "OK" : "");
+		say(self, "");
 	}
 }
 
@@ -316,7 +373,7 @@ take(FakeStubServer *self, char byte)
 	if (self->runs) {
 		self->may_tell = byte == '\x03';
 		self->blunders += byte != '\x03';
-		stop_guest(self, "T02thread:01;");
+		stop_guest(self, INT, "");
 		return;
 	}
 	if (!self->in->len && byte != '$')
@@ -335,7 +392,7 @@ act(FakeStubServer *self)
 {
 	self->has_acted = TRUE;
 	if (self->how->pauses)
-		stop_guest(self, "T02thread:01;");
+		stop_guest(self, INT, "");
 	if (self->how->says && send(self->fd, self->how->says, strlen(self->how->says), 0) < 0)
 		g_atomic_int_set(&self->is_over, 1);
 	if (self->how->hangs_up) {
@@ -431,6 +488,25 @@ fake_stub_runs(FakeStubServer *self)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
 
 	return self->runs;
+}
+
+guint
+fake_stub_steps(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+	guint n = 0;
+
+	for (guint i = 0; i < MAX_VCPUS; i++)
+		n += self->steps[i] != 0;
+	return n;
+}
+
+guint
+fake_stub_mask(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->mask;
 }
 
 guint

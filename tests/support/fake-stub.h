@@ -10,6 +10,7 @@
 
 typedef struct {
 	gboolean kvm;         /* with its limits */
+	guint n_vcpus;        /* 0 = 1; of two the first idles: no step of it ever ends */
 	guint hits;           /* so many stops at points, and then none */
 	gboolean pauses;      /* then somebody stops the guest, once */
 	gboolean hangs_up;    /* then it goes away */
@@ -43,6 +44,11 @@ gboolean
 fake_stub_runs(FakeStubServer *stub);
 guint
 fake_stub_blunders(FakeStubServer *stub);
+/* vCPUs that stop after their next instruction, and what is masked in steps, in QEMU's numbers. */
+guint
+fake_stub_steps(FakeStubServer *stub);
+guint
+fake_stub_mask(FakeStubServer *stub);
 /* The last packets of those that change something, with a space after each. (full) */
 char *
 fake_stub_heard(FakeStubServer *stub);

@@ -89,6 +89,54 @@ START_TEST(stops_without_end_do_not_keep_it_from_ending)
 }
 END_TEST
 
+/* It would stop after its next instruction, and nobody would let it run on. */
+START_TEST(a_vCPU_that_idles_makes_no_step_afterwards)
+{
+	const FakeStub how = { .hits = _i ? 20 : 0, .n_vcpus = 2 };
+	gboolean pauses = _i == 2;
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 1, &first_steps, NULL, NULL));
+	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 0, &exec_point, NULL, NULL));
+	wait_for(&guest.n[0], (gint) how.hits);
+	wait_for_running(&guest);
+	ck_assert_uint_eq(fake_stub_steps(guest.stub), 1);
+	if (pauses) {
+		qemu_debug_set_state(guest.debug, VMIFS_STATE_PAUSED, NULL, NULL);
+		ck_assert_uint_eq(fake_stub_steps(guest.stub), 0);
+	}
+	qemu_debug_disarm(guest.debug, 1);
+	ck_assert_uint_eq(fake_stub_steps(guest.stub), 0);
+	ck_assert_uint_eq(fake_stub_mask(guest.stub), 7);
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_int_eq(guest.n_lost, 0);
+	ck_assert_int_eq(fake_stub_runs(guest.stub), !pauses);
+	if (!pauses)
+		nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(a_pause_of_somebody_else_s_ends_steps_that_wait)
+{
+	const FakeStub how = { .hits = 3, .n_vcpus = 2, .pauses = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 1, &first_steps, NULL, NULL));
+	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 0, &write_point, NULL, NULL));
+	wait_for(&guest.n_turned, 1);
+	qemu_debug_disarm(guest.debug, 0);
+	ck_assert_uint_eq(fake_stub_steps(guest.stub), 0);
+	qemu_debug_disarm(guest.debug, 1);
+	ck_assert(!fake_stub_runs(guest.stub));
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_uint_eq(fake_stub_mask(guest.stub), 7);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
 {
 	const FakeQemu qemu = { .session = RUNS NOBODY STARTS "qmp cont\n\t{}\n" };
@@ -169,7 +217,7 @@ END_TEST
  * is then killed. It comes into being before the threads of the fakes: what is forked beside
  * threads is not good for much. */
 static pid_t
-another_vmifs(gboolean pauses, int *ret_to)
+another_vmifs(gboolean pauses, gboolean steps, int *ret_to)
 {
 	Guest guest = { 0 };
 	const QemuDebugUser user = {
@@ -188,7 +236,9 @@ another_vmifs(gboolean pauses, int *ret_to)
 	if (read(ends[0], address, sizeof(address) - 1) > 0) {
 		QemuMonitor *monitor = qemu_qmp_new(address, FALSE, NULL);
 		QemuDebug *debug = qemu_debug_new(monitor, &user);
-		qemu_debug_arm(debug, &tcg, 0, &exec_point, NULL, NULL);
+		qemu_debug_arm(debug, &tcg_of_two, 0, &exec_point, NULL, NULL);
+		if (steps)
+			qemu_debug_arm(debug, &tcg_of_two, 1, &first_steps, NULL, NULL);
 		if (pauses)
 			qemu_debug_set_state(debug, VMIFS_STATE_PAUSED, NULL, NULL);
 		pause();
@@ -223,7 +273,7 @@ START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 	Guest guest;
 	int to;
 
-	pid_t vmifs = another_vmifs(_i % 2, &to);
+	pid_t vmifs = another_vmifs(_i % 2, FALSE, &to);
 	setup(&guest, &willing, &how);
 	give(to, &guest);
 	wait_for_points(&guest, 1);
@@ -237,6 +287,26 @@ START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 }
 END_TEST
 
+START_TEST(killed_it_leaves_no_step_and_the_next_one_makes_them_as_QEMU_does)
+{
+	const FakeStub how = { .hits = 1000000, .n_vcpus = 2, .kvm = _i };
+	Guest guest;
+	int to;
+
+	pid_t vmifs = another_vmifs(FALSE, TRUE, &to);
+	setup(&guest, &willing, &how);
+	give(to, &guest);
+	for (int i = 0; i < 10000 && !fake_stub_steps(guest.stub); i++)
+		g_usleep(1000);
+	ck_assert_uint_eq(fake_stub_steps(guest.stub), 1);
+	be_killed(vmifs);
+	wait_until_heard(&guest, COME GONE);
+	nothing_is_left(&guest);
+	ck_assert_uint_eq(fake_stub_mask(guest.stub), _i ? 3 : 7);
+	teardown(&guest);
+}
+END_TEST
+
 /* Before there is a stub, which would let it run. */
 START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
 {
@@ -246,7 +316,7 @@ START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
 	Guest guest;
 	int to;
 
-	pid_t vmifs = another_vmifs(FALSE, &to);
+	pid_t vmifs = another_vmifs(FALSE, FALSE, &to);
 	setup(&guest, &qemu, &how);
 	give(to, &guest);
 	wait_until_heard(&guest, "chardev-add ");
@@ -267,6 +337,10 @@ debug_end_suite(void)
 	tcase_add_loop_test(tcase, what_a_debugger_before_has_left_holds_nobody_up, 0, 2);
 	tcase_add_test(tcase, whoever_takes_no_point_away_is_left);
 	tcase_add_test(tcase, stops_without_end_do_not_keep_it_from_ending);
+	tcase_add_loop_test(tcase, a_vCPU_that_idles_makes_no_step_afterwards, 0, 3);
+	tcase_add_test(tcase, a_pause_of_somebody_else_s_ends_steps_that_wait);
+	tcase_add_loop_test(
+		tcase, killed_it_leaves_no_step_and_the_next_one_makes_them_as_QEMU_does, 0, 2);
 	tcase_add_test(tcase, a_stub_that_does_not_come_leaves_a_guest_that_runs);
 	tcase_add_test(tcase, killed_as_it_comes_it_leaves_a_guest_that_runs);
 	tcase_add_test(tcase, who_was_let_go_of_is_not_told_so_again);
