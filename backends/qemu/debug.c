@@ -33,6 +33,7 @@ struct QemuDebug {
 	gint n_visits;      /* atomic; odd while it comes; another whenever it has come or gone */
 	/* The thread's own. */
 	QemuStops stops;
+	guint n_vcpus;    /* as of who came last */
 	gboolean runs;    /* it was let run on */
 	gint64 next_look; /* while it stands by somebody else's wish; 0 = it does not */
 	char *stood_as;   /* (nullable) in QEMU's word, when that was asked first */
@@ -40,21 +41,30 @@ struct QemuDebug {
 
 /* ---- losing it ---- */
 
+/* The stub was ended, and the points are still there, of each vCPU: they go with another one. */
+static void
+clean_up(QemuDebug *self, const VmifsCall *call)
+{
+	QemuSession *session = &self->stops.session, next;
+
+	if (qemu_session_open(&next, self->monitor, self->n_vcpus, call, NULL)) {
+		next.is_paused = session->is_paused;
+		next.has_stepped = session->has_stepped;
+		qemu_session_note(&next, session->stands);
+		qemu_session_close(&next, NULL);
+	}
+	qemu_session_forget(session);
+}
+
 /* (static) Why, after the stub hung up. */
 static const char *
 follow_hangup(QemuDebug *self)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + QEMU_PATIENCE };
-	gboolean stands = self->stops.session.stands;
 	g_autoptr(GError) error = NULL;
 
 	if (qemu_stub_is_free(self->monitor, &call, &error)) {
-		/* It was ended, and the points are still there: they go with another one. */
-		qemu_session_forget(&self->stops.session);
-		if (qemu_session_open(&self->stops.session, self->monitor, 1, &call, NULL)) {
-			qemu_session_note(&self->stops.session, stands);
-			qemu_session_close(&self->stops.session, NULL);
-		}
+		clean_up(self, &call);
 		return "QEMU's gdbstub was ended by somebody else";
 	}
 	if (g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED)) {
@@ -187,6 +197,8 @@ carry_out(QemuDebug *self, QemuOrder *order, GError **error)
 	GError *problem = NULL;
 
 	order->is_idle = !g_atomic_int_get(&self->is_on);
+	if (order->n_vcpus)
+		self->n_vcpus = order->n_vcpus;
 	if (order->deed == QEMU_ORDER_ARM)
 		arm(self, order, &problem);
 	else if (order->deed == QEMU_ORDER_DISARM || order->deed == QEMU_ORDER_DISARM_ALL)

@@ -410,10 +410,10 @@ let_go(QemuSession *session, GError **error)
 
 	if (!qemu_session_halt(session, error))
 		return FALSE;
+	if ((!session->stands || session->is_paused) && !forget_steps(session, error))
+		return FALSE;
 	if (session->stands)
 		return TRUE;
-	if (!forget_steps(session, error))
-		return FALSE;
 	qemu_guard_tell_leaving(session->stub.guard, FALSE);
 	if (!qemu_gdb_send(&session->gdb, words, strlen(words), error))
 		return FALSE;

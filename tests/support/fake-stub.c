@@ -21,6 +21,7 @@ typedef struct {
 	char kind; /* '0'..'4' */
 	guint64 address;
 	guint len;
+	guint vcpus; /* a bit for each that has it */
 } Point;
 
 struct FakeStubServer {
@@ -119,6 +120,7 @@ set_point(FakeStubServer *self, const char *packet)
 		return;
 	}
 	point.address = address;
+	point.vcpus = (1u << count_vcpus(self)) - 1;
 	if (packet[0] == 'Z' && may_set(self, &point)) {
 		self->points[self->n_points++] = point;
 		good = TRUE;
@@ -132,6 +134,17 @@ set_point(FakeStubServer *self, const char *packet)
 			self->points[i] = self->points[--self->n_points];
 	}
 	say(self, good ? "OK" : "E22");
+}
+
+/* Of the vCPU that is chosen, alone. */
+static void
+forget_points(FakeStubServer *self)
+{
+	for (guint i = self->n_points; i-- > 0;) {
+		self->points[i].vcpus &= ~(1u << self->chosen);
+		if (!self->points[i].vcpus)
+			self->points[i] = self->points[--self->n_points];
+	}
 }
 
 static const Point *
@@ -335,7 +348,7 @@ answer(FakeStubServer *self, const char *packet)
 		self->runs = TRUE;
 		say(self, "OK");
 	} else if (*packet == '?') {
-		self->n_points = 0;
+		forget_points(self);
 		say(self, "T05thread:01;");
 	} else if (g_str_has_prefix(packet, "qSupported")) {
 		say(self, "PacketSize=1000;qXfer:features:read+");
@@ -395,10 +408,10 @@ act(FakeStubServer *self)
 		stop_guest(self, INT, "");
 	if (self->how->says && send(self->fd, self->how->says, strlen(self->how->says), 0) < 0)
 		g_atomic_int_set(&self->is_over, 1);
-	if (self->how->hangs_up) {
+	if (self->how->hangs_up || self->how->is_ended)
 		shutdown(self->fd, SHUT_RDWR);
+	if (self->how->hangs_up)
 		g_atomic_int_set(&self->is_over, 1);
-	}
 }
 
 static void
@@ -422,6 +435,8 @@ run(gpointer data)
 		char bytes[256];
 		if (fd >= 0 && fd != self->fd) {
 			self->fd = fd;
+			self->runs = FALSE;
+			self->chosen = 0;
 			self->is_detached = self->is_unconfirmed = FALSE;
 			g_string_truncate(self->in, 0);
 		}
@@ -455,7 +470,8 @@ fake_stub_start(FakeServer *qemu, const FakeStub *how)
 	/* As one that was killed may have left it. */
 	self->mask = 1;
 	if (how->is_left)
-		self->points[self->n_points++] = (Point){ .kind = '1', .address = START, .len = 1 };
+		self->points[self->n_points++] =
+			(Point){ .kind = '1', .address = START, .len = 1, .vcpus = 1 };
 	self->in = g_string_new(NULL);
 	self->heard = g_string_new(NULL);
 	g_mutex_init(&self->lock);

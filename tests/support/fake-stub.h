@@ -14,6 +14,7 @@ typedef struct {
 	guint hits;           /* so many stops at points, and then none */
 	gboolean pauses;      /* then somebody stops the guest, once */
 	gboolean hangs_up;    /* then it goes away */
+	gboolean is_ended;    /* the same, but it comes again for who wants it */
 	const char *says;     /* (nullable) then these bytes come, whatever they are */
 	gboolean is_deaf;     /* then it says nothing any more */
 	guint n_silent_steps; /* so many of the first steps do not end by themselves */

@@ -42,6 +42,23 @@ START_TEST(whose_stub_is_lost_hears_of_it)
 }
 END_TEST
 
+/* By "gdbserver none": nobody has it, and the points are still there, of each vCPU. */
+START_TEST(whoever_ends_the_stub_has_no_point_in_the_guest)
+{
+	const FakeStub how = { .hits = 3, .n_vcpus = 2, .pauses = _i, .is_ended = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 0, &exec_point, NULL, NULL));
+	wait_for(&guest.n_lost, 1);
+	has_heard(&guest, COME "query-chardev " COME GONE);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	ck_assert_int_eq(fake_stub_runs(guest.stub), !_i);
+	teardown(&guest);
+}
+END_TEST
+
 /* It would stop there for ever. */
 START_TEST(what_a_debugger_before_has_left_holds_nobody_up)
 {
@@ -334,6 +351,7 @@ debug_end_suite(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, whose_stub_is_lost_hears_of_it, 0, G_N_ELEMENTS(losses));
+	tcase_add_loop_test(tcase, whoever_ends_the_stub_has_no_point_in_the_guest, 0, 2);
 	tcase_add_loop_test(tcase, what_a_debugger_before_has_left_holds_nobody_up, 0, 2);
 	tcase_add_test(tcase, whoever_takes_no_point_away_is_left);
 	tcase_add_test(tcase, stops_without_end_do_not_keep_it_from_ending);
