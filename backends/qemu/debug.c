@@ -21,6 +21,13 @@
 #define LIBVIRT_RATE 200
 /* Stops between two looks at what is ordered: who has no end of them may be of ill will. */
 #define MAX_STOPS 64
+/* The same, for stops that take long: a step may not end by itself. */
+#define STOPS_PATIENCE G_TIME_SPAN_SECOND
+/* For its answers to orders, of which the next may be given as soon as one is done: so long for
+ * each, a part of the time in between, and this at once. */
+#define ANSWERS_PATIENCE (5 * G_TIME_SPAN_SECOND)
+#define ANSWERS_EACH (100 * G_TIME_SPAN_MILLISECOND)
+#define ANSWERS_PART 8
 /* Whether it still stands by somebody else's wish. */
 #define LOOK_MS 500
 #define LOOK_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
@@ -33,10 +40,11 @@ struct QemuDebug {
 	gint n_visits;      /* atomic; odd while it comes; another whenever it has come or gone */
 	/* The thread's own. */
 	QemuStops stops;
-	guint n_vcpus;    /* as of who came last */
-	gboolean runs;    /* it was let run on */
-	gint64 next_look; /* while it stands by somebody else's wish; 0 = it does not */
-	char *stood_as;   /* (nullable) in QEMU's word, when that was asked first */
+	gint64 owed, owed_at; /* what answers took too long, and as of when */
+	guint n_vcpus;        /* as of who came last */
+	gboolean runs;        /* it was let run on */
+	gint64 next_look;     /* while it stands by somebody else's wish; 0 = it does not */
+	char *stood_as;       /* (nullable) in QEMU's word, when that was asked first */
 };
 
 /* ---- losing it ---- */
@@ -126,11 +134,13 @@ handle(QemuDebug *self, const QemuGdbStop *stop, GError **error)
 static gboolean
 handle_all(QemuDebug *self, GError **error)
 {
+	gint64 end = g_get_monotonic_time() + STOPS_PATIENCE;
 	GError *problem = NULL;
 	QemuGdbStop stop;
 
-	for (guint i = 0;
-	     i < MAX_STOPS && !problem && qemu_stops_next(&self->stops, &stop, &problem); i++)
+	for (guint i = 0; i < MAX_STOPS && g_get_monotonic_time() < end && !problem &&
+			  qemu_stops_next(&self->stops, &stop, &problem);
+	     i++)
 		handle(self, &stop, &problem);
 	if (!problem)
 		return TRUE;
@@ -149,6 +159,7 @@ come(QemuDebug *self, guint n_vcpus, GError **error)
 	gboolean good =
 		qemu_session_open(&self->stops.session, self->monitor, n_vcpus, NULL, error);
 	self->runs &= !good;
+	self->owed = 0;
 	g_atomic_int_set(&self->is_on, good);
 	g_atomic_int_inc(&self->n_visits);
 	turn(self);
@@ -301,14 +312,32 @@ go_on(QemuDebug *self, GError **error)
 	return qemu_stops_go(&self->stops, error);
 }
 
+/* Else many orders would keep who gives them waiting for as long as it likes. */
+static gboolean
+bear(QemuDebug *self, gint64 waited, GError **error)
+{
+	gint64 now = g_get_monotonic_time();
+
+	self->owed -= (now - self->owed_at) / ANSWERS_PART + ANSWERS_EACH - waited;
+	self->owed = MAX(self->owed, 0);
+	self->owed_at = now;
+	if (self->owed <= ANSWERS_PATIENCE)
+		return TRUE;
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT,
+			    "gdbstub: it takes too long to answer");
+	return FALSE;
+}
+
 static gboolean
 serve(QemuDebug *self, GQueue *orders, GError **error)
 {
+	gint64 before = self->stops.session.gdb.waited;
+	gboolean was_on = g_atomic_int_get(&self->is_on);
 	gboolean good = stand_still(self, error);
 
 	for (const GList *each = orders->head; each && good; each = each->next)
 		good = carry_out(self, each->data, error);
-	return good;
+	return good && (!was_on || bear(self, self->stops.session.gdb.waited - before, error));
 }
 
 /* ---- the thread ---- */
@@ -322,8 +351,7 @@ wait(const QemuDebug *self)
 
 	if (!g_atomic_int_get(&self->is_on) || qemu_stops_has_more(&self->stops))
 		return;
-	/* Of what came with an answer nobody tells again. */
-	poll(fds, G_N_ELEMENTS(fds), session->gdb.in->len ? 1 : session->stands ? LOOK_MS : -1);
+	poll(fds, G_N_ELEMENTS(fds), session->stands ? LOOK_MS : -1);
 	if (fds[0].revents)
 		qemu_orders_hear(&self->orders);
 }
@@ -336,6 +364,7 @@ run(gpointer data)
 
 	while (qemu_orders_take(&self->orders, g_atomic_int_get(&self->is_on), &orders)) {
 		g_autoptr(GError) problem = NULL;
+		self->stops.session.end = g_get_monotonic_time() + QEMU_SESSION_PATIENCE;
 		gboolean good =
 			orders.length ? serve(self, &orders, &problem) : handle_all(self, &problem);
 		if (good)

@@ -189,8 +189,10 @@ qemu_gdb_answer(QemuGdb *gdb, GError **error)
 	for (;;) {
 		GError *problem = NULL;
 		GByteArray *answer = take_answer(gdb, &problem);
+		gint64 start = answer ? 0 : g_get_monotonic_time();
 		if (!answer && !problem && wait_for(gdb, POLLIN, &problem))
 			receive_now(gdb, &problem);
+		gdb->waited += answer ? 0 : g_get_monotonic_time() - start;
 		if (problem)
 			g_propagate_error(error, problem);
 		if (answer || problem)
@@ -226,6 +228,16 @@ qemu_gdb_stop(QemuGdb *gdb, GError **error)
 		return NULL;
 	}
 	return g_queue_pop_head(&gdb->stops);
+}
+
+gboolean
+qemu_gdb_has_more(const QemuGdb *gdb)
+{
+	g_autoptr(GError) error = NULL;
+	gsize used;
+	g_autoptr(GByteArray) packet = qemu_gdb_packet(gdb->in->data, gdb->in->len, &used, &error);
+
+	return gdb->stops.length || packet || error;
 }
 
 GByteArray *

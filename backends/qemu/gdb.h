@@ -16,6 +16,7 @@ typedef struct {
 	gint64 until; /* monotonic */
 	const VmifsCall *call;
 	GByteArray *in; /* what came, and was not looked at yet */
+	gint64 waited;  /* for answers, in all, in µs */
 	GQueue stops;   /* of GByteArray: packets that tell of a stop, which nobody took yet */
 } QemuGdb;
 
@@ -37,6 +38,9 @@ qemu_gdb_answer(QemuGdb *gdb, GError **error);
 /* The next stop. (full) NULL without error: none has come by now. */
 GByteArray *
 qemu_gdb_stop(QemuGdb *gdb, GError **error);
+/* Has something come that qemu_gdb_stop() would take, or not bear? */
+gboolean
+qemu_gdb_has_more(const QemuGdb *gdb);
 /* Waits for it until gdb->until. */
 GByteArray *
 qemu_gdb_wait_stop(QemuGdb *gdb, GError **error);

@@ -46,7 +46,7 @@ unsupported(const char *why, GError **error)
 static void
 be_patient(QemuSession *session, gint64 patience)
 {
-	session->gdb.until = g_get_monotonic_time() + patience;
+	session->gdb.until = MIN(g_get_monotonic_time() + patience, session->end);
 }
 
 /* ---- orders that are answered with OK ---- */
@@ -140,7 +140,8 @@ gboolean
 qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, const VmifsCall *call,
 		  GError **error)
 {
-	*session = (QemuSession){ .stub = { .monitor = monitor, .farewell = &session->farewell } };
+	*session = (QemuSession){ .stub = { .monitor = monitor, .farewell = &session->farewell },
+				  .end = g_get_monotonic_time() + QEMU_SESSION_PATIENCE };
 	qemu_farewell_init(&session->farewell, n_vcpus);
 	if (!qemu_stub_open(&session->stub, call, error)) {
 		qemu_farewell_clear(&session->farewell);

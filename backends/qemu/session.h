@@ -13,10 +13,14 @@
 
 G_BEGIN_DECLS
 
+/* For what belongs together: it is not to take the longer the more packets that are. */
+#define QEMU_SESSION_PATIENCE (20 * G_TIME_SPAN_SECOND)
+
 typedef struct {
 	QemuStub stub;
 	QemuFarewell farewell;
 	QemuGdb gdb;
+	gint64 end; /* monotonic: nothing is waited for any longer */
 	QemuGdbTarget target;
 	gboolean stands;      /* by somebody else's wish: it is not let run on */
 	gboolean is_paused;   /* (stands) for no disk and no migration, but as one may pause it */
@@ -33,7 +37,8 @@ typedef struct {
 } QemuCode;
 
 /* The guest stands still then, and has no points of whoever was there before. n_vcpus: as many as
- * may have points, those included that are plugged later. FALSE: nothing is to be closed. */
+ * may have points, those included that are plugged later. Until somebody sets another end, it has
+ * QEMU_SESSION_PATIENCE for all. FALSE: nothing is to be closed. */
 gboolean
 qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, const VmifsCall *call,
 		  GError **error);

@@ -84,7 +84,7 @@ qemu_stops_next(QemuStops *self, QemuGdbStop *ret, GError **error)
 gboolean
 qemu_stops_has_more(const QemuStops *self)
 {
-	return self->has_pending || self->session.gdb.stops.length;
+	return self->has_pending || qemu_gdb_has_more(&self->session.gdb);
 }
 
 static gint64

@@ -87,6 +87,7 @@ step_alone(QemuMonitor *monitor, double seconds)
 		fprintf(stderr, "stops: %s\n", error->message);
 		return 1;
 	}
+	session.end = G_MAXINT64;
 	qemu_gdb_wrap(step, "vCont;s:1");
 	gint64 start = g_get_monotonic_time();
 	gint64 end = start + (gint64) (seconds * G_USEC_PER_SEC);

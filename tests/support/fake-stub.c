@@ -133,6 +133,8 @@ set_point(FakeStubServer *self, const char *packet)
 		if (good)
 			self->points[i] = self->points[--self->n_points];
 	}
+	if (packet[0] == 'z')
+		g_usleep(1000 * (gulong) self->how->lag_ms);
 	say(self, good ? "OK" : "E22");
 }
 
