@@ -390,29 +390,35 @@ vmifs_backend_stop_caps(VmifsConnection *connection, VmifsStopCaps *ret, const V
 }
 
 gboolean
-vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint *point,
-		  const VmifsCall *call, GError **error)
+vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint *points, guint n,
+		  guint *ret_failed, const VmifsCall *call, GError **error)
 {
+	*ret_failed = 0;
 	if (!may_stop(connection, error))
 		return FALSE;
-	if (point->patch && !may_change(connection, TRUE, NULL, error))
-		return FALSE;
+	for (guint i = 0; i < n; i++) {
+		*ret_failed = i;
+		if (points[i].patch && !may_change(connection, TRUE, NULL, error))
+			return FALSE;
+	}
+	*ret_failed = 0;
 	if (!enter(connection, error))
 		return FALSE;
 	vmifs_connection_begin_hold(connection);
-	gboolean armed = connection->backend->arm(connection->instance, id, point, call, error);
+	gboolean armed = connection->backend->arm(connection->instance, id, points, n, ret_failed,
+						  call, error);
 	vmifs_connection_end_hold(connection);
 	vmifs_connection_leave(connection);
 	return armed;
 }
 
 void
-vmifs_backend_disarm(VmifsConnection *connection, guint64 id)
+vmifs_backend_disarm(VmifsConnection *connection, const guint64 *ids, guint n)
 {
 	if (!vmifs_connection_enter(connection))
 		return;
 	vmifs_connection_begin_hold(connection);
-	connection->backend->disarm(connection->instance, id);
+	connection->backend->disarm(connection->instance, ids, n);
 	vmifs_connection_end_hold(connection);
 	vmifs_connection_leave(connection);
 }

@@ -82,13 +82,13 @@ vmifs_backend_take_snapshot(VmifsConnection *connection, VmifsPictureWriter *out
 gboolean
 vmifs_backend_stop_caps(VmifsConnection *connection, VmifsStopCaps *ret, const VmifsCall *call,
 			GError **error);
-/* The same, and DENIED when it is to patch without guest_rw. */
+/* The same, and DENIED when one is to patch without guest_rw. n >= 1. */
 gboolean
-vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint *point,
-		  const VmifsCall *call, GError **error);
-/* Of an id that was armed. */
+vmifs_backend_arm(VmifsConnection *connection, guint64 id, const VmifsStopPoint *points, guint n,
+		  guint *ret_failed, const VmifsCall *call, GError **error);
+/* Of ids that were armed. */
 void
-vmifs_backend_disarm(VmifsConnection *connection, guint64 id);
+vmifs_backend_disarm(VmifsConnection *connection, const guint64 *ids, guint n);
 
 /* (full) NULL: there is none. */
 GBytes *

@@ -33,13 +33,14 @@ vmifs_connection_listen(VmifsConnection *connection, void (*told)(gpointer user,
 	}
 }
 
-static gboolean
+static VmifsStopVerdict
 stopped(gpointer engine, const VmifsStop *stop)
 {
 	VmifsConnection *connection = engine;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&connection->stops);
 
-	return connection->stopped && connection->stopped(connection->stops_user, stop);
+	return connection->stopped ? connection->stopped(connection->stops_user, stop)
+				   : VMIFS_STOP_DISARM;
 }
 
 static void

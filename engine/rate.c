@@ -42,20 +42,28 @@ find_end(const VmifsRate *rate, guint most)
 	return (gint64) (rate->part + i) * PART_US;
 }
 
+void
+vmifs_rate_add(VmifsRate *rate, guint n, gint64 now)
+{
+	move_to(rate, (guint64) now / PART_US);
+	guint *count = &rate->counts[rate->part % N_COUNTS];
+	*count = n < G_MAXUINT - *count ? *count + n : G_MAXUINT;
+}
+
 VmifsRateVerdict
-vmifs_rate_count(VmifsRate *rate, guint most, gint64 now)
+vmifs_rate_count(VmifsRate *rate, guint n, guint most, gint64 now)
 {
 	gboolean was_paused = vmifs_rate_is_paused(rate, now);
+	/* Before the next one is told there are up to two more. */
+	guint bound = MAX(most, 2) - 1;
 
 	if (!most)
 		return VMIFS_RATE_BORNE;
-	move_to(rate, (guint64) now / PART_US);
-	rate->counts[rate->part % N_COUNTS]++;
-	guint64 n = sum(rate);
-	if (!was_paused && n < most)
+	vmifs_rate_add(rate, n, now);
+	if (!was_paused && sum(rate) < bound)
 		return VMIFS_RATE_BORNE;
-	rate->until = find_end(rate, most);
-	return !was_paused && n == most ? VMIFS_RATE_LAST : VMIFS_RATE_TOO_MANY;
+	rate->until = find_end(rate, bound);
+	return was_paused ? VMIFS_RATE_TOO_MANY : VMIFS_RATE_LAST;
 }
 
 gboolean

@@ -17,15 +17,20 @@ typedef struct {
 	gint64 until;                       /* it pauses to then; 0 = it does not */
 } VmifsRate;
 
+/* Of what is not to be held back. */
+void
+vmifs_rate_add(VmifsRate *rate, guint n, gint64 now);
+
 typedef enum {
 	VMIFS_RATE_BORNE,
 	VMIFS_RATE_LAST, /* borne, but a pause begins with it */
 	VMIFS_RATE_TOO_MANY,
 } VmifsRateVerdict;
 
-/* One more. most: in a second; 0 = any number. now: in microseconds, >= 0. */
+/* n more (of 1 and 2 the bound is kept). most: in a second; 0 = any number. now: in microseconds,
+ * >= 0. */
 VmifsRateVerdict
-vmifs_rate_count(VmifsRate *rate, guint most, gint64 now);
+vmifs_rate_count(VmifsRate *rate, guint n, guint most, gint64 now);
 /* Ends a pause that is over. */
 gboolean
 vmifs_rate_is_paused(VmifsRate *rate, gint64 now);

@@ -348,9 +348,12 @@ disarm_others(Look *look)
 		g_array_append_val(leaving, armed->id);
 		g_array_remove_index(watches->armed, i);
 	}
+	if (leaving->len)
+		vmifs_rate_add(&watches->rate, 1, g_get_monotonic_time());
 	g_mutex_unlock(&watches->lock);
-	for (guint i = 0; i < leaving->len; i++)
-		vmifs_backend_disarm(look->connection, g_array_index(leaving, guint64, i));
+	if (leaving->len)
+		vmifs_backend_disarm(look->connection, (const guint64 *) (void *) leaving->data,
+				     leaving->len);
 }
 
 static gboolean
@@ -371,11 +374,8 @@ refuse_point(Look *look, const VmifsStopPoint *point, const char *why)
 }
 
 static gboolean
-is_armed(Look *look, const VmifsStopPoint *point)
+is_armed_locked(VmifsWatches *watches, const VmifsStopPoint *point)
 {
-	VmifsWatches *watches = look->watches;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
-
 	for (guint i = 0; i < watches->armed->len; i++)
 		if (vmifs_stop_point_equal(&g_array_index(watches->armed, VmifsWatchArmed, i).point,
 					   point))
@@ -384,54 +384,84 @@ is_armed(Look *look, const VmifsStopPoint *point)
 }
 
 static void
-forget_locked(VmifsWatches *watches, guint64 id)
+remember(Look *look, const VmifsStopPoint *point)
 {
-	for (guint i = 0; i < watches->armed->len; i++) {
-		if (g_array_index(watches->armed, VmifsWatchArmed, i).id == id) {
-			g_array_remove_index(watches->armed, i);
-			return;
-		}
-	}
-}
-
-static gboolean
-arm(Look *look, const VmifsStopPoint *point)
-{
-	VmifsWatches *watches = look->watches;
-	VmifsCall call = call_for(look, ARM_US);
-	g_autoptr(GError) error = NULL;
-
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
 		if (wants(watch, point))
-			vmifs_watch_remember(watches, watch, look->attached);
+			vmifs_watch_remember(look->watches, watch, look->attached);
 	}
-	/* It may stop before arm() has returned. */
-	g_mutex_lock(&watches->lock);
-	VmifsWatchArmed armed = { .id = ++watches->last_id, .point = *point };
-	g_array_append_val(watches->armed, armed);
-	g_mutex_unlock(&watches->lock);
-	if (vmifs_backend_arm(look->connection, armed.id, point, &call, &error))
-		return TRUE;
-	g_mutex_lock(&watches->lock);
-	forget_locked(watches, armed.id);
-	g_mutex_unlock(&watches->lock);
-	refuse_point(look, point, error->message);
-	return FALSE;
 }
 
-/* FALSE: a line was refused meanwhile, and leaves points behind that nobody wants. */
+/* Those that are not armed yet. */
+static GArray *
+find_missing(Look *look)
+{
+	VmifsWatches *watches = look->watches;
+	GArray *missing = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint));
+
+	g_mutex_lock(&watches->lock);
+	for (guint i = 0; i < look->points->len; i++) {
+		const VmifsStopPoint *point = &g_array_index(look->points, VmifsStopPoint, i);
+		if (!is_armed_locked(watches, point))
+			g_array_append_val(missing, *point);
+	}
+	g_mutex_unlock(&watches->lock);
+	for (guint i = 0; i < missing->len; i++)
+		remember(look, &g_array_index(missing, VmifsStopPoint, i));
+	return missing;
+}
+
+/* They may stop before arm() has returned. Returns the id of the first; 0: it has come to pause. */
+static guint64
+note_armed(Look *look, const GArray *points)
+{
+	VmifsWatches *watches = look->watches;
+	gint64 now = g_get_monotonic_time();
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	guint64 first = watches->last_id + 1;
+
+	if (vmifs_rate_is_paused(&watches->rate, now)) {
+		look->until = watches->rate.until;
+		return 0;
+	}
+	vmifs_rate_add(&watches->rate, 1, now);
+	for (guint i = 0; i < points->len; i++) {
+		VmifsWatchArmed armed = { .id = ++watches->last_id,
+					  .point = g_array_index(points, VmifsStopPoint, i) };
+		g_array_append_val(watches->armed, armed);
+	}
+	return first;
+}
+
+static void
+forget_armed(VmifsWatches *watches, guint64 first, guint n)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+
+	for (guint i = watches->armed->len; i-- > 0;)
+		if (g_array_index(watches->armed, VmifsWatchArmed, i).id - first < n)
+			g_array_remove_index(watches->armed, i);
+}
+
+/* In one go, for which the guest stands once. FALSE: a line was refused, and leaves points behind
+ * that nobody wants. */
 static gboolean
 arm_all(Look *look)
 {
-	gboolean is_whole = TRUE;
+	VmifsCall call = call_for(look, ARM_US);
+	g_autoptr(GArray) points = find_missing(look);
+	g_autoptr(GError) error = NULL;
+	guint failed;
 
-	for (guint i = 0; i < look->points->len && is_whole; i++) {
-		const VmifsStopPoint *point = &g_array_index(look->points, VmifsStopPoint, i);
-		if (!is_armed(look, point))
-			is_whole = arm(look, point);
-	}
-	return is_whole;
+	guint64 first = points->len ? note_armed(look, points) : 0;
+	if (!first || vmifs_backend_arm(look->connection, first,
+					(const VmifsStopPoint *) (void *) points->data, points->len,
+					&failed, &call, &error))
+		return TRUE;
+	forget_armed(look->watches, first, points->len);
+	refuse_point(look, &g_array_index(points, VmifsStopPoint, failed), error->message);
+	return FALSE;
 }
 
 static void

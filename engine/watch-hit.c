@@ -210,16 +210,6 @@ wants_locked(const VmifsWatch *watch, const VmifsStopPoint *point)
 	return vmifs_stop_points_have(watch->plan.points, point);
 }
 
-static VmifsRateVerdict
-count_stop_locked(VmifsWatches *watches)
-{
-	VmifsRateVerdict verdict =
-		vmifs_rate_count(&watches->rate, watches->max_rate, g_get_monotonic_time());
-
-	watches->n_pauses += verdict == VMIFS_RATE_LAST;
-	return verdict;
-}
-
 /* The lines that the stop is for; those that it passes are counted, and stay in hit->lines. */
 static void
 begin_hit_locked(VmifsWatchHit *hit, VmifsWatches *watches)
@@ -251,81 +241,109 @@ count_hit(VmifsWatchHit *hit, VmifsWatches *watches, VmifsWatch *watch, gboolean
 	return !watch->removed && !watch->is_done;
 }
 
-/* Once in each pause, however many points a line has. */
-static gboolean
-is_lost(VmifsWatches *watches, VmifsWatch *watch)
+/* Nothing is left armed: each would stop the guest once more before it is taken away. */
+static GPtrArray *
+begin_pause_locked(VmifsWatches *watches)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
-	gboolean is_news = watch->told_pause != watches->n_pauses;
+	GPtrArray *lines = g_ptr_array_new_with_free_func(vmifs_watch_unref);
 
-	watch->told_pause = watches->n_pauses;
-	return is_news;
+	for (guint i = 0; i < watches->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(watches->lines, i);
+		gboolean is_armed = FALSE;
+		for (guint j = 0; j < watches->armed->len && !is_armed; j++)
+			is_armed = wants_locked(
+				watch, &g_array_index(watches->armed, VmifsWatchArmed, j).point);
+		if (!is_armed)
+			continue;
+		g_atomic_ref_count_inc(&watch->refs);
+		g_ptr_array_add(lines, watch);
+	}
+	g_array_set_size(watches->armed, 0);
+	return lines;
 }
 
-static void
-tell_lost(const VmifsWatchHit *hit, VmifsWatches *watches)
+static VmifsStopVerdict
+pause_all(VmifsWatches *watches)
 {
-	for (guint i = 0; i < hit->lines->len; i++) {
-		VmifsWatch *watch = g_ptr_array_index(hit->lines, i);
+	g_mutex_lock(&watches->lock);
+	g_autoptr(GPtrArray) lines = begin_pause_locked(watches);
+	g_mutex_unlock(&watches->lock);
+	for (guint i = 0; i < lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(lines, i);
 		g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("lost");
-		if (!is_lost(watches, watch))
-			continue;
 		vmifs_event_add_text(&event, "watch", watch->line.name, -1);
 		vmifs_event_add_text(&event, "why", "max_stops", -1);
 		vmifs_events_push(watches->events, &event);
+		/* What is written before it is armed again is not seen. */
+		vmifs_watch_forget_written(watches, watch);
 	}
+	vmifs_watches_wake(watches);
+	return VMIFS_STOP_DISARM_ALL;
 }
 
-gboolean
+/* The point is wanted no more. */
+static VmifsStopVerdict
+disarm(const VmifsWatchHit *hit, VmifsWatches *watches)
+{
+	guint index;
+
+	for (guint i = 0; i < hit->lines->len; i++)
+		vmifs_watch_forget_written(watches, g_ptr_array_index(hit->lines, i));
+	g_mutex_lock(&watches->lock);
+	if (find_armed_locked(watches, hit->stop->id, &index))
+		g_array_remove_index(watches->armed, index);
+	g_mutex_unlock(&watches->lock);
+	vmifs_watches_wake(watches);
+	return VMIFS_STOP_DISARM;
+}
+
+/* TRUE: a line goes on. */
+static gboolean
+tell_lines(VmifsWatchHit *hit, VmifsWatches *watches)
+{
+	gboolean is_wanted = FALSE;
+
+	find_context(hit);
+	for (guint i = 0; i < hit->lines->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(hit->lines, i);
+		gboolean passes;
+		follow_process(hit, watches, watch);
+		if (vmifs_watch_is_of_os(watch))
+			find_os_event(hit, watch);
+		else if (watch->line.kind == VMIFS_WATCH_REG && !hit->has_write)
+			find_write(hit);
+		is_wanted |= count_hit(hit, watches, watch, &passes);
+		if (passes)
+			vmifs_watch_tell(hit, watches, watch);
+	}
+	return is_wanted;
+}
+
+VmifsStopVerdict
 vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 {
 	VmifsWatches *watches = engine;
 	g_auto(VmifsWatchHit) hit = { .stop = stop };
-	gboolean is_wanted = FALSE;
-	VmifsRateVerdict count;
+	VmifsStopVerdict verdict = VMIFS_STOP_KEEP;
 	guint index;
 
 	/* What was read a moment ago, for the stop before, is not of this one. */
 	vmifs_epoch_move_briefly(&watches->guest->connection->epoch);
 	g_mutex_lock(&watches->lock);
-	if (!find_armed_locked(watches, stop->id, &index)) {
-		g_mutex_unlock(&watches->lock);
-		return FALSE;
+	VmifsRateVerdict count = vmifs_rate_count(&watches->rate, stop->n_stops, watches->max_rate,
+						  g_get_monotonic_time());
+	gboolean is_armed = find_armed_locked(watches, stop->id, &index);
+	if (is_armed && count != VMIFS_RATE_TOO_MANY) {
+		hit.point = g_array_index(watches->armed, VmifsWatchArmed, index).point;
+		begin_hit_locked(&hit, watches);
 	}
-	hit.point = g_array_index(watches->armed, VmifsWatchArmed, index).point;
-	count = count_stop_locked(watches);
-	begin_hit_locked(&hit, watches);
 	g_mutex_unlock(&watches->lock);
 
-	/* Of another point, that was still there. */
-	is_wanted = count == VMIFS_RATE_TOO_MANY;
-	if (count != VMIFS_RATE_TOO_MANY)
-		find_context(&hit);
-	for (guint i = 0; i < hit.lines->len && count != VMIFS_RATE_TOO_MANY; i++) {
-		VmifsWatch *watch = g_ptr_array_index(hit.lines, i);
-		gboolean passes;
-		follow_process(&hit, watches, watch);
-		if (vmifs_watch_is_of_os(watch))
-			find_os_event(&hit, watch);
-		else if (watch->line.kind == VMIFS_WATCH_REG && !hit.has_write)
-			find_write(&hit);
-		is_wanted |= count_hit(&hit, watches, watch, &passes);
-		if (passes)
-			vmifs_watch_tell(&hit, watches, watch);
-	}
-	if (is_wanted && count == VMIFS_RATE_BORNE)
-		return TRUE;
-	if (is_wanted)
-		tell_lost(&hit, watches);
-	/* What is written before it is armed again is not seen. */
-	for (guint i = 0; i < hit.lines->len; i++)
-		vmifs_watch_forget_written(watches, g_ptr_array_index(hit.lines, i));
-	g_mutex_lock(&watches->lock);
-	if (find_armed_locked(watches, stop->id, &index))
-		g_array_remove_index(watches->armed, index);
-	g_mutex_unlock(&watches->lock);
-	vmifs_watches_wake(watches);
-	return FALSE;
+	if (hit.lines && !tell_lines(&hit, watches))
+		verdict = disarm(&hit, watches);
+	else if (!is_armed && stop->id != VMIFS_STOP_NOWHERE)
+		verdict = VMIFS_STOP_DISARM;
+	return count == VMIFS_RATE_BORNE ? verdict : pause_all(watches);
 }
 
 void

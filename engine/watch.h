@@ -64,7 +64,6 @@ typedef struct {
 	gboolean is_done;
 	char *lost; /* (full) */
 	guint64 hits, filtered;
-	guint told_pause; /* the last one that readers were told of */
 	/* What stood in memory when it was last looked at. */
 	gboolean has_value;
 	guint64 value, value_root;
@@ -100,7 +99,6 @@ struct VmifsWatches {
 	VmifsSymbols *symbols;   /* (nullable) of it */
 	guint max_rate;          /* stops a second; 0 = any */
 	VmifsRate rate;          /* while it pauses no point is armed */
-	guint n_pauses;
 };
 
 /* ---- watch.c ---- */
@@ -166,7 +164,7 @@ vmifs_watches_run(gpointer watches);
 /* ---- watch-hit.c ---- */
 
 /* VmifsStopped and VmifsUnarmed; engine is the VmifsWatches. */
-gboolean
+VmifsStopVerdict
 vmifs_watches_stopped(gpointer engine, const VmifsStop *stop);
 void
 vmifs_watches_unarmed(gpointer engine, guint64 id, const char *why);

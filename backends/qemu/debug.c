@@ -167,9 +167,9 @@ come(QemuDebug *self, guint n_vcpus, GError **error)
 }
 
 static gboolean
-arm(QemuDebug *self, const QemuOrder *order, GError **error)
+arm_one(QemuDebug *self, const QemuOrder *order, const QemuPoint *wanted, GError **error)
 {
-	QemuPoint point = { .id = order->id, .point = order->point };
+	QemuPoint point = *wanted;
 
 	/* Of a guest that KVM runs alone anything is written for it. */
 	point.point.patch &= g_strcmp0(order->accel, "tcg") != 0;
@@ -193,12 +193,35 @@ set_state(QemuDebug *self, VmifsState wanted)
 static gboolean
 disarm(QemuDebug *self, const QemuOrder *order, GError **error)
 {
+	gboolean all = order->deed == QEMU_ORDER_DISARM_ALL;
+
 	for (guint i = self->stops.points->len; i-- > 0;)
-		if ((order->deed == QEMU_ORDER_DISARM_ALL ||
-		     qemu_points_at(self->stops.points, i)->id == order->id) &&
+		if ((all || qemu_points_have_id(order->points,
+						qemu_points_at(self->stops.points, i)->id)) &&
 		    !qemu_stops_remove(&self->stops, i, error))
 			return FALSE;
 	return TRUE;
+}
+
+/* All, or none. */
+static gboolean
+arm(QemuDebug *self, QemuOrder *order, GError **error)
+{
+	g_autoptr(GError) problem = NULL, late = NULL;
+
+	for (guint i = 0; i < order->points->len && !problem; i++) {
+		order->failed = i;
+		arm_one(self, order, qemu_points_at(order->points, i), &problem);
+	}
+	if (!problem)
+		return TRUE;
+	/* Else it is lost anyway. */
+	if (g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED) &&
+	    !disarm(self, order, &late))
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, late->message);
+	else
+		g_propagate_error(error, g_steal_pointer(&problem));
+	return FALSE;
 }
 
 /* FALSE: the session is lost. */
@@ -241,6 +264,8 @@ stand_still(QemuDebug *self, GError **error)
 		return FALSE;
 	if (self->runs && !qemu_session_halt(&self->stops.session, error))
 		return FALSE;
+	/* That was for the orders: who gives them counts it. */
+	self->stops.session.n_stops -= self->runs && self->stops.session.n_stops;
 	self->runs = FALSE;
 	return handle_all(self, error);
 }
@@ -387,24 +412,35 @@ run(gpointer data)
 
 gboolean
 qemu_debug_arm(QemuDebug *self, const QemuDebugGuest *guest, guint64 id,
-	       const VmifsStopPoint *point, const VmifsCall *call, GError **error)
+	       const VmifsStopPoint *points, guint n, guint *ret_failed, const VmifsCall *call,
+	       GError **error)
 {
 	g_autoptr(QemuOrder) order = qemu_order_new(QEMU_ORDER_ARM);
 
-	order->id = id;
-	order->point = *point;
+	*ret_failed = 0;
+	for (guint i = 0; i < n; i++) {
+		QemuPoint point = { .id = id + i, .point = points[i] };
+		g_array_append_val(order->points, point);
+	}
 	order->accel = guest->accel;
 	order->n_vcpus = guest->n_vcpus;
-	return qemu_orders_give(&self->orders, order, call, error);
+	if (qemu_orders_give(&self->orders, order, call, error))
+		return TRUE;
+	if (!order->is_left)
+		*ret_failed = order->failed;
+	return FALSE;
 }
 
 /* As long as it takes, which the thread limits. */
 void
-qemu_debug_disarm(QemuDebug *self, guint64 id)
+qemu_debug_disarm(QemuDebug *self, const guint64 *ids, guint n)
 {
 	g_autoptr(QemuOrder) order = qemu_order_new(QEMU_ORDER_DISARM);
 
-	order->id = id;
+	for (guint i = 0; i < n; i++) {
+		QemuPoint point = { .id = ids[i] };
+		g_array_append_val(order->points, point);
+	}
 	qemu_orders_give(&self->orders, order, NULL, NULL);
 }
 

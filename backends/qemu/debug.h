@@ -38,12 +38,13 @@ qemu_debug_free(QemuDebug *debug);
 void
 qemu_debug_caps(QemuDebug *debug, const QemuDebugGuest *guest, VmifsStopCaps *ret,
 		const VmifsCall *call);
-/* UNSUPPORTED: it does not fit, or somebody else has the stub. */
+/* As VmifsBackend.arm and .disarm. UNSUPPORTED: one does not fit, or somebody else has the stub. */
 gboolean
 qemu_debug_arm(QemuDebug *debug, const QemuDebugGuest *guest, guint64 id,
-	       const VmifsStopPoint *point, const VmifsCall *call, GError **error);
+	       const VmifsStopPoint *points, guint n, guint *ret_failed, const VmifsCall *call,
+	       GError **error);
 void
-qemu_debug_disarm(QemuDebug *debug, guint64 id);
+qemu_debug_disarm(QemuDebug *debug, const guint64 *ids, guint n);
 /* It has other vCPUs than when points were set: those that are new have none. */
 void
 qemu_debug_renew(QemuDebug *debug, const QemuDebugGuest *guest);

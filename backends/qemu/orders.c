@@ -41,6 +41,7 @@ qemu_order_new(QemuDeed deed)
 
 	g_atomic_ref_count_init(&order->refs);
 	order->deed = deed;
+	order->points = qemu_points_new();
 	return order;
 }
 
@@ -50,6 +51,7 @@ qemu_order_unref(QemuOrder *order)
 	if (!g_atomic_ref_count_dec(&order->refs))
 		return;
 	g_clear_error(&order->error);
+	g_array_unref(order->points);
 	g_free(order);
 }
 

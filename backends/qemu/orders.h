@@ -25,8 +25,8 @@ typedef struct {
 	QemuDeed deed;
 	const char *accel; /* (static) (nullable) as of QemuDebugGuest */
 	guint n_vcpus;
-	guint64 id;
-	VmifsStopPoint point;
+	QemuPoints *points; /* to be armed, or by their ids disarmed */
+	guint failed;       /* of those to be armed: the one that is not, nor are the others */
 	VmifsState wanted;
 	gboolean is_idle; /* there was no session */
 	GError *error;    /* it has failed */

@@ -50,6 +50,15 @@ qemu_points_have(const QemuPoints *points, const VmifsStopPoint *point)
 	return FALSE;
 }
 
+gboolean
+qemu_points_have_id(const QemuPoints *points, guint64 id)
+{
+	for (guint i = 0; i < points->len; i++)
+		if (qemu_points_at(points, i)->id == id)
+			return TRUE;
+	return FALSE;
+}
+
 static gboolean
 unsupported(const char *why, GError **error)
 {

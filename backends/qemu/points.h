@@ -24,6 +24,8 @@ qemu_points_at(const QemuPoints *points, guint i)
 /* Is one equal to it? It is set already then. */
 gboolean
 qemu_points_have(const QemuPoints *points, const VmifsStopPoint *point);
+gboolean
+qemu_points_have_id(const QemuPoints *points, guint64 id);
 /* accel: (nullable) not known: as little as with KVM. UNSUPPORTED: it does not fit beside them. */
 gboolean
 qemu_points_fit(const QemuPoints *points, const char *accel, const VmifsStopPoint *point,

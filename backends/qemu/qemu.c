@@ -189,13 +189,13 @@ turned(gpointer data)
 		self->changed(self->engine, VMIFS_CHANGE_STATE);
 }
 
-static gboolean
+static VmifsStopVerdict
 told_stop(gpointer data, const VmifsStop *stop)
 {
 	Qemu *self = data;
 
 	qemu_ram_stopped(self->ram);
-	return self->stopped && self->stopped(self->engine, stop);
+	return self->stopped ? self->stopped(self->engine, stop) : VMIFS_STOP_DISARM;
 }
 
 static void
@@ -500,15 +500,17 @@ begin_arming(Qemu *self, GError **error)
 }
 
 static gboolean
-qemu_arm(gpointer data, guint64 id, const VmifsStopPoint *point, const VmifsCall *call,
-	 GError **error)
+qemu_arm(gpointer data, guint64 id, const VmifsStopPoint *points, guint n, guint *ret_failed,
+	 const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
 	QemuDebugGuest guest = as_debugged(self);
 
+	*ret_failed = 0;
 	if (!begin_arming(self, error))
 		return FALSE;
-	gboolean armed = qemu_debug_arm(self->debug, &guest, id, point, call, error);
+	gboolean armed =
+		qemu_debug_arm(self->debug, &guest, id, points, n, ret_failed, call, error);
 	g_mutex_lock(&self->lock);
 	self->n_arming--;
 	g_mutex_unlock(&self->lock);
@@ -516,12 +518,12 @@ qemu_arm(gpointer data, guint64 id, const VmifsStopPoint *point, const VmifsCall
 }
 
 static void
-qemu_disarm(gpointer data, guint64 id)
+qemu_disarm(gpointer data, const guint64 *ids, guint n)
 {
 	Qemu *self = data;
 
 	if (self->debug)
-		qemu_debug_disarm(self->debug, id);
+		qemu_debug_disarm(self->debug, ids, n);
 }
 
 static void

@@ -285,6 +285,7 @@ qemu_session_go(QemuSession *session, GError **error)
 	g_string_append(packet, ";c");
 	session->has_stepped |= session->steps->len > 0;
 	qemu_gdb_wrap(text, packet->str);
+	session->n_stops++;
 	be_patient(session, PATIENCE);
 	return qemu_gdb_send(&session->gdb, text->str, text->len, error);
 }
@@ -319,6 +320,7 @@ qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **erro
 		return FALSE;
 	qemu_gdb_wrap(text, choose);
 	qemu_gdb_wrap(text, go);
+	session->n_stops++;
 	return say_ok(session, text, "it knows no such vCPU", error);
 }
 
@@ -376,6 +378,7 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	for (guint i = 0; i < n; i++)
 		wrap_point(text, 'z', points[i]);
 	qemu_gdb_wrap(text, step);
+	session->n_stops++;
 	be_patient(session, PATIENCE);
 	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
 		return FALSE;

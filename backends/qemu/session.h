@@ -27,6 +27,7 @@ typedef struct {
 	GArray *steps;        /* of guint: vCPUs that stop after each instruction */
 	guint alone;          /* what is masked in a step of one vCPU, as the stub counts that */
 	gboolean has_stepped; /* QEMU may know of one that it stops after its next instruction */
+	guint n_stops;        /* since they were told, once it stands: not those for orders */
 } QemuSession;
 
 /* Some bytes of the guest. */

@@ -43,6 +43,15 @@ qemu_stops_forget(QemuStops *self)
 	return points;
 }
 
+static gboolean
+remove_all(QemuStops *self, GError **error)
+{
+	while (self->points->len)
+		if (!qemu_stops_remove(self, self->points->len - 1, error))
+			return FALSE;
+	return TRUE;
+}
+
 gboolean
 qemu_stops_remove(QemuStops *self, guint i, GError **error)
 {
@@ -107,6 +116,14 @@ is_again(QemuStops *self, const QemuGdbStop *stop, guint64 pc)
 	return is;
 }
 
+static VmifsStopVerdict
+say(QemuStops *self, VmifsStop *stop)
+{
+	stop->n_stops = self->session.n_stops;
+	self->session.n_stops = 0;
+	return self->stopped ? self->stopped(self->user, stop) : VMIFS_STOP_DISARM;
+}
+
 /* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands;
  * ret_may_skip: in code of a kernel of x86-64, as others may be of 32 bits, and not by steps that
  * the guest makes itself. */
@@ -128,25 +145,27 @@ tell(QemuStops *self, const QemuGdbStop *stop, guint64 *ret_pc, gboolean *ret_ma
 	*ret_pc = pc;
 	*ret_may_skip = g_str_equal(where->name, "rip") && pc >> 63 && !(flags & FLAG_TRAP);
 	gboolean again = is_again(self, stop, pc);
+	VmifsStop told = { .id = VMIFS_STOP_NOWHERE,
+			   .vcpu = stop->vcpu,
+			   .address = pc,
+			   .time_ns = time_ns,
+			   .regs = regs };
 	for (guint i = 0; i < self->points->len; i++) {
 		const QemuPoint *point = qemu_points_at(self->points, i);
 		if (!qemu_point_is_hit(&point->point, stop, pc) ||
 		    (again && point->point.kind == VMIFS_STOP_EXEC))
 			continue;
-		const VmifsStop told = {
-			.id = point->id,
-			.vcpu = stop->vcpu,
-			.address = point->point.kind == VMIFS_STOP_STEP ? pc : point->point.address,
-			.time_ns = time_ns,
-			.regs = regs,
-		};
-		if (self->stopped && self->stopped(self->user, &told))
-			continue;
-		if (!qemu_stops_remove(self, i, error))
+		told.id = point->id;
+		told.address = point->point.kind == VMIFS_STOP_STEP ? pc : point->point.address;
+		VmifsStopVerdict verdict = say(self, &told);
+		if (verdict == VMIFS_STOP_DISARM_ALL)
+			return remove_all(self, error);
+		if (verdict == VMIFS_STOP_DISARM && !qemu_stops_remove(self, i--, error))
 			return FALSE;
-		i--;
 	}
-	return TRUE;
+	if (told.id != VMIFS_STOP_NOWHERE || !self->points->len)
+		return TRUE;
+	return say(self, &told) != VMIFS_STOP_DISARM_ALL || remove_all(self, error);
 }
 
 static void
@@ -228,6 +247,9 @@ pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, gboolean may_skip, GE
 	}
 	if (n || is_stepped)
 		self->n_strange = 0;
+	/* All were taken away, and it is let go of. */
+	if (!self->points->len)
+		return TRUE;
 	if (!n && (is_stepped || !is_strange(self, stop, pc)))
 		return TRUE;
 	self->skips = FALSE;

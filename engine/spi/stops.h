@@ -50,13 +50,26 @@ typedef struct {
 	guint64 address; /* of memory: what was accessed, else the point's own */
 	gint64 time_ns;  /* of the host's clock, since the epoch */
 	const VmifsRegs *regs;
+	/* So often has the guest stood since the last one that was told, this time included: to get
+	 * past an instruction it stands once more. Not counted is to arm and disarm, which takes
+	 * once for each call. 0: it is the same time still. */
+	guint n_stops;
 } VmifsStop;
+
+/* In place of the id: at no point of those that are armed, but the guest stood. */
+#define VMIFS_STOP_NOWHERE G_MAXUINT64
+
+typedef enum {
+	VMIFS_STOP_DISARM,     /* that point is to be disarmed */
+	VMIFS_STOP_KEEP,       /* it stays */
+	VMIFS_STOP_DISARM_ALL, /* no point is to be left when the guest runs on */
+} VmifsStopVerdict;
 
 /* Both from a thread of the backend, under none of its locks, one call at a time; they may read the
  * guest's memory, but call no other op. They return at once. */
 
-/* The guest stands still. FALSE: that point is to be disarmed. */
-typedef gboolean (*VmifsStopped)(gpointer engine, const VmifsStop *stop);
+/* The guest stands still. */
+typedef VmifsStopVerdict (*VmifsStopped)(gpointer engine, const VmifsStop *stop);
 /* That point is armed no more, by nobody's wish: the guest has another debugger, or its stub is
  * lost. No disarm() follows. */
 typedef void (*VmifsUnarmed)(gpointer engine, guint64 id, const char *why);

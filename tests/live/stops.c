@@ -24,16 +24,19 @@ typedef struct {
 	gint64 last[MAX_POINTS], most[MAX_POINTS];
 } Count;
 
-static gboolean
+static VmifsStopVerdict
 stopped(gpointer user, const VmifsStop *stop)
 {
 	Count *count = user;
+
+	if (stop->id == VMIFS_STOP_NOWHERE)
+		return VMIFS_STOP_KEEP;
 	gint64 between = stop->time_ns - count->last[stop->id];
 
 	if (count->n[stop->id]++)
 		count->most[stop->id] = MAX(count->most[stop->id], between);
 	count->last[stop->id] = stop->time_ns;
-	return TRUE;
+	return VMIFS_STOP_KEEP;
 }
 
 static void
@@ -126,8 +129,9 @@ main(int argc, char **argv)
 	gint64 start = g_get_monotonic_time();
 	for (int i = 4; i < argc; i++) {
 		VmifsStopPoint point;
-		if (parse(argv[i], &point) &&
-		    qemu_debug_arm(debug, &guest, (guint64) i - 4, &point, NULL, &error))
+		guint failed;
+		if (parse(argv[i], &point) && qemu_debug_arm(debug, &guest, (guint64) i - 4, &point,
+							     1, &failed, NULL, &error))
 			continue;
 		fprintf(stderr, "stops: %s: %s\n", argv[i], error ? error->message : "no point");
 		return 1;
@@ -141,8 +145,10 @@ main(int argc, char **argv)
 		while (getchar() != EOF)
 			;
 	gint64 end = g_get_monotonic_time();
-	for (int i = 4; i < argc; i++)
-		qemu_debug_disarm(debug, (guint64) i - 4);
+	for (int i = 4; i < argc; i++) {
+		guint64 id = (guint64) i - 4;
+		qemu_debug_disarm(debug, &id, 1);
+	}
 	gint64 disarmed = g_get_monotonic_time();
 	for (int i = 0; i < argc - 4; i++)
 		printf("%s %" G_GUINT64_FORMAT " %.0f %" G_GINT64_FORMAT "\n", argv[i + 4],

@@ -29,11 +29,13 @@ typedef struct {
 	QemuDebug *debug;
 	gint n[8], n_turned, n_lost; /* atomic */
 	gint refuse_after;           /* stops of id 0; 0 = never */
+	gint all_after;              /* so many stops of the guest; 0 = never */
+	gint n_stops;                /* atomic; of the guest, that were told */
 	guint64 rips[8];
 	gint vcpu;
 } Guest;
 
-static inline gboolean
+static inline VmifsStopVerdict
 stopped(gpointer user, const VmifsStop *stop)
 {
 	Guest *guest = user;
@@ -41,9 +43,16 @@ stopped(gpointer user, const VmifsStop *stop)
 
 	ck_assert(vmifs_regs_get(stop->regs, "rip", &rip) ||
 		  vmifs_regs_get(stop->regs, "pc", &rip));
+	gint n_stops = g_atomic_int_add(&guest->n_stops, (gint) stop->n_stops);
+	gboolean is_last = guest->all_after && n_stops + (gint) stop->n_stops >= guest->all_after;
+	if (stop->id == VMIFS_STOP_NOWHERE)
+		return VMIFS_STOP_KEEP;
 	guest->rips[stop->id] = rip;
 	gint n = g_atomic_int_add(&guest->n[stop->id], 1) + 1;
-	return stop->id || !guest->refuse_after || n < guest->refuse_after;
+	if (is_last)
+		return VMIFS_STOP_DISARM_ALL;
+	return stop->id || !guest->refuse_after || n < guest->refuse_after ? VMIFS_STOP_KEEP
+									   : VMIFS_STOP_DISARM;
 }
 
 static inline void
@@ -91,12 +100,25 @@ teardown(Guest *guest)
 }
 
 static inline void
-arm(Guest *guest, guint64 id, const VmifsStopPoint *point)
+arm_as(Guest *guest, const QemuDebugGuest *as, guint64 id, const VmifsStopPoint *point)
 {
 	g_autoptr(GError) error = NULL;
+	guint failed;
 
-	ck_assert_msg(qemu_debug_arm(guest->debug, &tcg, id, point, NULL, &error), "%s",
+	ck_assert_msg(qemu_debug_arm(guest->debug, as, id, point, 1, &failed, NULL, &error), "%s",
 		      error ? error->message : "");
+}
+
+static inline void
+arm(Guest *guest, guint64 id, const VmifsStopPoint *point)
+{
+	arm_as(guest, &tcg, id, point);
+}
+
+static inline void
+disarm(Guest *guest, guint64 id)
+{
+	qemu_debug_disarm(guest->debug, &id, 1);
 }
 
 static inline void

@@ -32,7 +32,7 @@ struct FakeStubServer {
 	GMutex lock;
 	/* lock */
 	Point points[MAX_POINTS];
-	guint n_points, next, n_hits, n_steps, blunders;
+	guint n_points, next, n_hits, n_steps, n_runs, blunders;
 	gboolean runs, is_waiting; /* for the end of a step */
 	gboolean is_unconfirmed;   /* what it said last */
 	gboolean may_tell;         /* of a stop, where it is_new */
@@ -322,6 +322,7 @@ answer(FakeStubServer *self, const char *packet)
 {
 	if (strchr("zZvDQc", *packet) && *packet)
 		g_string_append_printf(self->heard, "%s ", packet);
+	self->n_runs += *packet == 'c' || g_str_has_prefix(packet, "vCont;");
 	if (self->heard->len > 400)
 		g_string_erase(self->heard, 0, (gssize) self->heard->len - 400);
 	if (*packet == 'z' || *packet == 'Z') {
@@ -498,6 +499,14 @@ fake_stub_points(FakeStubServer *self)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
 
 	return self->n_points;
+}
+
+guint
+fake_stub_stops(FakeStubServer *self)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+
+	return self->n_runs + 1;
 }
 
 gboolean

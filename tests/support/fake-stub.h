@@ -51,6 +51,9 @@ guint
 fake_stub_steps(FakeStubServer *stub);
 guint
 fake_stub_mask(FakeStubServer *stub);
+/* So often it has stopped, or is to once it does. */
+guint
+fake_stub_stops(FakeStubServer *stub);
 /* The last packets of those that change something, with a space after each. (full) */
 char *
 fake_stub_heard(FakeStubServer *stub);

@@ -108,9 +108,11 @@ tell_stop(Live *live, guint64 address)
 	live_regs(live, 0, regs, NULL, NULL);
 	for (guint i = live->armed->len; i-- > 0;) {
 		const Point *armed = &g_array_index(live->armed, Point, i);
-		VmifsStop stop = { .id = armed->id, .address = address, .regs = regs };
+		VmifsStop stop = {
+			.id = armed->id, .address = address, .regs = regs, .n_stops = 1
+		};
 		if (armed->point.kind == VMIFS_STOP_EXEC && armed->point.address == address &&
-		    !live->stopped(live->engine, &stop))
+		    live->stopped(live->engine, &stop) == VMIFS_STOP_DISARM)
 			g_array_remove_index(live->armed, i);
 	}
 }
@@ -343,26 +345,32 @@ live_stop_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError 
 }
 
 static gboolean
-live_arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsCall *call,
-	 GError **error)
+live_arm(gpointer self, guint64 id, const VmifsStopPoint *points, guint n, guint *ret_failed,
+	 const VmifsCall *call, GError **error)
 {
 	Live *live = self;
-	Point armed = { .id = id, .point = *point };
+	*ret_failed = 0;
 	if (!hear(live->target, call, error))
 		return FALSE;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&live->lock);
-	g_array_append_val(live->armed, armed);
+	for (guint i = 0; i < n; i++) {
+		Point armed = { .id = id + i, .point = points[i] };
+		g_array_append_val(live->armed, armed);
+	}
 	return TRUE;
 }
 
 static void
-live_disarm(gpointer self, guint64 id)
+live_disarm(gpointer self, const guint64 *ids, guint n)
 {
 	Live *live = self;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&live->lock);
 	for (guint i = live->armed->len; i-- > 0;)
-		if (g_array_index(live->armed, Point, i).id == id)
-			g_array_remove_index(live->armed, i);
+		for (guint j = 0; j < n; j++)
+			if (g_array_index(live->armed, Point, i).id == ids[j]) {
+				g_array_remove_index(live->armed, i);
+				break;
+			}
 }
 
 static const VmifsBackend folder_backend = {

@@ -217,18 +217,26 @@ stop_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **err
 }
 
 static gboolean
-arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsCall *call, GError **error)
+arm(gpointer self, guint64 id, const VmifsStopPoint *points, guint n, guint *ret_failed,
+    const VmifsCall *call, GError **error)
 {
 	LiveGuest *guest = self;
-	LivePoint armed = { .id = id, .point = *point };
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
 
-	if (guest->fault) {
-		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, guest->fault);
-		return FALSE;
+	guest->n_orders++;
+	for (*ret_failed = 0; *ret_failed < n; ++*ret_failed) {
+		if (guest->fault &&
+		    (!guest->fault_at || guest->fault_at == points[*ret_failed].address)) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+					    guest->fault);
+			return FALSE;
+		}
 	}
-	g_array_append_val(guest->armed, armed);
-	guest->n_armed++;
+	for (guint i = 0; i < n; i++) {
+		LivePoint armed = { .id = id + i, .point = points[i] };
+		g_array_append_val(guest->armed, armed);
+	}
+	guest->n_armed += n;
 	return TRUE;
 }
 
@@ -251,14 +259,17 @@ remove_locked(LiveGuest *guest, guint64 id)
 }
 
 static void
-disarm(gpointer self, guint64 id)
+disarm(gpointer self, const guint64 *ids, guint n)
 {
 	LiveGuest *guest = self;
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
 
-	while (guest->telling == id)
-		g_cond_wait(&guest->told, &guest->stops);
-	remove_locked(guest, id);
+	guest->n_orders++;
+	for (guint i = 0; i < n; i++) {
+		while (guest->telling == ids[i])
+			g_cond_wait(&guest->told, &guest->stops);
+		remove_locked(guest, ids[i]);
+	}
 }
 
 guint
@@ -285,26 +296,30 @@ live_stop(LiveGuest *guest, VmifsStopKind kind, guint64 address, guint vcpu, con
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
 	g_autoptr(GArray) now = g_array_copy(guest->armed);
+	VmifsStopVerdict verdict = VMIFS_STOP_KEEP;
 	guint n = 0, index;
 
-	for (guint i = 0; i < now->len; i++) {
+	for (guint i = 0; i < now->len && verdict != VMIFS_STOP_DISARM_ALL; i++) {
 		const LivePoint *armed = &g_array_index(now, LivePoint, i);
 		VmifsStop stop = { .id = armed->id,
 				   .vcpu = vcpu,
 				   .address = address,
 				   .time_ns = g_get_real_time() * 1000,
-				   .regs = regs };
+				   .regs = regs,
+				   .n_stops = n ? 0 : MAX(guest->n_stops, 1) };
 		if (!is_at(&armed->point, kind, address, vcpu) ||
 		    !find_locked(guest, armed->id, &index))
 			continue;
 		guest->telling = armed->id;
 		g_mutex_unlock(&guest->stops);
-		gboolean goes_on = guest->stopped(guest->engine, &stop);
+		verdict = guest->stopped(guest->engine, &stop);
 		g_mutex_lock(&guest->stops);
 		guest->telling = 0;
 		g_cond_broadcast(&guest->told);
-		if (!goes_on)
+		if (verdict == VMIFS_STOP_DISARM)
 			remove_locked(guest, armed->id);
+		else if (verdict == VMIFS_STOP_DISARM_ALL)
+			g_array_set_size(guest->armed, 0);
 		n++;
 	}
 	return n;

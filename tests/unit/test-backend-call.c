@@ -235,8 +235,8 @@ stopper_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **
 }
 
 static gboolean
-stopper_arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsCall *call,
-	    GError **error)
+stopper_arm(gpointer self, guint64 id, const VmifsStopPoint *points, guint n, guint *ret_failed,
+	    const VmifsCall *call, GError **error)
 {
 	Stopper *stopper = self;
 	note_hold(stopper);
@@ -245,16 +245,16 @@ stopper_arm(gpointer self, guint64 id, const VmifsStopPoint *point, const VmifsC
 		return FALSE;
 	}
 	stopper->armed = id;
-	stopper->point = *point;
+	stopper->point = points[0];
 	return TRUE;
 }
 
 static void
-stopper_disarm(gpointer self, guint64 id)
+stopper_disarm(gpointer self, const guint64 *ids, guint n)
 {
 	Stopper *stopper = self;
 	note_hold(stopper);
-	if (stopper->armed == id)
+	if (stopper->armed == ids[0])
 		stopper->armed = 0;
 }
 
@@ -271,12 +271,12 @@ open_stopper(VmifsBackend *backend, Stopper *stopper, const VmifsOptions *option
 	return vmifs_connection_open(backend, &src, NULL, NULL);
 }
 
-static gboolean
+static VmifsStopVerdict
 note_stop(gpointer user, const VmifsStop *stop)
 {
 	guint64 *last = user;
 	*last = stop->id;
-	return stop->id == 7;
+	return stop->id == 7 ? VMIFS_STOP_KEEP : VMIFS_STOP_DISARM;
 }
 
 static void
@@ -295,15 +295,16 @@ START_TEST(stops_reach_who_listens)
 	VmifsStopPoint point = { .kind = VMIFS_STOP_WRITE, .address = 0x1000, .len = 8 };
 	VmifsStopCaps caps;
 	VmifsStop stop = { .id = 7 };
+	guint failed;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(VmifsConnection) connection = open_stopper(&backend, &stopper, &options);
 
 	ck_assert(vmifs_backend_stop_caps(connection, &caps, NULL, NULL));
 	ck_assert_uint_eq(caps.slots, 1);
-	ck_assert(vmifs_backend_arm(connection, 7, &point, NULL, NULL));
+	ck_assert(vmifs_backend_arm(connection, 7, &point, 1, &failed, NULL, NULL));
 	ck_assert_uint_eq(stopper.armed, 7);
 	ck_assert_uint_eq(stopper.point.address, 0x1000);
-	ck_assert(!vmifs_backend_arm(connection, 8, &point, NULL, &error));
+	ck_assert(!vmifs_backend_arm(connection, 8, &point, 1, &failed, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 
 	/* Nobody listens: it is to be disarmed. */
@@ -320,18 +321,19 @@ START_TEST(stops_reach_who_listens)
 	ck_assert(!stopper.source.stopped(stopper.source.engine, &stop));
 	ck_assert_uint_eq(last, 107);
 
-	vmifs_backend_disarm(connection, 7);
+	stop.id = 7;
+	vmifs_backend_disarm(connection, &stop.id, 1);
 	ck_assert_uint_eq(stopper.armed, 0);
 	ck_assert_uint_eq(stopper.n_held, 3);
 	vmifs_connection_drop(connection);
-	ck_assert(!vmifs_backend_arm(connection, 9, &point, NULL, NULL));
+	ck_assert(!vmifs_backend_arm(connection, 9, &point, 1, &failed, NULL, NULL));
 	ck_assert_uint_eq(stopper.armed, 0);
-	vmifs_backend_disarm(connection, 7);
+	vmifs_backend_disarm(connection, &stop.id, 1);
 }
 END_TEST
 
 /* As one that reads the guest's memory, while it goes. */
-static gboolean
+static VmifsStopVerdict
 read_at_stop(gpointer user, const VmifsStop *stop)
 {
 	Stopper *stopper = user;
@@ -340,7 +342,7 @@ read_at_stop(gpointer user, const VmifsStop *stop)
 	g_atomic_int_set(&stopper->is_reading, 1);
 	g_usleep(100 * 1000);
 	vmifs_connection_leave(stopper->connection);
-	return TRUE;
+	return VMIFS_STOP_KEEP;
 }
 
 static gpointer
@@ -390,13 +392,14 @@ START_TEST(what_may_not_stop_is_not_armed)
 	Stopper stopper = { 0 };
 	VmifsStopPoint point = { .address = 0x1000, .patch = refused[_i].patch };
 	VmifsStopCaps caps = { 0 };
+	guint failed;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(VmifsConnection) connection = open_stopper(&backend, &stopper, &options);
 
 	backend.frozen = refused[_i].frozen;
 	if (refused[_i].no_ops)
 		backend.arm = NULL;
-	ck_assert(!vmifs_backend_arm(connection, 1, &point, NULL, &error));
+	ck_assert(!vmifs_backend_arm(connection, 1, &point, 1, &failed, NULL, &error));
 	ck_assert_int_eq(error->code, (int) refused[_i].code);
 	ck_assert_uint_eq(stopper.armed, 0);
 	ck_assert_int_eq(vmifs_backend_stop_caps(connection, &caps, NULL, NULL), refused[_i].patch);

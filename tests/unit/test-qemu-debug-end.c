@@ -36,7 +36,7 @@ START_TEST(whose_stub_is_lost_hears_of_it)
 		has_heard(&guest, losses[_i].heard);
 	else
 		wait_for_points(&guest, 0);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n_lost, 1);
 	teardown(&guest);
 }
@@ -49,7 +49,7 @@ START_TEST(whoever_ends_the_stub_has_no_point_in_the_guest)
 	Guest guest;
 
 	setup(&guest, &willing, &how);
-	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 0, &exec_point, NULL, NULL));
+	arm_as(&guest, &tcg_of_two, 0, &exec_point);
 	wait_for(&guest.n_lost, 1);
 	has_heard(&guest, COME "query-chardev " COME GONE);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
@@ -70,7 +70,7 @@ START_TEST(what_a_debugger_before_has_left_holds_nobody_up)
 	arm(&guest, 0, &write_point);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
 	wait_for(&guest.n[0], 10);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n[0], 10);
 	ck_assert_int_eq(guest.n_lost, 0);
 	nothing_is_left(&guest);
@@ -114,8 +114,8 @@ START_TEST(a_vCPU_that_idles_makes_no_step_afterwards)
 	Guest guest;
 
 	setup(&guest, &willing, &how);
-	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 1, &first_steps, NULL, NULL));
-	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 0, &exec_point, NULL, NULL));
+	arm_as(&guest, &tcg_of_two, 1, &first_steps);
+	arm_as(&guest, &tcg_of_two, 0, &exec_point);
 	wait_for(&guest.n[0], (gint) how.hits);
 	wait_for_running(&guest);
 	ck_assert_uint_eq(fake_stub_steps(guest.stub), 1);
@@ -123,10 +123,10 @@ START_TEST(a_vCPU_that_idles_makes_no_step_afterwards)
 		qemu_debug_set_state(guest.debug, VMIFS_STATE_PAUSED, NULL, NULL);
 		ck_assert_uint_eq(fake_stub_steps(guest.stub), 0);
 	}
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 1);
 	ck_assert_uint_eq(fake_stub_steps(guest.stub), 0);
 	ck_assert_uint_eq(fake_stub_mask(guest.stub), 7);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n_lost, 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), !pauses);
 	if (!pauses)
@@ -141,12 +141,12 @@ START_TEST(a_pause_of_somebody_else_s_ends_steps_that_wait)
 	Guest guest;
 
 	setup(&guest, &willing, &how);
-	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 1, &first_steps, NULL, NULL));
-	ck_assert(qemu_debug_arm(guest.debug, &tcg_of_two, 0, &write_point, NULL, NULL));
+	arm_as(&guest, &tcg_of_two, 1, &first_steps);
+	arm_as(&guest, &tcg_of_two, 0, &write_point);
 	wait_for(&guest.n_turned, 1);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_uint_eq(fake_stub_steps(guest.stub), 0);
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 1);
 	ck_assert(!fake_stub_runs(guest.stub));
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_uint_eq(fake_stub_mask(guest.stub), 7);
@@ -156,12 +156,13 @@ END_TEST
 
 START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
 {
+	guint failed;
 	const FakeQemu qemu = { .session = RUNS NOBODY STARTS "qmp cont\n\t{}\n" };
 	const FakeStub how = { 0 };
 	Guest guest;
 
 	setup(&guest, &qemu, &how);
-	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, NULL));
+	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, 1, &failed, NULL, NULL));
 	g_usleep(300 * 1000);
 	has_heard(&guest, COME GONE "cont ");
 	teardown(&guest);
@@ -179,7 +180,7 @@ START_TEST(who_was_let_go_of_is_not_told_so_again)
 	arm(&guest, 0, &write_point);
 	wait_for(&guest.n[0], 3);
 	qemu.greeting = "{}\r\n";
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	g_usleep(500 * 1000);
 	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
 	ck_assert(fake_stub_runs(guest.stub));
@@ -189,6 +190,7 @@ END_TEST
 
 START_TEST(a_stub_of_somebody_else_s_is_left_to_them)
 {
+	guint failed;
 	const FakeQemu qemu = { .session = RUNS SOMEBODY STARTS };
 	const FakeStub how = { 0 };
 	g_autoptr(GError) error = NULL;
@@ -198,7 +200,7 @@ START_TEST(a_stub_of_somebody_else_s_is_left_to_them)
 	setup(&guest, &qemu, &how);
 	qemu_debug_caps(guest.debug, &tcg, &caps, NULL);
 	ck_assert_ptr_nonnull(strstr(caps.why_not, "another debugger"));
-	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, NULL, &error));
+	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, 1, &failed, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 	has_heard(&guest, "query-chardev query-chardev ");
 	teardown(&guest);
@@ -219,8 +221,8 @@ START_TEST(whenever_it_comes_or_goes_its_visits_are_others)
 	ck_assert(qemu_debug_is_own(guest.debug, "debug"));
 	arm(&guest, 1, &exec_point);
 	ck_assert(qemu_debug_is_settled(guest.debug, &visits[2]));
-	qemu_debug_disarm(guest.debug, 0);
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 0);
+	disarm(&guest, 1);
 	ck_assert(qemu_debug_is_settled(guest.debug, &visits[3]));
 	ck_assert_uint_ne(visits[0], visits[1]);
 	ck_assert_uint_eq(visits[1], visits[2]);
@@ -241,6 +243,7 @@ another_vmifs(gboolean pauses, gboolean steps, int *ret_to)
 		.user = &guest, .stopped = stopped, .unarmed = unarmed, .turned = turned
 	};
 	char address[256] = "";
+	guint failed;
 	int ends[2];
 
 	ck_assert_int_eq(pipe(ends), 0);
@@ -253,9 +256,9 @@ another_vmifs(gboolean pauses, gboolean steps, int *ret_to)
 	if (read(ends[0], address, sizeof(address) - 1) > 0) {
 		QemuMonitor *monitor = qemu_qmp_new(address, FALSE, NULL);
 		QemuDebug *debug = qemu_debug_new(monitor, &user);
-		qemu_debug_arm(debug, &tcg_of_two, 0, &exec_point, NULL, NULL);
+		qemu_debug_arm(debug, &tcg_of_two, 0, &exec_point, 1, &failed, NULL, NULL);
 		if (steps)
-			qemu_debug_arm(debug, &tcg_of_two, 1, &first_steps, NULL, NULL);
+			qemu_debug_arm(debug, &tcg_of_two, 1, &first_steps, 1, &failed, NULL, NULL);
 		if (pauses)
 			qemu_debug_set_state(debug, VMIFS_STATE_PAUSED, NULL, NULL);
 		pause();

@@ -50,7 +50,7 @@ START_TEST(the_end_does_not_take_as_long_as_a_stub_likes)
 	be_fast();
 	gint64 start = g_get_monotonic_time();
 	for (guint64 i = 0; i < 8 && _i; i++)
-		qemu_debug_disarm(guest.debug, i);
+		disarm(&guest, i);
 	qemu_debug_free(g_steal_pointer(&guest.debug));
 	ck_assert_int_lt(g_get_monotonic_time() - start, AT_MOST);
 	ck_assert_int_ge(g_atomic_int_get(&guest.n_lost), 1);

@@ -16,9 +16,9 @@ START_TEST(each_stop_is_told_once_and_nothing_is_left)
 	wait_for(&guest.n[0], 1);
 	wait_for(&guest.n[1], 1);
 	wait_for_both(&guest, 40);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 1);
 	ck_assert_int_eq(guest.n[0] + guest.n[1], 40);
 	ck_assert_uint_eq(guest.rips[0], 0x1000);
 	ck_assert_uint_eq(guest.rips[1], FAKE_STUB_RIP_OF_DATA);
@@ -46,7 +46,7 @@ START_TEST(an_access_is_told_behind_it_where_the_guest_stops_before)
 	ck_assert_uint_eq(guest.rips[0], 0x1000);
 	ck_assert_uint_eq(guest.rips[1], FAKE_STUB_RIP_OF_DATA);
 	for (guint64 id = 0; id < 3; id++)
-		qemu_debug_disarm(guest.debug, id);
+		disarm(&guest, id);
 	nothing_is_left(&guest);
 	teardown(&guest);
 }
@@ -63,12 +63,12 @@ START_TEST(a_point_that_two_have_is_set_once)
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
 	wait_for(&guest.n[0], 10);
 	wait_for(&guest.n[1], 1);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
 	/* One that is not armed is passed over. */
-	qemu_debug_disarm(guest.debug, 0);
-	qemu_debug_disarm(guest.debug, 7);
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 0);
+	disarm(&guest, 7);
+	disarm(&guest, 1);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	teardown(&guest);
 }
@@ -98,7 +98,7 @@ START_TEST(points_are_set_again_for_a_vCPU_that_has_come)
 	}
 	ck_assert_int_eq(guest.n_lost, 0);
 	for (guint64 id = 0; id < 3; id++)
-		qemu_debug_disarm(guest.debug, id);
+		disarm(&guest, id);
 	nothing_is_left(&guest);
 	has_heard(&guest, COME GONE);
 	teardown(&guest);
@@ -119,7 +119,7 @@ START_TEST(who_does_not_want_it_any_more_has_no_point)
 	ck_assert(!qemu_debug_is_on(guest.debug));
 	ck_assert_int_eq(guest.n[0], 5);
 	ck_assert_int_eq(guest.n_lost, 0);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	nothing_is_left(&guest);
 	/* It can begin anew. */
 	teardown(&guest);
@@ -138,7 +138,7 @@ START_TEST(what_is_armed_while_it_stops_all_the_time_loses_nothing)
 		gint before = guest.n[1];
 		arm(&guest, 1, &point);
 		wait_for(&guest.n[1], before + 1);
-		qemu_debug_disarm(guest.debug, 1);
+		disarm(&guest, 1);
 		ck_assert_uint_eq(guest.rips[1], point.address);
 	}
 	ck_assert_int_ge(guest.n[0], 30);
@@ -149,6 +149,7 @@ END_TEST
 
 START_TEST(what_KVM_does_not_take_is_refused)
 {
+	guint failed;
 	static const QemuDebugGuest kvm = { .accel = "kvm", .n_vcpus = 1 };
 	/* It says so itself where we do not know. */
 	const QemuDebugGuest *as = _i ? &tcg : &kvm;
@@ -159,13 +160,13 @@ START_TEST(what_KVM_does_not_take_is_refused)
 	setup(&guest, &willing, &how);
 	for (guint i = 0; i < 4; i++) {
 		VmifsStopPoint point = { VMIFS_STOP_EXEC, .address = 0x4000 + 16 * i };
-		ck_assert(qemu_debug_arm(guest.debug, as, i, &point, NULL, NULL));
+		ck_assert(qemu_debug_arm(guest.debug, as, i, &point, 1, &failed, NULL, NULL));
 	}
-	ck_assert(!qemu_debug_arm(guest.debug, as, 5, &write_point, NULL, &error));
+	ck_assert(!qemu_debug_arm(guest.debug, as, 5, &write_point, 1, &failed, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 	ck_assert_int_eq(guest.n_lost, 0);
 	VmifsStopPoint patch = { VMIFS_STOP_EXEC, .address = 0x8000, .patch = TRUE };
-	ck_assert_int_eq(qemu_debug_arm(guest.debug, as, 6, &patch, NULL, NULL), !_i);
+	ck_assert_int_eq(qemu_debug_arm(guest.debug, as, 6, &patch, 1, &failed, NULL, NULL), !_i);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 4 + !_i);
 	teardown(&guest);
 }
@@ -190,13 +191,13 @@ START_TEST(a_pause_of_somebody_else_s_is_left_and_seen)
 	if (_i) {
 		/* Not any more once it runs by somebody's wish. */
 		fake_stub_resume(guest.stub);
-		qemu_debug_disarm(guest.debug, 1);
+		disarm(&guest, 1);
 		ck_assert_int_eq(guest.n_lost, 0);
 		wait_for_running(&guest);
 		wait_for(&guest.n_turned, 2);
 	}
-	qemu_debug_disarm(guest.debug, 0);
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 0);
+	disarm(&guest, 1);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), _i);
 	teardown(&guest);
@@ -257,7 +258,7 @@ START_TEST(a_step_that_does_not_end_is_given_up)
 	arm(&guest, 0, &exec_point);
 	wait_for(&guest.n[0], 5);
 	g_usleep(20 * 1000);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n[0], 5);
 	ck_assert(fake_stub_runs(guest.stub));
 	ck_assert_int_eq(guest.n_lost, 0);
@@ -281,7 +282,7 @@ START_TEST(past_what_does_nothing_no_step_is_made)
 	g_autofree char *heard = fake_stub_heard(guest.stub);
 	ck_assert_int_eq(strstr(heard, "cffffffff81000005 ") != NULL, !_i);
 	ck_assert_int_eq(strstr(heard, "vCont;s:1 ") != NULL, _i);
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n[0], 40);
 	nothing_is_left(&guest);
 	teardown(&guest);
@@ -301,11 +302,115 @@ START_TEST(an_interrupt_that_is_always_pending_does_not_keep_it_from_going_on)
 	/* Steps for good mask nothing; those past a point do. */
 	arm(&guest, 1, &step);
 	wait_for(&guest.n[1], 10);
-	qemu_debug_disarm(guest.debug, 1);
+	disarm(&guest, 1);
 	ck_assert(qemu_debug_is_on(guest.debug));
-	qemu_debug_disarm(guest.debug, 0);
+	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n_lost, 0);
 	nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
+/* Those to get past what stands there included; not the one that is for arming. */
+START_TEST(every_stop_of_the_guest_is_told)
+{
+	const FakeStub how = { .hits = 40, .is_arm = _i == 1, .is_busy = _i == 2 };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &exec_point);
+	wait_for(&guest.n[0], 40);
+	/* It has gone on past the last one, and will not stop. */
+	for (int i = 0; i < 5000 &&
+			fake_stub_stops(guest.stub) != (guint) g_atomic_int_get(&guest.n_stops) + 3;
+	     i++)
+		g_usleep(1000);
+	ck_assert_uint_eq(fake_stub_stops(guest.stub),
+			  (guint) g_atomic_int_get(&guest.n_stops) + 3);
+	ck_assert_int_eq(guest.n_stops, 2 * 40 - 1);
+	disarm(&guest, 0);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(several_points_take_one_stop)
+{
+	static const VmifsStopPoint points[] = {
+		{ .kind = VMIFS_STOP_EXEC, .address = 0x1000 },
+		{ .kind = VMIFS_STOP_EXEC, .address = 0x3000 },
+		{ .kind = VMIFS_STOP_WRITE, .address = 0x2000, .len = 8 },
+	};
+	static const guint64 ids[] = { 2, 1, 7, 3 };
+	const FakeStub how = { 0 };
+	guint failed;
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &exec_point);
+	wait_for_running(&guest);
+	guint before = fake_stub_stops(guest.stub);
+	ck_assert(qemu_debug_arm(guest.debug, &tcg, 1, points, 3, &failed, NULL, NULL));
+	wait_for_running(&guest);
+	ck_assert_uint_eq(fake_stub_stops(guest.stub), before + 1);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 3);
+	qemu_debug_disarm(guest.debug, ids, 4);
+	wait_for_running(&guest);
+	ck_assert_uint_eq(fake_stub_stops(guest.stub), before + 2);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 1);
+	disarm(&guest, 0);
+	nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(of_several_of_which_one_does_not_fit_none_is_armed)
+{
+	static const QemuDebugGuest kvm = { .accel = "kvm", .n_vcpus = 1 };
+	static const VmifsStopPoint points[] = {
+		{ .kind = VMIFS_STOP_EXEC, .address = 0x3000 },
+		{ .kind = VMIFS_STOP_EXEC, .address = 0x1000 },
+		{ .kind = VMIFS_STOP_WRITE, .address = 0x2001, .len = 8 },
+	};
+	const FakeStub how = { .kvm = TRUE };
+	g_autoptr(GError) error = NULL;
+	guint failed;
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	if (_i)
+		arm(&guest, 0, &exec_point);
+	ck_assert(!qemu_debug_arm(guest.debug, &kvm, 1, points, 3, &failed, NULL, &error));
+	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	ck_assert_uint_eq(failed, 2);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), (guint) _i);
+	ck_assert_int_eq(qemu_debug_is_on(guest.debug), _i);
+	ck_assert_int_eq(guest.n_lost, 0);
+	disarm(&guest, 0);
+	nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
+/* And it does not stop once more: not to get past the last, and at none of the others. */
+START_TEST(all_points_go_in_the_stop_that_is_the_last_one)
+{
+	const VmifsStopPoint points[] = { exec_point, write_point };
+	const FakeStub how = { .hits = 1000000 };
+	guint failed;
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	guest.all_after = 20;
+	ck_assert(qemu_debug_arm(guest.debug, &tcg, 0, points, 2, &failed, NULL, NULL));
+	for (int i = 0; i < 5000 && qemu_debug_is_on(guest.debug); i++)
+		g_usleep(1000);
+	ck_assert(!qemu_debug_is_on(guest.debug));
+	nothing_is_left(&guest);
+	ck_assert_int_eq(guest.n_lost, 0);
+	/* One was for arming. */
+	ck_assert_uint_eq(fake_stub_stops(guest.stub),
+			  (guint) g_atomic_int_get(&guest.n_stops) + 1);
+	has_heard(&guest, COME GONE);
 	teardown(&guest);
 }
 END_TEST
@@ -331,6 +436,10 @@ debug_suite(void)
 	tcase_add_loop_test(tcase, past_what_does_nothing_no_step_is_made, 0, 2);
 	tcase_add_loop_test(
 		tcase, an_interrupt_that_is_always_pending_does_not_keep_it_from_going_on, 0, 2);
+	tcase_add_loop_test(tcase, every_stop_of_the_guest_is_told, 0, 3);
+	tcase_add_test(tcase, several_points_take_one_stop);
+	tcase_add_loop_test(tcase, of_several_of_which_one_does_not_fit_none_is_armed, 0, 2);
+	tcase_add_test(tcase, all_points_go_in_the_stop_that_is_the_last_one);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -346,7 +346,9 @@ START_TEST(of_a_guest_that_is_watched_no_snapshot_is_taken)
 		"qmp query-kvm\n\t{\"enabled\": false, \"present\": false}\n";
 	const VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
 	const FakeStub stands = { 0 };
+	const guint64 id = 0;
 	g_autoptr(GError) error = NULL;
+	guint failed;
 	Fixture f;
 
 	fixture_init(&f, OTHER_ANONYMOUS);
@@ -357,12 +359,12 @@ START_TEST(of_a_guest_that_is_watched_no_snapshot_is_taken)
 	FakeStubServer *stub = fake_stub_start(server, &stands);
 	f.target.monitor = qemu_qmp_new(fake_qemu_address(server), FALSE, NULL);
 	open_guest(&f, FALSE, &error);
-	ck_assert_msg(vmifs_backend_qemu.arm(f.guest, 0, &point, NULL, &error), "%s",
+	ck_assert_msg(vmifs_backend_qemu.arm(f.guest, id, &point, 1, &failed, NULL, &error), "%s",
 		      error ? error->message : "");
 	ck_assert(!vmifs_backend_qemu.snapshot(f.guest, NULL, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
 	ck_assert_ptr_nonnull(strstr(error->message, "is being watched"));
-	vmifs_backend_qemu.disarm(f.guest, 0);
+	vmifs_backend_qemu.disarm(f.guest, &id, 1);
 	fixture_clear(&f);
 	fake_stub_stop(stub);
 	fake_qemu_stop(server);
