@@ -56,6 +56,23 @@ append_special(const VmifsStopCaps *caps, const char *line, const char *why_not,
 }
 
 static void
+append_os(const VmifsStopCaps *caps, const VmifsInstance *instance, const char *line,
+	  VmifsOsEvents which, GString *out)
+{
+	g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_autoptr(GError) error = NULL;
+	const char *why_not = NULL;
+
+	if (!instance)
+		why_not = "no kernel is known in this guest yet";
+	else if (!instance->os->event_points)
+		why_not = "where its kernel does that is not known";
+	else if (!instance->os->event_points(instance->self, which, addresses, &error))
+		why_not = error->message;
+	append_special(caps, line, why_not, out);
+}
+
+static void
 append_costs(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 {
 	const VmifsOptions *options = vmifs_guest_options(guest);
@@ -97,8 +114,8 @@ append_caps(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 			       ? "interrupts of this architecture have no handlers by number"
 			       : NULL,
 		       out);
-	append_execution(caps, "task", out);
-	append_execution(caps, "module", out);
+	append_os(caps, attached ? attached->instance : NULL, "task", VMIFS_OS_TASKS, out);
+	append_os(caps, attached ? attached->instance : NULL, "module", VMIFS_OS_MODULES, out);
 	g_string_append_printf(out, "step: %s\n", caps->step ? "exact, one vCPU" : "no");
 	append_costs(guest, caps, out);
 }

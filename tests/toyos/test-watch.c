@@ -413,6 +413,33 @@ START_TEST(another_boot_has_its_symbols_elsewhere)
 }
 END_TEST
 
+static char *
+caps_of(Scene *scene)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	ck_assert(vmifs_guest_watch_caps(scene->guest, text, NULL, NULL));
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* Of a kernel that says where its tasks begin, and nothing of modules; and of none. */
+START_TEST(what_can_be_had_depends_on_the_kernel)
+{
+	g_auto(Scene) scene = scene_new(&narrow_caps, NULL);
+
+	g_autofree char *known = caps_of(&scene);
+	assert_has(known, "\ntask: exact, at most 4");
+	assert_has(known, "\nmodule: no: it loads nothing\n");
+	halt(scene.live);
+	live_changed(scene.live, VMIFS_CHANGE_CONTENT);
+	assert_written(&scene, "exec run");
+	await(has_text(&scene, "waiting: no kernel"));
+	g_autofree char *unknown = caps_of(&scene);
+	assert_has(unknown, "\ntask: no: no kernel is known in this guest yet\n");
+	assert_has(unknown, "\nmodule: no: no kernel is known in this guest yet\n");
+}
+END_TEST
+
 START_TEST(before_a_kernel_is_known_symbols_wait)
 {
 	g_auto(Scene) scene = { 0 };
@@ -522,6 +549,7 @@ make_suite(void)
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
 	tcase_add_test(t, without_a_limit_every_stop_is_told);
 	tcase_add_test(t, another_boot_has_its_symbols_elsewhere);
+	tcase_add_test(t, what_can_be_had_depends_on_the_kernel);
 	tcase_add_test(t, before_a_kernel_is_known_symbols_wait);
 	tcase_add_test(t, lines_come_and_go_while_the_guest_stops);
 	tcase_add_test(t, the_end_of_a_mount_disarms);
