@@ -226,12 +226,30 @@ begin_hit_locked(VmifsWatchHit *hit, VmifsWatches *watches)
 	}
 }
 
+/* That of its condition: it would hold all of its stops back. */
+static gboolean
+lacks_register(const VmifsWatchHit *hit, const VmifsWatch *watch)
+{
+	guint64 value;
+
+	return watch->line.kind == VMIFS_WATCH_EXEC && watch->line.reg[0] &&
+	       !vmifs_regs_get(hit->stop->regs, watch->line.reg, &value);
+}
+
 /* TRUE: events of that line go on. */
 static gboolean
 count_hit(VmifsWatchHit *hit, VmifsWatches *watches, VmifsWatch *watch, gboolean *ret_passes)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
 
+	*ret_passes = FALSE;
+	if (lacks_register(hit, watch)) {
+		g_free(watch->lost);
+		watch->lost =
+			g_strdup_printf("where it stops there is no register %s", watch->line.reg);
+		vmifs_watches_wake(watches);
+		return FALSE;
+	}
 	*ret_passes = !watch->removed && passes_locked(hit, watch);
 	if (*ret_passes)
 		watch->hits++;

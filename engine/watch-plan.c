@@ -203,6 +203,26 @@ find_roots(Planning *p)
 	return plan->n_roots > 0;
 }
 
+/* Of a condition: whether the vCPUs have it. One that is in a program of another mode, or that
+ * cannot be asked, does not tell; then the first stop does. */
+static gboolean
+has_register(Planning *p)
+{
+	const char *reg = p->line->reg;
+	const VmifsArchRegs *names = p->attached && p->attached->aspace
+					     ? vmifs_watch_names_of(p->attached->aspace)
+					     : NULL;
+	guint64 value;
+
+	if (p->line->kind != VMIFS_WATCH_EXEC || !reg[0] || !names)
+		return TRUE;
+	g_autoptr(VmifsRegs) regs = vmifs_guest_regs(p->guest, 0, p->call, NULL);
+	if (!regs || !vmifs_regs_get(regs, names->pc, &value) || vmifs_regs_get(regs, reg, &value))
+		return TRUE;
+	settle(p, VMIFS_WATCH_REFUSED, "this guest has no register %s: see regs", reg);
+	return FALSE;
+}
+
 /* ---- kinds ---- */
 
 static void
@@ -213,7 +233,7 @@ plan_memory(Planning *p)
 									: line->access,
 				 .patch = line->patch };
 
-	if (!find_address(p, &point.address) || !find_roots(p))
+	if (!find_address(p, &point.address) || !find_roots(p) || !has_register(p))
 		return;
 	if (point.kind != VMIFS_STOP_EXEC) {
 		point.len = line->len;

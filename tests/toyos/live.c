@@ -180,6 +180,10 @@ regs_of(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GErro
 
 	g_atomic_int_inc(&guest->n_asked);
 	vmifs_regs_set(regs, "cr3", 0x1000);
+	if (guest->knows_rdi) {
+		vmifs_regs_set(regs, "rip", 0);
+		vmifs_regs_set(regs, "rdi", 0);
+	}
 	if (guest->gates) {
 		vmifs_regs_set(regs, "rip", 0);
 		vmifs_regs_set(regs, "idt_base", guest->gates + vcpu * guest->gates_apart);

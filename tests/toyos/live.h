@@ -28,6 +28,7 @@ typedef struct {
 	gint fails;             /* atomic; so many times it cannot be opened */
 	gint holds;             /* atomic; a snapshot of it is not finished while this is set */
 	gint n_taking, n_taken; /* atomic; snapshots that are being taken; that were begun */
+	gboolean knows_rdi;     /* registers tell that, and where a vCPU stands */
 	guint64 gates;          /* address of its interrupt gates; 0 = registers tell none */
 	guint64 gates_apart;    /* between those of one vCPU and those of the next */
 	guint64 gates_limit;

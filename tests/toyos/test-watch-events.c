@@ -99,6 +99,38 @@ START_TEST(a_condition_filters_and_counts)
 }
 END_TEST
 
+START_TEST(a_register_that_is_not_there_is_refused)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene.live->knows_rdi = TRUE;
+	scene_read(&scene);
+	assert_refused(&scene, "exec run if edi==3", VMIFS_ERROR_UNSUPPORTED,
+		       "this guest has no register edi");
+	assert_written(&scene, "exec run if rdi==3");
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs), 1);
+	ck_assert(has_text(&scene, "w2 # armed hits=1\n"));
+}
+END_TEST
+
+/* Its source does not say before. */
+START_TEST(the_first_stop_without_the_register_is_the_last)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run if edi==3\nexec tasks if edi==3\nexec tasks b");
+	/* That its kernel was found may be told late, upon which they are tried again. */
+	await((live_stop(scene.live, VMIFS_STOP_EXEC, RUN, 0, scene.regs),
+	       has_text(&scene, "w1 # refused: where it stops there is no register edi\n")));
+	await((live_stop(scene.live, VMIFS_STOP_EXEC, TASKS + TASKS_AT, 0, scene.regs),
+	       has_text(&scene, "w2 # refused: where it stops there is no register edi\n")));
+	ck_assert(!has_text(&scene, "filtered"));
+	ck_assert(has_text(&scene, "exec tasks b # armed hits="));
+	await_line(&scene, "watch", "no register edi");
+}
+END_TEST
+
 START_TEST(a_process_is_told_by_its_page_tables)
 {
 	static const guint64 roots[] = { KERNEL_ROOT, TASK_ROOT | 0xfff, SHADOW_ROOT,
@@ -518,6 +550,8 @@ make_suite(void)
 	tcase_add_test(t, values_of_another_address_space_are_not_compared);
 	tcase_add_test(t, a_call_tells_arguments_and_where_it_returns_to);
 	tcase_add_test(t, a_condition_filters_and_counts);
+	tcase_add_test(t, a_register_that_is_not_there_is_refused);
+	tcase_add_test(t, the_first_stop_without_the_register_is_the_last);
 	tcase_add_test(t, a_process_is_told_by_its_page_tables);
 	tcase_add_test(t, steps_end_with_their_count);
 	tcase_add_test(t, the_system_says_what_its_functions_mean);
