@@ -54,14 +54,21 @@ ask_caps(Look *look)
 		look->no_caps = g_strdup(look->caps.why_not);
 }
 
+/* Where its points are depends on what code the kernel has. */
+static gboolean
+is_of_code(const VmifsWatch *watch)
+{
+	return watch->line.kind == VMIFS_WATCH_REG || watch->line.symbol[0];
+}
+
 static gboolean
 needs_plan(const Look *look, const VmifsWatch *watch)
 {
 	VmifsWatchState state = watch->plan.state;
 
 	return watch->planned_for != look->boot ||
-	       (watch->line.kind == VMIFS_WATCH_REG && watch->planned_text != look->text) ||
-	       look->no_caps || state == VMIFS_WATCH_NEW ||
+	       (is_of_code(watch) && watch->planned_text != look->text) || look->no_caps ||
+	       state == VMIFS_WATCH_NEW ||
 	       ((state == VMIFS_WATCH_WAITING || state == VMIFS_WATCH_REFUSED) &&
 		watch->planned_try != look->try);
 }
@@ -79,6 +86,34 @@ ask_guest(Look *look)
 	}
 	if (is_needed && look->attached && look->attached->instance)
 		look->symbols = vmifs_guest_symbols(guest, &call, NULL);
+}
+
+/* That modules have come or gone while nobody read events nobody tells. */
+static void
+ask_modules(Look *look)
+{
+	VmifsWatches *watches = look->watches;
+	VmifsCall call = call_for(look, SYMBOLS_US);
+	gboolean is_of_interest = FALSE;
+	guint64 modules = 1;
+
+	for (guint i = 0; i < look->lines->len; i++)
+		is_of_interest |= is_of_code(g_ptr_array_index(look->lines, i));
+	if (!is_of_interest || watches->modules_try == look->try)
+		return;
+	watches->modules_try = look->try;
+	g_autoptr(GArray) now = vmifs_guest_modules(watches->guest, &call, NULL);
+	if (!now)
+		return;
+	for (guint i = 0; i < now->len; i++) {
+		const VmifsModule *module = &g_array_index(now, VmifsModule, i);
+		modules += (g_str_hash(module->name) ^ module->base) * 0x9e3779b97f4a7c15;
+	}
+	g_mutex_lock(&watches->lock);
+	watches->n_texts += watches->modules && watches->modules != modules;
+	look->text = watches->n_texts;
+	g_mutex_unlock(&watches->lock);
+	watches->modules = modules;
 }
 
 static void
@@ -107,6 +142,8 @@ begin(Look *look, VmifsWatches *watches)
 	if (!look->lines->len || g_atomic_int_get(&watches->stopping))
 		return;
 	ask_caps(look);
+	if (look->attached && look->attached->instance)
+		ask_modules(look);
 	ask_guest(look);
 }
 
@@ -205,6 +242,10 @@ plan_line(Look *look, VmifsWatch *watch)
 	watch->planned_text = look->text;
 	watch->planned_try = look->try;
 	watch->has_value = FALSE;
+	/* Of a module that has gone: it may come again. */
+	if (watch->plan.lacks_symbol && watch->had_points)
+		watch->plan.state = VMIFS_WATCH_WAITING;
+	watch->had_points |= watch->plan.points->len > 0;
 }
 
 /* What stops have left to be done; TRUE: there is no more to plan. */

@@ -140,6 +140,7 @@ find_symbol(Planning *p, guint64 *ret)
 		*ret = symbol.address;
 		n++;
 	}
+	p->plan->lacks_symbol = n == 0;
 	if (n == 0)
 		settle(p, VMIFS_WATCH_REFUSED, "the kernel has no symbol %s", name);
 	else if (n > 1)

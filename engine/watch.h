@@ -36,7 +36,8 @@ typedef enum {
 /* What a line comes to in one boot of the guest. */
 typedef struct {
 	VmifsWatchState state;
-	char *why;      /* (full) of those two */
+	char *why; /* (full) of those two */
+	gboolean lacks_symbol;
 	GArray *points; /* of VmifsStopPoint */
 	VmifsTask task; /* only in its address space, with these roots ... */
 	guint n_roots;  /* ... 0 = in any */
@@ -59,7 +60,8 @@ typedef struct {
 	guint planned_for;  /* the boot that the plan is for; 0 = none yet */
 	guint planned_text; /* and the text of its kernel */
 	guint64 planned_try;
-	char *told; /* (full) (nullable) the last why that readers were told */
+	gboolean had_points; /* it could be armed once: what it lacks may come again */
+	char *told;          /* (full) (nullable) the last why that readers were told */
 	/* For the thread, by stops: its count is reached; why it is not armed any more. */
 	gboolean is_done;
 	char *lost; /* (full) */
@@ -81,6 +83,9 @@ struct VmifsWatches {
 	GThread *thread;
 	gint wanted;   /* atomic; somebody reads events */
 	gint stopping; /* atomic */
+	/* The thread's. */
+	guint64 modules; /* a sum of those that there were; 0 = not known */
+	guint64 modules_try;
 
 	GMutex wake_lock; /* guards `asked` and `tries`; nothing else is locked while it is held */
 	GCond wake;

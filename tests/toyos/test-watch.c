@@ -413,6 +413,34 @@ START_TEST(another_boot_has_its_symbols_elsewhere)
 }
 END_TEST
 
+/* _i: nobody reads meanwhile, and so nobody tells of it. */
+START_TEST(what_a_module_brings_is_followed)
+{
+	const guint64 old = TASKS + TASKS_AT + 0xa00, new = TASKS + TASKS_AT + 0xb00;
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	assert_refused(&scene, "exec plugged", VMIFS_ERROR_UNSUPPORTED, "no symbol plugged");
+	live_put(scene.live, TASKS_AT + 0xff8, old);
+	scene_read(&scene);
+	await(has_text(&scene, "exec plugged w1 # armed"));
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, old, 0, scene.regs), 1);
+	if (_i)
+		scene_leave(&scene);
+	live_put(scene.live, TASKS_AT + 0xff8, 0);
+	if (!_i) {
+		await(has_text(&scene, "w1 # waiting: the kernel has no symbol plugged"));
+		ck_assert_uint_eq(live_n_armed(scene.live), 0);
+	}
+	live_put(scene.live, TASKS_AT + 0xff8, new);
+	if (_i)
+		scene_read(&scene);
+	await(has_text(&scene, "w1 # armed hits=1"));
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, old, 0, scene.regs), 0);
+	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, new, 0, scene.regs), 1);
+	ck_assert(has_text(&scene, "w1 # armed hits=2"));
+}
+END_TEST
+
 static char *
 caps_of(Scene *scene)
 {
@@ -549,6 +577,7 @@ make_suite(void)
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
 	tcase_add_test(t, without_a_limit_every_stop_is_told);
 	tcase_add_test(t, another_boot_has_its_symbols_elsewhere);
+	tcase_add_loop_test(t, what_a_module_brings_is_followed, 0, 2);
 	tcase_add_test(t, what_can_be_had_depends_on_the_kernel);
 	tcase_add_test(t, before_a_kernel_is_known_symbols_wait);
 	tcase_add_test(t, lines_come_and_go_while_the_guest_stops);

@@ -7,6 +7,7 @@
  *
  *   header page:  "TOY-OS!\0"  u64 root  u64 tasks (virtual)  u32 n_tasks  u32 alive  u32 busy
  *                 u32 still
+ *   at 0xff8 of the first page of tasks: where its one module is, 0 = nowhere
  *   task, 48 bytes: u32 pid  u32 ppid  u64 root  u64 shadow_root  char comm[16]  u64 start_time
  *   not-present entry whose bit 11 is set: the page is still at the entry's address
  */
@@ -157,16 +158,38 @@ task_aspace(gpointer self, const VmifsTask *task, GError **error)
 	return NULL;
 }
 
+static guint64
+module_base(const Toy *toy)
+{
+	guint8 raw[8] = { 0 };
+
+	vmifs_aspace_read(toy->kernel.aspace, toy->tasks + 0xff8, raw, sizeof raw, NULL);
+	return vmifs_load_u64(raw);
+}
+
+static gboolean
+modules(gpointer self, GArray *ret, const VmifsCall *call, GError **error)
+{
+	VmifsModule module = { .base = module_base(self), .name = "plug" };
+
+	if (module.base)
+		g_array_append_val(ret, module);
+	return TRUE;
+}
+
 static VmifsSymbols *
 symbols(gpointer self, const VmifsCall *call, GError **error)
 {
 	const Toy *toy = self;
 	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
+	guint64 module = module_base(toy);
 
 	vmifs_symbols_builder_add(builder, toy->tasks, 'D', "tasks", 5);
 	vmifs_symbols_builder_add(builder, toy->tasks + 0x400, 'T', "run", 3);
 	vmifs_symbols_builder_add(builder, toy->tasks + 0x500, 't', "twin", 4);
 	vmifs_symbols_builder_add(builder, toy->tasks + 0x600, 't', "twin", 4);
+	if (module)
+		vmifs_symbols_builder_add(builder, module, 't', "plugged", 7);
 	return vmifs_symbols_builder_end(builder);
 }
 
@@ -317,6 +340,7 @@ const VmifsOs vmifs_os_toy = {
 	.detach = g_free,
 	.symbols = symbols,
 	.tasks = tasks,
+	.modules = modules,
 	.task_aspace = task_aspace,
 	.vmas = vmas,
 	.current = current,
