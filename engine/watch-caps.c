@@ -87,6 +87,9 @@ append_costs(VmifsGuest *guest, const VmifsStopCaps *caps, GString *out)
 		g_string_append_printf(out, "max_stops: %u a second\n", max);
 	g_string_append(out, "not seen: accesses by devices (DMA), by the hypervisor, and through "
 			     "another address of the same memory\n");
+	if (vmifs_guest_n_reg_vcpus(guest) > 1)
+		g_string_append(out, "not seen: of hits of mem by two vCPUs in the same moment, "
+				     "one\n");
 }
 
 static void
