@@ -104,17 +104,31 @@ class Subject:
             self.guest.run(f'kill -USR1 {pid}')
             yield pid, page + 16
 
+    def turn(self, pid, word):
+        """Seconds in which the program does that once, as it counts in the word itself, while nobody watches."""
+        def done():
+            return time.monotonic(), int.from_bytes(os.pread(number, 8, word), 'little')
+        number = os.open(f'{self.mount.guest}/procs/{pid}/vmem', os.O_RDONLY)
+        try:
+            start, before = done()
+            time.sleep(self.seconds / 2)
+            end, after = done()
+        finally:
+            os.close(number)
+        check(after > before, 'the program does nothing')
+        return (end - start) / (after - before)
+
     def writes(self, name='writes to memory'):
         with self.known() as (pid, word):
-            self.compare(name, f'mem w {pid}:{word:#x}/8', 0.6)
+            self.compare(name, f'mem w {pid}:{word:#x}/8', 0.6, lambda: self.turn(pid, word))
 
     def calls(self, name='calls of a function, in a loop'):
         with self.doing('restless polls'):
             self.compare(name, 'exec eventfd_poll', 0.3)
 
     def system_calls(self, name='calls of a program, to the kernel'):
-        with self.known():
-            self.compare(name, 'exec __x64_sys_sched_get_priority_max', None)
+        with self.known() as (pid, word):
+            self.compare(name, 'exec __x64_sys_sched_get_priority_max', None, lambda: self.turn(pid, word))
 
     def cost(self, work, server=None):
         """Of what that does so often: with QEMU's processor time."""
@@ -154,14 +168,20 @@ class Subject:
         with open(self.mount.guest + '/watch', 'ab', buffering=0) as file:
             file.write(line.encode() + b'\n')
 
-    def compare(self, name, line, bar):
-        steps, told, delays = [], [], []
+    def compare(self, name, line, bar, turn=None):
+        steps, told, delays, turns = [], [], [], []
         for _ in range(self.run.rounds):
             steps.append(self.step())
+            if turn:
+                turns.append(turn())
             told.append(self.watch(line, delays))
         row(name, told, steps, bar=bar, speed=True)
         rates = [statistics.median(cost.calls / cost.wall for cost in costs) for costs in (told, steps)]
         plain('... events, and steps, a second', '{:.0f}, {:.0f}'.format(*rates))
+        if turn:
+            slower = statistics.median(cost.wall / cost.calls - free for cost, free in zip(told, turns))
+            plain('... by which the guest is slower for each', shown(slower))
+            plain('... who takes, if nobody watches', shown(statistics.median(turns)))
         plain('... of the server\'s CPU', shown(statistics.median(cost.server / cost.calls for cost in told)))
         delay = statistics.median(delays)
         plain('... from the stop to the line', shown(delay), '<= 5 ms', delay <= 0.005)
