@@ -54,11 +54,11 @@ publish(VmifsGuest *guest, VmifsAttached *attached, gboolean searching)
 	GArray *waiters = guest->waiters;
 	guest->waiters = g_array_new(FALSE, FALSE, sizeof(VmifsGuestWaiter));
 	g_cond_broadcast(&guest->changed);
+	/* Before who waited goes on: lines that he writes are not tried again for it. */
+	if (guest->watches)
+		vmifs_watches_kick(guest->watches);
 	g_mutex_unlock(&guest->lock);
 
-	VmifsWatches *watches = vmifs_guest_watches(guest);
-	if (watches)
-		vmifs_watches_kick(watches);
 	for (guint i = 0; i < waiters->len; i++) {
 		const VmifsGuestWaiter *waiter = &g_array_index(waiters, VmifsGuestWaiter, i);
 		waiter->done(guest, waiter->user);
