@@ -10,156 +10,14 @@
  */
 #include "backend-call.h"
 #include "guest.h"
-#include "watch.h"
+#include "watch-look.h"
 
-/* How long the source may take to say what it can do, and to arm a point; and the guest, for its
- * symbols. */
-#define CAPS_US (2 * G_USEC_PER_SEC)
+/* How long the source may take to arm points. */
 #define ARM_US (2 * G_USEC_PER_SEC)
-#define SYMBOLS_US (10 * G_USEC_PER_SEC)
-
-typedef struct {
-	VmifsWatches *watches;
-	VmifsConnection *connection;
-	GPtrArray *lines; /* of VmifsWatch, as they are now */
-	VmifsAttached *attached;
-	VmifsSymbols *symbols;
-	VmifsStopCaps caps;
-	char *no_caps; /* why there are none */
-	guint boot, text;
-	guint64 try;
-	gboolean wanted;
-	gint64 until;   /* it pauses to then; 0 = it does not */
-	GArray *points; /* of VmifsStopPoint: that are to be armed */
-} Look;
-
-static VmifsCall
-call_for(const Look *look, gint64 time)
-{
-	return (VmifsCall){ .deadline = g_get_monotonic_time() + time,
-			    .cancelled = &look->watches->stopping };
-}
-
-/* ---- what there is ---- */
-
-static void
-ask_caps(Look *look)
-{
-	g_autoptr(GError) error = NULL;
-	VmifsCall call = call_for(look, CAPS_US);
-
-	if (!vmifs_backend_stop_caps(look->connection, &look->caps, &call, &error))
-		look->no_caps = g_strdup(error->message);
-	else if (look->caps.why_not)
-		look->no_caps = g_strdup(look->caps.why_not);
-}
-
-/* Where its points are depends on what code the kernel has. */
-static gboolean
-is_of_code(const VmifsWatch *watch)
-{
-	return watch->line.kind == VMIFS_WATCH_REG || watch->line.symbol[0];
-}
-
-static gboolean
-needs_plan(const Look *look, const VmifsWatch *watch)
-{
-	VmifsWatchState state = watch->plan.state;
-
-	return watch->planned_for != look->boot ||
-	       (is_of_code(watch) && watch->planned_text != look->text) || look->no_caps ||
-	       state == VMIFS_WATCH_NEW ||
-	       ((state == VMIFS_WATCH_WAITING || state == VMIFS_WATCH_REFUSED) &&
-		watch->planned_try != look->try);
-}
-
-static void
-ask_guest(Look *look)
-{
-	VmifsGuest *guest = look->watches->guest;
-	VmifsCall call = call_for(look, SYMBOLS_US);
-	gboolean is_needed = FALSE;
-
-	for (guint i = 0; i < look->lines->len; i++) {
-		const VmifsWatch *watch = g_ptr_array_index(look->lines, i);
-		is_needed |= needs_plan(look, watch);
-	}
-	if (is_needed && look->attached && look->attached->instance)
-		look->symbols = vmifs_guest_symbols(guest, &call, NULL);
-}
-
-/* That modules have come or gone while nobody read events nobody tells. */
-static void
-ask_modules(Look *look)
-{
-	VmifsWatches *watches = look->watches;
-	VmifsCall call = call_for(look, SYMBOLS_US);
-	gboolean is_of_interest = FALSE;
-	guint64 modules = 1;
-
-	for (guint i = 0; i < look->lines->len; i++)
-		is_of_interest |= is_of_code(g_ptr_array_index(look->lines, i));
-	if (!is_of_interest || watches->modules_try == look->try)
-		return;
-	watches->modules_try = look->try;
-	g_autoptr(GArray) now = vmifs_guest_modules(watches->guest, &call, NULL);
-	if (!now)
-		return;
-	for (guint i = 0; i < now->len; i++) {
-		const VmifsModule *module = &g_array_index(now, VmifsModule, i);
-		modules += (g_str_hash(module->name) ^ module->base) * 0x9e3779b97f4a7c15;
-	}
-	g_mutex_lock(&watches->lock);
-	watches->n_texts += watches->modules && watches->modules != modules;
-	look->text = watches->n_texts;
-	g_mutex_unlock(&watches->lock);
-	watches->modules = modules;
-}
-
-static void
-begin(Look *look, VmifsWatches *watches)
-{
-	*look = (Look){ .watches = watches,
-			.connection = watches->guest->connection,
-			.lines = g_ptr_array_new_with_free_func(vmifs_watch_unref),
-			.points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)),
-			.attached = vmifs_guest_attached(watches->guest),
-			.wanted = g_atomic_int_get(&watches->wanted) };
-	g_mutex_lock(&watches->wake_lock);
-	look->try = watches->tries;
-	g_mutex_unlock(&watches->wake_lock);
-	look->boot = look->attached ? look->attached->generation : 0;
-	g_mutex_lock(&watches->lock);
-	for (guint i = 0; i < watches->lines->len; i++) {
-		VmifsWatch *watch = g_ptr_array_index(watches->lines, i);
-		g_atomic_ref_count_inc(&watch->refs);
-		g_ptr_array_add(look->lines, watch);
-	}
-	look->text = watches->n_texts;
-	if (vmifs_rate_is_paused(&watches->rate, g_get_monotonic_time()))
-		look->until = watches->rate.until;
-	g_mutex_unlock(&watches->lock);
-	if (!look->lines->len || g_atomic_int_get(&watches->stopping))
-		return;
-	ask_caps(look);
-	if (look->attached && look->attached->instance)
-		ask_modules(look);
-	ask_guest(look);
-}
-
-static void
-end(Look *look)
-{
-	g_ptr_array_unref(look->lines);
-	g_array_unref(look->points);
-	g_free(look->no_caps);
-	g_clear_pointer(&look->symbols, vmifs_symbols_unref);
-	g_clear_pointer(&look->attached, vmifs_attached_unref);
-}
 
 /* What stops are to be looked at with. */
 static void
-publish(Look *look)
+publish(VmifsWatchLook *look)
 {
 	VmifsWatches *watches = look->watches;
 	const VmifsOptions *options = vmifs_guest_options(watches->guest);
@@ -209,7 +67,7 @@ tell(VmifsWatches *watches, VmifsWatch *watch)
 
 /* It is not tried again for what was asked before. */
 static void
-refuse_locked(const Look *look, VmifsWatch *watch, const char *why)
+refuse_locked(const VmifsWatchLook *look, VmifsWatch *watch, const char *why)
 {
 	watch->planned_try = look->try;
 	g_free(watch->plan.why);
@@ -218,7 +76,7 @@ refuse_locked(const Look *look, VmifsWatch *watch, const char *why)
 }
 
 static void
-refuse(Look *look, VmifsWatch *watch, const char *why)
+refuse(VmifsWatchLook *look, VmifsWatch *watch, const char *why)
 {
 	g_mutex_lock(&look->watches->lock);
 	refuse_locked(look, watch, why);
@@ -226,11 +84,11 @@ refuse(Look *look, VmifsWatch *watch, const char *why)
 }
 
 static void
-plan_line(Look *look, VmifsWatch *watch)
+plan_line(VmifsWatchLook *look, VmifsWatch *watch)
 {
 	VmifsWatches *watches = look->watches;
 	g_auto(VmifsWatchPlan) plan = { 0 };
-	VmifsCall call = call_for(look, SYMBOLS_US);
+	VmifsCall call = vmifs_watch_look_call(look, VMIFS_WATCH_SYMBOLS_US);
 
 	vmifs_watch_make_plan(watches->guest, &watch->line, look->attached, look->symbols,
 			      look->no_caps ? NULL : &look->caps, look->no_caps, &call, &plan);
@@ -250,7 +108,7 @@ plan_line(Look *look, VmifsWatch *watch)
 
 /* What stops have left to be done; TRUE: there is no more to plan. */
 static gboolean
-take_news(Look *look, VmifsWatch *watch)
+take_news(VmifsWatchLook *look, VmifsWatch *watch)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&look->watches->lock);
 
@@ -264,11 +122,11 @@ take_news(Look *look, VmifsWatch *watch)
 }
 
 static void
-plan_all(Look *look)
+plan_all(VmifsWatchLook *look)
 {
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
-		if (!take_news(look, watch) && needs_plan(look, watch))
+		if (!take_news(look, watch) && vmifs_watch_look_needs_plan(look, watch))
 			plan_line(look, watch);
 	}
 }
@@ -299,7 +157,7 @@ overlap(const VmifsStopPoint *a, const VmifsStopPoint *b)
 
 /* Of the lines before it; NULL: none has bytes of what that one watches. */
 static const VmifsWatch *
-find_overlap(const Look *look, guint before)
+find_overlap(const VmifsWatchLook *look, guint before)
 {
 	const VmifsWatch *watch = g_ptr_array_index(look->lines, before);
 
@@ -317,7 +175,8 @@ find_overlap(const Look *look, guint before)
 
 /* n: of its points that no line before it has. */
 static char *
-why_no_room(const Look *look, const VmifsWatch *watch, guint n, guint n_slots, guint n_taken)
+why_no_room(const VmifsWatchLook *look, const VmifsWatch *watch, guint n, guint n_slots,
+	    guint n_taken)
 {
 	gboolean has_slots = watch->line.kind != VMIFS_WATCH_STEP && !watch->line.patch;
 	guint most = VMIFS_WATCH_MAX_POINTS;
@@ -335,7 +194,7 @@ why_no_room(const Look *look, const VmifsWatch *watch, guint n, guint n_slots, g
 /* Slots, and bytes, are given out in the order the lines were written, whether they are armed now
  * or not: a line that was accepted does not lose its place to a later one. */
 static void
-give_out(Look *look)
+give_out(VmifsWatchLook *look)
 {
 	g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint));
 	guint n_slots = 0;
@@ -363,7 +222,7 @@ give_out(Look *look)
 }
 
 static void
-collect_points(Look *look)
+collect_points(VmifsWatchLook *look)
 {
 	g_array_set_size(look->points, 0);
 	for (guint i = 0; i < look->lines->len; i++) {
@@ -376,7 +235,7 @@ collect_points(Look *look)
 /* ---- arming ---- */
 
 static void
-disarm_others(Look *look)
+disarm_others(VmifsWatchLook *look)
 {
 	VmifsWatches *watches = look->watches;
 	g_autoptr(GArray) leaving = g_array_new(FALSE, FALSE, sizeof(guint64));
@@ -405,7 +264,7 @@ wants(const VmifsWatch *watch, const VmifsStopPoint *point)
 
 /* The lines that want the point cannot have it, nor the rest of theirs. */
 static void
-refuse_point(Look *look, const VmifsStopPoint *point, const char *why)
+refuse_point(VmifsWatchLook *look, const VmifsStopPoint *point, const char *why)
 {
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
@@ -425,7 +284,7 @@ is_armed_locked(VmifsWatches *watches, const VmifsStopPoint *point)
 }
 
 static void
-remember(Look *look, const VmifsStopPoint *point)
+remember(VmifsWatchLook *look, const VmifsStopPoint *point)
 {
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
@@ -436,7 +295,7 @@ remember(Look *look, const VmifsStopPoint *point)
 
 /* Those that are not armed yet. */
 static GArray *
-find_missing(Look *look)
+find_missing(VmifsWatchLook *look)
 {
 	VmifsWatches *watches = look->watches;
 	GArray *missing = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint));
@@ -455,7 +314,7 @@ find_missing(Look *look)
 
 /* They may stop before arm() has returned. Returns the id of the first; 0: it has come to pause. */
 static guint64
-note_armed(Look *look, const GArray *points)
+note_armed(VmifsWatchLook *look, const GArray *points)
 {
 	VmifsWatches *watches = look->watches;
 	gint64 now = g_get_monotonic_time();
@@ -488,9 +347,9 @@ forget_armed(VmifsWatches *watches, guint64 first, guint n)
 /* In one go, for which the guest stands once. FALSE: a line was refused, and leaves points behind
  * that nobody wants. */
 static gboolean
-arm_all(Look *look)
+arm_all(VmifsWatchLook *look)
 {
-	VmifsCall call = call_for(look, ARM_US);
+	VmifsCall call = vmifs_watch_look_call(look, ARM_US);
 	g_autoptr(GArray) points = find_missing(look);
 	g_autoptr(GError) error = NULL;
 	guint failed;
@@ -506,7 +365,7 @@ arm_all(Look *look)
 }
 
 static void
-arm_wanted(Look *look)
+arm_wanted(VmifsWatchLook *look)
 {
 	plan_all(look);
 	give_out(look);
@@ -520,7 +379,7 @@ arm_wanted(Look *look)
 /* ---- the thread ---- */
 
 static void
-set_states_locked(const Look *look)
+set_states_locked(const VmifsWatchLook *look)
 {
 	for (guint i = 0; i < look->lines->len; i++) {
 		VmifsWatch *watch = g_ptr_array_index(look->lines, i);
@@ -537,9 +396,9 @@ set_states_locked(const Look *look)
 static gint64
 look_at_all(VmifsWatches *watches, guint64 asked)
 {
-	Look look;
+	VmifsWatchLook look;
 
-	begin(&look, watches);
+	vmifs_watch_look_init(&look, watches);
 	publish(&look);
 	if (!g_atomic_int_get(&watches->stopping))
 		arm_wanted(&look);
@@ -550,7 +409,7 @@ look_at_all(VmifsWatches *watches, guint64 asked)
 	g_mutex_unlock(&watches->lock);
 	for (guint i = 0; i < look.lines->len; i++)
 		tell(watches, g_ptr_array_index(look.lines, i));
-	end(&look);
+	vmifs_watch_look_clear(&look);
 	return look.until;
 }
 
@@ -579,9 +438,9 @@ vmifs_watches_run(gpointer data)
 		asked = wait_asked(watches, asked, until);
 		until = look_at_all(watches, asked);
 	}
-	Look none = { .watches = watches,
-		      .connection = watches->guest->connection,
-		      .points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)) };
+	VmifsWatchLook none = { .watches = watches,
+				.connection = watches->guest->connection,
+				.points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)) };
 	disarm_others(&none);
 	g_array_unref(none.points);
 	g_mutex_lock(&watches->lock);

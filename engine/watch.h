@@ -7,7 +7,8 @@
  *   a stop  ->  hit: which lines it is for, what they tell of it  ->  events
  *
  * watch.c: lines, as users see them. watch-plan.c: what a line needs. watch-arm.c: the thread.
- * watch-hit.c: stops. watch-tell.c: their events. watch-caps.c: what can be had at all.
+ * watch-look.c: what it finds. watch-hit.c: stops. watch-tell.c: their events. watch-caps.c: what
+ * can be had at all.
  */
 #pragma once
 
