@@ -360,6 +360,9 @@ qemu_gdb_describe(QemuGdbTarget *target, const char *xml, gsize len, GPtrArray *
 		g_markup_parse_context_new(&parser, 0, &parse, NULL);
 	g_autoptr(GError) problem = NULL;
 
+	/* There may be no bytes at all. */
+	if (!len)
+		return corrupt("an empty description", error);
 	if (g_markup_parse_context_parse(context, xml, (gssize) len, &problem) &&
 	    g_markup_parse_context_end_parse(context, &problem))
 		return TRUE;
