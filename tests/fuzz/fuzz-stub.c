@@ -58,10 +58,11 @@ say(int fd, const guint8 *line, gsize len)
 {
 	g_autoptr(GByteArray) out = g_byte_array_new();
 	const guint8 *end = line + len;
+	gboolean is_raw = len && *line == '!';
 
-	if (len && *line == '!')
+	if (is_raw)
 		g_byte_array_append(out, line + 1, (guint) len - 1);
-	while (len && *line != '!' && line <= end) {
+	while (len && !is_raw && line <= end) {
 		const guint8 *bar = line < end ? memchr(line, '|', (gsize) (end - line)) : NULL;
 		wrap(out, line, (gsize) ((bar ? bar : end) - line));
 		line = bar ? bar + 1 : end + 1;
