@@ -48,6 +48,7 @@ EXCEPTIONS = [
     ('user|', r'(procs/)?net/sockstat', 'TCP', 'but-tw', 'a connection that has ended is forgotten in time'),
     ('user|', r'(procs/)?net/protocols', ANY, 'but-sockets', 'a connection that has ended is forgotten in time'),
     ('user|', r'(procs/)?net/tcp6?', ANY, 'time-wait', 'a connection that has ended is forgotten in time'),
+    ('user|', r'(procs/)?net/tcp6?', ANY, 'fewer-users', 'a request to connect that nobody confirms is given up'),
     ('user|', r'(procs/)?net/packet', ANY, 'but-rmem', 'what waits for a reader grows until the dump'),
     ('user|', r'(procs/)?net/dev', ' *(lo|dummy0)', 'any', 'counters that run on until the dump'),
     ('user|', r'(procs/)?net/dev', ' *(tap0|eth[01]|veth[01])', 'left-out-untyped',
