@@ -105,8 +105,9 @@ cpu_us(void)
 
 /* Whether anything has changed; FALSE, too, where the OS tells none. */
 static gboolean
-compare_modules(VmifsObserver *observer, guint generation, const VmifsCall *call)
+compare_modules(VmifsObserver *observer, guint generation, gboolean first, const VmifsCall *call)
 {
+	VmifsWatches *watches;
 	g_autoptr(GArray) modules = vmifs_guest_modules(observer->guest, call, NULL);
 
 	/* Those of another boot are no change of these. */
@@ -115,6 +116,9 @@ compare_modules(VmifsObserver *observer, guint generation, const VmifsCall *call
 		vmifs_compare_modules(observer->compare, g_steal_pointer(&modules), generation);
 	if (changed)
 		vmifs_watches_code_changed(observer->guest);
+	/* What changed before this look was not seen here: whoever armed lines compares. */
+	else if (first && (watches = vmifs_guest_watches(observer->guest)))
+		vmifs_watches_kick(watches);
 	return changed;
 }
 
@@ -133,7 +137,7 @@ look_at_lists(VmifsObserver *observer, gboolean first)
 	if (!tasks || vmifs_guest_generation(guest) != generation)
 		return RETRY_US;
 	gboolean changed = vmifs_compare_tasks(observer->compare, tasks, generation);
-	changed |= compare_modules(observer, generation, &call);
+	changed |= compare_modules(observer, generation, first, &call);
 	now = g_get_monotonic_time();
 	if (changed || first)
 		observer->busy_until = now + BUSY_US;

@@ -63,7 +63,7 @@ ask_modules(VmifsWatchLook *look)
 {
 	VmifsWatches *watches = look->watches;
 	VmifsCall call = vmifs_watch_look_call(look, VMIFS_WATCH_SYMBOLS_US);
-	gboolean is_of_interest = FALSE;
+	gboolean is_of_interest = FALSE, is_other;
 	guint64 modules = 1;
 
 	for (guint i = 0; i < look->lines->len; i++)
@@ -78,11 +78,15 @@ ask_modules(VmifsWatchLook *look)
 		const VmifsModule *module = &g_array_index(now, VmifsModule, i);
 		modules += (g_str_hash(module->name) ^ module->base) * 0x9e3779b97f4a7c15;
 	}
+	is_other = watches->modules && watches->modules != modules;
+	watches->modules = modules;
+	/* Symbols that somebody asked for a moment ago may still be those of the modules before. */
+	if (is_other)
+		vmifs_epoch_move(&watches->guest->connection->epoch);
 	g_mutex_lock(&watches->lock);
-	watches->n_texts += watches->modules && watches->modules != modules;
+	watches->n_texts += is_other;
 	look->text = watches->n_texts;
 	g_mutex_unlock(&watches->lock);
-	watches->modules = modules;
 }
 
 void

@@ -415,11 +415,13 @@ START_TEST(another_boot_has_its_symbols_elsewhere)
 }
 END_TEST
 
-/* _i: nobody reads meanwhile, and so nobody tells of it. */
+/* _i: nobody reads meanwhile, and so nobody tells of it; symbols that somebody has asked for before
+ * are not too old for others. */
 START_TEST(what_a_module_brings_is_followed)
 {
 	const guint64 old = TASKS + TASKS_AT + 0xa00, new = TASKS + TASKS_AT + 0xb00;
-	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+	VmifsOptions options = { .size = sizeof options, .cache_ms = _i ? 3600 * 1000 : 0 };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
 
 	assert_refused(&scene, "exec plugged", VMIFS_ERROR_UNSUPPORTED, "no symbol plugged");
 	live_put(scene.live, TASKS_AT + 0xff8, old);
@@ -428,6 +430,7 @@ START_TEST(what_a_module_brings_is_followed)
 	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, old, 0, scene.regs), 1);
 	if (_i)
 		scene_leave(&scene);
+	vmifs_symbols_unref(vmifs_guest_symbols(scene.guest, NULL, NULL));
 	live_put(scene.live, TASKS_AT + 0xff8, 0);
 	if (!_i) {
 		await(has_text(&scene, "w1 # waiting: the kernel has no symbol plugged"));
@@ -440,6 +443,19 @@ START_TEST(what_a_module_brings_is_followed)
 	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, old, 0, scene.regs), 0);
 	ck_assert_uint_eq(live_stop(scene.live, VMIFS_STOP_EXEC, new, 0, scene.regs), 1);
 	ck_assert(has_text(&scene, "w1 # armed hits=2"));
+}
+END_TEST
+
+/* Before anybody whom a reader sets to look at modules has looked at them once. */
+START_TEST(what_a_module_takes_away_at_once_is_followed)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	live_put(scene.live, TASKS_AT + 0xff8, TASKS + TASKS_AT + 0xa00);
+	assert_written(&scene, "exec plugged");
+	scene_read(&scene);
+	live_put(scene.live, TASKS_AT + 0xff8, 0);
+	await(has_text(&scene, "w1 # waiting: the kernel has no symbol plugged"));
 }
 END_TEST
 
@@ -580,6 +596,7 @@ make_suite(void)
 	tcase_add_test(t, without_a_limit_every_stop_is_told);
 	tcase_add_test(t, another_boot_has_its_symbols_elsewhere);
 	tcase_add_loop_test(t, what_a_module_brings_is_followed, 0, 2);
+	tcase_add_test(t, what_a_module_takes_away_at_once_is_followed);
 	tcase_add_test(t, what_can_be_had_depends_on_the_kernel);
 	tcase_add_test(t, before_a_kernel_is_known_symbols_wait);
 	tcase_add_test(t, lines_come_and_go_while_the_guest_stops);
