@@ -88,14 +88,18 @@ take_vmas(LinuxInfer *f)
 	os.layout = layout;
 	linux_sample_init(&f->vmas, f->ptr, VMA_WINDOW);
 	f->vma_mms = g_array_new(FALSE, FALSE, sizeof(guint));
+	f->whole = g_array_new(FALSE, FALSE, sizeof(gboolean));
 	for (; v.mm < linux_sample_n(&f->mms); v.mm++) {
 		guint64 mm = linux_sample_at(&f->mms, v.mm);
+		guint seen = v.n, taken = f->vma_mms->len;
 
 		v.last_end = 0;
 		if (is_tree)
 			whole &= linux_maple_each(&os, mm + tree, &nodes, visit, &v, f->call, NULL);
 		else if (linux_inferred_get(f->table, "mm_struct", "mmap", &list))
 			visit_list(&v, linux_sample_ptr(&f->mms, v.mm, list));
+		gboolean is_whole = f->vma_mms->len - taken == v.n - seen;
+		g_array_append_val(f->whole, is_whole);
 	}
 	g_string_append_printf(f->checked, ", %u mappings", v.n);
 	if (!v.n || v.wrong || (!whole && vmifs_guest_is_frozen(f->os->guest)))
@@ -318,12 +322,18 @@ find_exe(LinuxInfer *f, gsize places)
 
 /* ---- sums ---- */
 
-/* Pages of what has all bits of `has` and none of `lacks`, of each mm. The sample must be whole. */
+static gboolean
+is_whole(const LinuxInfer *f, guint mm)
+{
+	return g_array_index(f->whole, gboolean, mm);
+}
+
+/* Pages of what has all bits of `has` and none of `lacks`, of each mm whose mappings are known. */
 static gboolean
 find_sum(LinuxInfer *f, gsize flags_at, guint64 has, guint64 lacks, const char *name)
 {
 	guint n = linux_sample_n(&f->mms);
-	g_autofree guint64 *sums = g_new0(guint64, n + 1);
+	g_autofree guint64 *sums = g_new0(guint64, n);
 	g_autofree char *what = g_strdup_printf("mm_struct.%s", name);
 	gboolean any = FALSE;
 	LinuxOnly sum = { 0 };
@@ -333,17 +343,18 @@ find_sum(LinuxInfer *f, gsize flags_at, guint64 has, guint64 lacks, const char *
 		guint64 len =
 			linux_sample_ptr(&f->vmas, i, f->ptr) - linux_sample_ptr(&f->vmas, i, 0);
 
+		guint mm = g_array_index(f->vma_mms, guint, i);
+
 		if ((flags & has) == has && !(flags & lacks))
-			sums[g_array_index(f->vma_mms, guint, i)] += len >> LINUX_PAGE_SHIFT;
+			sums[mm] += len >> LINUX_PAGE_SHIFT;
+		any |= is_whole(f, mm) && sums[mm];
 	}
 	for (gsize off = 0; off + f->ptr <= f->mms.len; off += f->ptr) {
-		guint same = 0;
+		guint i = 0;
 
-		for (guint i = 0; i < n; i++) {
-			same += linux_sample_ptr(&f->mms, i, off) == sums[i];
-			any |= sums[i] != 0;
-		}
-		if (same == n)
+		while (i < n && (!is_whole(f, i) || linux_sample_ptr(&f->mms, i, off) == sums[i]))
+			i++;
+		if (i == n)
 			linux_only_add(&sum, off);
 	}
 	if (!any || !linux_infer_only(f, &sum, what))
@@ -391,11 +402,12 @@ find_tables(LinuxInfer *f)
 	for (gsize off = 0; off + f->ptr + 4 <= f->mms.len; off += f->ptr) {
 		guint i = 0;
 
-		while (i < n && linux_sample_u32(&f->mms, i, off + f->ptr) == counts[i] &&
-		       linux_sample_ptr(&f->mms, i, off) &&
-		       linux_sample_ptr(&f->mms, i, off) % LINUX_PAGE_SIZE == 0)
+		while (i < n && (!is_whole(f, i) ||
+				 (linux_sample_u32(&f->mms, i, off + f->ptr) == counts[i] &&
+				  linux_sample_ptr(&f->mms, i, off) &&
+				  linux_sample_ptr(&f->mms, i, off) % LINUX_PAGE_SIZE == 0)))
 			i++;
-		if (n && i == n)
+		if (i == n)
 			linux_only_add(&tables, off);
 	}
 	if (linux_infer_only(f, &tables, "mm_struct.pgtables_bytes"))
@@ -412,14 +424,12 @@ linux_infer_vmas(LinuxInfer *f)
 	f->vma_file = places + 2 * f->ptr;
 	find_names(f, places);
 	find_exe(f, places);
-	if (linux_sample_n(&f->vmas) < LINUX_SAMPLE_MOST) {
-		find_sum(f, flags, 0, 0, "total_vm");
-		find_sum(f, flags, VM_EXEC, VM_WRITE | VM_GROWSDOWN, "exec_vm");
-		find_sum(f, flags, VM_GROWSDOWN, 0, "stack_vm");
-		find_sum(f, flags, VM_WRITE, VM_SHARED | VM_GROWSDOWN, "data_vm");
-		find_sum(f, flags, VM_LOCKED, 0, "locked_vm");
-		find_marks(f);
-		find_tables(f);
-	}
+	find_sum(f, flags, 0, 0, "total_vm");
+	find_sum(f, flags, VM_EXEC, VM_WRITE | VM_GROWSDOWN, "exec_vm");
+	find_sum(f, flags, VM_GROWSDOWN, 0, "stack_vm");
+	find_sum(f, flags, VM_WRITE, VM_SHARED | VM_GROWSDOWN, "data_vm");
+	find_sum(f, flags, VM_LOCKED, 0, "locked_vm");
+	find_marks(f);
+	find_tables(f);
 	return TRUE;
 }

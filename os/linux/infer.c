@@ -79,6 +79,7 @@ clear(LinuxInfer *f)
 	g_clear_pointer(&f->threads, g_array_unref);
 	g_clear_pointer(&f->mm_tasks, g_array_unref);
 	g_clear_pointer(&f->vma_mms, g_array_unref);
+	g_clear_pointer(&f->whole, g_array_unref);
 	g_clear_pointer(&f->table, linux_inferred_free);
 	g_string_free(f->checked, TRUE);
 	g_free(f->is_kernel);

@@ -118,6 +118,7 @@ typedef struct {
 	GArray *mm_tasks;    /* of guint: position in tasks of a process with that memory */
 	LinuxSample vmas;
 	GArray *vma_mms; /* of guint: position in mms */
+	GArray *whole;   /* of gboolean, as mms: all its mappings are in vmas */
 	LinuxSample files, dentries, inodes, supers, mounts;
 	gsize pgd, borders; /* offsets in mm_struct */
 	gsize vma_file;
