@@ -36,6 +36,7 @@ typedef struct {
 	GPtrArray *searches;     /* that tell of it; (borrowed) */
 	char *name;              /* NULL until it has one */
 	gboolean settled;        /* opened once, or failed to */
+	char *failure;           /* (nullable) why it could not be opened so far */
 	gboolean ended;          /* the guest has gone */
 } Life;
 
@@ -51,6 +52,7 @@ life_free(Life *life)
 	g_free(life->wanted);
 	g_free(life->name);
 	g_free(life->spec);
+	g_free(life->failure);
 	g_free(life);
 }
 
@@ -110,6 +112,8 @@ keep_opening(Life *life)
 		g_mutex_lock(&host->lock);
 		gboolean first = !life->settled;
 		life->settled = TRUE;
+		g_free(life->failure);
+		life->failure = g_strdup(error->message);
 		g_cond_broadcast(&host->changed);
 		gint64 until = g_get_monotonic_time() + wait;
 		while (!life->ended && g_cond_wait_until(&host->changed, &host->lock, until))
@@ -132,6 +136,7 @@ list_guest(Life *life, VmifsGuest *guest)
 
 	g_mutex_lock(&host->lock);
 	g_ptr_array_add(host->guests, vmifs_guest_ref(guest));
+	g_clear_pointer(&life->failure, g_free);
 	g_mutex_unlock(&host->lock);
 	/* Before anything else is told of it. */
 	vmifs_host_tell(host, VMIFS_HOST_GUEST_ADDED, guest);
@@ -368,32 +373,54 @@ vmifs_found_wait(VmifsHost *host, gint64 until)
 static int
 compare_names(gconstpointer a, gconstpointer b)
 {
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
+	return strcmp((*(const Life *const *) a)->name, (*(const Life *const *) b)->name);
+}
+
+/* Of Life, by name. (full) */
+static GPtrArray *
+named_locked(const VmifsHostSearch *search)
+{
+	GPtrArray *lives = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, search->source->host->lives);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		Life *life = value;
+		if (life->name && g_ptr_array_find(life->searches, search, NULL))
+			g_ptr_array_add(lives, life);
+	}
+	g_ptr_array_sort(lives, compare_names);
+	return lives;
+}
+
+static void
+append_guests(const GPtrArray *lives, GString *out)
+{
+	g_string_append(out, !lives->len ? "no guests" : lives->len == 1 ? "guest " : "guests ");
+	for (guint i = 0; i < lives->len; i++) {
+		const Life *life = g_ptr_array_index(lives, i);
+		g_string_append_printf(out, "%s%s", i ? ", " : "", life->name);
+	}
+	for (guint i = 0; i < lives->len; i++) {
+		const Life *life = g_ptr_array_index(lives, i);
+		if (!life->failure)
+			continue;
+		g_string_append_printf(out, "; %s is not shown: ", life->name);
+		vmifs_text_append_octal(out, life->failure, -1, NULL);
+	}
 }
 
 void
 vmifs_found_describe(const VmifsHostSearch *search, GString *out)
 {
-	GHashTableIter iter;
-	gpointer value;
-	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	g_autoptr(GPtrArray) lives = named_locked(search);
 
 	g_string_append_printf(out, "%s: ", search->finder->name);
-	g_hash_table_iter_init(&iter, search->source->host->lives);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		Life *life = value;
-		if (life->name && g_ptr_array_find(life->searches, search, NULL))
-			g_ptr_array_add(names, life->name);
-	}
-	g_ptr_array_sort(names, compare_names);
-	g_ptr_array_add(names, NULL);
-	g_autofree char *list = g_strjoinv(", ", (char **) names->pdata);
 	if (search->self)
-		g_string_append_printf(out, "%s%s%s",
-				       names->len == 1   ? "no guests"
-				       : names->len == 2 ? "guest "
-							 : "guests ",
-				       list, search->failure ? "; " : "");
+		append_guests(lives, out);
+	if (search->self && search->failure)
+		g_string_append(out, "; ");
 	if (search->failure)
 		vmifs_text_append_octal(out, search->failure, -1, NULL);
 }

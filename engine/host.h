@@ -92,7 +92,7 @@ vmifs_found_start(VmifsHostSource *source);
 /* Until every guest is listed, or could not be opened at first. */
 void
 vmifs_found_wait(VmifsHost *host, gint64 until);
-/* With the lock held: "qemu: guests a, b". */
+/* With the lock held: "qemu: guests a, b; b is not shown: WHY". */
 void
 vmifs_found_describe(const VmifsHostSearch *search, GString *out);
 /* Has a running guest that name, listed or not? With the lock held. */

@@ -56,8 +56,7 @@ vmifs_check(const VmifsFsOptions *options)
 		return vmifs_complain(vmifs_source_status(error), error);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
 	if (!guests->len)
-		fprintf(stderr, "vmifs: %s: no guest runs there now\n",
-			(const char *) g_ptr_array_index(options->sources, 0));
+		vmifs_complain_of_none(host, "what became of the source");
 	g_autoptr(GString) text = g_string_new(NULL);
 	for (guint i = 0; i < guests->len; i++) {
 		VmifsGuest *guest = g_ptr_array_index(guests, i);

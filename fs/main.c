@@ -36,6 +36,14 @@ vmifs_complain(VmifsExit status, const GError *error)
 	return status;
 }
 
+void
+vmifs_complain_of_none(VmifsHost *host, const char *so)
+{
+	g_autoptr(GString) sources = g_string_new(NULL);
+	vmifs_host_sources(host, sources);
+	fprintf(stderr, "vmifs: no guest can be shown now: %s:\n%s", so, sources->str);
+}
+
 int
 vmifs_source_status(const GError *error)
 {
@@ -76,8 +84,8 @@ add_sources(VmifsHost *host, const GPtrArray *sources)
 		g_clear_error(&errors[i]);
 	g_autoptr(GPtrArray) guests = vmifs_host_guests(host);
 	if (status == VMIFS_EXIT_OK && !guests->len)
-		fprintf(stderr, "vmifs: no guest runs there now, or none that answers yet: the "
-				"mount is empty until one does; .vmifs/sources there says more\n");
+		vmifs_complain_of_none(
+			host, "the mount is empty until there is one; .vmifs/sources there says");
 	return status;
 }
 

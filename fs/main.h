@@ -2,7 +2,7 @@
 /* main: exit statuses of vmifs and the form of its messages. */
 #pragma once
 
-#include <glib.h>
+#include <vmifs/host.h>
 
 G_BEGIN_DECLS
 
@@ -17,6 +17,9 @@ typedef enum {
  * be whatever somebody has called a program. Returns: status. */
 int
 vmifs_complain(VmifsExit status, const GError *error);
+/* That nothing is there to be shown, what comes of it, and what became of each source. */
+void
+vmifs_complain_of_none(VmifsHost *host, const char *so);
 /* Of a source that was not added: INVALID is an option's fault, not the source's. */
 int
 vmifs_source_status(const GError *error);

@@ -188,6 +188,21 @@ START_TEST(guest_that_cannot_be_opened_yet_is_tried_again)
 	g_autoptr(GString) log = g_string_new(NULL);
 	vmifs_host_log_text(it.host, log);
 	ck_assert_msg(strstr(log->str, "guest web (live:web): not yet"), "%s", log->str);
+	g_autoptr(GString) sources = g_string_new(NULL);
+	vmifs_host_sources(it.host, sources);
+	ck_assert_str_eq(sources->str, "live:all: test: guest web\n");
+}
+END_TEST
+
+START_TEST(guest_that_cannot_be_opened_is_told_of_with_the_reason)
+{
+	g_auto(Running) it = prepare();
+	it.live->fails = 1000000;
+	live_start(it.live);
+	it.host = make_host(NULL);
+	g_autoptr(GString) sources = g_string_new(NULL);
+	vmifs_host_sources(it.host, sources);
+	ck_assert_str_eq(sources->str, "live:all: test: guest web; web is not shown: not yet\n");
 }
 END_TEST
 
@@ -360,6 +375,7 @@ make_suite(void)
 	tcase_add_test(t, sources_are_opened_at_the_same_time_and_named_in_their_order);
 	tcase_add_test(t, too_many_guests_are_not_shown);
 	tcase_add_test(t, guest_that_cannot_be_opened_yet_is_tried_again);
+	tcase_add_test(t, guest_that_cannot_be_opened_is_told_of_with_the_reason);
 	tcase_add_test(t, finder_that_fails_says_so);
 	tcase_add_test(t, listener_is_told_of_guests_and_their_boots);
 	tcase_add_loop_test(t, nothing_is_held_of_a_guest_that_has_gone, 0, 4);

@@ -93,7 +93,7 @@ vmifs_host_guests(VmifsHost *host);
 VmifsGuest *
 vmifs_host_find(VmifsHost *host, const char *name);
 /* `.vmifs/sources`: a line per source, or per finder of it: its text, how it was understood,
- * guests, or why it failed. */
+ * guests, why one of them is not shown, or why it failed. */
 void
 vmifs_host_sources(VmifsHost *host, GString *out);
 /* `.vmifs/log`: what concerns vmifs rather than one guest. */
