@@ -226,6 +226,10 @@ vmifs_mount_check(const char *point, char **ret_point, GError **error)
 	char resolved[PATH_MAX];
 	if (!realpath(point, resolved))
 		return fail(error, "mount point %s: %s", point, g_strerror(errno));
+	/* Nothing could unmount it: umount(8) of / means what lies below. */
+	if (g_str_equal(resolved, "/"))
+		return fail(error, "mount point %s: is the root directory; give an empty directory",
+			    point);
 	if (!check_device(error))
 		return FALSE;
 	*ret_point = g_strdup(resolved);
