@@ -539,6 +539,21 @@ def tests_of_the_walls(guest):
                 check(b'run as root, or raise the limit' in done.stderr, lambda: f'{limit}: {done.stderr!r}')
 
     @test
+    def a_chroot_whose_root_is_no_mount_is_named():
+        make('root/vmifs-run', b'', mode=0o755)
+        root = in_work('root')
+        for name in ('bin', 'lib', 'lib64'):
+            os.symlink('usr/' + name, f'{root}/{name}')
+        for name in ('usr', 'proc', 'm'):
+            os.mkdir(f'{root}/{name}')
+        with mounted(f'guest={guest()}/guest.raw') as mount:
+            script = ('cd "$1"; mount --bind /usr usr; mount --bind "$2" m; mount --bind "$3" vmifs-run; '
+                      'mount -t proc none proc; exec chroot . ./vmifs-run m/guest true')
+            done = run('unshare', '--mount', 'sh', '-ec', script, '-', root, mount.path, programs['vmifs-run'])
+        equal(done.returncode, 125, f'status ({done.stderr!r})')
+        check(b'mount --bind DIR DIR' in done.stderr, lambda: f'{done.stderr!r}')
+
+    @test
     def what_is_no_guest_is_named():
         unknown = make('unknown.raw', noise(MiB))
         with mounted(f'guest={guest()}/guest.raw', unknown) as mount:

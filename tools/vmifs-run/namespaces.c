@@ -98,9 +98,18 @@ run_namespaces_enter(void)
 static gboolean
 enter_mounts(void)
 {
-	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0)
+	if (unshare(CLONE_NEWNS) < 0) {
+		complain_of_namespaces();
+		return FALSE;
+	}
+	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0)
 		return TRUE;
-	complain_of_namespaces();
+	if (errno == EINVAL)
+		run_complain(errno,
+			     "/ is no mount point, as in a chroot: mounts cannot be kept from "
+			     "the host; make it one (mount --bind DIR DIR before chroot DIR)");
+	else
+		run_complain(errno, "mounts cannot be kept from the host");
 	return FALSE;
 }
 
