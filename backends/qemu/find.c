@@ -357,6 +357,17 @@ finder_close(gpointer instance)
 
 /* ---- the words ---- */
 
+/* What was wrong with the word, and where a right one is to be had. */
+static void
+advise(GError **error, const char *kind, const char *word, const char *advice)
+{
+	if (!error || !*error)
+		return;
+	g_autoptr(GError) said = g_steal_pointer(error);
+	g_set_error(error, said->domain, said->code, "%s:%s: %s; %s", kind, word, said->message,
+		    advice);
+}
+
 static gboolean
 add_pid(Finder *self, const char *word, GError **error)
 {
@@ -371,7 +382,7 @@ add_pid(Finder *self, const char *word, GError **error)
 	}
 	g_autoptr(QemuTarget) target = qemu_target_new((pid_t) pid, error);
 	if (!target) {
-		g_prefix_error(error, "pid:%s: ", word);
+		advise(error, "pid", word, "pgrep -a qemu shows those that run here");
 		return FALSE;
 	}
 	reach(self, target);
@@ -425,7 +436,9 @@ add_socket(Finder *self, const char *word, GError **error)
 	g_autoptr(QemuMonitor) monitor = qemu_qmp_new(word, self->use == VMIFS_MONITOR_HOLD, error);
 
 	if (!monitor) {
-		g_prefix_error(error, "qmp:%s: ", word);
+		advise(error, "qmp", word,
+		       "give the socket of a monitor (of -qmp unix:SOCKET; pgrep -a qemu shows "
+		       "it), or pid:PID");
 		return FALSE;
 	}
 	pid_t pid = qemu_qmp_peer(monitor, SOON_MS * 1000);

@@ -279,9 +279,9 @@ START_TEST(word_that_finds_nothing_says_what_was_seen)
 	} cases[] = {
 		{ "pid:", "that is no number of a process" },
 		{ "pid:12x", "that is no number of a process" },
-		{ "pid:2147483647", "there is none of that number" },
+		{ "pid:2147483647", "there is none of that number; pgrep -a qemu" },
 		{ own, "which is no QEMU" },
-		{ socket, "No such file or directory" },
+		{ socket, "No such file or directory; give the socket" },
 		{ "qemu+tcp://localhost:1/system", "" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
