@@ -214,7 +214,8 @@ static gboolean
 bad_word(const char *name, GError **error)
 {
 	const Word *nearest = NULL;
-	guint least = 3;
+	/* Of a short word nearly everything is two edits away. */
+	guint least = strlen(name) < 4 ? 2 : 3;
 	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
 		guint edits = distance(name, words[i].name);
 		if (edits < least && words[i].help) {

@@ -190,6 +190,7 @@ static const Refused refused[] = {
 	{ { "-\001", "a", "b" }, "-?" },
 	{ { "a", "b", "-o" }, "-o" },
 	{ { "a", "b", "-o", "frobnicate" }, "-o frobnicate: no such word; `vmifs --help`" },
+	{ { "a", "b", "-o", "foo" }, "-o foo: no such word; `vmifs --help`" },
 	{ { "a", "b", "-o", "nopasthrough" }, "did you mean nopassthrough?" },
 	{ { "a", "b", "-o", "alow_other" }, "did you mean allow_other?" },
 	{ { "a", "b", "-o", "ro=1" }, "takes no value" },
