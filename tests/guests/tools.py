@@ -322,6 +322,7 @@ def tests_of_tools(guest):
             uptime, asked = float(read(mount.path + '/guest/uptime').split()[0]), time.time()
             since = says(mount, 'uptime', '-s', env={'TZ': 'UTC'}).strip()
             vmstat = says(mount, 'vmstat', '-s')
+            log = says(mount, 'dmesg')
             n_pids = len([name for name in os.listdir(mount.path + '/guest/procs') if name.isdigit()])
         equal(len(top.split('COMMAND', 1)[1].strip().splitlines()), n_pids, 'lines of top')
         compare_top(truth, top)
@@ -332,6 +333,7 @@ def tests_of_tools(guest):
         shown = [float(word) for word in re.search(r'load average: (.*)', up)[1].split(', ')]
         check(all(abs(a - b) < 2 for a, b in zip(load, shown)), f'load: {shown}, guest said {load}')
         check(' 0 user' in up, f'users of the host? {up}')
+        equal(log, '', 'the log of the host')
         # Counted back from this host's clock, whatever the guest's says.
         start = time.mktime(time.strptime(since, '%Y-%m-%d %H:%M:%S')) - time.timezone
         check(abs(start - (asked - uptime)) < 3, f'up since {since}, for {uptime} s at {asked}')

@@ -2,8 +2,8 @@
 /*
  * namespaces: where COMMAND runs. Pids of its own: no signal finds a process of the host. A network
  * of its own, so that what asks the kernel instead of reading files is told of no host's sockets.
- * Mounts of its own: the guest's procs lies over /proc, and what tools mix with it, /sys and who is
- * logged in here, is covered with nothing.
+ * Mounts of its own: the guest's procs lies over /proc, and what tools mix with it, /sys, who is
+ * logged in here and the log of this kernel, is covered with nothing.
  */
 #include "run.h"
 
@@ -124,6 +124,15 @@ empty_folder(const char *path)
 	return FALSE;
 }
 
+static gboolean
+empty_file(const char *path)
+{
+	if (mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 || errno == ENOENT)
+		return TRUE;
+	run_complain(errno, "%s cannot be covered", path);
+	return FALSE;
+}
+
 /* What was open before the mounts changed still leads to the host's. */
 static void
 leave_covered_folder(void)
@@ -145,9 +154,6 @@ run_namespaces_cover(const char *dir)
 		return FALSE;
 	}
 	leave_covered_folder();
-	if (mount("/dev/null", "/run/utmp", NULL, MS_BIND, NULL) < 0 && errno != ENOENT) {
-		run_complain(errno, "/run/utmp cannot be covered");
-		return FALSE;
-	}
-	return empty_folder("/sys") && empty_folder("/run/systemd");
+	return empty_file("/run/utmp") && empty_file("/dev/kmsg") && empty_folder("/sys") &&
+	       empty_folder("/run/systemd");
 }
