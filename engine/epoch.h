@@ -23,12 +23,15 @@ vmifs_epoch_now(const VmifsEpoch *epoch)
 	return __atomic_load_n(&epoch->now, __ATOMIC_ACQUIRE);
 }
 
+/* The number first: who sees that it has just moved is to see it, too. */
 static inline void
 vmifs_epoch_move(VmifsEpoch *epoch)
 {
-	__atomic_store_n(&epoch->moved, g_get_monotonic_time(), __ATOMIC_RELAXED);
+	gint64 now = g_get_monotonic_time();
+
 	__atomic_store_n(&epoch->is_brief, FALSE, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&epoch->now, 1, __ATOMIC_ACQ_REL);
+	__atomic_store_n(&epoch->moved, now, __ATOMIC_RELEASE);
 }
 
 /* At a stop: there may be thousands a second, and reading ahead is not worth it. */
@@ -46,20 +49,20 @@ vmifs_epoch_is_brief(const VmifsEpoch *epoch)
 }
 
 /* Before the first look at something that may be cached; of many that come too late at the same
- * time, one moves it. */
+ * time, one moves it, or a few, and for each it has moved since it came. */
 static inline void
 vmifs_epoch_touch(VmifsEpoch *epoch)
 {
-	gint64 moved, now;
+	guint epoch_now = vmifs_epoch_now(epoch);
+	gint64 now;
 
 	if (!epoch->is_live)
 		return;
-	moved = __atomic_load_n(&epoch->moved, __ATOMIC_RELAXED);
 	now = g_get_monotonic_time();
-	if (now - moved >= epoch->max_age_us &&
-	    __atomic_compare_exchange_n(&epoch->moved, &moved, now, FALSE, __ATOMIC_RELAXED,
-					__ATOMIC_RELAXED)) {
+	if (now - __atomic_load_n(&epoch->moved, __ATOMIC_ACQUIRE) >= epoch->max_age_us &&
+	    __atomic_compare_exchange_n(&epoch->now, &epoch_now, epoch_now + 1, FALSE,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		__atomic_store_n(&epoch->is_brief, FALSE, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&epoch->now, 1, __ATOMIC_ACQ_REL);
+		__atomic_store_n(&epoch->moved, now, __ATOMIC_RELEASE);
 	}
 }
