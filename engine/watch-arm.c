@@ -344,6 +344,31 @@ forget_armed(VmifsWatches *watches, guint64 first, guint n)
 			g_array_remove_index(watches->armed, i);
 }
 
+static gboolean
+is_id_armed_locked(const VmifsWatches *watches, guint64 id)
+{
+	for (guint i = 0; i < watches->armed->len; i++)
+		if (g_array_index(watches->armed, VmifsWatchArmed, i).id == id)
+			return TRUE;
+	return FALSE;
+}
+
+/* A stop of another point may have begun a pause before these were there to be taken away. */
+static void
+disarm_forgotten(VmifsWatchLook *look, guint64 first, guint n)
+{
+	g_autoptr(GArray) forgotten = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+	g_mutex_lock(&look->watches->lock);
+	for (guint64 id = first; id - first < n; id++)
+		if (!is_id_armed_locked(look->watches, id))
+			g_array_append_val(forgotten, id);
+	g_mutex_unlock(&look->watches->lock);
+	if (forgotten->len)
+		vmifs_backend_disarm(look->connection, (const guint64 *) (void *) forgotten->data,
+				     forgotten->len);
+}
+
 /* In one go, for which the guest stands once. FALSE: a line was refused, and leaves points behind
  * that nobody wants. */
 static gboolean
@@ -355,10 +380,14 @@ arm_all(VmifsWatchLook *look)
 	guint failed;
 
 	guint64 first = points->len ? note_armed(look, points) : 0;
-	if (!first || vmifs_backend_arm(look->connection, first,
-					(const VmifsStopPoint *) (void *) points->data, points->len,
-					&failed, &call, &error))
+	if (!first)
 		return TRUE;
+	if (vmifs_backend_arm(look->connection, first,
+			      (const VmifsStopPoint *) (void *) points->data, points->len, &failed,
+			      &call, &error)) {
+		disarm_forgotten(look, first, points->len);
+		return TRUE;
+	}
 	forget_armed(look->watches, first, points->len);
 	refuse_point(look, &g_array_index(points, VmifsStopPoint, failed), error->message);
 	return FALSE;

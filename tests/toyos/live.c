@@ -225,8 +225,11 @@ arm(gpointer self, guint64 id, const VmifsStopPoint *points, guint n, guint *ret
     const VmifsCall *call, GError **error)
 {
 	LiveGuest *guest = self;
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
+	void (*arming)(gpointer user) = g_steal_pointer(&guest->arming);
 
+	if (arming)
+		arming(guest->arming_user);
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->stops);
 	guest->n_orders++;
 	for (*ret_failed = 0; *ret_failed < n; ++*ret_failed) {
 		if (guest->fault &&

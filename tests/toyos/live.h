@@ -36,13 +36,15 @@ typedef struct {
 	VmifsStopCaps caps; /* set before it is started */
 	GMutex stops;       /* guards what follows */
 	GCond told;
-	GArray *armed;     /* of LivePoint */
-	guint64 telling;   /* the id that a stop is being told of */
-	guint n_armed;     /* so many points were armed */
-	guint n_orders;    /* so often any were armed or disarmed */
-	guint n_stops;     /* that the guest makes for each that is told; 0 = 1 */
-	const char *fault; /* static; why nothing can be armed ... */
-	guint64 fault_at;  /* ... there; 0 = anywhere */
+	GArray *armed;                 /* of LivePoint */
+	guint64 telling;               /* the id that a stop is being told of */
+	guint n_armed;                 /* so many points were armed */
+	guint n_orders;                /* so often any were armed or disarmed */
+	guint n_stops;                 /* that the guest makes for each that is told; 0 = 1 */
+	const char *fault;             /* static; why nothing can be armed ... */
+	guint64 fault_at;              /* ... there; 0 = anywhere */
+	void (*arming)(gpointer user); /* (nullable) happens once, before points are armed */
+	gpointer arming_user;
 	/* Of the last instance: */
 	void (*changed)(gpointer engine, guint what);
 	VmifsStopped stopped;

@@ -340,6 +340,33 @@ START_TEST(a_pause_leaves_nothing_armed_and_each_line_says_so)
 }
 END_TEST
 
+static void
+stop_too_often(gpointer user)
+{
+	Scene *scene = user;
+
+	while (live_n_armed(scene->live))
+		live_stop(scene->live, VMIFS_STOP_EXEC, RUN, 0, scene->regs);
+}
+
+START_TEST(what_is_armed_as_a_pause_begins_is_not_left_there)
+{
+	VmifsOptions options = { .size = sizeof options, .has_max_stops = TRUE, .max_stops = 20 };
+	g_auto(Scene) scene = scene_new(&all_caps, &options);
+
+	scene_read(&scene);
+	assert_written(&scene, "exec run");
+	gint64 start = g_get_monotonic_time();
+	scene.live->arming_user = &scene;
+	scene.live->arming = stop_too_often;
+	assert_written(&scene, "exec 0x2000");
+	/* On a slow machine the pause may end meanwhile. */
+	if (g_get_monotonic_time() - start < G_USEC_PER_SEC / 2)
+		ck_assert_uint_eq(live_n_armed(scene.live), 0);
+	await(live_n_armed(scene.live) == 2);
+}
+END_TEST
+
 START_TEST(all_that_is_wanted_is_armed_in_one_go)
 {
 	g_auto(Scene) scene = scene_new(&all_caps, NULL);
@@ -591,6 +618,7 @@ make_suite(void)
 	tcase_add_test(t, of_several_lines_there_are_no_more_stops);
 	tcase_add_test(t, stops_that_nothing_is_told_of_count_as_well);
 	tcase_add_test(t, a_pause_leaves_nothing_armed_and_each_line_says_so);
+	tcase_add_test(t, what_is_armed_as_a_pause_begins_is_not_left_there);
 	tcase_add_test(t, all_that_is_wanted_is_armed_in_one_go);
 	tcase_add_test(t, the_source_says_how_many_stops_are_too_many);
 	tcase_add_test(t, without_a_limit_every_stop_is_told);
