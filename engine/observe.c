@@ -49,6 +49,7 @@ struct VmifsObserver {
 
 	/* of the thread of lists */
 	VmifsCompare *compare;
+	gboolean knows_modules; /* they were looked at since somebody reads */
 	gint64 busy_until;
 
 	GMutex lock; /* guards what follows */
@@ -105,20 +106,22 @@ cpu_us(void)
 
 /* Whether anything has changed; FALSE, too, where the OS tells none. */
 static gboolean
-compare_modules(VmifsObserver *observer, guint generation, gboolean first, const VmifsCall *call)
+compare_modules(VmifsObserver *observer, guint generation, const VmifsCall *call)
 {
 	VmifsWatches *watches;
 	g_autoptr(GArray) modules = vmifs_guest_modules(observer->guest, call, NULL);
 
 	/* Those of another boot are no change of these. */
+	if (!modules || vmifs_guest_generation(observer->guest) != generation)
+		return FALSE;
 	gboolean changed =
-		modules && vmifs_guest_generation(observer->guest) == generation &&
 		vmifs_compare_modules(observer->compare, g_steal_pointer(&modules), generation);
 	if (changed)
 		vmifs_watches_code_changed(observer->guest);
 	/* What changed before this look was not seen here: whoever armed lines compares. */
-	else if (first && (watches = vmifs_guest_watches(observer->guest)))
-		vmifs_watches_kick(watches);
+	else if (!observer->knows_modules && (watches = vmifs_guest_watches(observer->guest)))
+		vmifs_watches_look_at_modules(watches);
+	observer->knows_modules = TRUE;
 	return changed;
 }
 
@@ -131,13 +134,15 @@ look_at_lists(VmifsObserver *observer, gboolean first)
 			   .cancelled = &guest->cancelled };
 	guint generation = vmifs_guest_generation(guest);
 
-	if (first)
+	if (first) {
 		vmifs_compare_reset(observer->compare);
+		observer->knows_modules = FALSE;
+	}
 	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, &call, NULL);
 	if (!tasks || vmifs_guest_generation(guest) != generation)
 		return RETRY_US;
 	gboolean changed = vmifs_compare_tasks(observer->compare, tasks, generation);
-	changed |= compare_modules(observer, generation, first, &call);
+	changed |= compare_modules(observer, generation, &call);
 	now = g_get_monotonic_time();
 	if (changed || first)
 		observer->busy_until = now + BUSY_US;

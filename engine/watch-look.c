@@ -68,9 +68,9 @@ ask_modules(VmifsWatchLook *look)
 
 	for (guint i = 0; i < look->lines->len; i++)
 		is_of_interest |= is_of_code(g_ptr_array_index(look->lines, i));
-	if (!is_of_interest || watches->modules_try == look->try)
+	if (!is_of_interest || watches->modules_look == look->look)
 		return;
-	watches->modules_try = look->try;
+	watches->modules_look = look->look;
 	g_autoptr(GArray) now = vmifs_guest_modules(watches->guest, &call, NULL);
 	if (!now)
 		return;
@@ -95,12 +95,14 @@ vmifs_watch_look_init(VmifsWatchLook *look, VmifsWatches *watches)
 	*look = (VmifsWatchLook){ .watches = watches,
 				  .connection = watches->guest->connection,
 				  .lines = g_ptr_array_new_with_free_func(vmifs_watch_unref),
-				  .points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)),
-				  .attached = vmifs_guest_attached(watches->guest),
-				  .wanted = g_atomic_int_get(&watches->wanted) };
+				  .points = g_array_new(FALSE, FALSE, sizeof(VmifsStopPoint)) };
+	/* Before what has changed for them: what changes later has them tried once more. */
 	g_mutex_lock(&watches->wake_lock);
 	look->try = watches->tries;
+	look->look = watches->looks;
 	g_mutex_unlock(&watches->wake_lock);
+	look->wanted = g_atomic_int_get(&watches->wanted);
+	look->attached = vmifs_guest_attached(watches->guest);
 	look->boot = look->attached ? look->attached->generation : 0;
 	g_mutex_lock(&watches->lock);
 	for (guint i = 0; i < watches->lines->len; i++) {

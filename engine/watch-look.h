@@ -22,7 +22,7 @@ typedef struct {
 	VmifsStopCaps caps;
 	char *no_caps; /* why there are none */
 	guint boot, text;
-	guint64 try;
+	guint64 try, look;
 	gboolean wanted;
 	gint64 until;   /* it pauses to then; 0 = it does not */
 	GArray *points; /* of VmifsStopPoint: that are to be armed */

@@ -52,7 +52,18 @@ vmifs_watches_kick(VmifsWatches *watches)
 
 	g_cond_signal(&watches->wake);
 	watches->tries++;
+	watches->looks++;
 	return ++watches->asked;
+}
+
+void
+vmifs_watches_look_at_modules(VmifsWatches *watches)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->wake_lock);
+
+	g_cond_signal(&watches->wake);
+	watches->looks++;
+	watches->asked++;
 }
 
 void

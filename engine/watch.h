@@ -85,13 +85,14 @@ struct VmifsWatches {
 	gint wanted;   /* atomic; somebody reads events */
 	gint stopping; /* atomic */
 	/* The thread's. */
-	guint64 modules; /* a sum of those that there were; 0 = not known */
-	guint64 modules_try;
+	guint64 modules;      /* a sum of those that there were; 0 = not known */
+	guint64 modules_look; /* as of which of `looks` */
 
-	GMutex wake_lock; /* guards `asked` and `tries`; nothing else is locked while it is held */
+	GMutex wake_lock; /* guards those up to `looks`; nothing else is locked while it is held */
 	GCond wake;
 	guint64 asked; /* so often something has changed */
 	guint64 tries; /* so often for which what was refused is tried again */
+	guint64 looks; /* so often modules may have come or gone */
 
 	GMutex lock; /* guards what follows; not held across calls of the backend or of events */
 	GCond settled;
@@ -122,6 +123,9 @@ vmifs_watches_kick(VmifsWatches *watches);
  * of which one of `reg` looks through all of its kernel's text. */
 void
 vmifs_watches_wake(VmifsWatches *watches);
+/* A module may have, while nobody looked. From any thread; never waits. */
+void
+vmifs_watches_look_at_modules(VmifsWatches *watches);
 /* A module has come or gone. From any thread; never waits. */
 void
 vmifs_watches_code_changed(VmifsGuest *guest);

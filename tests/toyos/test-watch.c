@@ -486,6 +486,45 @@ START_TEST(what_a_module_takes_away_at_once_is_followed)
 }
 END_TEST
 
+static void
+make_busy(Scene *scene, gboolean is)
+{
+	live_put(scene->live, 0x5020, is);
+}
+
+/* The same, but the first look is in vain: processes cannot be listed then. */
+START_TEST(modules_that_were_not_seen_at_once_are_looked_at_later)
+{
+	const gsize entry = 0x4000 + 8 * (TASKS_AT / 0x1000);
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	live_put(scene.live, TASKS_AT + 0xff8, TASKS + TASKS_AT + 0xa00);
+	assert_written(&scene, "exec plugged");
+	make_busy(&scene, TRUE); /* this look takes 50 ms */
+	scene_read(&scene);
+	live_put(scene.live, entry, 0);
+	g_usleep(200000);
+	live_put(scene.live, TASKS_AT + 0xff8, 0);
+	live_put(scene.live, entry, TASKS_AT | 3);
+	make_busy(&scene, FALSE);
+	await(has_text(&scene, "w1 # waiting: the kernel has no symbol plugged"));
+}
+END_TEST
+
+START_TEST(a_look_at_modules_does_not_try_refused_lines_again)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene.live->fault = "no more room";
+	assert_written(&scene, "exec run");
+	make_busy(&scene, TRUE); /* this look takes 50 ms */
+	scene_read(&scene);
+	guint n_orders = scene.live->n_orders;
+	g_usleep(200000);
+	ck_assert_uint_eq(scene.live->n_orders, n_orders);
+}
+END_TEST
+
 static char *
 caps_of(Scene *scene)
 {
@@ -625,6 +664,8 @@ make_suite(void)
 	tcase_add_test(t, another_boot_has_its_symbols_elsewhere);
 	tcase_add_loop_test(t, what_a_module_brings_is_followed, 0, 2);
 	tcase_add_test(t, what_a_module_takes_away_at_once_is_followed);
+	tcase_add_test(t, modules_that_were_not_seen_at_once_are_looked_at_later);
+	tcase_add_test(t, a_look_at_modules_does_not_try_refused_lines_again);
 	tcase_add_test(t, what_can_be_had_depends_on_the_kernel);
 	tcase_add_test(t, before_a_kernel_is_known_symbols_wait);
 	tcase_add_test(t, lines_come_and_go_while_the_guest_stops);
