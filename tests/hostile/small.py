@@ -15,8 +15,8 @@ def small_guest(given=None):
     path = given or os.path.join(os.environ.get('VMIFS_GUESTS', ''), 'small', 'guest.raw')
     if not os.path.exists(path):
         where = os.path.join(mountlib.work, 'small')
-        mountlib.output(HERE + '/../guests/make-guest', '--quiet', '--mem', '128', '--touch-mb', '4', where,
-                        timeout=900)
+        mountlib.output(HERE + '/../guests/make-guest', '--quiet', '--no-truth', '--mem', '128', '--touch-mb', '4',
+                        where, timeout=900)
         path = where + '/guest.raw'
     return path
 
