@@ -154,8 +154,13 @@ class Apt:
 
     def kernel(self, flavour):
         """Unpacks the newest kernel; returns (folder, release). Newer suites split it into packages."""
+        known = os.path.join(self.dir, 'newest-' + flavour)  # of lists as old: apt takes seconds to say it again
         with locked(os.path.join(self.dir, 'kernel')):
             self.update()
+            with contextlib.suppress(OSError):
+                folder, release = read(known).decode().split('\n')
+                if os.stat(known).st_mtime >= os.stat(self.dir + '/updated').st_mtime and os.path.exists(folder):
+                    return folder, release
             meta = FLAVOURS[flavour].format(self.arch)
             image = [name for name in self.depends(meta) if re.match(r'linux-image-\d', name)]
             if not image:
@@ -172,6 +177,7 @@ class Apt:
                 with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as part:
                     self.unpack(wanted, part)
                     os.rename(part + '/tree', folder)
+            self.write('newest-' + flavour, f'{folder}\n{release}')
         return folder, release
 
     def debug(self, release):
