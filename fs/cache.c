@@ -27,24 +27,31 @@ typedef struct {
 	guint64 lanes[4]; /* so that no multiplication waits for the one before */
 } Sum;
 
+static void
+sum_words(Sum *sum, const guint8 *bytes)
+{
+	guint64 words[4];
+
+	memcpy(words, bytes, sizeof words);
+	for (guint i = 0; i < 4; i++) {
+		sum->lanes[i] =
+			(sum->lanes[i] ^ words[i] ^ i) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
+		sum->lanes[i] ^= sum->lanes[i] >> 32;
+	}
+}
+
 /* len: a multiple of 32, but at the end. */
 static void
 sum_add(Sum *sum, const guint8 *bytes, gsize len)
 {
-	guint64 words[4];
+	guint8 last[32] = { 0 };
+	gsize rest = len % sizeof last;
 
-	for (; len >= sizeof words; bytes += sizeof words, len -= sizeof words) {
-		memcpy(words, bytes, sizeof words);
-		for (guint i = 0; i < 4; i++) {
-			sum->lanes[i] = (sum->lanes[i] ^ words[i] ^ i) *
-					G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
-			sum->lanes[i] ^= sum->lanes[i] >> 32;
-		}
-	}
-	if (len) {
-		guint8 last[sizeof words] = { 0 };
-		memcpy(last, bytes, len);
-		sum_add(sum, last, sizeof last);
+	for (gsize at = 0; at < len - rest; at += sizeof last)
+		sum_words(sum, bytes + at);
+	if (rest) {
+		memcpy(last, bytes + len - rest, rest);
+		sum_words(sum, last);
 	}
 }
 
