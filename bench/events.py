@@ -14,7 +14,7 @@ import time
 import livelib
 from files import settled
 from mountlib import MiB, check, in_work, output
-from table import Cost, head, machine_clock, plain, process_clock, row, shown
+from table import Cost, head, plain, process_clock, row, shown
 
 DISK = '-drive if=none,id=busy,format=raw,file={path} -device virtio-blk-pci,drive=busy'
 DISK_MB = 64
@@ -135,10 +135,10 @@ class Subject:
         # Nobody else reads what the monitor tells of stops.
         self.guest.qmp.call('query-status')
         self.guest.qmp.events.clear()
-        before = time.monotonic(), clocks(self.guest.pid), process_clock(server), machine_clock()
+        before = time.monotonic(), clocks(self.guest.pid), process_clock(server)
         calls, wall = work()
         return Cost(wall or time.monotonic() - before[0], clocks(self.guest.pid) - before[1],
-                    process_clock(server) - before[2], calls, machine_clock() - before[3])
+                    process_clock(server) - before[2], calls)
 
     def step(self):
         def steps():

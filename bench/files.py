@@ -11,7 +11,7 @@ import time
 import table
 from images import write_elf, write_lime
 from mountlib import Failed, MiB, folder, in_work, info, memory_beyond, mounted, output, unmount, wait_until
-from table import Cost, head, machine_clock, plain, process_clock, row
+from table import Cost, children_clock, head, plain, process_clock, row
 
 TOUCHED = 0x100000000000  # where the guest's process has its small pages
 START = 16 * MiB  # of what is read of memory: plain RAM in every guest
@@ -20,10 +20,10 @@ SIZES = (('4 KiB', 4096), ('128 KiB', MiB // 8), ('1 MiB', MiB))
 
 def io(run, pid, *words):
     """One run of bench-io; with the server's processor time."""
-    before, machine = process_clock(pid), machine_clock()
+    before = process_clock(pid)
     text = output(run.io, *map(str, words))
     wall, cpu, calls, _ = map(int, text.split())
-    return Cost(wall / 1e9, cpu / 1e9, process_clock(pid) - before, calls, machine_clock() - machine)
+    return Cost(wall / 1e9, cpu / 1e9, process_clock(pid) - before, calls)
 
 
 @contextlib.contextmanager
@@ -85,12 +85,11 @@ def attach_once(run, image, cache='none'):
     """From nothing, but for what is kept there, to the name of every process."""
     path = folder()
     comm = os.path.join(path, '*', 'procs', '*', 'comm')
-    start, own, machine = time.perf_counter(), os.times(), machine_clock()
+    start, before = time.perf_counter(), children_clock()
     output('sh', '-c', f'{run.vmifs} -o cache={cache} {image} {path} && cat {comm} >/dev/null')
-    wall, now = time.perf_counter() - start, os.times()
+    wall, cpu = time.perf_counter() - start, children_clock() - before
     pids = [int(pid) for pid in filter(str.isdigit, os.listdir('/proc')) if exe(pid) == run.vmifs]
-    cpu = now.children_user + now.children_system - own.children_user - own.children_system
-    cost = Cost(wall, cpu, sum(process_clock(pid) for pid in pids), 1, machine_clock() - machine)
+    cost = Cost(wall, cpu, sum(process_clock(pid) for pid in pids))
     unmount(path)
     wait_until(lambda: not any(exe(pid) == run.vmifs for pid in os.listdir('/proc') if pid.isdigit()), 'it ends')
     return cost
@@ -114,7 +113,7 @@ def attach(run):
             bares.append(io(run, None, '-s', MiB // 8, '-l', size // MiB * MiB, 'seq', image))
             bares[-1].calls = 1
             costs.append(attach_once(run, image))
-        middle, busy = table.median(costs), table.is_busy(costs + bares)
+        middle, busy = table.median(costs), table.is_busy()
         seconds_taken = middle.cpu if busy else middle.wall
         row(f'{name}, beside cat image', costs, bares, bar=times)
         plain(f'{name}, all of it' + (', CPU' if busy else ''), table.shown(seconds_taken), f'<= {seconds} s',

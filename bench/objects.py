@@ -10,7 +10,7 @@ import time
 
 from files import io, settled
 from mountlib import check, output, run as start
-from table import Cost, head, machine_clock, plain, process_clock, row
+from table import Cost, children_clock, head, plain, process_clock, row
 
 
 @contextlib.contextmanager
@@ -42,15 +42,12 @@ def numbers(path):
 
 def timed(pid, *command):
     """A command; its own processor time and the server's."""
-    server, machine = process_clock(pid), machine_clock()
-    before = os.times()
+    server, children = process_clock(pid), children_clock()
     begin = time.perf_counter()
     done = start(*command)
-    wall = time.perf_counter() - begin
-    after = os.times()
+    wall, cpu = time.perf_counter() - begin, children_clock() - children
     check(done.returncode == 0, lambda: f'{command}: {done.stderr!r}')
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Cost(wall, cpu, process_clock(pid) - server, 1, machine_clock() - machine), done.stdout
+    return Cost(wall, cpu, process_clock(pid) - server), done.stdout
 
 
 def processes(run):
