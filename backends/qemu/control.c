@@ -126,6 +126,7 @@ begin_locked(QemuStop *stop, const VmifsCall *call, GError **error)
 	VmifsState state;
 
 	stop->stood = 0;
+	stop->was_let_run = FALSE;
 	if (!qemu_status_ask(stop->monitor, &state, NULL, call, error))
 		return FALSE;
 	if (state != VMIFS_STATE_RUNNING)
@@ -185,10 +186,20 @@ qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **er
 }
 
 gboolean
+qemu_stop_was_let_run(QemuStop *stop)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&stop->lock);
+
+	return stop->was_let_run;
+}
+
+gboolean
 qemu_stop_set_state(QemuStop *stop, VmifsState wanted, const VmifsCall *call, GError **error)
 {
 	if (!qemu_stop_enter(stop, call, error))
 		return FALSE;
+	/* If it fails, it may have been heard. */
+	stop->was_let_run |= wanted == VMIFS_STATE_RUNNING;
 	gboolean good = qemu_status_set(stop->monitor, wanted, call, error);
 	/* Before anybody is told that it is done: vmifs may be killed then. */
 	if (good && stop->guard >= 0) {

@@ -71,6 +71,7 @@ typedef struct {
 	int guard;            /* of a stop that goes on; -1: there is none, or it stands anyway */
 	gint64 since;         /* when that was told to stop */
 	gint64 stood;         /* for how long it did, µs, until a user wished that, too */
+	gboolean was_let_run; /* by a user, since the last stop of ours began */
 } QemuStop;
 
 void
@@ -86,6 +87,9 @@ qemu_stop_begin(QemuStop *stop, const VmifsCall *call, GError **error);
  * stood still, at most; 0 when it did not run. FALSE with error: the guardian goes on trying. */
 gboolean
 qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error);
+/* Since that began a user has let the guest run, even if it stands again. */
+gboolean
+qemu_stop_was_let_run(QemuStop *stop);
 /* As qemu_status_set(), by a user: that outlives a stop that goes on. */
 gboolean
 qemu_stop_set_state(QemuStop *stop, VmifsState wanted, const VmifsCall *call, GError **error);

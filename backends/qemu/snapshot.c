@@ -129,7 +129,7 @@ still_stands(const QemuSubject *subject, const VmifsCall *call, GError **error)
 
 	if (!qemu_status_ask(subject->monitor, &state, NULL, call, error))
 		return FALSE;
-	if (state != VMIFS_STATE_RUNNING)
+	if (state != VMIFS_STATE_RUNNING && !qemu_stop_was_let_run(subject->stop))
 		return TRUE;
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO,
 			    "somebody let the guest run while it was copied");

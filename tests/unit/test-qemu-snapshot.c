@@ -124,6 +124,27 @@ START_TEST(guest_that_is_let_run_meanwhile_makes_no_picture)
 END_TEST
 
 static void
+let_run_and_pause(gpointer user)
+{
+	Guest *guest = user;
+	ck_assert(qemu_stop_set_state(&guest->stop, VMIFS_STATE_RUNNING, NULL, NULL));
+	ck_assert(qemu_stop_set_state(&guest->stop, VMIFS_STATE_PAUSED, NULL, NULL));
+}
+
+/* That it stands in the end does not make it one moment. */
+START_TEST(guest_that_ran_for_a_while_meanwhile_makes_no_picture)
+{
+	const FakeQemu how = { .session = FREE RESTS RESTS RUNS RESTS STOPS };
+	Guest guest;
+	setup(&guest, OTHER_MEMFD, &how, NULL);
+	guest.picture.added_regs = let_run_and_pause;
+	guest.picture.user = &guest;
+	fails(&guest, NULL, VMIFS_ERROR_IO);
+	teardown(&guest);
+}
+END_TEST
+
+static void
 pause_it(gpointer user)
 {
 	Guest *guest = user;
@@ -239,6 +260,7 @@ snapshot_suite(void)
 			    G_N_ELEMENTS(kinds));
 	tcase_add_test(t, paused_guest_is_copied_and_stays_so);
 	tcase_add_test(t, guest_that_is_let_run_meanwhile_makes_no_picture);
+	tcase_add_test(t, guest_that_ran_for_a_while_meanwhile_makes_no_picture);
 	tcase_add_test(t, guest_that_is_paused_while_it_is_copied_stays_so);
 	tcase_add_test(t, guest_runs_on_after_a_copy_that_was_given_up);
 	tcase_add_loop_test(t, guest_runs_on_before_the_picture_is_written, 0, G_N_ELEMENTS(kinds));
