@@ -19,6 +19,8 @@
 
 #define STATE_US G_USEC_PER_SEC
 #define STATE_WAIT_US (2 * G_USEC_PER_SEC)
+/* Where it is not known yet, and we make the guest stand still. */
+#define STATE_AGAIN_US (20 * G_TIME_SPAN_MILLISECOND)
 /* What a look at lists may cost, as a part of the time until the next: as long as nothing happens,
  * and for a while after something has. */
 #define IDLE_PART 200
@@ -44,6 +46,7 @@ struct VmifsObserver {
 	Eye state, lists;
 
 	/* of the thread of state */
+	gboolean knows_state; /* since somebody reads */
 	VmifsState last_state;
 	guint last_boot;
 
@@ -79,15 +82,28 @@ look_at_state(VmifsObserver *observer, gboolean first)
 			   .cancelled = &guest->cancelled };
 	gint before, after;
 	gboolean alone = vmifs_connection_is_left_alone(guest->connection, &before);
-	VmifsState state = vmifs_guest_ask_state(guest, &call);
-	guint boot = vmifs_guest_generation(guest);
+	VmifsState state;
+	guint boot;
 
+	if (first) {
+		observer->knows_state = FALSE;
+		observer->last_boot = vmifs_guest_generation(guest);
+	}
+	if (!alone && !observer->knows_state)
+		return STATE_AGAIN_US;
+	state = vmifs_guest_ask_state(guest, &call);
+	boot = vmifs_guest_generation(guest);
 	alone = alone && vmifs_connection_is_left_alone(guest->connection, &after);
-	if (!alone || before != after)
-		state = first ? VMIFS_STATE_RUNNING : observer->last_state;
-	if (!first && !vmifs_connection_is_gone(guest->connection) &&
-	    (state != observer->last_state || boot != observer->last_boot))
+	if (!alone || before != after) {
+		if (!observer->knows_state)
+			return STATE_AGAIN_US;
+		state = observer->last_state;
+	}
+	if (!vmifs_connection_is_gone(guest->connection) &&
+	    ((observer->knows_state && state != observer->last_state) ||
+	     boot != observer->last_boot))
 		push_state(observer, state, boot);
+	observer->knows_state = TRUE;
 	observer->last_state = state;
 	observer->last_boot = boot;
 	return STATE_US;

@@ -154,6 +154,26 @@ START_TEST(own_stops_are_not_told)
 }
 END_TEST
 
+/* Lines are armed as somebody comes to read: that one is not told of the pause before. */
+START_TEST(what_it_was_is_learned_once_we_leave_it_alone)
+{
+	Fixture f;
+	setup(&f, 10);
+	g_atomic_int_set(&f.live->state, VMIFS_STATE_PAUSED);
+	vmifs_connection_begin_hold(f.guest->connection);
+	begin(&f);
+	vmifs_connection_end_hold(f.guest->connection);
+	g_usleep(300000);
+	live_changed(f.live, VMIFS_CHANGE_STATE);
+	g_usleep(300000);
+	ck_assert_msg(!has(&f, "\"state\""), "%s", f.text->str);
+	g_atomic_int_set(&f.live->state, VMIFS_STATE_RUNNING);
+	live_changed(f.live, VMIFS_CHANGE_STATE);
+	await(has(&f, "\"state\":\"running\",\"boot\":1}"));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(guests_that_were_read_come_and_go)
 {
 	for (int i = 0; i < 20; i++) {
@@ -181,6 +201,7 @@ make_suite(void)
 	tcase_add_test(t, the_end_is_the_last_line);
 	tcase_add_test(t, nobody_looks_while_nobody_reads);
 	tcase_add_test(t, own_stops_are_not_told);
+	tcase_add_test(t, what_it_was_is_learned_once_we_leave_it_alone);
 	tcase_add_test(t, guests_that_were_read_come_and_go);
 	suite_add_tcase(s, t);
 	return s;
