@@ -107,18 +107,16 @@ run(LinuxInfer *f)
 	return TRUE;
 }
 
-/* The lowest address of the kernel's own: with 32 bits, where all of memory is mapped, the image in
- * it. */
-static guint64
-kernel_start(const LinuxInfer *f)
+guint64
+linux_kernel_start(const Linux *os, guint64 va)
 {
 	gsize n;
-	const VmifsRegion *regions = vmifs_physmem_regions(f->os->mem, &n);
+	const VmifsRegion *regions = vmifs_physmem_regions(os->mem, &n);
 
-	if (f->ptr == 8)
-		return f->init & G_GUINT64_CONSTANT(1) << 63;
-	return linux_wrap(f->os, f->os->found->image_delta + (n ? regions[0].pa : 0) -
-					 linux_machine(f->os)->room_below);
+	if (linux_word(os) == 8)
+		return va & G_GUINT64_CONSTANT(1) << 63;
+	return linux_wrap(os, os->found->image_delta + (n ? regions[0].pa : 0) -
+				      linux_machine(os)->room_below);
 }
 
 VmifsTypes *
@@ -130,7 +128,7 @@ linux_infer(const Linux *os, char **ret_origin, const VmifsCall *call, GError **
 
 	if (!linux_symbol(os, "init_task", &f.init, error))
 		return NULL;
-	f.kernel = kernel_start(&f);
+	f.kernel = linux_kernel_start(os, f.init);
 	f.table = linux_inferred_new(f.ptr);
 	f.checked = g_string_new(NULL);
 	f.work = &work;

@@ -6,6 +6,7 @@
  */
 #include "linux.h"
 
+#include "contents.h"
 #include "followed.h"
 #include "found.h"
 #include "given.h"
@@ -87,12 +88,14 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->options = kernel->options;
 	find_symbols(os, call);
 
+	if (os->is_text_only)
+		os->followed = linux_contents_find(os, call);
 	/* Without types there are still symbols, and the kernel's memory to read with them. */
 	g_autoptr(VmifsTypes) types =
 		linux_types_find(os, &os->types_origin, &os->types_refused, &os->is_partial, call);
 	os->n_types = types ? vmifs_types_count(types) : 0;
 	os->layout = linux_layout_new(types);
-	if (os->is_text_only)
+	if (os->is_text_only && !os->followed)
 		os->followed = linux_followed_find(os);
 	os->module_layouts = linux_module_layouts_new();
 	/* Here, where there is time: the shortest files ask for them. */

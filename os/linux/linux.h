@@ -34,7 +34,9 @@ typedef struct {
 	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
 	char *symbols_origin;    /* where files were asked for them: of which they are */
 	gboolean is_text_only;   /* they are of functions, but for those that it exports */
-	VmifsSymbols *followed;  /* (nullable) variables that its functions speak of: followed.h */
+	/* (nullable) variables that its functions speak of (followed.h), or known by what they hold
+	 * (contents.h). */
+	VmifsSymbols *followed;
 	LinuxLayout *layout;
 	guint32 n_types;     /* 0: nothing is known of its types */
 	char *types_origin;  /* types.h; NULL: likewise */
