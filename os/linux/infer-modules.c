@@ -301,6 +301,7 @@ linux_infer_modules(LinuxInfer *f)
 		find_tables(f, &w.modules);
 		find_exports(f, &w.modules);
 		find_memory(f, &w.modules);
+		linux_infer_uses(f, &w.modules);
 	}
 	linux_sample_clear(&w.modules);
 }

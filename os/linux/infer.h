@@ -166,6 +166,9 @@ void
 linux_infer_named(LinuxInfer *f);
 void
 linux_infer_modules(LinuxInfer *f);
+/* Part of that. */
+void
+linux_infer_uses(LinuxInfer *f, const LinuxSample *modules);
 gboolean
 linux_infer_tasks(LinuxInfer *f);
 void

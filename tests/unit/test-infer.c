@@ -439,6 +439,81 @@ START_TEST(a_module_whose_table_is_elsewhere_proves_none)
 }
 END_TEST
 
+#define INIT 280
+#define TAINTS 488
+#define BUGS 504
+#define USES 600
+
+/* The second uses the first. */
+static void
+put_uses(Fixture *f, const guint64 *modules)
+{
+	guint64 bugs = linux_guest_alloc(&f->g, 16), use = linux_guest_alloc(&f->g, 48);
+
+	linux_guest_ring(&f->g, (guint64[]){ bugs, modules[0] + BUGS, modules[1] + BUGS }, 3);
+	linux_guest_ring(&f->g, (guint64[]){ modules[0] + USES, use }, 2);
+	linux_guest_ring(&f->g, (guint64[]){ modules[0] + USES + 16 }, 1);
+	linux_guest_ring(&f->g, (guint64[]){ modules[1] + USES }, 1);
+	linux_guest_ring(&f->g, (guint64[]){ modules[1] + USES + 16, use + 16 }, 2);
+	linux_guest_u64(&f->g, use + 32, modules[1]);
+	linux_guest_u64(&f->g, use + 40, modules[0]);
+	put_u32(f, modules[0] + USES + 40, 2);
+	put_u32(f, modules[1] + USES + 40, 1);
+	linux_guest_u64(&f->g, modules[0] + INIT, bugs + 65536);
+}
+
+START_TEST(modules_tell_who_uses_them)
+{
+	Fixture f;
+	guint64 modules[2];
+
+	setup(&f);
+	put_modules(&f, modules);
+	put_uses(&f, modules);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	expect_place(&f, "module.source_list", USES);
+	expect_place(&f, "module.exit", USES + 32);
+	expect_place(&f, "module.refcnt", USES + 40);
+	expect_place(&f, "module.taints", TAINTS);
+	expect_place(&f, "module.init", INIT);
+	expect_place(&f, "module_use.source", 32);
+	teardown(&f);
+}
+END_TEST
+
+/* Counts that do not agree; a use that is of others; a ring with a second stranger; something
+ * between. */
+START_TEST(uses_that_do_not_agree_are_none)
+{
+	static const char *const lost[] = { "module.refcnt", "module.source_list", "module.taints",
+					    "module.init" };
+	Fixture f;
+	guint64 modules[2];
+	VmifsMember member;
+
+	setup(&f);
+	put_modules(&f, modules);
+	put_uses(&f, modules);
+	guint64 other = linux_guest_alloc(&f.g, 16), nodes[] = { other, other + 65536, 0, 0 };
+	nodes[2] = modules[0] + BUGS;
+	nodes[3] = modules[1] + BUGS;
+	if (_i == 0)
+		put_u32(&f, modules[0] + USES + 40, 1);
+	else if (_i == 1)
+		linux_guest_ring(&f.g, (guint64[]){ modules[1] + USES + 16 }, 1);
+	else if (_i == 2)
+		linux_guest_ring(&f.g, nodes, 4);
+	else
+		put_u32(&f, modules[1] + INIT + 8, 3);
+	infer(&f);
+	ck_assert_ptr_nonnull(f.types);
+	ck_assert(!vmifs_types_member(f.types, lost[_i], &member));
+	expect_place(&f, "module.name", 24);
+	teardown(&f);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -454,6 +529,8 @@ make_suite(void)
 	tcase_add_test(t, resources_tell_where_their_members_are);
 	tcase_add_test(t, modules_tell_where_their_symbols_are);
 	tcase_add_test(t, a_module_whose_table_is_elsewhere_proves_none);
+	tcase_add_test(t, modules_tell_who_uses_them);
+	tcase_add_loop_test(t, uses_that_do_not_agree_are_none, 0, 4);
 	tcase_add_test(t, urgency_is_four_numbers_that_agree);
 	tcase_add_test(t, urgency_of_which_one_does_not_agree_is_none);
 	if (are_instructions_known())
