@@ -31,7 +31,9 @@
 #define LEAST_MODULE(s) (64 * (s)->ptr)
 #define STATE_LIVE 0
 #define STATE_UNFORMED 3
-/* Pairs whose first element points back; elements of their rings. A guest may have any number. */
+/* Pairs that may be heads, those whose first element points back, elements of their rings. A guest
+ * may have any number. */
+#define MAX_PAIRS (1024 * 1024)
 #define MAX_RINGS 65536
 #define MAX_NODES 262144
 /* A running guest may load a module just then. */
@@ -43,7 +45,7 @@ typedef struct {
 	guint ptr;
 	guint64 text, start, end; /* the image; from start on it is searched */
 	guint64 lowest;           /* of the kernel's addresses */
-	guint n_rings, n_nodes;
+	guint n_pairs, n_rings, n_nodes;
 	LinuxOnly head;
 	LinuxSample modules; /* of the ring that is looked at: those that live */
 	gboolean is_strange;
@@ -139,8 +141,11 @@ look(Search *s, const guint8 *bytes, gsize len, guint64 va)
 	for (gsize at = 0; at + 2 * s->ptr <= len; at += s->ptr) {
 		guint64 next = pointer_at(s, bytes + at);
 
-		if (!is_outside(s, next) || !is_outside(s, pointer_at(s, bytes + at + s->ptr)) ||
-		    !vmifs_aspace_read_ptr(s->os->aspace, next + s->ptr, &back, NULL) ||
+		if (!is_outside(s, next) || !is_outside(s, pointer_at(s, bytes + at + s->ptr)))
+			continue;
+		if (++s->n_pairs > MAX_PAIRS)
+			return FALSE;
+		if (!vmifs_aspace_read_ptr(s->os->aspace, next + s->ptr, &back, NULL) ||
 		    back != va + at)
 			continue;
 		if (is_head(s, va + at))
@@ -209,20 +214,21 @@ VmifsSymbols *
 linux_contents_find(const Linux *os, const VmifsCall *call)
 {
 	Search s = { .os = os, .call = call, .ptr = linux_word(os) };
-	gboolean is_done = FALSE;
+	gboolean is_whole = FALSE, is_done = FALSE;
 
 	if (linux_machine(os)->has_followed || !find_image(&s))
 		return NULL;
 	for (guint i = 0; i < TRIES && !is_done; i++) {
-		s.n_rings = s.n_nodes = 0;
+		s.n_pairs = s.n_rings = s.n_nodes = 0;
 		s.head = (LinuxOnly){ 0 };
-		is_done = !pass(&s) || s.head.n || vmifs_guest_is_frozen(os->guest);
+		is_whole = pass(&s);
+		is_done = !is_whole || s.head.n || vmifs_guest_is_frozen(os->guest);
 	}
-	if (s.head.n != 1 || s.n_rings > MAX_RINGS || s.n_nodes > MAX_NODES) {
+	if (!is_whole || s.head.n != 1) {
 		vmifs_guest_log(os->guest, "the list of modules was not found: %s",
-				s.head.n == 1  ? "it takes too long"
-				: s.head.n > 1 ? "several look like it"
-					       : "none looks like it");
+				!is_whole  ? "it takes too long"
+				: s.head.n ? "several look like it"
+					   : "none looks like it");
 		return NULL;
 	}
 	VmifsSymbolsBuilder *builder = vmifs_symbols_builder_new();
