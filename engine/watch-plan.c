@@ -4,10 +4,9 @@
  * with what its source can do. What does not fit is refused with the reason; it is never made to
  * fit by watching less, or more, than was asked for.
  */
+#include "guest.h"
 #include "watch.h"
 #include "writes.h"
-
-#include <vmifs/guest.h>
 
 /* Of memory where the line does not say: as much as its address is a multiple of. */
 #define MOST_BY_DEFAULT 8
@@ -117,6 +116,15 @@ add(Planning *p, const VmifsStopPoint *point)
 
 /* ---- addresses ---- */
 
+/* Or has its kernel gone since the look began? Another look follows that. */
+static gboolean
+is_still_there(const Planning *p)
+{
+	g_autoptr(VmifsAttached) now = vmifs_guest_attached(p->guest);
+
+	return now == p->attached;
+}
+
 static gboolean
 find_symbol(Planning *p, guint64 *ret)
 {
@@ -125,7 +133,7 @@ find_symbol(Planning *p, guint64 *ret)
 	VmifsSymbol symbol;
 	gsize index;
 
-	if (!instance_of(p)) {
+	if (!instance_of(p) || (!p->symbols && !is_still_there(p))) {
 		settle(p, VMIFS_WATCH_WAITING, "no kernel is known in this guest yet");
 		return FALSE;
 	}

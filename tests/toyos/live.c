@@ -216,7 +216,12 @@ snapshot(gpointer self, VmifsPictureWriter *out, const VmifsCall *call, GError *
 static gboolean
 stop_caps(gpointer self, VmifsStopCaps *ret, const VmifsCall *call, GError **error)
 {
-	*ret = ((LiveGuest *) self)->caps;
+	LiveGuest *guest = self;
+	void (*asking)(gpointer user) = g_steal_pointer(&guest->asking);
+
+	if (asking)
+		asking(guest->asking_user);
+	*ret = guest->caps;
 	return TRUE;
 }
 

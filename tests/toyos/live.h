@@ -45,6 +45,8 @@ typedef struct {
 	guint64 fault_at;              /* ... there; 0 = anywhere */
 	void (*arming)(gpointer user); /* (nullable) happens once, before points are armed */
 	gpointer arming_user;
+	void (*asking)(gpointer user); /* (nullable) happens once, before caps are told */
+	gpointer asking_user;
 	/* Of the last instance: */
 	void (*changed)(gpointer engine, guint what);
 	VmifsStopped stopped;

@@ -415,6 +415,40 @@ START_TEST(what_can_be_had_depends_on_the_kernel)
 }
 END_TEST
 
+static void
+take_long(gpointer user)
+{
+	g_usleep(300000);
+}
+
+static void
+lose_kernel(gpointer user)
+{
+	Scene *scene = user;
+	VmifsAspace *kernel;
+
+	halt(scene->live);
+	live_changed(scene->live, VMIFS_CHANGE_CONTENT);
+	while ((kernel = vmifs_guest_kernel_aspace(scene->guest, NULL, NULL))) {
+		vmifs_aspace_unref(kernel);
+		g_usleep(1000);
+	}
+	/* The next look, which sees that. */
+	scene->live->asking = take_long;
+}
+
+/* After the look at the line has begun, and before it comes to symbols. */
+START_TEST(a_kernel_that_goes_meanwhile_is_waited_for)
+{
+	g_auto(Scene) scene = scene_new(&all_caps, NULL);
+
+	scene.live->asking_user = &scene;
+	scene.live->asking = lose_kernel;
+	assert_written(&scene, "exec run");
+	await(has_text(&scene, "w1 # waiting: no kernel"));
+}
+END_TEST
+
 START_TEST(before_a_kernel_is_known_symbols_wait)
 {
 	g_auto(Scene) scene = { 0 };
@@ -523,6 +557,7 @@ make_suite(void)
 	tcase_add_test(t, modules_that_were_not_seen_at_once_are_looked_at_later);
 	tcase_add_test(t, a_look_at_modules_does_not_try_refused_lines_again);
 	tcase_add_test(t, what_can_be_had_depends_on_the_kernel);
+	tcase_add_test(t, a_kernel_that_goes_meanwhile_is_waited_for);
 	tcase_add_test(t, before_a_kernel_is_known_symbols_wait);
 	tcase_add_test(t, lines_come_and_go_while_the_guest_stops);
 	tcase_add_test(t, the_end_of_a_mount_disarms);
