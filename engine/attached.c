@@ -216,7 +216,7 @@ typedef struct {
 } Build;
 
 static gpointer
-build_symbols(gpointer user, const VmifsCall *call, GError **error)
+build_symbols(gpointer user, guint *epoch, const VmifsCall *call, GError **error)
 {
 	const VmifsInstance *instance = ((const Build *) user)->attached->instance;
 	return instance->os->symbols(instance->self, call, error);
@@ -234,8 +234,10 @@ vmifs_guest_may_retry(VmifsGuest *guest, gint64 since, const GError *why, const 
 	return TRUE;
 }
 
+/* Each retry moves the epoch: what it finds, whole or not, is of that, or everybody who asks within
+ * it would spend the same time again. */
 static gpointer
-build_tasks(gpointer user, const VmifsCall *call, GError **error)
+build_tasks(gpointer user, guint *epoch, const VmifsCall *call, GError **error)
 {
 	const Build *build = user;
 	const VmifsInstance *instance = build->attached->instance;
@@ -257,6 +259,7 @@ build_tasks(gpointer user, const VmifsCall *call, GError **error)
 		}
 		vmifs_task_list_unref(list);
 		g_clear_error(&failure);
+		*epoch = vmifs_epoch_now(&build->guest->connection->epoch);
 	}
 }
 

@@ -9,7 +9,6 @@
 #include "events.h"
 
 #include <string.h>
-#include <time.h>
 
 #define NS_PER_SEC G_GINT64_CONSTANT(1000000000)
 /* Of its own members with a text; what is no text has room behind it. */
@@ -164,18 +163,16 @@ vmifs_event_end_list(VmifsEvent *event)
 void
 vmifs_event_append_time(GString *out, gint64 time_ns)
 {
-	time_t seconds = (time_t) (time_ns / NS_PER_SEC);
-	gint64 ns = time_ns % NS_PER_SEC;
-	struct tm tm;
+	gint64 seconds = time_ns / NS_PER_SEC, ns = time_ns % NS_PER_SEC;
 
 	if (ns < 0) {
 		ns += NS_PER_SEC;
 		seconds--;
 	}
-	gmtime_r(&seconds, &tm);
-	g_string_append_printf(
-		out, ",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09" G_GINT64_FORMAT "Z\"",
-		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ns);
+	/* Not time_t, which has 32 bits on some hosts. */
+	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(seconds);
+	g_autofree char *text = g_date_time_format(time, "%Y-%m-%dT%H:%M:%S");
+	g_string_append_printf(out, ",\"time\":\"%s.%09" G_GINT64_FORMAT "Z\"", text, ns);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "backend-call.h"
 #include "given.h"
 #include "guest.h"
+#include "layer.h"
 #include "log.h"
 #include "physmem.h"
 
@@ -57,6 +58,12 @@ vmifs_host_new(const VmifsOptions *options, GError **error)
 	if (!known) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID,
 			    "arch=%s: not known; this build has %s", options->arch, names->str);
+		return NULL;
+	}
+	/* Sooner than in the middle of a night, when the snapshot is wanted. How much room it takes
+	 * depends on the guest, and is looked at then. */
+	if (options->snapdir && !vmifs_layer_check_folder(options->snapdir, error)) {
+		g_prefix_error(error, "snapdir=%s: ", options->snapdir);
 		return NULL;
 	}
 	g_autoptr(VmifsGivenFiles) given = vmifs_given_files_new(options, error);

@@ -59,6 +59,19 @@ check_room(int fd, const char *folder, guint64 len, guint64 needed, GError **err
 	return FALSE;
 }
 
+gboolean
+vmifs_layer_check_folder(const char *folder, GError **error)
+{
+	int fd = open_file(folder);
+
+	if (fd < 0) {
+		set_failed("no file can be made in ", folder, errno, error);
+		return FALSE;
+	}
+	close(fd);
+	return TRUE;
+}
+
 VmifsLayer *
 vmifs_layer_new(const char *folder, guint64 len, guint64 needed, GError **error)
 {

@@ -16,6 +16,9 @@ typedef struct {
 	guint64 stored; /* bytes that were put into it; set once, before it is shared */
 } VmifsLayer;
 
+/* Can files be made there? IO, NO_SPACE. */
+gboolean
+vmifs_layer_check_folder(const char *folder, GError **error);
 /* An empty file for len bytes in that folder, of which so many will be stored. NO_SPACE when there
  * is no room for them; IO. */
 VmifsLayer *

@@ -4,6 +4,9 @@
 
 /* How long a waiter may overlook that its caller gave up. */
 #define POLL_US (20 * G_TIME_SPAN_MILLISECOND)
+/* Epochs by which one may be later than that wanted: the numbers wrap, and one that is far ahead is
+ * a very old one. */
+#define MOST_AHEAD 1024
 
 void
 vmifs_lazy_init(VmifsLazy *lazy, gpointer (*ref)(gpointer), GDestroyNotify unref)
@@ -29,7 +32,7 @@ vmifs_lazy_get(VmifsLazy *lazy, guint epoch, VmifsLazyBuild build, gpointer user
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lazy->lock);
 
 	for (;;) {
-		if (lazy->value && lazy->epoch == epoch)
+		if (lazy->value && lazy->epoch - epoch < MOST_AHEAD)
 			return lazy->ref(lazy->value);
 		if (!lazy->building)
 			break;
@@ -43,7 +46,7 @@ vmifs_lazy_get(VmifsLazy *lazy, guint epoch, VmifsLazyBuild build, gpointer user
 
 	lazy->building = TRUE;
 	g_mutex_unlock(&lazy->lock);
-	gpointer value = build(user, call, error);
+	gpointer value = build(user, &epoch, call, error);
 	g_mutex_lock(&lazy->lock);
 	lazy->building = FALSE;
 	g_cond_broadcast(&lazy->built);

@@ -8,7 +8,9 @@
 
 #include <vmifs/call.h>
 
-typedef gpointer (*VmifsLazyBuild)(gpointer user, const VmifsCall *call, GError **error);
+/* Returns: (full). epoch: that wanted; a later one if what it returns was only begun in that. */
+typedef gpointer (*VmifsLazyBuild)(gpointer user, guint *epoch, const VmifsCall *call,
+				   GError **error);
 
 typedef struct {
 	GMutex lock; /* guards what follows */
@@ -24,7 +26,7 @@ void
 vmifs_lazy_init(VmifsLazy *lazy, gpointer (*ref)(gpointer), GDestroyNotify unref);
 void
 vmifs_lazy_clear(VmifsLazy *lazy);
-/* Returns: (full) the value of this epoch. build returns (full). */
+/* Returns: (full) the value of this epoch, or of a later one. */
 gpointer
 vmifs_lazy_get(VmifsLazy *lazy, guint epoch, VmifsLazyBuild build, gpointer user,
 	       const VmifsCall *call, GError **error);

@@ -30,6 +30,8 @@
 #define MOST_US (5 * G_USEC_PER_SEC)
 /* Where lists cannot be had. */
 #define RETRY_US G_USEC_PER_SEC
+/* Between two looks at whether who waits has been told to stop. */
+#define POLL_US (20 * G_TIME_SPAN_MILLISECOND)
 
 /* One of the threads. Returns when to look again, in µs from now; first: nothing is known yet. */
 typedef gint64 (*Look)(VmifsObserver *observer, gboolean first);
@@ -39,6 +41,7 @@ typedef struct {
 	Look look;
 	GThread *thread; /* (lock) NULL until it was wanted once */
 	guint woken;     /* (lock) so often it was to look at once */
+	guint looked;    /* (lock) the wanted for which there is something to compare with */
 } Eye;
 
 struct VmifsObserver {
@@ -52,6 +55,7 @@ struct VmifsObserver {
 
 	/* of the thread of lists */
 	VmifsCompare *compare;
+	gboolean knows_tasks;   /* since somebody reads; or they cannot be had */
 	gboolean knows_modules; /* they were looked at since somebody reads */
 	gint64 busy_until;
 
@@ -103,6 +107,13 @@ look_at_state(VmifsObserver *observer, gboolean first)
 	    ((observer->knows_state && state != observer->last_state) ||
 	     boot != observer->last_boot))
 		push_state(observer, state, boot);
+	/* What was refused of a source that did not answer may be had now. */
+	gboolean answers_again = observer->knows_state &&
+				 observer->last_state == VMIFS_STATE_UNRESPONSIVE &&
+				 state == VMIFS_STATE_RUNNING;
+	VmifsWatches *watches = answers_again ? vmifs_guest_watches(guest) : NULL;
+	if (watches)
+		vmifs_watches_kick(watches);
 	observer->knows_state = TRUE;
 	observer->last_state = state;
 	observer->last_boot = boot;
@@ -152,9 +163,10 @@ look_at_lists(VmifsObserver *observer, gboolean first)
 
 	if (first) {
 		vmifs_compare_reset(observer->compare);
-		observer->knows_modules = FALSE;
+		observer->knows_tasks = observer->knows_modules = FALSE;
 	}
 	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(guest, &call, NULL);
+	observer->knows_tasks |= !tasks || vmifs_task_list_is_complete(tasks);
 	if (!tasks || vmifs_guest_generation(guest) != generation)
 		return RETRY_US;
 	gboolean changed = vmifs_compare_tasks(observer->compare, tasks, generation);
@@ -168,6 +180,35 @@ look_at_lists(VmifsObserver *observer, gboolean first)
 }
 
 /* ---- threads ---- */
+
+static gboolean
+can_compare(const Eye *eye)
+{
+	return eye->look == look_at_lists ? eye->observer->knows_tasks : eye->observer->knows_state;
+}
+
+/* Not from under our lock: who holds the guest's may take that. */
+static void
+tell_looked(VmifsGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+
+	g_cond_broadcast(&guest->changed);
+}
+
+static void
+note_looked(Eye *eye, guint wanted)
+{
+	VmifsObserver *observer = eye->observer;
+
+	g_mutex_lock(&observer->lock);
+	gboolean is_news = eye->looked != wanted && can_compare(eye);
+	if (is_news)
+		eye->looked = wanted;
+	g_mutex_unlock(&observer->lock);
+	if (is_news)
+		tell_looked(observer->guest);
+}
 
 static gpointer
 run(gpointer data)
@@ -185,8 +226,9 @@ run(gpointer data)
 		guint wanted = observer->wanted, woken = eye->woken;
 		g_mutex_unlock(&observer->lock);
 		gint64 end = eye->look(observer, looked_for != wanted) + g_get_monotonic_time();
-		g_mutex_lock(&observer->lock);
 		looked_for = wanted;
+		note_looked(eye, wanted);
+		g_mutex_lock(&observer->lock);
 		while (!observer->ending && observer->wanted == wanted && eye->woken == woken &&
 		       g_cond_wait_until(&observer->changed, &observer->lock, end))
 			continue;
@@ -264,4 +306,44 @@ vmifs_observer_free(VmifsObserver *observer)
 	g_mutex_clear(&observer->lock);
 	g_cond_clear(&observer->changed);
 	g_free(observer);
+}
+
+/* ---- who waits for it ---- */
+
+static gboolean
+has_looked(VmifsObserver *observer)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&observer->lock);
+	const Eye *state = &observer->state, *lists = &observer->lists;
+
+	/* One that has no thread will not. */
+	return observer->wanted % 2 && (!state->thread || state->looked == observer->wanted) &&
+	       (!lists->thread || lists->looked == observer->wanted);
+}
+
+static gboolean
+is_seen_locked(VmifsGuest *guest)
+{
+	return !guest->observer || has_looked(guest->observer);
+}
+
+gboolean
+vmifs_guest_events_are_seen(VmifsGuest *guest)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+
+	return is_seen_locked(guest);
+}
+
+gboolean
+vmifs_guest_events_settle(VmifsGuest *guest, const VmifsCall *call, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+
+	while (!is_seen_locked(guest) && !vmifs_connection_is_gone(guest->connection)) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		g_cond_wait_until(&guest->changed, &guest->lock, g_get_monotonic_time() + POLL_US);
+	}
+	return TRUE;
 }

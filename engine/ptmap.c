@@ -329,3 +329,9 @@ vmifs_aspace_page_shift(const VmifsAspace *aspace)
 {
 	return aspace->tables.paging.mode->page_shift;
 }
+
+guint64
+vmifs_aspace_root_align(const VmifsAspace *aspace)
+{
+	return aspace->tables.paging.mode->root_align;
+}

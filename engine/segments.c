@@ -70,7 +70,7 @@ vmifs_segments_add_zeros(VmifsSegments *segments, gsize len)
 gpointer
 vmifs_segments_add_owned(VmifsSegments *segments, gsize len)
 {
-	gpointer buf = g_malloc0(MAX(len, 1));
+	gpointer buf = g_malloc(MAX(len, 1));
 
 	if (!segments->owned)
 		segments->owned = g_ptr_array_new_with_free_func(g_free);

@@ -44,24 +44,34 @@ is_live(const VmifsWatch *watch)
 	       state == VMIFS_WATCH_PAUSED;
 }
 
+/* NULL: nothing, or nothing new. (full) */
+static char *
+take_untold(VmifsWatches *watches, VmifsWatch *watch)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
+	const char *why = watch->plan.why;
+
+	if (watch->is_awaited || !g_strcmp0(why, watch->told))
+		return NULL;
+	g_free(watch->told);
+	watch->told = g_strdup(why);
+	return g_strdup(why);
+}
+
 /* Once for each reason, however often it is tried again. */
 static void
 tell(VmifsWatches *watches, VmifsWatch *watch)
 {
-	const VmifsWatchPlan *plan = &watch->plan;
-	const char *state = vmifs_watch_state_word(plan->state);
+	g_autofree char *why = take_untold(watches, watch);
+	const char *state = vmifs_watch_state_word(watch->plan.state);
 	g_auto(VmifsEvent) event = VMIFS_EVENT_INIT("watch");
 
-	if (!g_strcmp0(plan->why, watch->told))
+	if (!why)
 		return;
-	g_free(watch->told);
-	watch->told = g_strdup(plan->why);
-	if (!plan->why)
-		return;
-	vmifs_guest_log(watches->guest, "watch %s: %s: %s", watch->line.name, state, plan->why);
+	vmifs_guest_log(watches->guest, "watch %s: %s: %s", watch->line.name, state, why);
 	vmifs_event_add_text(&event, "watch", watch->line.name, -1);
 	vmifs_event_add_text(&event, "state", state, -1);
-	vmifs_event_add_text(&event, "why", plan->why, -1);
+	vmifs_event_add_text(&event, "why", why, -1);
 	vmifs_events_push(watches->events, &event);
 }
 
@@ -389,7 +399,10 @@ arm_all(VmifsWatchLook *look)
 		return TRUE;
 	}
 	forget_armed(look->watches, first, points->len);
-	refuse_point(look, &g_array_index(points, VmifsStopPoint, failed), error->message);
+	/* A source that does not answer in time is not waited for once more for each line. */
+	gboolean is_silent = g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT);
+	for (guint i = is_silent ? 0 : failed; i < (is_silent ? points->len : failed + 1); i++)
+		refuse_point(look, &g_array_index(points, VmifsStopPoint, i), error->message);
 	return FALSE;
 }
 

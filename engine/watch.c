@@ -248,6 +248,7 @@ add_locked(VmifsWatches *watches, VmifsWatchLine *line, GPtrArray *added, GError
 		return FALSE;
 	}
 	VmifsWatch *watch = watch_new(line);
+	watch->is_awaited = TRUE;
 	g_ptr_array_add(watches->lines, watch);
 	g_atomic_ref_count_inc(&watch->refs);
 	g_ptr_array_add(added, watch);
@@ -283,14 +284,33 @@ check_added(VmifsWatches *watches, GPtrArray *added, GError **error)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&watches->lock);
 
 	for (guint i = 0; i < added->len; i++) {
-		const VmifsWatch *watch = g_ptr_array_index(added, i);
+		VmifsWatch *watch = g_ptr_array_index(added, i);
 		if (watch->plan.state != VMIFS_WATCH_REFUSED)
 			continue;
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, "watch %s: refused: %s",
 			    watch->line.name, watch->plan.why);
+		g_free(watch->told);
+		watch->told = g_strdup(watch->plan.why);
 		return FALSE;
 	}
 	return TRUE;
+}
+
+/* What their writer was not told is told to readers. */
+static void
+await_no_more(VmifsWatches *watches, GPtrArray *added)
+{
+	gboolean is_untold = FALSE;
+
+	g_mutex_lock(&watches->lock);
+	for (guint i = 0; i < added->len; i++) {
+		VmifsWatch *watch = g_ptr_array_index(added, i);
+		watch->is_awaited = FALSE;
+		is_untold |= g_strcmp0(watch->plan.why, watch->told) != 0;
+	}
+	g_mutex_unlock(&watches->lock);
+	if (is_untold)
+		vmifs_watches_wake(watches);
 }
 
 static gboolean
@@ -329,8 +349,10 @@ vmifs_guest_watch(VmifsGuest *guest, const char *text, gsize len, const VmifsCal
 		return FALSE;
 	gboolean written = write_lines(watches, lines, added, error);
 	guint64 asked = vmifs_watches_kick(watches);
-	return written && wait_done(watches, asked, call, error) &&
-	       check_added(watches, added, error);
+	gboolean good = written && wait_done(watches, asked, call, error) &&
+			check_added(watches, added, error);
+	await_no_more(watches, added);
+	return good;
 }
 
 gboolean

@@ -62,7 +62,8 @@ typedef struct {
 	guint planned_text; /* and the text of its kernel */
 	guint64 planned_try;
 	gboolean had_points; /* it could be armed once: what it lacks may come again */
-	char *told;          /* (full) (nullable) the last why that readers were told */
+	gboolean is_awaited; /* by its writer, who is told by an error */
+	char *told;          /* (full) (nullable) the last why that anybody was told */
 	/* For the thread, by stops: its count is reached; why it is not armed any more. */
 	gboolean is_done;
 	char *lost; /* (full) */

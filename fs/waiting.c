@@ -11,9 +11,14 @@
 
 #include <poll.h>
 
+/* Between two answers of the thread: waking a reader costs as much processor time as what most
+ * events tell of, which would come the slower for it. Who has waited for longer is told at once. */
+#define APART_US G_TIME_SPAN_MILLISECOND
+
 struct VmifsWaiting {
 	GMutex lock; /* guards what follows */
 	GThreadPool *pool;
+	gint64 answered; /* when; the pool's thread alone has it */
 	gboolean woken;  /* the pool has been told since it last began to look */
 	gboolean active; /* a thread of it is answering */
 	int ended;       /* errno; 0 = not yet */
@@ -109,6 +114,10 @@ static void
 answer(gpointer data, gpointer user)
 {
 	VmifsWaiting *waiting = user;
+	gint64 left = waiting->answered + APART_US - g_get_monotonic_time();
+
+	if (left > 0)
+		g_usleep((gulong) left);
 	g_mutex_lock(&waiting->lock);
 	waiting->woken = FALSE;
 	GQueue reads = waiting->reads;
@@ -124,6 +133,7 @@ answer(gpointer data, gpointer user)
 	if (ended) /* the last that there is to tell may have come in between */
 		try_reads(&reads);
 	refuse_all(&reads, ended);
+	waiting->answered = g_get_monotonic_time();
 	g_mutex_lock(&waiting->lock);
 	waiting->active = FALSE;
 	g_mutex_unlock(&waiting->lock);

@@ -16,6 +16,7 @@
 #include <vmifs/host.h>
 #include <vmifs/physmem.h>
 #include <vmifs/process.h>
+#include <vmifs/ptmap.h>
 #include <vmifs/regs.h>
 #include <vmifs/symbols.h>
 #include <vmifs/text.h>

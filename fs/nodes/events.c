@@ -12,26 +12,28 @@
 /* A read's answer, at most: more than the longest line, and no more than is soon made. */
 #define MOST_LEN ((gsize) 128 << 10)
 
-/* How long a reader waits for lines of `watch` to be armed; then they are after it has begun. */
-#define ARM_US (1700 * G_TIME_SPAN_MILLISECOND)
+/* How long a reader waits until what happens is seen; then that begins after it has. */
+#define SETTLE_US (1700 * G_TIME_SPAN_MILLISECOND)
 
-/* With lines of `watch` it begins once they are armed: who opens it and then has the guest do
- * something sees that. Later is better than never: a guest that hangs has events, too. */
+/* It begins once the guest was looked at, and lines of `watch` are armed: who opens it and then has
+ * the guest do something sees that. Later is better than never: a guest that hangs has events, too.
+ */
 static gpointer
 open_reader(VmifsNode *self, void (*readable)(gpointer), gpointer user, VmifsNodeCall *call)
 {
 	VmifsGuest *guest = vmifs_node_guest(self);
 
-	if (!vmifs_guest_is_watched(guest))
+	if (!vmifs_guest_is_watched(guest) && vmifs_guest_events_are_seen(guest))
 		return vmifs_guest_read_events(guest, readable, user);
 	if (!vmifs_node_needs_monitor(call))
 		return NULL;
 	VmifsCall sooner = call->call;
-	gint64 end = g_get_monotonic_time() + ARM_US;
+	gint64 end = g_get_monotonic_time() + SETTLE_US;
 	if (!sooner.deadline || sooner.deadline > end)
 		sooner.deadline = end;
 	VmifsEventReader *reader = vmifs_guest_read_events(guest, readable, user);
 	vmifs_guest_watch_settle(guest, &sooner, NULL);
+	vmifs_guest_events_settle(guest, &sooner, NULL);
 	return reader;
 }
 

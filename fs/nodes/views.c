@@ -181,7 +181,7 @@ lookup_entry(VmifsNode *self, const char *name, VmifsNodeCall *call, GError **er
 	if (rendered && self->guest->frozen)
 		node->text_size = (gint64) text->len;
 	if (g_error_matches(failure, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND) &&
-	    S_ISLNK(node->ops->type)) {
+	    view_of(self)->leads_nowhere) {
 		g_clear_error(&failure);
 		return is_listed(self, name, call, error) ? g_steal_pointer(&node) : NULL;
 	}

@@ -239,7 +239,9 @@ arm(gpointer self, guint64 id, const VmifsStopPoint *points, guint n, guint *ret
 	for (*ret_failed = 0; *ret_failed < n; ++*ret_failed) {
 		if (guest->fault &&
 		    (!guest->fault_at || guest->fault_at == points[*ret_failed].address)) {
-			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			g_set_error_literal(error, VMIFS_ERROR,
+					    guest->is_late ? VMIFS_ERROR_TIMEOUT
+							   : VMIFS_ERROR_UNSUPPORTED,
 					    guest->fault);
 			return FALSE;
 		}

@@ -43,6 +43,7 @@ typedef struct {
 	guint n_stops;                 /* that the guest makes for each that is told; 0 = 1 */
 	const char *fault;             /* static; why nothing can be armed ... */
 	guint64 fault_at;              /* ... there; 0 = anywhere */
+	gboolean is_late;              /* (fault) it did not answer in time */
 	void (*arming)(gpointer user); /* (nullable) happens once, before points are armed */
 	gpointer arming_user;
 	void (*asking)(gpointer user); /* (nullable) happens once, before caps are told */

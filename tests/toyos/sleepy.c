@@ -270,6 +270,25 @@ list_fd(gpointer self, const VmifsTask *task, GPtrArray *names, const VmifsCall 
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(link_names); i++)
 		g_ptr_array_add(names, g_strdup(link_names[i]));
+	/* It is closed by the time it is looked up. */
+	g_ptr_array_add(names, g_strdup("7"));
+	return TRUE;
+}
+
+/* A name for each kind, and no namespace any more. */
+static gboolean
+render_ns(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	  const VmifsCall *call, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND, "no namespace");
+	return FALSE;
+}
+
+static gboolean
+list_ns(gpointer self, const VmifsTask *task, GPtrArray *names, const VmifsCall *call,
+	GError **error)
+{
+	g_ptr_array_add(names, g_strdup("net"));
 	return TRUE;
 }
 
@@ -327,6 +346,13 @@ static const VmifsView views[] = {
 	  .entries = VMIFS_VIEW_LINK,
 	  .render = render_fd,
 	  .list = list_fd },
+	{ .name = "ns",
+	  .scopes = VMIFS_SCOPE_PROCESS,
+	  .kind = VMIFS_VIEW_LIST,
+	  .entries = VMIFS_VIEW_LINK,
+	  .render = render_ns,
+	  .list = list_ns,
+	  .leads_nowhere = TRUE },
 };
 
 static const guint8 magic_bytes[] = "SLEEPY!";

@@ -200,9 +200,10 @@ END_TEST
 
 START_TEST(list_that_does_not_hang_together_is_read_again)
 {
+	VmifsOptions options = { .size = sizeof options, .cache_ms = 3600 * 1000 };
 	g_auto(Running) it = prepare();
 	boot(it.live, 0x8000, 7);
-	run(&it, NULL);
+	run(&it, &options);
 	g_autoptr(GString) log = g_string_new(NULL);
 	ck_assert(vmifs_guest_wait(it.guest, NULL, NULL));
 	live_put(it.live, 0x5020, 1);
@@ -212,7 +213,24 @@ START_TEST(list_that_does_not_hang_together_is_read_again)
 	ck_assert_int_ge(g_get_monotonic_time() - start, 50 * G_TIME_SPAN_MILLISECOND);
 	vmifs_guest_log_text(it.guest, log);
 	ck_assert_msg(strstr(log->str, "the list of tasks is partial"), "%s", log->str);
+	/* Whoever asks next does not wait for that again. */
+	g_autoptr(VmifsTaskList) same = vmifs_guest_tasks(it.guest, NULL, NULL);
+	ck_assert_ptr_eq(same, partial);
+}
+END_TEST
+
+START_TEST(list_that_hangs_together_again_is_whole)
+{
+	VmifsOptions options = { .size = sizeof options, .cache_ms = 0 };
+	g_auto(Running) it = prepare();
+	boot(it.live, 0x8000, 7);
+	run(&it, &options);
+	ck_assert(vmifs_guest_wait(it.guest, NULL, NULL));
+	live_put(it.live, 0x5020, 1);
+	g_autoptr(VmifsTaskList) partial = vmifs_guest_tasks(it.guest, NULL, NULL);
+	ck_assert(!vmifs_task_list_is_complete(partial));
 	live_put(it.live, 0x5020, 0);
+	ck_assert(vmifs_guest_wait(it.guest, NULL, NULL));
 	g_autoptr(VmifsTaskList) whole = vmifs_guest_tasks(it.guest, NULL, NULL);
 	ck_assert(vmifs_task_list_is_complete(whole));
 }
@@ -360,6 +378,7 @@ make_suite(void)
 	tcase_add_loop_test(t, translations_and_lists_are_as_old_as_allowed, 0, 2);
 	tcase_add_test(t, memory_that_is_not_mapped_is_read_once_an_epoch);
 	tcase_add_test(t, list_that_does_not_hang_together_is_read_again);
+	tcase_add_test(t, list_that_hangs_together_again_is_whole);
 	tcase_add_loop_test(t, mappings_that_do_not_hang_together_are_read_again, 0, 2);
 	tcase_add_loop_test(t, writes_are_seen_at_once_where_they_are_allowed, 0, 4);
 	suite_add_tcase(s, t);

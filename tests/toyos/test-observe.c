@@ -35,12 +35,14 @@ teardown(Fixture *f)
 	g_string_free(f->text, TRUE);
 }
 
-/* What happens from then on is told: the first look is over. */
+/* What happens from then on is told. */
 static void
 begin(Fixture *f)
 {
+	ck_assert(!vmifs_guest_events_are_seen(f->guest));
 	f->reader = vmifs_guest_read_events(f->guest, NULL, NULL);
-	g_usleep(300000);
+	ck_assert(vmifs_guest_events_settle(f->guest, NULL, NULL));
+	ck_assert(vmifs_guest_events_are_seen(f->guest));
 }
 
 static gboolean
@@ -161,15 +163,29 @@ START_TEST(what_it_was_is_learned_once_we_leave_it_alone)
 	setup(&f, 10);
 	g_atomic_int_set(&f.live->state, VMIFS_STATE_PAUSED);
 	vmifs_connection_begin_hold(f.guest->connection);
-	begin(&f);
+	f.reader = vmifs_guest_read_events(f.guest, NULL, NULL);
+	VmifsCall call = { .deadline = g_get_monotonic_time() + 300000 };
+	ck_assert(!vmifs_guest_events_settle(f.guest, &call, NULL));
 	vmifs_connection_end_hold(f.guest->connection);
-	g_usleep(300000);
+	ck_assert(vmifs_guest_events_settle(f.guest, NULL, NULL));
 	live_changed(f.live, VMIFS_CHANGE_STATE);
 	g_usleep(300000);
 	ck_assert_msg(!has(&f, "\"state\""), "%s", f.text->str);
 	g_atomic_int_set(&f.live->state, VMIFS_STATE_RUNNING);
 	live_changed(f.live, VMIFS_CHANGE_STATE);
 	await(has(&f, "\"state\":\"running\",\"boot\":1}"));
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(a_guest_that_ends_is_not_waited_for)
+{
+	Fixture f;
+	setup(&f, 10);
+	vmifs_connection_begin_hold(f.guest->connection);
+	f.reader = vmifs_guest_read_events(f.guest, NULL, NULL);
+	live_end(f.live);
+	ck_assert(vmifs_guest_events_settle(f.guest, NULL, NULL));
 	teardown(&f);
 }
 END_TEST
@@ -202,6 +218,7 @@ make_suite(void)
 	tcase_add_test(t, nobody_looks_while_nobody_reads);
 	tcase_add_test(t, own_stops_are_not_told);
 	tcase_add_test(t, what_it_was_is_learned_once_we_leave_it_alone);
+	tcase_add_test(t, a_guest_that_ends_is_not_waited_for);
 	tcase_add_test(t, guests_that_were_read_come_and_go);
 	suite_add_tcase(s, t);
 	return s;

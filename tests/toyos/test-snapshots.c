@@ -192,10 +192,18 @@ END_TEST
 
 START_TEST(a_folder_that_cannot_be_used_is_an_error)
 {
-	VmifsOptions nowhere = { .size = sizeof nowhere, .snapdir = "/nowhere" };
+	g_autofree char *folder = g_dir_make_tmp("vmifs-XXXXXX", NULL);
+	VmifsOptions options = { .size = sizeof options, .snapdir = folder };
 	g_auto(Running) it = prepare();
-	run(&it, &nowhere);
+	run(&it, &options);
 	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(rmdir(folder), 0);
+	/* It was there when the guest was mounted; of one that was not nothing is mounted. */
+	ck_assert_ptr_null(vmifs_host_new(&options, &error));
+	ck_assert_msg(strstr(error->message, "snapdir=/") && strstr(error->message, folder), "%s",
+		      error->message);
+	g_clear_error(&error);
 
 	ck_assert_ptr_null(vmifs_guest_take_snapshot(it.guest, "S", NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_IO));

@@ -18,6 +18,11 @@ static const VmifsStopCaps all_caps = {
 	.exec = TRUE, .patch = TRUE, .data = TRUE, .reads = TRUE, .step = TRUE
 };
 
+/* KVM: four slots of 1, 2, 4 or 8 aligned bytes. */
+static const VmifsStopCaps G_GNUC_UNUSED narrow_caps = {
+	.exec = TRUE, .data = TRUE, .slots = 4, .max_len = 8, .aligned = TRUE
+};
+
 /* A guest that runs, and who looks at it. */
 typedef struct {
 	LiveGuest *live;

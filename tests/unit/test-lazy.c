@@ -8,7 +8,7 @@
 static gint builds;
 
 static gpointer
-build(gpointer user, const VmifsCall *call, GError **error)
+build(gpointer user, guint *epoch, const VmifsCall *call, GError **error)
 {
 	g_usleep(20000);
 	g_atomic_int_inc(&builds);
@@ -16,7 +16,7 @@ build(gpointer user, const VmifsCall *call, GError **error)
 }
 
 static gpointer
-build_nothing(gpointer user, const VmifsCall *call, GError **error)
+build_nothing(gpointer user, guint *epoch, const VmifsCall *call, GError **error)
 {
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "no");
 	return NULL;
@@ -87,7 +87,7 @@ END_TEST
 static gint building, go_on;
 
 static gpointer
-build_when_told(gpointer user, const VmifsCall *call, GError **error)
+build_when_told(gpointer user, guint *epoch, const VmifsCall *call, GError **error)
 {
 	g_atomic_int_set(&building, 1);
 	while (!g_atomic_int_get(&go_on))

@@ -65,7 +65,7 @@ START_TEST(copy_gives_all_in_order)
 	vmifs_segments_add_memory(&s, digits + 2, 3);
 	vmifs_segments_add_zeros(&s, 2);
 	owned = vmifs_segments_add_owned(&s, 4);
-	memcpy(owned, "abc", 3); /* the fourth stays zero */
+	memcpy(owned, "abc", 4);
 	vmifs_segments_add_memory(&s, digits, 2);
 	memset(buf, 0xff, sizeof buf);
 	vmifs_segments_copy(&s, buf);

@@ -28,6 +28,15 @@ vmifs_guest_read_events(VmifsGuest *guest, void (*readable)(gpointer user), gpoi
 void
 vmifs_event_reader_free(VmifsEventReader *reader);
 
+/* Is all that happens without a watch seen from now on? Not while nobody reads, nor in the moment
+ * after somebody has begun to. Never waits. */
+gboolean
+vmifs_guest_events_are_seen(VmifsGuest *guest);
+/* Waits, after a reader was made, until it is; lists that cannot be had are not waited for. FALSE
+ * with CANCELLED, TIMEOUT. */
+gboolean
+vmifs_guest_events_settle(VmifsGuest *guest, const VmifsCall *call, GError **error);
+
 VmifsEventsReady
 vmifs_event_reader_ready(VmifsEventReader *reader);
 /* As many whole lines as fit in len bytes, or the part of a line that does; 0 unless SOME were

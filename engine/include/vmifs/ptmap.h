@@ -48,6 +48,9 @@ vmifs_aspace_pagemap_seek(VmifsAspace *aspace, guint64 page, guint64 end, gboole
 /* Bytes of the smallest page, as a power of two. */
 guint
 vmifs_aspace_page_shift(const VmifsAspace *aspace);
+/* What the address of each table that may be a root is a multiple of. */
+guint64
+vmifs_aspace_root_align(const VmifsAspace *aspace);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsPtmap, vmifs_ptmap_free)
 

@@ -28,7 +28,8 @@ void
 vmifs_segments_add_memory(VmifsSegments *segments, gconstpointer data, gsize len);
 void
 vmifs_segments_add_zeros(VmifsSegments *segments, gsize len);
-/* Returns: (borrowed) a buffer of len bytes, zeroed, for the caller to fill before the reply. */
+/* Returns: (borrowed) a buffer of len bytes that hold anything: the caller fills all of them, or
+ * truncates the list to what it filled, before the reply. */
 gpointer
 vmifs_segments_add_owned(VmifsSegments *segments, gsize len);
 /* Keeps only the first len bytes: what follows turned out not to be readable. */

@@ -41,13 +41,17 @@ struct VmifsView {
 	 * such file, HOLE = bytes are not in RAM, CORRUPT, ENDED, ... */
 	gboolean (*render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
 			   const VmifsCall *call, GError **error);
-	/* LIST: appends the names, (full) strings, in the order they are to be shown. */
+	/* LIST: appends the names, (full) strings, in the order they are to be shown. Of many, as a
+	 * guest may claim that it has, that takes long: it is not made to look up one of them. */
 	gboolean (*list)(gpointer os, const VmifsTask *task, GPtrArray *names,
 			 const VmifsCall *call, GError **error);
 	/* Commonly made in a few dozen microseconds from mapped memory; its loops look at the call
 	 * every hundred microseconds at least. Of a frozen guest it is then made when it is looked
 	 * up. */
 	gboolean quick;
+	/* LIST of LINKs, and short: those of its names for which render says NOT_FOUND are links
+	 * all the same, as in procfs. */
+	gboolean leads_nowhere;
 	/* Has this guest such a file at all? NULL = always. Asked whenever it is listed or looked
 	 * up: reads nothing of the guest. */
 	gboolean (*present)(gpointer os);
