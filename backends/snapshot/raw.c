@@ -2,7 +2,7 @@
 /*
  * raw: memory as it is, one piece, its first byte at base=, or where its kernel says. It has no
  * magic: whatever no other format claims is taken for it. A size that is no multiple of a page is
- * fine; the tail is read too.
+ * read to its end, and said to be odd: no machine has such a memory.
  */
 #include "snapshot.h"
 
@@ -28,6 +28,12 @@ raw_find_regions(VmifsSnapshot *self, const VmifsSource *src, const VmifsCall *c
 	}
 	g_array_append_val(self->regions, region);
 	self->is_base_assumed = !src->options->has_base;
+	if (region.len % VMIFS_SNAPSHOT_PAGE)
+		g_string_append_printf(
+			self->remarks,
+			"missing: the image ends within a page, at %#" G_GINT64_MODIFIER
+			"x: it was cut short, or is still being written\n",
+			region.len);
 	return TRUE;
 }
 

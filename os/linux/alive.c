@@ -118,6 +118,15 @@ some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 	return !*ret_known;
 }
 
+void
+linux_alive_begin(Linux *os)
+{
+	LinuxClock clock;
+
+	if (linux_clock(os, &clock, NULL))
+		os->seen_clock = clock.since_boot;
+}
+
 gboolean
 linux_alive(gpointer self, gboolean *ret_sure, const VmifsCall *call)
 {

@@ -47,10 +47,12 @@ append_user(VmifsAspace *user, guint64 start, guint64 len, GString *out, GError 
 /* A program that has written over its arguments (setproctitle(3)): one string, which may run on
  * into where the environment was. The kernel takes it from the first page only. */
 static gboolean
-append_title(VmifsAspace *user, guint64 start, guint64 len, GString *out, GError **error)
+append_title(const Linux *os, VmifsAspace *user, guint64 start, guint64 len, GString *out,
+	     GError **error)
 {
-	char page[LINUX_PAGE_SIZE];
-	gsize got = vmifs_aspace_read_some(user, start, page, sizeof page, error);
+	gsize most = linux_page_size(os);
+	g_autofree char *page = g_malloc(most);
+	gsize got = vmifs_aspace_read_some(user, start, page, most, error);
 
 	if (got == 0)
 		return FALSE;
@@ -80,8 +82,8 @@ linux_append_arguments(Linux *os, const VmifsTask *task, guint64 most, GString *
 		return append_user(user, a.arg_start, MIN(a.arg_end - a.arg_start, most), out,
 				   error);
 	gboolean runs_on = a.env_start == a.arg_end && a.env_end >= a.env_start;
-	return append_title(user, a.arg_start, (runs_on ? a.env_end : a.arg_end) - a.arg_start, out,
-			    error);
+	return append_title(os, user, a.arg_start, (runs_on ? a.env_end : a.arg_end) - a.arg_start,
+			    out, error);
 }
 
 LINUX_VIEW(linux_render_cmdline)

@@ -151,15 +151,16 @@ judge_relative(LinuxFind *find, LinuxImage *image)
 {
 	const VmifsOptions *options = vmifs_probe_options(find->probe);
 	g_autoptr(GArray) deltas = g_array_new(FALSE, FALSE, sizeof(guint64));
-	guint64 text, roots[2];
+	guint64 start, text, roots[2];
 	guint n_roots = 0;
 
-	if (!linux_image_symbol(image, "_text", 0, &text) &&
-	    !linux_image_symbol(image, "_stext", 0, &text))
+	if (!linux_image_symbol(image, "_stext", 0, &text))
 		return;
+	if (!linux_image_symbol(image, "_text", 0, &start))
+		start = text;
 	if (options->has_kaslr)
 		judge_delta(find, image,
-			    LINUX_X86_64_IMAGE + LINUX_X86_64_TEXT_OFFSET + options->kaslr - text,
+			    LINUX_X86_64_IMAGE + LINUX_X86_64_TEXT_OFFSET + options->kaslr - start,
 			    "given by kaslr=");
 	if (options->has_root)
 		roots[n_roots++] = options->root;

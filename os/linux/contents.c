@@ -173,7 +173,7 @@ pass(Search *s)
 		/* Pieces overlap by a pointer: no pair is cut, and none seen twice. What the kernel
 		 * has freed of its image may be a hole. */
 		if (got < len)
-			va = ((va + got) | (LINUX_PAGE_SIZE - 1)) + 1;
+			va = ((va + got) | (linux_page_size(s->os) - 1)) + 1;
 		else
 			va += len < CHUNK ? len : len - s->ptr;
 	}
@@ -202,11 +202,11 @@ find_image(Search *s)
 	if (!linux_symbol(os, "_stext", &s->text, NULL) ||
 	    !linux_symbol(os, "_etext", &s->start, NULL))
 		return FALSE;
-	s->start &= ~(guint64) (LINUX_PAGE_SIZE - 1);
+	s->start &= ~(linux_page_size(os) - 1);
 	s->end = s->start;
 	extend(s, os->symbols);
 	extend(s, os->found ? os->found->exports : NULL);
-	s->lowest = MAX(linux_kernel_start(os, s->text), LINUX_PAGE_SIZE);
+	s->lowest = MAX(linux_kernel_start(os, s->text), linux_page_size(os));
 	return s->text < s->start && s->start < s->end;
 }
 

@@ -14,6 +14,24 @@ read_kernel(gpointer user, guint64 addr, gpointer buf, gsize len)
 	return vmifs_aspace_read(os->aspace, addr, buf, len, NULL);
 }
 
+LinuxVmcoreinfo *
+linux_note_of(const Linux *os)
+{
+	guint8 head[LINUX_VMCOREINFO_HEAD];
+	guint64 at;
+
+	if (os->found->vmcoreinfo)
+		return linux_vmcoreinfo_ref(os->found->vmcoreinfo);
+	if (!linux_word_variable(os, "vmcoreinfo_note", &at, NULL) ||
+	    !vmifs_aspace_read(os->aspace, at, head, sizeof head, NULL))
+		return NULL;
+	gsize len = linux_vmcoreinfo_size(head);
+	g_autofree guint8 *bytes = g_malloc(len);
+	if (!len || !vmifs_aspace_read(os->aspace, at, bytes, len, NULL))
+		return NULL;
+	return linux_vmcoreinfo_new(bytes, len, NULL);
+}
+
 /* A member, and what VMCOREINFO calls the way to it. */
 typedef struct {
 	LinuxField field;
@@ -25,8 +43,7 @@ noted(const Linux *os, const char *kind, const char *name, guint64 *ret)
 {
 	g_autofree char *key = g_strdup_printf("%s(%s)", kind, name);
 
-	return os->found->vmcoreinfo && linux_vmcoreinfo_number(os->found->vmcoreinfo, key, ret) &&
-	       *ret <= G_MAXUINT16;
+	return os->note && linux_vmcoreinfo_number(os->note, key, ret) && *ret <= G_MAXUINT16;
 }
 
 static gboolean

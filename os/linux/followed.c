@@ -49,7 +49,11 @@ static const Rule rules[] = {
 	{ "tk_core.timekeeper", "ktime_get_real_seconds", LOADED, NULL, 0, 8,
 	  LINUX_FIELD_TIMEKEEPER_XTIME_SEC, NULL },
 	{ "runqueues", "nr_iowait_cpu", INDEXED, NULL, 0, 4, LINUX_FIELD_RQ_NR_IOWAIT, NULL },
+	{ "tick_nohz_active", "get_cpu_idle_time_us", LOADED, NULL, 0, 8, NO_FIELD, NULL },
+	{ "tick_cpu_sched", "tick_nohz_get_idle_calls_cpu", INDEXED, NULL, 0, 8,
+	  LINUX_FIELD_TICK_SCHED_CALLS, NULL },
 	{ "elf_hwcap", "cpu_get_elf_hwcap", LOADED, NULL, 0, 8, NO_FIELD, NULL },
+	{ "elf_hwcap", "cpu_have_feature", LOADED, NULL, 0, 8, NO_FIELD, NULL },
 	{ "hwcap_str", "c_show", INDEXED, NULL, 0, 8, NO_FIELD, "fp" },
 	{ "vmstat_text", "vmstat_show", INDEXED, NULL, 0, 8, NO_FIELD, "nr_free_pages" },
 	{ "spectre_v4_state", "arm64_get_spectre_v4_state", LOADED, NULL, 0, 4, NO_FIELD, NULL },
@@ -71,6 +75,8 @@ static const Rule rules[] = {
 	{ "swap_info", "swap_start", INDEXED, NULL, 0, 8, NO_FIELD, NULL },
 	{ "cgrp_dfl_visible", "cgroup_get_tree", STORED, NULL, 0, 1, NO_FIELD, NULL },
 	{ "cgroup_roots", "proc_cgroup_show", LOADED, NULL, 0, 8, NO_FIELD, LIST },
+	{ "devtmpfs.mnt", "public_dev_mount", LOADED, NULL, 0, 8, NO_FIELD, NULL },
+	{ "inet6_addr_lst", "if6_seq_start", INDEXED, NULL, 0, 8, NO_FIELD, NULL },
 	{ "cgroup_subsys", "proc_cgroup_show", INDEXED, NULL, 0, 8, NO_FIELD, NULL },
 };
 

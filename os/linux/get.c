@@ -113,6 +113,15 @@ linux_take(LinuxCursor *c, guint64 object, LinuxField field)
 }
 
 gboolean
+linux_cursor_is_unknown(LinuxCursor *c)
+{
+	if (!c->os->is_partial || !g_error_matches(c->error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+		return FALSE;
+	g_clear_error(&c->error);
+	return TRUE;
+}
+
+gboolean
 linux_cursor_end(LinuxCursor *c, GError **error)
 {
 	if (!c->error)

@@ -87,7 +87,7 @@ linux_function_places(const LinuxFunction *function, LinuxMentionKind kind, guin
 gboolean
 linux_function_only(const LinuxInfer *f, LinuxPlaces places, const char *what, guint64 *ret)
 {
-	LinuxOnly one = { places.n, (gsize) places.at[0] };
+	LinuxOnly one = { places.n, places.at[0] };
 
 	*ret = places.at[0];
 	return linux_infer_only(f, &one, what);

@@ -2,13 +2,17 @@
 /*
  * infer-cpus: what processors have done with their time: ten kinds of it in a row; where idle time
  * is counted apart, and what there is in their queues, functions tell (include/linux/kernel_stat.h,
- * kernel/time/tick-sched.c, kernel/sched/core.c, 5.10 to 6.12).
+ * kernel/time/tick-sched.c, kernel/sched/core.c, 5.10 to 6.12). Since 7.1 something else stands in
+ * front of the times: a counter whose high half no time can reach.
  */
 #include "infer-code.h"
+
+#include "times.h"
 
 #define MAX_TIME_BITS 60
 #define MAX_LEN 8192 /* of what processors have of their own, one thing */
 #define MAX_HANDED 2
+#define MAX_BEHIND G_GUINT64_CONSTANT(10000000000) /* ns */
 
 static const char *const kinds[] = { "CPUTIME_USER",      "CPUTIME_NICE",  "CPUTIME_SYSTEM",
 				     "CPUTIME_SOFTIRQ",   "CPUTIME_IRQ",   "CPUTIME_IDLE",
@@ -16,24 +20,40 @@ static const char *const kinds[] = { "CPUTIME_USER",      "CPUTIME_NICE",  "CPUT
 				     "CPUTIME_GUEST_NICE" };
 enum { USER, NICE, GUEST = 8, GUEST_NICE };
 
-/* A guest's time is a part of a program's. */
-static gboolean
-are_times(const guint64 *times)
+/* The most that one processor can have spent, by the timekeeper, which may be behind. */
+static guint64
+most_spent(const LinuxInfer *f)
 {
-	gboolean any = FALSE;
+	g_autoptr(VmifsTypes) types = linux_inferred_types(f->table, NULL);
+	g_autoptr(LinuxLayout) layout = linux_layout_new(types);
+	Linux os = *f->os;
+	LinuxClock clock;
+
+	os.layout = layout;
+	if (!linux_clock(&os, &clock, NULL) || clock.monotonic >> MAX_TIME_BITS)
+		return G_GUINT64_CONSTANT(1) << MAX_TIME_BITS;
+	return clock.monotonic + clock.monotonic / 8 + MAX_BEHIND;
+}
+
+/* A guest's time is a part of a program's, and no processor has spent more than there was. */
+static gboolean
+are_times(const guint64 *times, guint64 most)
+{
+	guint64 sum = 0;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
-		if (times[i] >> MAX_TIME_BITS)
+		if (times[i] > most)
 			return FALSE;
-		any |= times[i] != 0;
+		sum += i < GUEST ? times[i] : 0;
 	}
-	return any && times[GUEST] <= times[USER] && times[GUEST_NICE] <= times[NICE];
+	return sum && sum <= most && times[GUEST] <= times[USER] &&
+	       times[GUEST_NICE] <= times[NICE];
 }
 
 static void
 find_times(LinuxInfer *f, const GArray *cpus)
 {
-	guint64 stat, own, times[G_N_ELEMENTS(kinds)];
+	guint64 stat, own, times[G_N_ELEMENTS(kinds)], most = most_spent(f);
 
 	if (!linux_symbol(f->os, "kernel_cpustat", &stat, NULL))
 		return;
@@ -43,7 +63,7 @@ find_times(LinuxInfer *f, const GArray *cpus)
 
 		for (gsize k = 0; fits && k < G_N_ELEMENTS(kinds); k++)
 			fits = vmifs_aspace_read_u64(f->os->aspace, own + k * 8, &times[k], NULL);
-		if (!fits || !are_times(times)) {
+		if (!fits || !are_times(times, most)) {
 			linux_infer_lacks(f, "kernel_cpustat", "its times do not agree");
 			return;
 		}

@@ -86,17 +86,18 @@ task_in_worker(const LinuxInfer *f, gsize o, gsize d, gsize flags)
 	for (guint i = 2; i < linux_sample_n(&f->tasks); i++) {
 		if (!is_worker(f, i, flags))
 			continue;
-		guint64 kthread = kthread_of(f, i, o);
+		guint64 kthread = kthread_of(f, i, o), task = linux_sample_at(&f->tasks, i);
 		guint64 worker = kthread ? linux_infer_ptr(f, kthread + d) : 0;
 		gsize at = found ? found : 4 * f->ptr;
 
-		if (!linux_infer_is_kernel(f, worker))
+		/* Where struct kthread has the task itself (since 6.14), an empty list in it leads
+		 * to that, too. */
+		if (!linux_infer_is_kernel(f, worker) || worker - task < f->tasks.len ||
+		    worker - kthread <= d)
 			return 0;
-		while (!found && at < WORKER_WINDOW &&
-		       linux_infer_ptr(f, worker + at) != linux_sample_at(&f->tasks, i))
+		while (!found && at < WORKER_WINDOW && linux_infer_ptr(f, worker + at) != task)
 			at += f->ptr;
-		if (at >= WORKER_WINDOW ||
-		    linux_infer_ptr(f, worker + at) != linux_sample_at(&f->tasks, i))
+		if (at >= WORKER_WINDOW || linux_infer_ptr(f, worker + at) != task)
 			return 0;
 		found = at;
 	}

@@ -8,7 +8,7 @@
  */
 #include "infer.h"
 
-#define MM_WINDOW 1536
+#define MM_WINDOW 2048
 #define SLAB_ALIGN 64 /* of objects that begin cache lines */
 #define N_BORDERS 11
 #define MAX_AUXV 64
@@ -48,61 +48,6 @@ take_mms(LinuxInfer *f)
 	g_string_append_printf(f->checked, ", %u address spaces", linux_sample_n(&f->mms));
 }
 
-/* ---- page tables ---- */
-
-static gboolean
-is_pgd(const LinuxInfer *f, guint i, gsize off, guint64 text, guint64 text_pa)
-{
-	guint64 pgd = linux_sample_ptr(&f->mms, i, off);
-	VmifsRange range;
-
-	/* The smallest, of PAE, are 32 bytes. */
-	if (!linux_infer_is_kernel(f, pgd) || pgd % (f->ptr == 8 ? 4096 : 32) ||
-	    !linux_infer_goes_on(f, TABLE_WORK) ||
-	    !vmifs_aspace_translate(f->os->aspace, pgd, &range, NULL))
-		return FALSE;
-	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new_like(f->os->aspace, range.pa, NULL, NULL);
-	return vmifs_aspace_translate(aspace, text, &range, NULL) && range.pa == text_pa;
-}
-
-static gboolean
-find_pgd(LinuxInfer *f)
-{
-	guint n = linux_sample_n(&f->mms);
-	LinuxOnly pgd = { 0 };
-	VmifsRange range;
-	guint64 text;
-
-	if (!linux_symbol(f->os, "_stext", &text, NULL) ||
-	    !vmifs_aspace_translate(f->os->aspace, text, &range, NULL))
-		return linux_infer_lacks(f, "mm_struct.pgd", "there is no text to find by it");
-	guint64 text_pa = range.pa;
-	for (gsize off = 0; off + f->ptr <= MM_WINDOW; off += f->ptr) {
-		guint i = 0;
-
-		while (i < n && is_pgd(f, i, off, text, text_pa))
-			i++;
-		if (n && i == n)
-			linux_only_add(&pgd, off);
-	}
-	if (!linux_infer_only(f, &pgd, "mm_struct.pgd"))
-		return FALSE;
-	f->pgd = pgd.at;
-	linux_inferred_put(f->table, "mm_struct", "pgd", pgd.at, f->ptr);
-	return TRUE;
-}
-
-VmifsAspace *
-linux_infer_user(const LinuxInfer *f, guint mm)
-{
-	VmifsRange range;
-
-	return vmifs_aspace_translate(f->os->aspace, linux_sample_ptr(&f->mms, mm, f->pgd), &range,
-				      NULL)
-		       ? vmifs_aspace_new_like(f->os->aspace, range.pa, NULL, NULL)
-		       : NULL;
-}
-
 /* ---- borders ---- */
 
 static gboolean
@@ -115,8 +60,8 @@ is_auxv(const LinuxInfer *f, guint i, gsize off)
 
 		if (!key || key > AT_MOST)
 			return !key && has_page_size;
-		has_page_size |= key == AT_PAGESZ &&
-				 linux_sample_ptr(&f->mms, i, off + f->ptr) == LINUX_PAGE_SIZE;
+		has_page_size |= key == AT_PAGESZ && linux_sample_ptr(&f->mms, i, off + f->ptr) ==
+							     linux_page_size(f->os);
 	}
 	return FALSE;
 }
@@ -128,7 +73,7 @@ are_borders(const LinuxInfer *f, guint i, gsize off)
 
 	for (gsize k = 0; k < N_BORDERS; k++) {
 		b[k] = linux_sample_ptr(&f->mms, i, off + k * f->ptr);
-		if (b[k] < LINUX_PAGE_SIZE || b[k] >= end)
+		if (b[k] < linux_page_size(f->os) || b[k] >= end)
 			return FALSE;
 	}
 	return b[START_CODE] < b[END_CODE] && b[START_DATA] <= b[END_DATA] &&
@@ -163,6 +108,70 @@ find_borders(LinuxInfer *f)
 		linux_inferred_put(f->table, "mm_struct", names[k], borders.at + k * f->ptr,
 				   f->ptr);
 	return TRUE;
+}
+
+/* ---- page tables ---- */
+
+/* It maps the kernel's text, where it is one for both halves; has_own: and what that program was
+ * called with. */
+static gboolean
+is_pgd(const LinuxInfer *f, guint i, gsize off, guint64 text, guint64 text_pa, gboolean *has_own)
+{
+	guint64 arguments = linux_sample_ptr(&f->mms, i, f->borders + ARG_START * f->ptr);
+	guint64 pgd = linux_sample_ptr(&f->mms, i, off);
+	VmifsRange range;
+
+	if (!linux_infer_is_kernel(f, pgd) || pgd % vmifs_aspace_root_align(f->os->aspace) ||
+	    !linux_infer_goes_on(f, TABLE_WORK) ||
+	    !vmifs_aspace_translate(f->os->aspace, pgd, &range, NULL))
+		return FALSE;
+	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new_like(f->os->aspace, range.pa, NULL, NULL);
+	if (!vmifs_aspace_translate(aspace, text, &range, NULL) || range.pa != text_pa)
+		return FALSE;
+	*has_own = vmifs_aspace_translate(aspace, arguments, &range, NULL);
+	return TRUE;
+}
+
+static gboolean
+find_pgd(LinuxInfer *f)
+{
+	guint n = linux_sample_n(&f->mms);
+	LinuxOnly pgd = { 0 };
+	VmifsRange range;
+	guint64 text;
+
+	if (!linux_symbol(f->os, "_stext", &text, NULL) ||
+	    !vmifs_aspace_translate(f->os->aspace, text, &range, NULL))
+		return linux_infer_lacks(f, "mm_struct.pgd", "there is no text to find by it");
+	guint64 text_pa = range.pa;
+	for (gsize off = 0; off + f->ptr <= MM_WINDOW; off += f->ptr) {
+		guint i = 0, n_own = 0;
+		gboolean has_own;
+
+		while (i < n && is_pgd(f, i, off, text, text_pa, &has_own)) {
+			n_own += has_own;
+			i++;
+		}
+		/* Some may be swapped out. */
+		if (n && i == n && n_own * 2 >= n)
+			linux_only_add(&pgd, off);
+	}
+	if (!linux_infer_only(f, &pgd, "mm_struct.pgd"))
+		return FALSE;
+	f->pgd = pgd.at;
+	linux_inferred_put(f->table, "mm_struct", "pgd", pgd.at, f->ptr);
+	return TRUE;
+}
+
+VmifsAspace *
+linux_infer_user(const LinuxInfer *f, guint mm)
+{
+	VmifsRange range;
+
+	return vmifs_aspace_translate(f->os->aspace, linux_sample_ptr(&f->mms, mm, f->pgd), &range,
+				      NULL)
+		       ? vmifs_aspace_new_like(f->os->aspace, range.pa, NULL, NULL)
+		       : NULL;
 }
 
 /* ---- where the mappings hang ---- */
@@ -229,7 +238,7 @@ is_list(const LinuxInfer *f, guint i, gsize off)
 		guint64 start = linux_infer_ptr(f, vma), end = linux_infer_ptr(f, vma + f->ptr);
 
 		if (!linux_infer_is_kernel(f, vma) || start >= end || start < last ||
-		    start % LINUX_PAGE_SIZE || end % LINUX_PAGE_SIZE ||
+		    start % linux_page_size(f->os) || end % linux_page_size(f->os) ||
 		    linux_infer_ptr(f, vma + 3 * f->ptr) != before)
 			return FALSE;
 		before = vma;
@@ -266,7 +275,7 @@ gboolean
 linux_infer_mms(LinuxInfer *f)
 {
 	take_mms(f);
-	if (!find_pgd(f) || !find_borders(f))
+	if (!find_borders(f) || !find_pgd(f))
 		return FALSE;
 	if (!find_tree(f) && !find_list(f))
 		return linux_infer_lacks(f, "mm_struct.mm_mt",

@@ -26,6 +26,10 @@
 #define STATE_LIVE 0
 #define STATE_UNFORMED 3
 #define NODE_WORK 64
+/* Of a module's memory: text, three kinds of data, and three for its start (6.4 to 7.2). */
+#define LEAST_PIECES 4
+#define MAX_PIECES 16
+#define MAX_PIECE(f) (16 * (f)->ptr)
 
 typedef struct {
 	LinuxInfer *f;
@@ -171,36 +175,80 @@ are_exports(const LinuxInfer *f, const Export *e, guint64 table, guint32 n)
 	return TRUE;
 }
 
-/* Those for free software alone: the number of them, and where they are. */
+/* FALSE: not all modules have such a table at off, and how many are in it at off + count.
+ * *ret_with: so many have one. */
+static gboolean
+are_tables(const LinuxInfer *f, const LinuxSample *modules, const Export *e, gsize off,
+	   gssize count, guint *ret_with)
+{
+	*ret_with = 0;
+	for (guint i = 0; i < linux_sample_n(modules); i++) {
+		guint32 n = linux_sample_u32(modules, i, off + count);
+		guint64 table = linux_sample_ptr(modules, i, off);
+
+		if (n ? !are_exports(f, e, table, n) : table != 0)
+			return FALSE;
+		*ret_with += n != 0;
+	}
+	return *ret_with;
+}
+
+/* A byte for each: is it for free software alone? */
+static gboolean
+are_flags(const LinuxInfer *f, const LinuxSample *modules, gsize off, gssize count)
+{
+	for (guint i = 0; i < linux_sample_n(modules); i++) {
+		guint32 n = linux_sample_u32(modules, i, off + count);
+		guint64 flags = linux_sample_ptr(modules, i, off);
+		guint8 flag;
+
+		for (guint32 k = 0; k < n; k++)
+			if (!linux_infer_goes_on(f, 1) ||
+			    !vmifs_aspace_read_u8(f->os->aspace, flags + k, &flag, NULL) ||
+			    flag > 1)
+				return FALSE;
+	}
+	return TRUE;
+}
+
+/* Those for free software alone, { num_gpl_syms, gpl_syms }; in 7.2 there is one table for all,
+ * { syms, crcs, flagstab, num_syms }. */
 static void
 find_exports(LinuxInfer *f, const LinuxSample *modules)
 {
 	const Export forms[] = { { TRUE, 12 }, { FALSE, 3 * f->ptr } };
-	LinuxOnly gpl = { 0 };
+	gssize behind = 3 * (gssize) f->ptr;
+	LinuxOnly gpl = { 0 }, all = { 0 };
 	Export form = { 0 };
+	guint with;
 
-	for (gsize off = NAME_AT(f) + NAME_LEN(f); off + f->ptr <= modules->len; off += f->ptr) {
+	for (gsize off = NAME_AT(f) + NAME_LEN(f); off + 3 * f->ptr + 4 <= modules->len;
+	     off += f->ptr) {
 		for (gsize k = 0; k < G_N_ELEMENTS(forms); k++) {
-			guint i = 0, with = 0;
+			gboolean is_gpl = are_tables(f, modules, &forms[k], off, -4, &with);
+			gboolean is_all = are_tables(f, modules, &forms[k], off, behind, &with) &&
+					  are_flags(f, modules, off + 2 * f->ptr, (gssize) f->ptr);
 
-			for (; i < linux_sample_n(modules); i++) {
-				guint32 n = linux_sample_u32(modules, i, off - 4);
-				guint64 table = linux_sample_ptr(modules, i, off);
-
-				if (n ? !are_exports(f, &forms[k], table, n) : table != 0)
-					break;
-				with += n != 0;
-			}
-			if (i < linux_sample_n(modules) || !with)
-				continue;
-			linux_only_add(&gpl, off);
-			form = forms[k];
+			if (is_gpl)
+				linux_only_add(&gpl, off);
+			if (is_all)
+				linux_only_add(&all, off);
+			if (is_gpl || is_all)
+				form = forms[k];
 		}
 	}
-	if (!linux_infer_only(f, &gpl, "module.gpl_syms"))
-		return;
-	linux_inferred_put(f->table, "module", "gpl_syms", gpl.at, f->ptr);
-	linux_inferred_put(f->table, "module", "num_gpl_syms", gpl.at - 4, 4);
+	if (all.n && !gpl.n) {
+		if (!linux_infer_only(f, &all, "module.syms"))
+			return;
+		linux_inferred_put(f->table, "module", "syms", all.at, f->ptr);
+		linux_inferred_put(f->table, "module", "num_syms", all.at + (gsize) behind, 4);
+	} else {
+		gpl.n += all.n;
+		if (!linux_infer_only(f, &gpl, "module.gpl_syms"))
+			return;
+		linux_inferred_put(f->table, "module", "gpl_syms", gpl.at, f->ptr);
+		linux_inferred_put(f->table, "module", "num_gpl_syms", gpl.at - 4, 4);
+	}
 	linux_inferred_put(f->table, "kernel_symbol", form.is_relative ? "value_offset" : "value",
 			   0, form.len / 3);
 	linux_inferred_put(f->table, "kernel_symbol", form.is_relative ? "name_offset" : "name",
@@ -213,7 +261,7 @@ find_exports(LinuxInfer *f, const LinuxSample *modules)
 static gboolean
 is_memory(const LinuxInfer *f, guint64 base, guint32 size)
 {
-	return linux_infer_is_kernel(f, base) && base % LINUX_PAGE_SIZE == 0 && size &&
+	return linux_infer_is_kernel(f, base) && base % linux_page_size(f->os) == 0 && size &&
 	       size <= MAX_SIZE;
 }
 
@@ -226,29 +274,114 @@ is_layout(const LinuxInfer *f, const LinuxSample *modules, guint i, gsize off)
 
 	for (gsize k = 1; k <= 3; k++) {
 		guint32 end = linux_sample_u32(modules, i, off + f->ptr + 4 * k);
-		if (end % LINUX_PAGE_SIZE || end < last || end > size)
+		if (end % linux_page_size(f->os) || end < last || end > size)
 			return FALSE;
 		last = end;
 	}
 	return is_memory(f, base, size) && linux_sample_at(modules, i) - base < size;
 }
 
-/* Since then several, each of which says whose it is. */
+/* Since then several, each of which says whose it is, behind its size:
+ *
+ *   base size mod ..  |  base is_rox size mod ..  |  base rw_copy is_rox size mod ..
+ *
+ * (6.4, 6.14 and 6.13; sizes are whole pages, so none is a bool) */
+typedef struct {
+	gsize at, size, owner, len; /* of the first in a module; in a piece; of a piece */
+	guint n;
+} Pieces;
+
 static gboolean
-is_piece(const LinuxInfer *f, const LinuxSample *modules, guint i, gsize off)
+is_piece(const LinuxInfer *f, const LinuxSample *modules, guint i, const Pieces *p, guint k)
 {
-	return is_memory(f, linux_sample_ptr(modules, i, off),
-			 linux_sample_u32(modules, i, off + f->ptr)) &&
-	       linux_sample_ptr(modules, i, off + 2 * f->ptr) == linux_sample_at(modules, i);
+	gsize off = p->at + k * p->len;
+	guint64 base = linux_sample_ptr(modules, i, off);
+	guint32 size = linux_sample_u32(modules, i, off + p->size);
+
+	/* All have a text; what only starts it is gone afterwards. */
+	return linux_sample_ptr(modules, i, off + p->owner) == linux_sample_at(modules, i) &&
+	       ((!size && !base && k) ||
+		(is_memory(f, base, size) && size % linux_page_size(f->os) == 0));
 }
 
 static gboolean
-fits_all(LinuxInfer *f, const LinuxSample *modules, gsize off,
-	 gboolean (*fits)(const LinuxInfer *, const LinuxSample *, guint, gsize))
+are_pieces(const LinuxInfer *f, const LinuxSample *modules, const Pieces *p, guint k)
 {
 	guint i = 0;
 
-	while (i < linux_sample_n(modules) && fits(f, modules, i, off))
+	if (p->at + k * p->len + p->owner + f->ptr > modules->len)
+		return FALSE;
+	while (i < linux_sample_n(modules) && is_piece(f, modules, i, p, k))
+		i++;
+	return i && i == linux_sample_n(modules);
+}
+
+/* The second is data, where the module itself is: so the first is its text. */
+static gboolean
+is_second(const LinuxSample *modules, const Pieces *p)
+{
+	gsize off = p->at + p->len;
+
+	for (guint i = 0; i < linux_sample_n(modules); i++)
+		if (linux_sample_at(modules, i) - linux_sample_ptr(modules, i, off) >=
+		    linux_sample_u32(modules, i, off + p->size))
+			return FALSE;
+	return TRUE;
+}
+
+/* As many as follow one another at the same distance. */
+static gboolean
+count_pieces(LinuxInfer *f, const LinuxSample *modules, Pieces *p)
+{
+	if (!linux_infer_goes_on(f, linux_sample_n(modules)) || !are_pieces(f, modules, p, 0))
+		return FALSE;
+	for (p->len = p->owner + f->ptr; p->len <= MAX_PIECE(f); p->len += f->ptr) {
+		for (p->n = 1; p->n < MAX_PIECES && are_pieces(f, modules, p, p->n); p->n++)
+			;
+		if (p->n >= LEAST_PIECES)
+			return is_second(modules, p);
+	}
+	return FALSE;
+}
+
+static gboolean
+find_pieces(LinuxInfer *f, const LinuxSample *modules)
+{
+	LinuxOnly place = { 0 };
+	Pieces found = { 0 };
+
+	for (gsize off = NAME_AT(f) + NAME_LEN(f); off < modules->len; off += f->ptr) {
+		const Pieces forms[] = {
+			{ .at = off, .size = f->ptr, .owner = 2 * f->ptr },
+			{ .at = off, .size = f->ptr + 4, .owner = f->ptr == 8 ? 16 : 12 },
+			{ .at = off, .size = 2 * f->ptr + 4, .owner = f->ptr == 8 ? 24 : 16 },
+		};
+		for (gsize k = 0; k < G_N_ELEMENTS(forms); k++) {
+			Pieces p = forms[k];
+
+			if (!count_pieces(f, modules, &p))
+				continue;
+			/* Those behind the first begin like it. */
+			if (!place.n || off - found.at >= found.n * found.len)
+				linux_only_add(&place, off);
+			if (place.n == 1 && !found.n)
+				found = p;
+		}
+	}
+	if (!place.n || !linux_infer_only(f, &place, "module.mem"))
+		return FALSE;
+	linux_inferred_put_array(f->table, "module", "mem", found.at, found.len, found.n);
+	linux_inferred_put(f->table, "module_memory", "base", 0, f->ptr);
+	linux_inferred_put(f->table, "module_memory", "size", found.size, 4);
+	return TRUE;
+}
+
+static gboolean
+fits_all(LinuxInfer *f, const LinuxSample *modules, gsize off)
+{
+	guint i = 0;
+
+	while (i < linux_sample_n(modules) && is_layout(f, modules, i, off))
 		i++;
 	return i && i == linux_sample_n(modules);
 }
@@ -257,21 +390,13 @@ static void
 find_memory(LinuxInfer *f, const LinuxSample *modules)
 {
 	LinuxOnly layout = { 0 };
-	gsize text = 0;
 
-	for (gsize off = NAME_AT(f) + NAME_LEN(f); off + 2 * f->ptr + 12 <= modules->len;
-	     off += f->ptr) {
-		if (fits_all(f, modules, off, is_layout))
-			linux_only_add(&layout, off);
-		if (!text && fits_all(f, modules, off, is_piece))
-			text = off;
-	}
-	if (text && !layout.n) {
-		linux_inferred_put_array(f->table, "module", "mem", text, 2 * f->ptr, 1);
-		linux_inferred_put(f->table, "module_memory", "base", 0, f->ptr);
-		linux_inferred_put(f->table, "module_memory", "size", f->ptr, 4);
+	if (find_pieces(f, modules))
 		return;
-	}
+	for (gsize off = NAME_AT(f) + NAME_LEN(f); off + 2 * f->ptr + 12 <= modules->len;
+	     off += f->ptr)
+		if (fits_all(f, modules, off))
+			linux_only_add(&layout, off);
 	if (!linux_infer_only(f, &layout, "module.core_layout"))
 		return;
 	linux_inferred_put(f->table, "module", "core_layout.base", layout.at, f->ptr);

@@ -81,19 +81,41 @@ linux_inferred_put_size(LinuxInferred *table, const char *structure, guint64 siz
 	g_array_append_val(table->sizes, number);
 }
 
-gboolean
-linux_inferred_get(const LinuxInferred *table, const char *structure, const char *path,
-		   guint64 *ret)
+static const Row *
+find(const LinuxInferred *table, const char *structure, const char *path)
 {
 	for (guint i = 0; i < table->rows->len; i++) {
 		const Row *row = &g_array_index(table->rows, Row, i);
 
-		if (g_str_equal(row->structure, structure) && g_str_equal(row->path, path)) {
-			*ret = row->offset;
-			return TRUE;
-		}
+		if (g_str_equal(row->structure, structure) && g_str_equal(row->path, path))
+			return row;
 	}
-	return FALSE;
+	return NULL;
+}
+
+gboolean
+linux_inferred_get(const LinuxInferred *table, const char *structure, const char *path,
+		   guint64 *ret)
+{
+	const Row *row = find(table, structure, path);
+
+	if (row)
+		*ret = row->offset;
+	return row != NULL;
+}
+
+gboolean
+linux_inferred_get_array(const LinuxInferred *table, const char *structure, const char *path,
+			 guint64 *ret, guint64 *ret_elem_size, guint64 *ret_count)
+{
+	const Row *row = find(table, structure, path);
+
+	if (!row || !row->is_array || !row->elem_size)
+		return FALSE;
+	*ret = row->offset;
+	*ret_elem_size = row->elem_size;
+	*ret_count = row->size / row->elem_size;
+	return TRUE;
 }
 
 guint

@@ -19,6 +19,9 @@
 #define NODE_WORK 64
 #define OBJECT_WORK 64
 #define IGNORED 1
+/* Of /proc/sys/kernel/pid_max (kernel/pid.c, 6.14). */
+#define LEAST_PID_MAX 300
+#define PID_MAX (4 * 1024 * 1024)
 
 /* Offset of thread_node if the word at s of each task leads to where its list of threads begins, at
  * h: that leads back to the task, to the same place in each. 0 = it does not. */
@@ -302,8 +305,20 @@ find_signal_pids(LinuxInfer *f, const LinuxSample *signals, const LinuxSample *p
 		linux_inferred_put_value(f->table, names[i], i);
 }
 
-/* Of the namespace of all: the task that is pid 1 in it, and behind the one pointer that follows it
- * the number of namespaces around it, and, as there are none, no pointer to one. */
+/* The number of namespaces around the one of all, and, as there are none, no pointer to one;
+ * between them, since 6.14, the most numbers that it may have. */
+static gboolean
+is_level(const LinuxInfer *f, guint64 at)
+{
+	guint32 most = linux_infer_u32(f, at + 4);
+	gboolean has_most = most > LEAST_PID_MAX && most <= PID_MAX;
+
+	if (linux_infer_u32(f, at) || (most && !has_most))
+		return FALSE;
+	return !linux_infer_ptr(f, at + (has_most ? 8 : f->ptr));
+}
+
+/* Of the namespace of all: the task that is pid 1 in it, a pointer, and that number. */
 static void
 find_namespace(LinuxInfer *f, guint64 ns)
 {
@@ -312,8 +327,7 @@ find_namespace(LinuxInfer *f, guint64 ns)
 	for (gsize off = 0; off < 256; off += f->ptr) {
 		if (linux_infer_ptr(f, ns + off) == linux_sample_at(&f->tasks, 1) &&
 		    linux_infer_is_kernel(f, linux_infer_ptr(f, ns + off + f->ptr)) &&
-		    !linux_infer_ptr(f, ns + off + 2 * f->ptr) &&
-		    !linux_infer_ptr(f, ns + off + 3 * f->ptr))
+		    is_level(f, ns + off + 2 * f->ptr))
 			linux_only_add(&reaper, off);
 	}
 	if (!linux_infer_only(f, &reaper, "pid_namespace.child_reaper"))

@@ -6,7 +6,7 @@
  *   .. init | core_layout ..    taints num_bugs bug_list bug_table    source_list target_list exit
  * refcnt
  *
- * (include/linux/module.h, 3.19 to 6.3)
+ * (include/linux/module.h, 3.19 to 7.2; since 6.4 it is mem in place of core_layout)
  */
 #include "infer.h"
 
@@ -158,23 +158,48 @@ find_taints(LinuxInfer *f, const LinuxSample *modules)
 
 /* ---- init ---- */
 
-/* What started it is none of its data, and mostly no part of it any more. Between that and the
- * layout nothing is. */
+/* Where the data of a module is. */
+typedef struct {
+	gsize at; /* of its first memory */
+	gsize piece,
+		len; /* of several, since 6.4: their size in them, their length; 0: it is one */
+	guint n;
+} Memory;
+
 static gboolean
-is_init(const LinuxInfer *f, const LinuxSample *modules, gsize off, gsize layout)
+is_data(const LinuxInfer *f, const LinuxSample *modules, guint i, const Memory *m, guint64 va)
+{
+	if (!m->len) {
+		guint64 at = va - linux_sample_ptr(modules, i, m->at);
+		guint32 size = linux_sample_u32(modules, i, m->at + f->ptr);
+		guint32 text = linux_sample_u32(modules, i, m->at + f->ptr + 4);
+
+		return at >= text && at < size;
+	}
+	for (guint k = 1; k < m->n; k++) {
+		gsize off = m->at + k * m->len;
+
+		if (va - linux_sample_ptr(modules, i, off) <
+		    linux_sample_u32(modules, i, off + m->piece))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* What started it is none of its data, and mostly no part of it any more. Between that and its
+ * memory nothing is. */
+static gboolean
+is_init(const LinuxInfer *f, const LinuxSample *modules, gsize off, const Memory *m)
 {
 	guint n_with = 0;
 
 	for (guint i = 0; i < linux_sample_n(modules); i++) {
 		guint64 init = linux_sample_ptr(modules, i, off);
-		guint64 base = linux_sample_ptr(modules, i, layout);
-		guint32 size = linux_sample_u32(modules, i, layout + f->ptr);
-		guint32 text = linux_sample_u32(modules, i, layout + f->ptr + 4);
 
 		if (init && (!linux_infer_is_kernel(f, init & ~(guint64) 3) ||
-			     (init - base >= text && init - base < size)))
+			     is_data(f, modules, i, m, init)))
 			return FALSE;
-		for (gsize gap = off + f->ptr; gap < layout; gap += f->ptr)
+		for (gsize gap = off + f->ptr; gap < m->at; gap += f->ptr)
 			if (linux_sample_ptr(modules, i, gap))
 				return FALSE;
 		n_with += init != 0;
@@ -183,12 +208,12 @@ is_init(const LinuxInfer *f, const LinuxSample *modules, gsize off, gsize layout
 }
 
 static void
-find_init(LinuxInfer *f, const LinuxSample *modules, gsize layout)
+find_init(LinuxInfer *f, const LinuxSample *modules, const Memory *m)
 {
 	LinuxOnly init = { 0 };
 
-	for (gsize off = layout - MIN(layout, LINE); off < layout; off += f->ptr)
-		if (is_init(f, modules, off, layout))
+	for (gsize off = m->at - MIN(m->at, LINE); off < m->at; off += f->ptr)
+		if (is_init(f, modules, off, m))
 			linux_only_add(&init, off);
 	if (linux_infer_only(f, &init, "module.init"))
 		linux_inferred_put(f->table, "module", "init", init.at, f->ptr);
@@ -197,10 +222,16 @@ find_init(LinuxInfer *f, const LinuxSample *modules, gsize layout)
 void
 linux_infer_uses(LinuxInfer *f, const LinuxSample *modules)
 {
-	guint64 layout;
+	guint64 at, size, elem_size, count;
+	Memory m = { 0 };
 
 	find_uses(f, modules);
 	find_taints(f, modules);
-	if (linux_inferred_get(f->table, "module", "core_layout.base", &layout))
-		find_init(f, modules, layout);
+	if (linux_inferred_get_array(f->table, "module", "mem", &at, &elem_size, &count) &&
+	    linux_inferred_get(f->table, "module_memory", "size", &size))
+		m = (Memory){ at, size, elem_size, (guint) count };
+	else if (linux_inferred_get(f->table, "module", "core_layout.base", &at))
+		m.at = at;
+	if (m.at)
+		find_init(f, modules, &m);
 }

@@ -24,8 +24,10 @@
 #define VM_SHARED 8
 #define VM_GROWSDOWN 0x100
 #define VM_LOCKED 0x2000
-/* vm_flags have been no more than this; a page's protection reaches higher. */
-#define VM_BITS 42
+/* vm_flags have been no more than this, but for VM_SEALED, which was the topmost bit from 6.10
+ * to 6.16 (include/linux/mm.h). A page's protection reaches higher, too. */
+#define VM_BITS 43
+#define VM_SEALED (G_GUINT64_CONSTANT(1) << 63)
 
 /* ---- taking them ---- */
 
@@ -170,7 +172,7 @@ are_flags(const LinuxInfer *f, gsize off)
 	for (guint i = 0; i < linux_sample_n(&f->vmas); i++) {
 		guint64 flags = linux_sample_ptr(&f->vmas, i, off);
 
-		if (flags >> VM_BITS || flags & 7 & ~(flags >> 4) ||
+		if ((flags & ~VM_SEALED) >> VM_BITS || flags & 7 & ~(flags >> 4) ||
 		    (flags & VM_SHARED && !(flags & VM_SHARED << 4)))
 			return FALSE;
 		seen |= 1 << (flags & 7);
@@ -220,7 +222,8 @@ are_places(const LinuxInfer *f, gsize off, gsize flags)
 		with_file += file != 0;
 		if (!ops && !(linux_sample_ptr(&f->vmas, i, flags) & VM_GROWSDOWN)) {
 			anonymous++;
-			right += pgoff == linux_sample_ptr(&f->vmas, i, 0) >> LINUX_PAGE_SHIFT;
+			right += pgoff ==
+				 linux_sample_ptr(&f->vmas, i, 0) >> linux_page_shift(f->os);
 		}
 	}
 	return with_file && anonymous && right * 10 >= anonymous * 9;
@@ -346,7 +349,7 @@ find_sum(LinuxInfer *f, gsize flags_at, guint64 has, guint64 lacks, const char *
 		guint mm = g_array_index(f->vma_mms, guint, i);
 
 		if ((flags & has) == has && !(flags & lacks))
-			sums[mm] += len >> LINUX_PAGE_SHIFT;
+			sums[mm] += len >> linux_page_shift(f->os);
 		any |= is_whole(f, mm) && sums[mm];
 	}
 	for (gsize off = 0; off + f->ptr <= f->mms.len; off += f->ptr) {
@@ -405,7 +408,7 @@ find_tables(LinuxInfer *f)
 		while (i < n && (!is_whole(f, i) ||
 				 (linux_sample_u32(&f->mms, i, off + f->ptr) == counts[i] &&
 				  linux_sample_ptr(&f->mms, i, off) &&
-				  linux_sample_ptr(&f->mms, i, off) % LINUX_PAGE_SIZE == 0)))
+				  linux_sample_ptr(&f->mms, i, off) % linux_page_size(f->os) == 0)))
 			i++;
 		if (i == n)
 			linux_only_add(&tables, off);

@@ -89,6 +89,9 @@ linux_inferred_put_size(LinuxInferred *table, const char *structure, guint64 siz
 gboolean
 linux_inferred_get(const LinuxInferred *table, const char *structure, const char *path,
 		   guint64 *ret);
+gboolean
+linux_inferred_get_array(const LinuxInferred *table, const char *structure, const char *path,
+			 guint64 *ret, guint64 *ret_elem_size, guint64 *ret_count);
 guint
 linux_inferred_count(const LinuxInferred *table);
 /* A line for each structure: "task_struct: tasks 1024, pid 1232, ...". */
@@ -108,6 +111,7 @@ typedef struct {
 	guint64 kernel; /* its addresses begin there */
 	LinuxInferred *table;
 	GString *checked; /* for info: what there was to check against */
+	GPtrArray *lacks; /* of char *: what is absent and why */
 	guint64 *work;    /* what may still be done, so that no guest can make it endless */
 
 	LinuxSample tasks; /* init_task, then the first of each process in the order of the ring */
@@ -141,18 +145,18 @@ guint64
 linux_infer_ptr(const LinuxInfer *f, guint64 va);
 guint32
 linux_infer_u32(const LinuxInfer *f, guint64 va);
-/* What is absent and why, for the log. FALSE always. */
+/* Notes what is absent and why. FALSE always. */
 gboolean
 linux_infer_lacks(const LinuxInfer *f, const char *what, const char *why);
 
 /* The place that is the only one. What was tried is added to one by one. */
 typedef struct {
 	guint n;
-	gsize at;
+	guint64 at; /* an offset, or an address of the guest's, whose width is not ours */
 } LinuxOnly;
 
 static inline void
-linux_only_add(LinuxOnly *only, gsize at)
+linux_only_add(LinuxOnly *only, guint64 at)
 {
 	if (only->n++ == 0)
 		only->at = at;

@@ -28,6 +28,7 @@ detach(gpointer self)
 	linux_module_layouts_free(os->module_layouts);
 	g_clear_pointer(&os->symbols, vmifs_symbols_unref);
 	g_clear_pointer(&os->followed, vmifs_symbols_unref);
+	g_clear_pointer(&os->note, linux_vmcoreinfo_unref);
 	g_free(os->symbols_origin);
 	g_free(os->types_origin);
 	g_free(os->types_refused);
@@ -87,6 +88,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->found = found;
 	os->options = kernel->options;
 	find_symbols(os, call);
+	os->note = linux_note_of(os);
 
 	if (os->is_text_only)
 		os->followed = linux_contents_find(os, call);
@@ -106,6 +108,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	g_autofree char *kaslr = kaslr_fault(os);
 	if (kaslr)
 		vmifs_guest_log(os->guest, "kaslr= refused: %s", kaslr);
+	linux_alive_begin(os);
 	/* Of what is attached alone: memory may hold any number of tables. */
 	if (found->source)
 		linux_kept_save(os->options, found->source, found->symbols);
@@ -149,6 +152,25 @@ append_machine(const Linux *os, GString *out)
 		g_string_append(out, "memory encryption: none, says VMCOREINFO\n");
 }
 
+/* A raw image does not say how long it should be; its kernel does. Of a running guest memory may
+ * have been unplugged, of which the kernel keeps the number. */
+static void
+append_missing(const Linux *os, GString *out)
+{
+	guint64 end, pages;
+
+	if (!vmifs_guest_is_frozen(os->guest) ||
+	    !linux_word_variable(os, "max_pfn", &pages, NULL) ||
+	    __builtin_mul_overflow(pages, linux_page_size(os), &end) ||
+	    end <= vmifs_physmem_end(os->mem))
+		return;
+	g_string_append_printf(out,
+			       "missing: this kernel's memory ends at %#" G_GINT64_MODIFIER
+			       "x, the image at %#" G_GINT64_MODIFIER
+			       "x: it was cut short, or is not of the whole memory\n",
+			       end, vmifs_physmem_end(os->mem));
+}
+
 static void
 info(gpointer self, GString *out)
 {
@@ -160,6 +182,7 @@ info(gpointer self, GString *out)
 	append_text(out, "banner", found->banner);
 	append_text(out, "build id", found->build_id);
 	append_machine(os, out);
+	append_missing(os, out);
 	append_text(out, "root found by", found->root_how);
 	if (found->has_slides)
 		g_string_append_printf(out,
@@ -323,7 +346,8 @@ static const VmifsView views[] = {
 	  .about = linux_about_cgroup },
 	{ "cpuset", TASK, VMIFS_VIEW_TEXT, .render = linux_render_cpuset, .present = has_cpuset,
 	  .about = linux_about_cgroup },
-	{ "ns", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_ns, linux_list_ns, TRUE },
+	{ "ns", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_ns, linux_list_ns, TRUE,
+	  .leads_nowhere = TRUE },
 	{ "fd", TASK, VMIFS_VIEW_LIST, VMIFS_VIEW_LINK, linux_render_fd, linux_list_fd, TRUE },
 	{ "stack", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_stack },
 	{ "wchan", TASK, VMIFS_VIEW_TEXT, .quick = TRUE, .render = linux_render_wchan },

@@ -13,10 +13,7 @@
 
 G_BEGIN_DECLS
 
-/* What a kernel's types do not tell: amd64's pages, USER_HZ = 100, how dev_t and task flags are
- * laid out. */
-#define LINUX_PAGE_SHIFT 12
-#define LINUX_PAGE_SIZE 4096
+/* What a kernel's types do not tell: USER_HZ = 100, how dev_t and task flags are laid out. */
 #define LINUX_NS_PER_TICK 10000000
 #define LINUX_MINOR_BITS 20
 #define LINUX_PF_KTHREAD 0x00200000
@@ -37,6 +34,7 @@ typedef struct {
 	/* (nullable) variables that its functions speak of (followed.h), or known by what they hold
 	 * (contents.h). */
 	VmifsSymbols *followed;
+	LinuxVmcoreinfo *note; /* (nullable) what it says of itself: found, or by its symbols */
 	LinuxLayout *layout;
 	guint32 n_types;     /* 0: nothing is known of its types */
 	char *types_origin;  /* types.h; NULL: likewise */
@@ -52,8 +50,39 @@ typedef struct {
 
 /* ---- alive.c ---- */
 
+/* From now on it is seen when its clock has gone back: before the first look it may have been
+ * reset, and its successor be at the same place. */
+void
+linux_alive_begin(Linux *os);
 gboolean
 linux_alive(gpointer self, gboolean *ret_sure, const VmifsCall *call);
+
+/* The kernel's PAGE_SHIFT and PAGE_SIZE: what its page tables map at least. */
+static inline guint
+linux_page_shift(const Linux *os)
+{
+	return vmifs_aspace_page_shift(os->aspace);
+}
+
+static inline guint64
+linux_page_size(const Linux *os)
+{
+	return 1ULL << linux_page_shift(os);
+}
+
+static inline guint64
+linux_pages_kb(const Linux *os, guint64 n_pages)
+{
+	return n_pages << (linux_page_shift(os) - 10);
+}
+
+/* The kernel's HPAGE_PMD_ORDER: a huge page is what a table of the lowest level maps, the entries
+ * of which are of a word. */
+static inline guint
+linux_huge_order(const Linux *os)
+{
+	return linux_page_shift(os) - 3;
+}
 
 /* How many objects of at least that many bytes the guest's memory has room for. */
 static inline guint64
@@ -157,6 +186,10 @@ linux_cursor_fail(LinuxCursor *c, GError *error)
 	else if (error)
 		c->error = error;
 }
+/* Of a kernel whose layouts were inferred, what was asked for last may be where nobody knows: then
+ * that failure is forgotten, and such a line left out, or marked. */
+gboolean
+linux_cursor_is_unknown(LinuxCursor *c);
 /* FALSE with the first failure. */
 gboolean
 linux_cursor_end(LinuxCursor *c, GError **error);
@@ -174,6 +207,13 @@ linux_word_variable(const Linux *os, const char *name, guint64 *ret, GError **er
 /* Is address the first byte of the function or variable `name`? */
 gboolean
 linux_is_symbol(const Linux *os, guint64 address, const char *name);
+
+/* ---- what the kernel says of itself: dmesg.c ---- */
+
+/* (full) NULL: none was found, and symbols lead to none (kernel/crash_core.c, from 6.9 on
+ * kernel/vmcore_info.c: vmcoreinfo_note). */
+LinuxVmcoreinfo *
+linux_note_of(const Linux *os);
 
 /* ---- processors: percpu.c ---- */
 

@@ -65,7 +65,7 @@ array_of_section(const Linux *os, guint64 sections, guint64 *ret)
 
 	if (!linux_sizeof(os, LINUX_STRUCT_MEM_SECTION, &size, NULL))
 		return FALSE;
-	for (guint64 at = 0; at + size <= LINUX_PAGE_SIZE; at += size) {
+	for (guint64 at = 0; at + size <= linux_page_size(os); at += size) {
 		if (!linux_get(os, sections + at, LINUX_FIELD_MEM_SECTION_MAP, &map, NULL))
 			return FALSE;
 		if (map & SECTION_PRESENT) {
@@ -318,20 +318,24 @@ indirect_branch(const Linux *os, guint64 flags, GError **error)
 static void
 append_features(const Linux *os, GString *out)
 {
-	guint64 names, bits, name, word = 0;
+	guint64 names, bits, name, next, word = 0;
+	guint n = MAX_FEATURES;
 
 	if (!linux_symbol(os, "hwcap_str", &names, NULL) ||
 	    !linux_symbol(os, "elf_hwcap", &bits, NULL))
 		return;
 	g_string_append(out, "Features\t:");
-	/* As many as there are names. */
-	for (guint i = 0; i < MAX_FEATURES && linux_load(os, names + i * 8ULL, 8, &name, NULL) &&
-			  name & KERNEL_HALF;
+	/* As many as there are names: without holes between them in kernels that do not tell where
+	 * they end. */
+	if (!os->is_text_only && vmifs_symbols_next(os->symbols, names, &next))
+		n = (guint) MIN(n, (next - names) / 8);
+	for (guint i = 0; i < n && linux_load(os, names + i * 8ULL, 8, &name, NULL) &&
+			  (!os->is_text_only || name & KERNEL_HALF);
 	     i++) {
 		if (i % 64 == 0 && !linux_load(os, bits + i / 8, 8, &word, NULL))
 			break;
 		g_autofree char *text =
-			word >> i % 64 & 1
+			word >> i % 64 & 1 && name & KERNEL_HALF
 				? vmifs_aspace_read_string(os->aspace, name, MAX_FEATURE_NAME, NULL)
 				: NULL;
 		if (!text)

@@ -114,6 +114,7 @@ in_program(const VmifsRegs *regs, guint64 *ret_ip)
 /* Where exceptions lead, with the kernel's help for programs behind it (arch/arm/kernel/process.c):
  * always there, in kernels that have such a mapping at all. */
 #define VECTORS 0xffff0000u
+#define PAGE_SIZE 4096
 
 static gboolean
 gate_vma(const Linux *os, VmifsVma *ret)
@@ -122,7 +123,7 @@ gate_vma(const Linux *os, VmifsVma *ret)
 
 	*ret = (VmifsVma){
 		.start = VECTORS,
-		.end = VECTORS + LINUX_PAGE_SIZE,
+		.end = VECTORS + PAGE_SIZE,
 		.perms = VMIFS_PERM_READ | VMIFS_PERM_EXEC,
 		.path = (char *) "[vectors]",
 	};

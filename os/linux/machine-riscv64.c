@@ -21,6 +21,7 @@
 #define ENTRY_DIRTY (1ULL << 7)
 #define ENTRY_SPECIAL (1ULL << 8) /* no page of memory that anybody counts */
 #define ENTRY_FRAME_SHIFT 10
+#define PAGE_SHIFT 12
 #define ENTRY_FRAME 0x00000fffffffffffULL
 
 /* Entries of what was swapped out, since 6.4. */
@@ -49,7 +50,7 @@ resolve(gpointer user, const VmifsRange *in, VmifsRange *ret)
 {
 	VmifsPhysmem *mem = user;
 	guint64 size = 1ULL << in->page_shift;
-	guint64 pa = (in->entry >> ENTRY_FRAME_SHIFT & ENTRY_FRAME) << LINUX_PAGE_SHIFT;
+	guint64 pa = (in->entry >> ENTRY_FRAME_SHIFT & ENTRY_FRAME) << PAGE_SHIFT;
 
 	if (in->kind != VMIFS_RANGE_NOT_PRESENT || in->entry & ENTRY_PRESENT ||
 	    !(in->entry & ENTRY_PROT_NONE) || pa % size || !vmifs_physmem_covers(mem, pa, size))

@@ -17,6 +17,7 @@
 /* Of PGDs as of all other tables. */
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 #define USER_ENTRIES 256
+#define PAGE_SIZE 4096
 
 /* Entries of what was swapped out: where to, inverted. */
 #define SWAP_TYPE_SHIFT 59
@@ -46,9 +47,8 @@ has_program_root(const Linux *os, guint64 root)
 	guint8 ours[USER_ENTRIES * 8], theirs[USER_ENTRIES * 8];
 	guint64 all = 0;
 
-	if (root & LINUX_PAGE_SIZE ||
-	    !vmifs_physmem_read(os->mem, root, ours, sizeof ours, NULL, NULL) ||
-	    !vmifs_physmem_read(os->mem, root + LINUX_PAGE_SIZE, theirs, sizeof theirs, NULL, NULL))
+	if (root & PAGE_SIZE || !vmifs_physmem_read(os->mem, root, ours, sizeof ours, NULL, NULL) ||
+	    !vmifs_physmem_read(os->mem, root + PAGE_SIZE, theirs, sizeof theirs, NULL, NULL))
 		return FALSE;
 	for (gsize i = 0; i < sizeof ours; i += 8) {
 		guint64 entry = vmifs_load_u64(ours + i) & ENTRY_ADDRESS;
@@ -63,7 +63,7 @@ static guint
 roots(const Linux *os, guint64 root, guint64 *ret)
 {
 	ret[0] = root;
-	ret[1] = root + LINUX_PAGE_SIZE;
+	ret[1] = root + PAGE_SIZE;
 	return has_program_root(os, root) ? 2 : 1;
 }
 

@@ -7,10 +7,7 @@
 
 #include <string.h>
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE 4096
 #define HUGE_SIZE (2 * 1024 * 1024)
-#define HUGE_ORDER 9
 
 #define VM_IO 0x4000
 #define VM_PFNMAP 0x400
@@ -44,7 +41,7 @@ huge_page_size(LinuxCursor *c, guint64 inode)
 	guint64 info = linux_take(c, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO);
 	guint64 hstate = linux_take(c, info, LINUX_FIELD_HUGETLBFS_HSTATE);
 
-	return (guint64) PAGE_SIZE << (linux_take(c, hstate, LINUX_FIELD_HSTATE_ORDER) & 31);
+	return linux_page_size(c->os) << (linux_take(c, hstate, LINUX_FIELD_HSTATE_ORDER) & 31);
 }
 
 gboolean
@@ -55,7 +52,7 @@ linux_mapping_read(const Linux *os, guint64 vma, LinuxMapping *ret, GError **err
 			   .ops = linux_take(&c, vma, LINUX_FIELD_VMA_OPS),
 			   .file = linux_take(&c, vma, LINUX_FIELD_VMA_FILE),
 			   .pgoff = linux_take(&c, vma, LINUX_FIELD_VMA_PGOFF),
-			   .page_size = PAGE_SIZE };
+			   .page_size = linux_page_size(os) };
 
 	if (m.file) {
 		m.inode = linux_take(&c, m.file, LINUX_FIELD_FILE_INODE);
@@ -78,7 +75,7 @@ linux_mapping_shmem_swap(const Linux *os, const VmifsVma *vma, const LinuxMappin
 	if (!m->is_shmem || !linux_offset(os, LINUX_FIELD_SHMEM_INODE_INODE, &at, NULL) ||
 	    !linux_get(os, m->inode - at, LINUX_FIELD_SHMEM_INODE_SWAPPED, &swapped, NULL))
 		return 0;
-	return MIN(swapped, (vma->end - vma->start) >> PAGE_SHIFT);
+	return MIN(swapped, (vma->end - vma->start) >> linux_page_shift(os));
 }
 
 /* ---- huge pages ---- */
@@ -113,7 +110,7 @@ read_switches(const Linux *os, guint64 vm_flags, Switches *ret)
 	gboolean wanted = (vm_flags & VM_HUGEPAGE) != 0;
 	gboolean common = ret->always || (wanted && ret->madvise);
 	if (!linux_word_variable(os, "huge_anon_orders_inherit", &orders, NULL)) {
-		ret->orders = common ? 1 << HUGE_ORDER : 0;
+		ret->orders = common ? 1ULL << linux_huge_order(os) : 0;
 		return;
 	}
 	ret->orders = variable(os, "huge_anon_orders_always", 0) | (common ? orders : 0);
@@ -123,11 +120,11 @@ read_switches(const Linux *os, guint64 vm_flags, Switches *ret)
 
 /* Does a page of that size fit, in the mapping and, where there is one, in the file? */
 static gboolean
-fits(const VmifsVma *vma, const LinuxMapping *m, guint order)
+fits(const Linux *os, const VmifsVma *vma, const LinuxMapping *m, guint order)
 {
-	guint64 size = (guint64) PAGE_SIZE << order;
+	guint64 size = linux_page_size(os) << order;
 
-	if (m->ops && ((vma->start >> PAGE_SHIFT) - m->pgoff) & ((1ULL << order) - 1))
+	if (m->ops && ((vma->start >> linux_page_shift(os)) - m->pgoff) & ((1ULL << order) - 1))
 		return FALSE;
 	if (vma->end < size)
 		return FALSE;
@@ -166,14 +163,14 @@ linux_mapping_is_thp_eligible(const Linux *os, guint64 mm, const VmifsVma *vma,
 	    mm_flags >> MMF_DISABLE_THP & 1)
 		return FALSE;
 	if (m->is_shmem)
-		return fits(vma, m, HUGE_ORDER) && is_shmem_eligible(os, m);
+		return fits(os, vma, m, linux_huge_order(os)) && is_shmem_eligible(os, m);
 	/* Of other files only programs, where the kernel is made for it, which distributions'
 	 * kernels are not. */
 	if (m->ops)
 		return FALSE;
 	read_switches(os, m->flags, &switches);
-	for (guint order = 2; order <= HUGE_ORDER; order++) {
-		if (switches.orders >> order & 1 && fits(vma, m, order))
+	for (guint order = 2; order <= linux_huge_order(os); order++) {
+		if (switches.orders >> order & 1 && fits(os, vma, m, order))
 			return TRUE;
 	}
 	return FALSE;

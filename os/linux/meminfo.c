@@ -7,7 +7,6 @@
 #include "list.h"
 #include "machine.h"
 
-#define PAGE_KB 4
 #define MAX_NODES 1024
 #define MAX_ZONES 16
 #define MAX_HSTATES 16
@@ -197,7 +196,7 @@ huge_bytes(Info *i, guint64 *ret_default)
 		if (!linux_get(i->os, at, LINUX_FIELD_HSTATE_ORDER, &order, &i->error) ||
 		    !linux_get(i->os, at, LINUX_FIELD_HSTATE_NR, &n_pages, &i->error))
 			return 0;
-		sum += n_pages << (order & 31) << 12;
+		sum += n_pages << (order & 31) << linux_page_shift(i->os);
 		if (k == index)
 			state = at;
 	}
@@ -209,10 +208,11 @@ static guint64
 commit_limit(Info *i)
 {
 	guint64 kbytes = word(i, "sysctl_overcommit_kbytes"), state;
-	guint64 allowed = kbytes / PAGE_KB;
+	guint64 allowed = kbytes / linux_pages_kb(i->os, 1);
 
 	if (!kbytes)
-		allowed = (word(i, "_totalram_pages") - huge_bytes(i, &state) / LINUX_PAGE_SIZE) *
+		allowed = (word(i, "_totalram_pages") -
+			   huge_bytes(i, &state) / linux_page_size(i->os)) *
 			  variable(i, "sysctl_overcommit_ratio", 4) / 100;
 	return allowed + word(i, "total_swap_pages");
 }
@@ -243,7 +243,7 @@ line(Info *i, const char *label, guint64 kb)
 static void
 pages(Info *i, const char *label, guint64 n)
 {
-	line(i, label, n * PAGE_KB);
+	line(i, label, linux_pages_kb(i->os, n));
 }
 
 /* Swapped pages that are kept compressed in memory. What they take has been told by their
@@ -372,7 +372,7 @@ append_kernel(Info *i)
 	if (linux_symbol(i->os, "num_poisoned_pages", &address, NULL)) {
 		guint64 n = word(i, "num_poisoned_pages");
 		g_string_append_printf(i->out, "HardwareCorrupted: %5" G_GUINT64_FORMAT " kB\n",
-				       n * PAGE_KB);
+				       linux_pages_kb(i->os, n));
 	}
 	g_clear_error(&i->error);
 }
@@ -425,7 +425,7 @@ append_huge(Info *i)
 	}
 	if (state && !i->error &&
 	    linux_get(i->os, state, LINUX_FIELD_HSTATE_ORDER, &order, &i->error))
-		line(i, "Hugepagesize:   ", (guint64) PAGE_KB << (order & 31));
+		line(i, "Hugepagesize:   ", linux_pages_kb(i->os, 1) << (order & 31));
 	if (state || i->error)
 		line(i, "Hugetlb:        ", bytes >> 10);
 }

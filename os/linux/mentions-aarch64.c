@@ -40,10 +40,12 @@ signed_field(guint32 word, guint shift, guint bits)
 	return (gint64) ((guint64) word >> shift << (64 - bits)) >> (64 - bits);
 }
 
+static const LinuxOperand unknown = { .kind = LINUX_OPERAND_UNKNOWN };
+
 static void
 forget(State *s, guint reg)
 {
-	s->x[reg] = (LinuxOperand){ LINUX_OPERAND_UNKNOWN, 0 };
+	s->x[reg] = unknown;
 }
 
 static void
@@ -51,6 +53,13 @@ set(State *s, guint reg, LinuxOperand value)
 {
 	if (reg != ZERO)
 		s->x[reg] = value;
+}
+
+static gboolean
+is_same(const LinuxOperand *a, const LinuxOperand *b)
+{
+	return a->kind == b->kind && a->value == b->value && a->argument == b->argument &&
+	       a->via == b->via;
 }
 
 static void
@@ -62,8 +71,7 @@ join(Flow *flow, guint64 index, const State *from)
 		LinuxOperand *to = &flow->states[index].x[i];
 		const LinuxOperand *x = &from->x[i];
 
-		if (to->kind == LINUX_OPERAND_UNKNOWN ||
-		    (to->kind == x->kind && to->value == x->value))
+		if (to->kind == LINUX_OPERAND_UNKNOWN || is_same(to, x))
 			continue;
 		if (to->kind == LINUX_OPERAND_NONE)
 			*to = *x;
@@ -74,9 +82,9 @@ join(Flow *flow, guint64 index, const State *from)
 }
 
 static void
-tell(const Flow *flow, LinuxMentionKind kind, guint64 address, guint width, const State *s)
+tell(const Flow *flow, LinuxMentionKind kind, LinuxOperand at, guint width, const State *s)
 {
-	LinuxMention mention = { .kind = kind, .address = address, .width = width };
+	LinuxMention mention = { .kind = kind, .address = at.value, .place = at, .width = width };
 
 	if (!flow->visit)
 		return;
@@ -91,35 +99,85 @@ add(LinuxOperand a, LinuxOperand b)
 {
 	gboolean is_a = a.kind == LINUX_OPERAND_KNOWN || a.kind == LINUX_OPERAND_SUM;
 	gboolean is_b = b.kind == LINUX_OPERAND_KNOWN || b.kind == LINUX_OPERAND_SUM;
-	LinuxOperand unknown = { LINUX_OPERAND_UNKNOWN, 0 };
 
 	if (is_a == is_b)
 		return unknown;
-	return (LinuxOperand){ LINUX_OPERAND_SUM, is_a ? a.value : b.value };
+	return (LinuxOperand){ .kind = LINUX_OPERAND_SUM, .value = is_a ? a.value : b.value };
+}
+
+/* How a base is moved. */
+#define MOVES_AFTER 1
+#define UNPRIVILEGED 2
+
+static gboolean
+is_of_argument(LinuxOperand a)
+{
+	return a.kind == LINUX_OPERAND_HANDED || a.kind == LINUX_OPERAND_MEMBER;
 }
 
 static LinuxOperand
 add_number(LinuxOperand a, guint64 number)
 {
-	if (a.kind == LINUX_OPERAND_KNOWN || a.kind == LINUX_OPERAND_SUM)
-		a.value += number;
-	else
-		a.kind = LINUX_OPERAND_UNKNOWN;
+	if (a.kind != LINUX_OPERAND_KNOWN && a.kind != LINUX_OPERAND_SUM && !is_of_argument(a))
+		return unknown;
+	a.value += number;
 	return a;
 }
 
-static void
-load(const Flow *flow, State *s, guint32 word, LinuxOperand from, guint size)
+/* Of a word that was loaded from there. */
+static LinuxOperand
+content(LinuxOperand at)
 {
-	guint target = word & 31;
-	gboolean is_known = from.kind == LINUX_OPERAND_KNOWN;
+	if (at.kind == LINUX_OPERAND_KNOWN)
+		return (LinuxOperand){ .kind = LINUX_OPERAND_CONTENT, .value = at.value };
+	if (at.kind == LINUX_OPERAND_HANDED)
+		return (LinuxOperand){ .kind = LINUX_OPERAND_MEMBER,
+				       .argument = at.argument,
+				       .via = at.value };
+	return unknown;
+}
 
-	if (is_known || from.kind == LINUX_OPERAND_SUM)
-		tell(flow, is_known ? LINUX_MENTION_LOAD : LINUX_MENTION_INDEX, from.value,
-		     1U << size, s);
-	forget(s, target);
-	if (is_known && size == 3)
-		set(s, target, (LinuxOperand){ LINUX_OPERAND_CONTENT, from.value });
+static void
+load(const Flow *flow, State *s, guint target, LinuxOperand from, guint size)
+{
+	if (from.kind == LINUX_OPERAND_KNOWN)
+		tell(flow, LINUX_MENTION_LOAD, from, 1U << size, s);
+	else if (from.kind == LINUX_OPERAND_SUM)
+		tell(flow, LINUX_MENTION_INDEX, from, 1U << size, s);
+	else if (is_of_argument(from))
+		tell(flow, LINUX_MENTION_READ, from, 1U << size, s);
+	set(s, target, size == 3 ? content(from) : unknown);
+}
+
+static void
+store(const Flow *flow, const State *s, LinuxOperand at, guint size)
+{
+	if (at.kind == LINUX_OPERAND_KNOWN)
+		tell(flow, LINUX_MENTION_STORE, at, 1U << size, s);
+	else if (is_of_argument(at))
+		tell(flow, LINUX_MENTION_WRITE, at, 1U << size, s);
+}
+
+/* Of two registers of 64 bits, what is the function's own to the stack mostly; FALSE: another. */
+static gboolean
+step_pair(const Flow *flow, State *s, guint32 word)
+{
+	guint base = word >> 5 & 31, moves = word >> 23 & 3;
+	LinuxOperand moved = add_number(s->x[base], (guint64) signed_field(word, 15, 7) << 3);
+	LinuxOperand at = moves == MOVES_AFTER ? s->x[base] : moved;
+
+	if ((word & 0xfe000000) != 0xa8000000)
+		return FALSE;
+	for (guint i = 0; i < 2; i++) {
+		LinuxOperand half = is_of_argument(at) ? add_number(at, i * 8) : unknown;
+		if (word >> 22 & 1)
+			load(flow, s, i ? word >> 10 & 31 : word & 31, half, 3);
+		else
+			store(flow, s, half, 3);
+	}
+	if (moves & 1)
+		set(s, base, moved);
+	return TRUE;
 }
 
 /* Loads and stores; FALSE: another instruction. */
@@ -132,22 +190,33 @@ step_memory(const Flow *flow, State *s, guint32 word)
 
 	if ((word & 0x0a000000) != 0x08000000)
 		return FALSE;
-	gboolean is_unscaled = (word & 0x3f200c00) == 0x38000000;
-	if (is_unscaled || (word & 0x3f000000) == 0x39000000) {
-		base = add_number(base, is_unscaled ? (guint64) signed_field(word, 12, 9)
-						    : (guint64) (word >> 10 & 0xfff) << size);
+	/* At its base and a number; a small one the base may be moved by, before that or after. */
+	gboolean is_small = (word & 0x3f200000) == 0x38000000 && (word >> 10 & 3) != UNPRIVILEGED;
+	if (is_small || (word & 0x3f000000) == 0x39000000) {
+		guint moves = is_small ? word >> 10 & 3 : 0;
+		LinuxOperand moved =
+			add_number(base, is_small ? (guint64) signed_field(word, 12, 9)
+						  : (guint64) (word >> 10 & 0xfff) << size);
+		LinuxOperand at = moves == MOVES_AFTER ? base : moved;
 		if (is_load)
-			load(flow, s, word, base, size);
-		else if (!operation && base.kind == LINUX_OPERAND_KNOWN)
-			tell(flow, LINUX_MENTION_STORE, base.value, 1U << size, s);
+			load(flow, s, word & 31, at, size);
+		else if (!operation)
+			store(flow, s, at, size);
+		if (moves)
+			set(s, word >> 5 & 31, moved);
 		return TRUE;
 	}
 	if ((word & 0x3f200c00) == 0x38200800) {
 		if (is_load)
-			load(flow, s, word, add(base, s->x[word >> 16 & 31]), size);
+			load(flow, s, word & 31, add(base, s->x[word >> 16 & 31]), size);
 		return TRUE;
 	}
-	/* Exclusive ones, atomic ones, those that move their base; pairs, which have no third. */
+	if (step_pair(flow, s, word))
+		return TRUE;
+	/* Of exclusive ones, and atomic ones, the base stays; a pair has no third register, but for
+	 * CASP, which writes two that follow each other. */
+	gboolean is_exclusive = (word & 0x3f000000) == 0x08000000;
+	gboolean is_atomic = (word & 0x3f200c00) == 0x38200000;
 	gboolean is_pair = (word & 0x3a000000) == 0x28000000;
 	if (!is_pair || word >> 22 & 1) {
 		forget(s, word & 31);
@@ -155,7 +224,9 @@ step_memory(const Flow *flow, State *s, guint32 word)
 	}
 	if (!is_pair)
 		forget(s, word >> 16 & 31);
-	if (!is_pair || word >> 23 & 1)
+	if (is_exclusive)
+		forget(s, ((word >> 16) + 1) & 31);
+	if (is_pair ? word >> 23 & 1 : !is_exclusive && !is_atomic)
 		forget(s, word >> 5 & 31);
 	return TRUE;
 }
@@ -164,17 +235,17 @@ static void
 step_data(const Flow *flow, State *s, guint32 word, guint64 pc)
 {
 	guint target = word & 31;
-	LinuxOperand value = { LINUX_OPERAND_UNKNOWN, 0 };
+	LinuxOperand value = unknown;
 	LinuxOperand first = s->x[word >> 5 & 31], second = s->x[word >> 16 & 31];
 	guint64 number = word >> 10 & 0xfff;
 
 	if ((word & 0x9f000000) == 0x90000000) { /* ADRP */
 		guint64 pages = (guint64) signed_field(word, 5, 19) << 2 | (word >> 29 & 3);
-		value = (LinuxOperand){ LINUX_OPERAND_KNOWN,
-					(pc >> PAGE << PAGE) + (pages << PAGE) };
+		value = (LinuxOperand){ .kind = LINUX_OPERAND_KNOWN,
+					.value = (pc >> PAGE << PAGE) + (pages << PAGE) };
 	} else if ((word & 0x9f000000) == 0x10000000) { /* ADR */
 		guint64 bytes = (guint64) signed_field(word, 5, 19) << 2 | (word >> 29 & 3);
-		value = (LinuxOperand){ LINUX_OPERAND_KNOWN, pc + bytes };
+		value = (LinuxOperand){ .kind = LINUX_OPERAND_KNOWN, .value = pc + bytes };
 	} else if ((word & 0xff800000) == 0x91000000) { /* ADD of a number */
 		value = add_number(first, word >> 22 & 1 ? number << 12 : number);
 	} else if ((word & 0xff200000) == 0x8b000000 || (word & 0xff200000) == 0x8b200000) {
@@ -207,7 +278,10 @@ step(Flow *flow, guint64 index, State *s)
 		guint64 to = index + (guint64) signed_field(word, 0, 26);
 		gboolean is_call = word >> 31;
 		if (is_call || to >= flow->n)
-			tell(flow, LINUX_MENTION_CALL, flow->va + to * 4, 0, s);
+			tell(flow, LINUX_MENTION_CALL,
+			     (LinuxOperand){ .kind = LINUX_OPERAND_KNOWN,
+					     .value = flow->va + to * 4 },
+			     0, s);
 		else
 			join(flow, to, s);
 		if (is_call)
@@ -251,6 +325,8 @@ linux_mentions_aarch64(const guint8 *code, gsize len, guint64 va, LinuxMentionVi
 
 	for (guint i = 0; i < N_REGISTERS; i++)
 		forget(&states[0], i);
+	for (guint i = 0; i < LINUX_MENTION_ARGUMENTS; i++)
+		states[0].x[i] = (LinuxOperand){ .kind = LINUX_OPERAND_HANDED, .argument = i };
 	for (guint i = 0; flow.changed; i++) {
 		if (i == MAX_PASSES)
 			return;

@@ -105,8 +105,9 @@ read_exports(const Linux *os, guint64 module, const VmifsCall *call)
 	return g_steal_pointer(&exports);
 }
 
-/* Of a kernel whose layouts were inferred: symbols say where entries are, and those that are not in
- * the table for free software alone are in the other one, which few modules have. */
+/* Of a kernel whose layouts were inferred, where that is not one table: symbols say where entries
+ * are, and those that are not in the table for free software alone are in the other one, which few
+ * modules have. */
 static gboolean
 find_exports(const Linux *os, guint64 module, const Table *t, const guint8 *symbols, GTree *exports,
 	     const VmifsCall *call, GError **error)
@@ -161,7 +162,8 @@ add_module(const Linux *os, guint64 module, VmifsSymbolsBuilder *builder, const 
 		return FALSE;
 
 	g_autoptr(GTree) exports = read_exports(os, module, call);
-	if (os->is_partial && !find_exports(os, module, &t, symbols, exports, call, error))
+	if (os->is_partial && !linux_has(os, LINUX_FIELD_MODULE_SYMS) &&
+	    !find_exports(os, module, &t, symbols, exports, call, error))
 		return FALSE;
 	vmifs_symbols_builder_module(builder, module_name);
 	for (guint32 i = 0; i < t.n; i++) {

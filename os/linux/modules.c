@@ -296,7 +296,7 @@ append_module(Users *u, guint64 module, const VmifsCall *call, GError **error)
 	    !linux_get(os, module, LINUX_FIELD_MODULE_STATE, &state, error) ||
 	    !linux_get(os, module, LINUX_FIELD_MODULE_TAINTS, &taints, error))
 		return FALSE;
-	if (os->is_partial && state == STATE_COMING) {
+	if (os->is_partial && state == STATE_COMING && !linux_has(os, LINUX_FIELD_MODULE_MEM)) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
 				    "how much of it only its start needs is not inferred");
 		return FALSE;
@@ -346,11 +346,11 @@ LINUX_VIEW(linux_render_modules)
 	gint64 begin = g_get_monotonic_time();
 	gsize before = out->len;
 
-	/* Of many areas (since 6.4) only the first is inferred. */
 	if (self->is_partial &&
-	    !LINUX_REQUIRE(self->layout, error, LINUX_FIELD_MODULE_TAINTS,
-			   LINUX_FIELD_MODULE_REFCNT, LINUX_FIELD_MODULE_CORE_SIZE,
-			   LINUX_FIELD_MODULE_INIT))
+	    (!LINUX_REQUIRE(self->layout, error, LINUX_FIELD_MODULE_TAINTS,
+			    LINUX_FIELD_MODULE_REFCNT, LINUX_FIELD_MODULE_INIT) ||
+	     (!linux_has(self, LINUX_FIELD_MODULE_MEM) &&
+	      !LINUX_REQUIRE(self->layout, error, LINUX_FIELD_MODULE_CORE_SIZE))))
 		return FALSE;
 	for (;;) {
 		g_autoptr(GError) torn = NULL;

@@ -12,7 +12,6 @@
 #define ADJ_MAX 1000
 #define OLD_DISABLE (-17)
 #define OLD_MAX 15
-#define PAGE_SIZE 4096
 
 static gint64
 adjustment(LinuxCursor *c, const VmifsTask *task)
@@ -85,7 +84,7 @@ count_pages(LinuxCursor *c, const VmifsTask *task, gint64 *ret, const VmifsCall 
 	if (!c->error)
 		linux_rss(c->os, mm, FALSE, &rss, call, &c->error);
 	*ret = (gint64) (rss.file + rss.anon + rss.shmem + rss.swap +
-			 linux_take(c, mm, LINUX_FIELD_MM_PGTABLES_BYTES) / PAGE_SIZE);
+			 linux_take(c, mm, LINUX_FIELD_MM_PGTABLES_BYTES) / linux_page_size(c->os));
 	return TRUE;
 }
 

@@ -8,7 +8,6 @@
 
 #include <spi/bytes.h>
 
-#define PAGE_SHIFT 12
 #define CHUNK 4096
 #define N_CHUNKS 16
 #define MAX_PAGE 256 /* sizeof(struct page), with every option on */
@@ -149,7 +148,7 @@ head_of(LinuxPages *p, guint64 at)
 gboolean
 linux_page(LinuxPages *p, guint64 pa, LinuxPage *ret)
 {
-	LinuxPage page = { .at = p->base + (pa >> PAGE_SHIFT) * p->size };
+	LinuxPage page = { .at = p->base + (pa >> linux_page_shift(p->os)) * p->size };
 
 	if (!view(p, page.at & ~7ULL))
 		return FALSE;

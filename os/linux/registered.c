@@ -17,7 +17,6 @@
 #define MAX_SWAPS 64
 #define SWAP_NAME_WIDTH 40
 #define SWAP_COUNT_BITS G_GUINT64_CONSTANT(0x3fffffffffffffff) /* above: is it on a list? */
-#define PAGE_KB 4
 #define TAB_BELOW 10000000
 #define S_IFMT 0170000
 #define S_IFBLK 0060000
@@ -180,8 +179,9 @@ static void
 append_swap(LinuxCursor *c, guint64 at, const LinuxPath *root, GString *out)
 {
 	guint64 file = linux_take(c, at, LINUX_FIELD_SWAP_FILE), inode, path_at, mode;
-	guint64 size = linux_take(c, at, LINUX_FIELD_SWAP_PAGES) * PAGE_KB;
-	guint64 used = (linux_take(c, at, LINUX_FIELD_SWAP_USED) & SWAP_COUNT_BITS) * PAGE_KB;
+	guint64 size = linux_pages_kb(c->os, linux_take(c, at, LINUX_FIELD_SWAP_PAGES));
+	guint64 used =
+		linux_pages_kb(c->os, linux_take(c, at, LINUX_FIELD_SWAP_USED) & SWAP_COUNT_BITS);
 	gint prio = (gint16) linux_take(c, at, LINUX_FIELD_SWAP_PRIO);
 	g_autoptr(GString) name = g_string_new(NULL);
 	LinuxPath path;

@@ -171,6 +171,7 @@ linux_search_root(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbo
 typedef struct {
 	guint64 pa;
 	GArray *deltas;
+	guint n_run; /* of them, those first */
 } Wanted;
 
 static gboolean
@@ -180,7 +181,9 @@ add_delta(const VmifsRange *range, gpointer user)
 
 	if (range->kind == VMIFS_RANGE_PAGE && wanted->pa - range->pa < range->len) {
 		guint64 delta = range->va - range->pa;
-		g_array_append_val(wanted->deltas, delta);
+		gboolean runs = (range->perms & VMIFS_PERM_EXEC) != 0;
+		g_array_insert_val(wanted->deltas, runs ? wanted->n_run++ : wanted->deltas->len,
+				   delta);
 	}
 	return wanted->deltas->len < MAX_DELTAS;
 }

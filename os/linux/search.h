@@ -16,8 +16,8 @@ G_BEGIN_DECLS
 gboolean
 linux_search_root(VmifsProbe *probe, const char *arch, const VmifsSymbols *symbols, guint64 around,
 		  guint64 ignore_mask, guint64 *ret_root, guint64 *ret_delta);
-/* Appends the distances (guint64) of all kernel mappings of the page at pa, but at most 16, those
- * of the highest addresses first. */
+/* Appends the distances (guint64) of all kernel mappings of the page at pa, but at most 16: where
+ * it runs before where it is mapped as all memory is, and of each the highest addresses first. */
 void
 linux_search_deltas(VmifsAspace *aspace, guint64 pa, const VmifsCall *call, GArray *ret);
 

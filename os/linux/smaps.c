@@ -10,9 +10,6 @@
 #include "machine.h"
 #include "pages.h"
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE 4096
-#define HUGE_SHIFT 21
 #define VM_LOCKED 0x2000
 #define VM_WRITE 0x2
 #define VM_SHARED 0x8
@@ -47,7 +44,8 @@ typedef struct {
 	const VmifsCall *call;
 	VmifsAspace *aspace; /* (full) the process's */
 	LinuxPages *pages;   /* (full) */
-	guint64 budget;      /* pages and tables still to be looked at */
+	guint page_shift;
+	guint64 budget; /* pages and tables still to be looked at */
 	guint64 swap_info, n_swaps;
 	gboolean is_unknown; /* an entry says something that is not understood */
 	Answer leaves_out;   /* huge pages whose entries are not present */
@@ -84,6 +82,7 @@ add_share(Smaps *s, const LinuxPage *page, guint64 size, guint64 pss, gboolean d
 static void
 add_page(Smaps *s, const LinuxPage *page, guint64 entry, guint64 size)
 {
+	guint64 page_size = 1ULL << s->page_shift;
 	gboolean page_dirty = linux_page_is_dirty(s->pages, page);
 	gboolean dirty = page_dirty || s->machine->is_dirty(entry);
 
@@ -101,12 +100,12 @@ add_page(Smaps *s, const LinuxPage *page, guint64 entry, guint64 size)
 		add_share(s, page, size, size << PSS_SHIFT, dirty, TRUE);
 		return;
 	}
-	for (guint i = 0; i < size >> PAGE_SHIFT; i++) {
+	for (guint i = 0; i < size >> s->page_shift; i++) {
 		guint32 n = linux_page_mapcount(s->pages, page, i, FALSE);
-		guint64 pss = (guint64) PAGE_SIZE << PSS_SHIFT;
-		add_share(s, page, PAGE_SIZE, n >= 2 ? pss / n : pss, dirty, n < 2);
+		guint64 pss = page_size << PSS_SHIFT;
+		add_share(s, page, page_size, n >= 2 ? pss / n : pss, dirty, n < 2);
 	}
-	s->budget -= MIN(s->budget, size >> PAGE_SHIFT);
+	s->budget -= MIN(s->budget, size >> s->page_shift);
 }
 
 /* From 6.1 to 6.4 smaps_pmd_entry() (fs/proc/task_mmu.c), which is part of smaps_pte_range(), asks
@@ -186,8 +185,8 @@ add_swapped(Smaps *s, guint64 entry)
 	/* Higher types are no swap: notes of pages on their way, or of poisoned ones. */
 	if (!s->machine->swapped(entry, &type, &offset) || type >= s->n_swaps)
 		return;
-	s->sums->swap += PAGE_SIZE;
-	s->sums->swap_pss += ((guint64) PAGE_SIZE << PSS_SHIFT) / swap_users(s, type, offset);
+	s->sums->swap += 1ULL << s->page_shift;
+	s->sums->swap_pss += (1ULL << s->page_shift << PSS_SHIFT) / swap_users(s, type, offset);
 }
 
 static gboolean
@@ -205,10 +204,10 @@ visit_range(const VmifsRange *range, gpointer user)
 		return TRUE;
 	if (s->mapping.is_hugetlb)
 		add_hugetlb(s, range, &page);
-	else if (range->page_shift == HUGE_SHIFT)
+	else if (range->page_shift == s->page_shift + linux_huge_order(s->os))
 		add_huge(s, range, &page);
-	else if (range->page_shift == PAGE_SHIFT && !(range->entry & s->machine->entry_special))
-		add_page(s, &page, range->entry, PAGE_SIZE);
+	else if (range->page_shift == s->page_shift && !(range->entry & s->machine->entry_special))
+		add_page(s, &page, range->entry, range->len);
 	return TRUE;
 }
 
@@ -223,7 +222,7 @@ gather(Smaps *s, const VmifsVma *vma, Sums *sums, GError **error)
 		return FALSE;
 	/* What a process writes for itself alone is swapped out by itself. */
 	if (s->mapping.flags & VM_SHARED || !(s->mapping.flags & VM_WRITE))
-		sums->swap += linux_mapping_shmem_swap(s->os, vma, &s->mapping) * PAGE_SIZE;
+		sums->swap += linux_mapping_shmem_swap(s->os, vma, &s->mapping) << s->page_shift;
 	if (!vmifs_aspace_visit_pages(s->aspace, vma->start, vma->end - 1, s->budget, visit_range,
 				      s, s->call, error))
 		return FALSE;
@@ -321,7 +320,8 @@ init_smaps(Smaps *s, const Linux *os, const VmifsTask *task, const VmifsCall *ca
 	s->pages = s->aspace ? linux_pages_new(os, error) : NULL;
 	if (!s->pages)
 		return FALSE;
-	s->budget = MAX(vmifs_physmem_ram(os->mem) / PAGE_SIZE * MAX_SHARE, MIN_BUDGET);
+	s->page_shift = linux_page_shift(os);
+	s->budget = MAX((vmifs_physmem_ram(os->mem) >> s->page_shift) * MAX_SHARE, MIN_BUDGET);
 	if (linux_symbol(os, "swap_info", &s->swap_info, NULL) &&
 	    linux_variable(os, "nr_swapfiles", 4, &n_swaps, NULL))
 		s->n_swaps = MIN(n_swaps, 32);

@@ -45,17 +45,6 @@ mm(Stat *s, LinuxField field)
 	return s->task->mm ? linux_take(&s->c, s->task->mm, field) : 0;
 }
 
-/* Of a kernel whose layouts were inferred, what was asked for last may be where nobody knows. */
-static gboolean
-is_unknown(Stat *s)
-{
-	if (!s->os->is_partial ||
-	    !g_error_matches(s->c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
-		return FALSE;
-	g_clear_error(&s->c.error);
-	return TRUE;
-}
-
 static void
 put_unknown(Stat *s)
 {
@@ -65,7 +54,7 @@ put_unknown(Stat *s)
 static void
 put(Stat *s, guint64 value)
 {
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return put_unknown(s);
 	g_string_append_c(s->out, ' ');
 	linux_append_number(s->out, value);
@@ -74,7 +63,7 @@ put(Stat *s, guint64 value)
 static void
 put_signed(Stat *s, gint64 value)
 {
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return put_unknown(s);
 	g_string_append_c(s->out, ' ');
 	linux_append_signed(s->out, value);
@@ -101,7 +90,7 @@ put_terminal(Stat *s, guint64 ns)
 {
 	guint64 tty = s->sighand ? of_signal(s, LINUX_FIELD_SIGNAL_TTY) : 0;
 
-	if (is_unknown(s)) {
+	if (linux_cursor_is_unknown(&s->c)) {
 		put_unknown(s);
 		put_unknown(s);
 		return;
@@ -130,10 +119,10 @@ put_identity(Stat *s)
 		linux_symbol(s->os, "init_pid_ns", &ns, &s->c.error);
 	if (!s->c.error)
 		linux_task_name(s->os, s->task, name, &s->c.error);
-	gboolean no_name = is_unknown(s);
+	gboolean no_name = linux_cursor_is_unknown(&s->c);
 	char state = *linux_task_state(&s->c, s->task->object);
 	g_string_append_printf(s->out, "%u (%s) %c", s->task->pid, no_name ? "?" : name->str,
-			       is_unknown(s) ? '?' : state);
+			       linux_cursor_is_unknown(&s->c) ? '?' : state);
 	if (s->sighand) {
 		put(s, s->task->ppid);
 		put(s, linux_pid_number(
@@ -177,7 +166,7 @@ put_registers(Stat *s)
 
 	if (s->task->mm && s->flags & (PF_EXITING | PF_DUMPCORE | PF_POSTCOREDUMP))
 		regs = linux_task_regs(&s->c, s->task->object);
-	if (is_unknown(s)) {
+	if (linux_cursor_is_unknown(&s->c)) {
 		put_unknown(s);
 		put_unknown(s);
 		return;
@@ -193,8 +182,8 @@ put_memory(Stat *s)
 
 	if (s->task->mm && !s->c.error)
 		linux_rss(s->os, s->task->mm, FALSE, &rss, NULL, &s->c.error);
-	gboolean no_rss = is_unknown(s);
-	put(s, mm(s, LINUX_FIELD_MM_TOTAL_VM) * LINUX_PAGE_SIZE);
+	gboolean no_rss = linux_cursor_is_unknown(&s->c);
+	put(s, mm(s, LINUX_FIELD_MM_TOTAL_VM) << linux_page_shift(s->os));
 	if (no_rss)
 		put_unknown(s);
 	else
@@ -213,7 +202,7 @@ put_signals(Stat *s)
 
 	if (s->sighand && !s->c.error)
 		linux_signal_actions(s->os, s->sighand, &ignored, &caught, &s->c.error);
-	gboolean no_actions = is_unknown(s);
+	gboolean no_actions = linux_cursor_is_unknown(&s->c);
 	put(s, own(s, LINUX_FIELD_TASK_PENDING) & G_MAXINT32);
 	put(s, own(s, LINUX_FIELD_TASK_BLOCKED) & G_MAXINT32);
 	if (no_actions) {
@@ -286,7 +275,7 @@ render_stat(const Linux *os, const VmifsTask *task, gboolean whole, GString *out
 		linux_process_usage(os, task, &s.usage, call, &s.c.error);
 	else
 		linux_thread_usage(os, task->object, &s.usage, &s.c.error);
-	s.no_usage = is_unknown(&s);
+	s.no_usage = linux_cursor_is_unknown(&s.c);
 	put_identity(&s);
 	put_times(&s);
 	put_memory(&s);
@@ -319,8 +308,8 @@ LINUX_VIEW(linux_render_statm)
 		return FALSE;
 	guint64 end_code = linux_take(&c, task->mm, LINUX_FIELD_MM_END_CODE);
 	guint64 start_code = linux_take(&c, task->mm, LINUX_FIELD_MM_START_CODE);
-	guint64 text =
-		(end_code + LINUX_PAGE_SIZE - 1) / LINUX_PAGE_SIZE - start_code / LINUX_PAGE_SIZE;
+	guint64 page = linux_page_size(os);
+	guint64 text = (end_code + page - 1) / page - start_code / page;
 	guint64 total = linux_take(&c, task->mm, LINUX_FIELD_MM_TOTAL_VM);
 	guint64 data = linux_take(&c, task->mm, LINUX_FIELD_MM_DATA_VM) +
 		       linux_take(&c, task->mm, LINUX_FIELD_MM_STACK_VM);

@@ -10,7 +10,6 @@
 #include "numbers.h"
 #include "state.h"
 
-#define PAGE_KB 4
 #define MAX_GROUPS 65536
 #define MAX_PID_LEVEL 32
 #define RLIMIT_SIGPENDING_INDEX 11
@@ -38,18 +37,6 @@ mm(Status *s, LinuxField field)
 	return linux_take(&s->c, s->task->mm, field);
 }
 
-/* Of a kernel whose layouts were inferred, what was asked for last may be where nobody knows: such
- * a line is left out. */
-static gboolean
-is_unknown(Status *s)
-{
-	if (!s->os->is_partial ||
-	    !g_error_matches(s->c.error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
-		return FALSE;
-	g_clear_error(&s->c.error);
-	return TRUE;
-}
-
 static void
 begin(Status *s, const char *name)
 {
@@ -60,7 +47,7 @@ begin(Status *s, const char *name)
 static void
 line(Status *s, const char *name, guint64 value)
 {
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	begin(s, name);
 	linux_append_number(s->out, value);
@@ -71,7 +58,7 @@ line(Status *s, const char *name, guint64 value)
 static void
 line_text(Status *s, const char *name, const char *text)
 {
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	begin(s, name);
 	g_string_append(s->out, text ? text : "");
@@ -256,7 +243,7 @@ append_identity(Status *s)
 		gsize start = s->out->len;
 
 		lines[i](s);
-		if (is_unknown(s))
+		if (linux_cursor_is_unknown(&s->c))
 			g_string_truncate(s->out, start);
 	}
 }
@@ -266,17 +253,23 @@ append_identity(Status *s)
 static void
 line_kb(Status *s, const char *name, guint64 kb)
 {
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	begin(s, name);
 	linux_append_padded(s->out, kb, 8);
 	g_string_append_len(s->out, " kB\n", 4);
 }
 
-static guint64
-page_align(guint64 address)
+static void
+line_pages(Status *s, const char *name, guint64 n)
 {
-	return (address + LINUX_PAGE_SIZE - 1) & ~(guint64) (LINUX_PAGE_SIZE - 1);
+	line_kb(s, name, linux_pages_kb(s->os, n));
+}
+
+static guint64
+page_align(const Status *s, guint64 address)
+{
+	return (address + linux_page_size(s->os) - 1) & ~(linux_page_size(s->os) - 1);
 }
 
 static void
@@ -284,11 +277,11 @@ append_rss(Status *s, const LinuxRss *rss)
 {
 	guint64 resident = rss->anon + rss->file + rss->shmem;
 
-	line_kb(s, "VmHWM", MAX(resident, mm(s, LINUX_FIELD_MM_HIWATER_RSS)) * PAGE_KB);
-	line_kb(s, "VmRSS", resident * PAGE_KB);
-	line_kb(s, "RssAnon", rss->anon * PAGE_KB);
-	line_kb(s, "RssFile", rss->file * PAGE_KB);
-	line_kb(s, "RssShmem", rss->shmem * PAGE_KB);
+	line_pages(s, "VmHWM", MAX(resident, mm(s, LINUX_FIELD_MM_HIWATER_RSS)));
+	line_pages(s, "VmRSS", resident);
+	line_pages(s, "RssAnon", rss->anon);
+	line_pages(s, "RssFile", rss->file);
+	line_pages(s, "RssShmem", rss->shmem);
 }
 
 static void
@@ -296,31 +289,31 @@ append_sizes(Status *s)
 {
 	LinuxRss rss = { 0 };
 	guint64 total = mm(s, LINUX_FIELD_MM_TOTAL_VM);
-	guint64 exec = mm(s, LINUX_FIELD_MM_EXEC_VM) * LINUX_PAGE_SIZE;
-	guint64 text = page_align(mm(s, LINUX_FIELD_MM_END_CODE)) -
-		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(guint64) (LINUX_PAGE_SIZE - 1));
+	guint64 exec = mm(s, LINUX_FIELD_MM_EXEC_VM) << linux_page_shift(s->os);
+	guint64 text = page_align(s, mm(s, LINUX_FIELD_MM_END_CODE)) -
+		       (mm(s, LINUX_FIELD_MM_START_CODE) & ~(linux_page_size(s->os) - 1));
 
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	if (!s->c.error)
 		linux_rss(s->os, s->task->mm, TRUE, &rss, s->call, &s->c.error);
-	gboolean no_rss = is_unknown(s);
+	gboolean no_rss = linux_cursor_is_unknown(&s->c);
 	text = MIN(text, exec);
-	line_kb(s, "VmPeak", MAX(total, mm(s, LINUX_FIELD_MM_HIWATER_VM)) * PAGE_KB);
-	line_kb(s, "VmSize", total * PAGE_KB);
-	line_kb(s, "VmLck", mm(s, LINUX_FIELD_MM_LOCKED_VM) * PAGE_KB);
-	line_kb(s, "VmPin", mm(s, LINUX_FIELD_MM_PINNED_VM) * PAGE_KB);
+	line_pages(s, "VmPeak", MAX(total, mm(s, LINUX_FIELD_MM_HIWATER_VM)));
+	line_pages(s, "VmSize", total);
+	line_pages(s, "VmLck", mm(s, LINUX_FIELD_MM_LOCKED_VM));
+	line_pages(s, "VmPin", mm(s, LINUX_FIELD_MM_PINNED_VM));
 	if (!no_rss)
 		append_rss(s, &rss);
-	line_kb(s, "VmData", mm(s, LINUX_FIELD_MM_DATA_VM) * PAGE_KB);
-	line_kb(s, "VmStk", mm(s, LINUX_FIELD_MM_STACK_VM) * PAGE_KB);
+	line_pages(s, "VmData", mm(s, LINUX_FIELD_MM_DATA_VM));
+	line_pages(s, "VmStk", mm(s, LINUX_FIELD_MM_STACK_VM));
 	line_kb(s, "VmExe", text >> 10);
 	line_kb(s, "VmLib", (exec - text) >> 10);
 	line_kb(s, "VmPTE", mm(s, LINUX_FIELD_MM_PGTABLES_BYTES) >> 10);
 	if (!no_rss)
-		line_kb(s, "VmSwap", rss.swap * PAGE_KB);
+		line_pages(s, "VmSwap", rss.swap);
 	if (linux_has(s->os, LINUX_FIELD_MM_HUGETLB_USAGE))
-		line_kb(s, "HugetlbPages", mm(s, LINUX_FIELD_MM_HUGETLB_USAGE) * PAGE_KB);
+		line_pages(s, "HugetlbPages", mm(s, LINUX_FIELD_MM_HUGETLB_USAGE));
 }
 
 static void
@@ -357,7 +350,7 @@ append_memory(Status *s)
 static void
 line_hex(Status *s, const char *name, guint64 value)
 {
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	begin(s, name);
 	linux_append_hex(s->out, value);
@@ -393,7 +386,7 @@ append_queue(Status *s, guint64 signal)
 		pending = count_pending(s);
 		limit = linux_rlimit(&s->c, signal, RLIMIT_SIGPENDING_INDEX);
 	}
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	begin(s, "SigQ");
 	linux_append_number(s->out, pending);
@@ -410,7 +403,7 @@ append_signals(Status *s)
 	guint64 signal = sighand ? own(s, LINUX_FIELD_TASK_SIGNAL) : 0;
 
 	/* It is not known whether it has. */
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	line(s, "Threads", signal ? linux_take(&s->c, signal, LINUX_FIELD_SIGNAL_NR_THREADS) : 0);
 	append_queue(s, signal);
@@ -420,7 +413,7 @@ append_signals(Status *s)
 	line_hex(s, "SigBlk", signal ? own(s, LINUX_FIELD_TASK_BLOCKED) : 0);
 	if (sighand && !s->c.error)
 		linux_signal_actions(s->os, sighand, &ignored, &caught, &s->c.error);
-	if (is_unknown(s))
+	if (linux_cursor_is_unknown(&s->c))
 		return;
 	line_hex(s, "SigIgn", ignored);
 	line_hex(s, "SigCgt", caught);

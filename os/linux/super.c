@@ -6,8 +6,6 @@
  */
 #include "cgroup.h"
 
-#define PAGE_KB 4
-#define PAGE_SIZE 4096
 #define ALL_BITS 07777
 #define STICKY 01000
 
@@ -48,15 +46,34 @@ total_pages(Super *s)
 
 /* The kernel makes the file system of /dev by itself, so that its options are the default. */
 static gboolean
-default_is_short_numbers(const Linux *os)
+default_numbers(const Linux *os, guint64 *ret_are_long)
 {
-	guint64 type, node, at, info, is_long;
+	guint64 type, node, at, mount, sb, info;
 
-	return linux_symbol(os, "internal_fs_type", &type, NULL) &&
-	       linux_get(os, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, &node, NULL) && node &&
-	       linux_offset(os, LINUX_FIELD_SUPER_BLOCK_INSTANCES, &at, NULL) &&
-	       linux_get(os, node - at, LINUX_FIELD_SUPER_BLOCK_FS_INFO, &info, NULL) &&
-	       linux_get(os, info, LINUX_FIELD_SHMEM_FULL_INUMS, &is_long, NULL) && !is_long;
+	if (linux_word_variable(os, "devtmpfs.mnt", &mount, NULL)) {
+		if (!linux_get(os, mount, LINUX_FIELD_VFSMOUNT_SB, &sb, NULL))
+			return FALSE;
+	} else if (linux_symbol(os, "internal_fs_type", &type, NULL) &&
+		   linux_get(os, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, &node, NULL) && node &&
+		   linux_offset(os, LINUX_FIELD_SUPER_BLOCK_INSTANCES, &at, NULL)) {
+		sb = node - at;
+	} else {
+		return FALSE;
+	}
+	return linux_get(os, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO, &info, NULL) &&
+	       linux_get(os, info, LINUX_FIELD_SHMEM_FULL_INUMS, ret_are_long, NULL);
+}
+
+/* 32 bits are not shown by kernels that have them as their default. */
+static void
+append_numbers(Super *s)
+{
+	guint64 are_long;
+
+	if (own(s, LINUX_FIELD_SHMEM_FULL_INUMS))
+		g_string_append(s->out, ",inode64");
+	else if (default_numbers(s->c.os, &are_long) && are_long)
+		g_string_append(s->out, ",inode32");
 }
 
 static void
@@ -69,19 +86,15 @@ show_shmem(Super *s)
 	guint64 mode = own(s, LINUX_FIELD_SHMEM_MODE), how = own(s, LINUX_FIELD_SHMEM_HUGE);
 
 	if (blocks != default_max)
-		g_string_append_printf(s->out, ",size=%" G_GUINT64_FORMAT "k", blocks * PAGE_KB);
+		g_string_append_printf(s->out, ",size=%" G_GUINT64_FORMAT "k",
+				       linux_pages_kb(s->c.os, blocks));
 	if (inodes != default_max)
 		g_string_append_printf(s->out, ",nr_inodes=%" G_GUINT64_FORMAT, inodes);
 	if (mode != (0777 | STICKY))
 		g_string_append_printf(s->out, ",mode=%03o", (guint) mode);
 	append_owner(s, own(s, LINUX_FIELD_SHMEM_UID), own(s, LINUX_FIELD_SHMEM_GID));
-	/* 32 bits are not shown by kernels that have them as their default. */
-	if (linux_has(s->c.os, LINUX_FIELD_SHMEM_FULL_INUMS)) {
-		if (own(s, LINUX_FIELD_SHMEM_FULL_INUMS))
-			g_string_append(s->out, ",inode64");
-		else if (!default_is_short_numbers(s->c.os))
-			g_string_append(s->out, ",inode32");
-	}
+	if (linux_has(s->c.os, LINUX_FIELD_SHMEM_FULL_INUMS))
+		append_numbers(s);
 	if (how && how < G_N_ELEMENTS(huge))
 		g_string_append_printf(s->out, ",huge=%s", huge[how]);
 	if (linux_has(s->c.os, LINUX_FIELD_SHMEM_NOSWAP) && own(s, LINUX_FIELD_SHMEM_NOSWAP))
@@ -133,7 +146,7 @@ show_hugetlbfs(Super *s)
 	guint64 mode = own(s, LINUX_FIELD_HUGETLBFS_MODE);
 	guint64 inodes = own(s, LINUX_FIELD_HUGETLBFS_MAX_INODES);
 	guint64 hstate = own(s, LINUX_FIELD_HUGETLBFS_HSTATE);
-	guint64 size = (guint64) PAGE_SIZE
+	guint64 size = linux_page_size(s->c.os)
 		       << (linux_take(&s->c, hstate, LINUX_FIELD_HSTATE_ORDER) & 31);
 	guint64 pool = own(s, LINUX_FIELD_HUGETLBFS_SPOOL), max, min;
 

@@ -20,7 +20,7 @@ typedef struct {
 	GHashTable *seen; /* their addresses: rings may share elements */
 	guint64 node_at;  /* offset of the list_head in task_struct */
 	guint64 visits;   /* elements that may still be looked at, over all rings */
-	gboolean complete;
+	gboolean complete, has_threads;
 	const VmifsCall *call;
 } Walk;
 
@@ -125,6 +125,8 @@ visit_leader(guint64 node, gpointer user)
 	g_autoptr(GError) error = NULL;
 
 	add_task(w, leader);
+	if (!w->has_threads)
+		return vmifs_call_check(w->call, NULL);
 	if (!collect_threads(w->os, leader, w->visits, threads, w->call, &error))
 		note_broken(w, "threads", leader, error);
 	w->visits -= threads->len;
@@ -143,7 +145,15 @@ linux_tasks(gpointer self, const VmifsCall *call, GError **error)
 	g_autoptr(GArray) tasks = g_array_new(FALSE, FALSE, sizeof(VmifsTask));
 	g_autoptr(GHashTable) seen = linux_seen_new();
 	guint64 most = most_tasks(os);
-	Walk w = { os, tasks, seen, 0, most, TRUE, call };
+	Walk w = { .os = os,
+		   .tasks = tasks,
+		   .seen = seen,
+		   .visits = most,
+		   .complete = TRUE,
+		   .has_threads = linux_has(os, LINUX_FIELD_TASK_SIGNAL) &&
+				  linux_has(os, LINUX_FIELD_SIGNAL_THREAD_HEAD) &&
+				  linux_has(os, LINUX_FIELD_TASK_THREAD_NODE),
+		   .call = call };
 	guint64 init;
 
 	if (!linux_symbol(os, "init_task", &init, error) ||

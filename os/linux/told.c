@@ -19,10 +19,8 @@
 /* Of these, one whose interrupts go to a kernel is enough. */
 #define MAX_ASKED 4
 #define TEXT_SPAN (G_GUINT64_CONSTANT(32) << 20)
-/* AMD64 Architecture Programmer's Manual, volume 2, "Long-Mode Interrupt-Gate Descriptor"; without
- * long mode it is the first half. */
+/* AMD64 Architecture Programmer's Manual, volume 2, "Long-Mode Interrupt-Gate Descriptor". */
 #define GATE_LEN 16
-#define GATE_LEN_32 8
 #define GATE_PRESENT 0x80 /* in its byte 5 */
 #define PAGE_FAULT 14
 
@@ -49,24 +47,22 @@ read_told_note(VmifsProbe *probe)
 static gboolean
 handler_of(VmifsAspace *aspace, guint64 idt, guint64 *ret_pa)
 {
-	gboolean is_narrow = vmifs_aspace_ptr_size(aspace) == 4;
-	gsize len = is_narrow ? GATE_LEN_32 : GATE_LEN;
-	guint64 least = is_narrow ? LINUX_LEAST_PAGE_OFFSET : LINUX_X86_64_IMAGE;
-	guint8 gate[GATE_LEN] = { 0 };
+	guint8 gate[GATE_LEN];
 	VmifsRange range;
 
-	if (!vmifs_aspace_read(aspace, idt + PAGE_FAULT * len, gate, len, NULL) ||
+	if (!vmifs_aspace_read(aspace, idt + PAGE_FAULT * GATE_LEN, gate, sizeof gate, NULL) ||
 	    !(gate[5] & GATE_PRESENT))
 		return FALSE;
 	guint64 handler = vmifs_load_u16(gate) | (guint64) vmifs_load_u16(gate + 6) << 16 |
 			  (guint64) vmifs_load_u32(gate + 8) << 32;
-	if (handler < least || !vmifs_aspace_translate(aspace, handler, &range, NULL))
+	if (handler < LINUX_X86_64_IMAGE || !vmifs_aspace_translate(aspace, handler, &range, NULL))
 		return FALSE;
 	*ret_pa = range.pa;
 	return TRUE;
 }
 
-/* Under whichever half of the page tables it runs: handlers are in both. */
+/* Under whichever half of the page tables it runs: handlers are in both. A kernel of 32 bits is
+ * looked for by its note instead: it has neither types nor symbols that tell where its log is. */
 static gboolean
 handler_of_vcpu(VmifsProbe *probe, guint vcpu, guint64 *ret_pa)
 {
@@ -74,13 +70,13 @@ handler_of_vcpu(VmifsProbe *probe, guint vcpu, guint64 *ret_pa)
 	guint64 cr3, idt;
 	gsize mode, end;
 
-	if (!regs || !vmifs_regs_get(regs, "cr3", &cr3) || !vmifs_regs_get(regs, "idt_base", &idt))
+	if (!regs || !vmifs_regs_get(regs, "cr3", &cr3) ||
+	    !vmifs_regs_get(regs, "idt_base", &idt) || idt <= G_MAXUINT32)
 		return FALSE;
-	const char *arch = idt > G_MAXUINT32 ? LINUX_ARCH_X86_64 : LINUX_ARCH_I386;
-	vmifs_probe_modes_of(probe, arch, &mode, &end);
+	cr3 = linux_root_of_cr3(LINUX_ARCH_X86_64, cr3);
+	vmifs_probe_modes_of(probe, LINUX_ARCH_X86_64, &mode, &end);
 	for (; mode < end; mode++) {
-		g_autoptr(VmifsAspace) aspace =
-			vmifs_probe_try_root(probe, mode, linux_root_of_cr3(arch, cr3), 0);
+		g_autoptr(VmifsAspace) aspace = vmifs_probe_try_root(probe, mode, cr3, 0);
 		if (aspace && handler_of(aspace, idt, ret_pa))
 			return TRUE;
 	}

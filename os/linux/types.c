@@ -53,7 +53,6 @@ linux_types_find(const Linux *os, char **ret_origin, char **ret_refused, gboolea
 	g_autoptr(GString) refused = g_string_new(NULL);
 	VmifsTypes *types = NULL;
 	gboolean vmlinux_asked = FALSE;
-
 	for (gsize i = 0; i < G_N_ELEMENTS(sources) && !types; i++) {
 		g_autoptr(GError) error = NULL;
 

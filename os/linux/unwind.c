@@ -42,8 +42,9 @@ linux_task_stack(LinuxCursor *c, guint64 task, LinuxRange *ret)
 
 	if (linux_has(c->os, LINUX_FIELD_TASK_STACK_AREA))
 		area = linux_take(c, task, LINUX_FIELD_TASK_STACK_AREA);
-	stack.len = area ? linux_take(c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * LINUX_PAGE_SIZE
-			 : stack_size(c->os);
+	stack.len =
+		area ? linux_take(c, area, LINUX_FIELD_VM_STRUCT_NR_PAGES) * linux_page_size(c->os)
+		     : stack_size(c->os);
 	if (c->error || !stack.start || !stack.len || stack.len > MAX_STACK)
 		return FALSE;
 	*ret = stack;

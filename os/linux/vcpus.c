@@ -2,9 +2,28 @@
 /*
  * vcpus: what each processor was at: the task that it runs, and the kernel's functions that it was
  * in, from its registers. A source numbers processors as it likes: which of the kernel's one is,
- * its registers tell, whose GS base (FS, with 32 bits) is where that processor's variables lie.
+ * its registers tell, whose GS base (FS, with 32 bits) is where that processor's variables lie, or
+ * on RISC-V, where any hart may come to be the first, a table (arch/riscv/kernel/smp.c, 6.12).
  */
 #include "machine.h"
+
+/* RISC-V's harts, which the kernel has numbered in its own way. */
+static gboolean
+find_hart(const Linux *os, guint64 vcpu, guint32 n, guint32 *ret)
+{
+	guint64 harts, hart;
+
+	if (!linux_symbol(os, "__cpuid_to_hartid_map", &harts, NULL))
+		return FALSE;
+	for (guint32 cpu = 0; cpu < n; cpu++) {
+		if (linux_load_word(os, harts + cpu * (guint64) linux_word(os), &hart, NULL) &&
+		    hart == vcpu) {
+			*ret = cpu;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
 
 /* The kernel's number of a processor. Without registers, that of the source. */
 static gboolean
@@ -26,6 +45,8 @@ find_cpu(const Linux *os, guint64 vcpu, const VmifsRegs *regs, guint32 *ret, GEr
 			}
 		}
 	}
+	if (find_hart(os, vcpu, n, ret))
+		return TRUE;
 	if (vcpu >= n) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_NOT_FOUND,
 			    "the kernel has no processor %" G_GUINT64_FORMAT, vcpu);

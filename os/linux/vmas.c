@@ -18,6 +18,7 @@
 /* file.f_mode: the file of a stacked file system behind the one that the user opened; bit 25 until
  * 6.14, when that bit came to mean something else. */
 #define MAYBE_BACKING (3U << 24)
+#define BACKING_WINDOW 512 /* more than there is of it */
 #define ANON_NAME_MAX 80
 
 typedef struct {
@@ -71,24 +72,55 @@ file_path(Walk *w, guint64 file, guint64 path)
 	return g_strdup(known);
 }
 
-/* The path by which the user opened a file, where that is not the file's own. A place is one when
- * both its halves are of one file system, which what lies behind other files is not. */
+/* A place is one when both its halves are of one file system, which what lies behind files is not.
+ */
+static gboolean
+read_place(const Linux *os, guint64 at, LinuxPath *ret)
+{
+	guint64 mnt_sb, dentry_sb;
+
+	return linux_path_read(os, at, ret, NULL) &&
+	       linux_get(os, ret->mnt, LINUX_FIELD_VFSMOUNT_SB, &mnt_sb, NULL) &&
+	       linux_get(os, ret->dentry, LINUX_FIELD_DENTRY_SB, &dentry_sb, NULL) && mnt_sb &&
+	       mnt_sb == dentry_sb;
+}
+
+/* The path by which the user opened a file, where that is not the file's own. */
 static gboolean
 read_user_path(const Linux *os, guint64 file, guint64 mode, guint64 *ret_at, LinuxPath *ret)
 {
-	guint64 at, mnt_sb, dentry_sb;
-	LinuxPath path;
+	guint64 at;
 
 	if (!(mode & MAYBE_BACKING) ||
 	    !linux_offset(os, LINUX_FIELD_BACKING_FILE_USER_PATH, &at, NULL) ||
-	    !linux_path_read(os, file + at, &path, NULL) ||
-	    !linux_get(os, path.mnt, LINUX_FIELD_VFSMOUNT_SB, &mnt_sb, NULL) ||
-	    !linux_get(os, path.dentry, LINUX_FIELD_DENTRY_SB, &dentry_sb, NULL) || !mnt_sb ||
-	    mnt_sb != dentry_sb)
+	    !read_place(os, file + at, ret))
 		return FALSE;
 	*ret_at = file + at;
-	*ret = path;
 	return TRUE;
+}
+
+/* Of a kernel whose layouts were inferred: is there another place behind the file's own, wherever
+ * that would be, but for those of other files that lie next to it? */
+static gboolean
+may_be_backing(const Linux *os, guint64 file, guint64 path, guint64 mode)
+{
+	guint64 function, inode_at, own, inode;
+	guint ptr = linux_word(os);
+	LinuxPath place;
+
+	if (!(mode & MAYBE_BACKING) ||
+	    !linux_symbol(os, "backing_file_user_path", &function, NULL) ||
+	    !linux_offset(os, LINUX_FIELD_FILE_INODE, &inode_at, NULL))
+		return FALSE;
+	for (guint64 at = path + 2 * ptr; at - file < BACKING_WINDOW; at += ptr) {
+		if (!read_place(os, at, &place))
+			continue;
+		if (!vmifs_aspace_read_ptr(os->aspace, at - (path - file) + inode_at, &own, NULL) ||
+		    !linux_get(os, place.dentry, LINUX_FIELD_DENTRY_INODE, &inode, NULL) ||
+		    own != inode)
+			return TRUE;
+	}
+	return FALSE;
 }
 
 static gboolean
@@ -100,10 +132,9 @@ fill_file(Walk *w, const LinuxObject *vma, guint64 file, VmifsVma *ret, GError *
 	if (!linux_offset(os, LINUX_FIELD_FILE_PATH, &at, error) ||
 	    !linux_get(os, file, LINUX_FIELD_FILE_MODE, &mode, error))
 		return FALSE;
-	guint64 path = file + at, function;
+	guint64 path = file + at;
 	LinuxPath user;
-	if (os->is_partial && mode & MAYBE_BACKING &&
-	    linux_symbol(os, "backing_file_user_path", &function, NULL))
+	if (os->is_partial && may_be_backing(os, file, path, mode))
 		return LINUX_REQUIRE(os->layout, error, LINUX_FIELD_BACKING_FILE_USER_PATH);
 	if (read_user_path(os, file, mode, &path, &user)) {
 		if (!linux_get(os, user.dentry, LINUX_FIELD_DENTRY_INODE, &inode, error))
@@ -115,7 +146,7 @@ fill_file(Walk *w, const LinuxObject *vma, guint64 file, VmifsVma *ret, GError *
 	    !linux_get(os, inode, LINUX_FIELD_INODE_SB, &sb, error) ||
 	    !linux_get(os, sb, LINUX_FIELD_SUPER_BLOCK_DEV, &dev, error))
 		return FALSE;
-	ret->offset = linux_object_u64(vma, LINUX_FIELD_VMA_PGOFF) << LINUX_PAGE_SHIFT;
+	ret->offset = linux_object_u64(vma, LINUX_FIELD_VMA_PGOFF) << linux_page_shift(os);
 	ret->dev_major = (guint32) dev >> LINUX_MINOR_BITS;
 	ret->dev_minor = (guint32) dev & ((1U << LINUX_MINOR_BITS) - 1);
 	if (!ret->path)

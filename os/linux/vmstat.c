@@ -12,7 +12,6 @@
 #define MAX_ZONES 16
 #define MAX_NUMA_ITEMS 16
 #define MAX_SHARES (512 * 1024) /* of 2048 processors in 64 nodes of four zones */
-#define HUGE_PAGES 512          /* small ones in a huge one */
 #define PERCENT 100
 
 typedef struct {
@@ -166,7 +165,8 @@ append_nodes(Stat *s)
 	guint64 n = count(s->os, LINUX_VALUE_NR_VM_NODE_STAT_ITEMS);
 
 	for (guint64 i = 0; i < n; i++)
-		append_item(s, sum_at(s, "vm_node_stat", i) / (is_huge(s->os, i) ? HUGE_PAGES : 1));
+		append_item(s, sum_at(s, "vm_node_stat", i) /
+				       (is_huge(s->os, i) ? 1ULL << linux_huge_order(s->os) : 1));
 }
 
 /* ---- when dirty pages are written: computed from what could be dirty now ---- */
@@ -176,10 +176,11 @@ limit(Stat *s, const char *bytes_name, const char *ratio_name, guint64 pages)
 {
 	guint64 bytes = variable(s, bytes_name, linux_word(s->os));
 	guint64 ratio = variable(s, ratio_name, 4);
+	guint64 page = linux_page_size(s->os);
 
 	if (bytes)
-		return bytes / LINUX_PAGE_SIZE + (bytes % LINUX_PAGE_SIZE != 0);
-	return ratio * LINUX_PAGE_SIZE / PERCENT * pages / LINUX_PAGE_SIZE;
+		return bytes / page + (bytes % page != 0);
+	return ratio * page / PERCENT * pages / page;
 }
 
 static void

@@ -22,11 +22,32 @@ linux_looks_for_frames(const Linux *os)
 	       !linux_symbol(os, "__get_wchan", &address, NULL);
 }
 
+/* The first on the stack outside of the scheduler, behind so many; 0 = none. */
+static guint64
+first_outside(LinuxCursor *c, LinuxCode *code, guint64 task, guint n)
+{
+	g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(LinuxFrame));
+
+	if (c->error || !linux_unwind_task(code, task, frames, &c->error))
+		return 0;
+	for (guint i = n; i < frames->len; i++) {
+		const LinuxFrame *frame = &g_array_index(frames, LinuxFrame, i);
+		if (!frame->is_user && !linux_code_is_scheduler(code, frame->ip))
+			return frame->ip;
+	}
+	return 0;
+}
+
 /* Where the frames lead to outside of the scheduler; 0 = nowhere. */
 static guint64
-find_by_frames(LinuxCursor *c, const LinuxCode *code, guint64 task)
+find_by_frames(LinuxCursor *c, LinuxCode *code, guint64 task)
 {
 	const Linux *os = c->os;
+
+	/* Where all kernels keep them, they are how a stack is told anyway. What stands first,
+	 * where the task was left, is not looked at. */
+	if (linux_has(os, LINUX_FIELD_TASK_THREAD_FP))
+		return first_outside(c, code, task, 1);
 	guint64 sp = linux_take(c, task, LINUX_FIELD_TASK_THREAD_SP);
 	guint64 frame, ip, word = linux_word(os);
 	LinuxRange stack;
@@ -49,18 +70,10 @@ find_by_frames(LinuxCursor *c, const LinuxCode *code, guint64 task)
 static guint64
 find_by_stack(LinuxCursor *c, LinuxCode *code, guint64 task)
 {
-	g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(LinuxFrame));
-
 	if (linux_take(c, task, LINUX_FIELD_TASK_STATE) == TASK_WAKING ||
-	    linux_take(c, task, LINUX_FIELD_TASK_ON_RQ) || c->error ||
-	    !linux_unwind_task(code, task, frames, &c->error))
+	    linux_take(c, task, LINUX_FIELD_TASK_ON_RQ))
 		return 0;
-	for (guint i = 0; i < frames->len; i++) {
-		const LinuxFrame *frame = &g_array_index(frames, LinuxFrame, i);
-		if (!frame->is_user && !linux_code_is_scheduler(code, frame->ip))
-			return frame->ip;
-	}
-	return 0;
+	return first_outside(c, code, task, 0);
 }
 
 guint64

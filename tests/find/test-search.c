@@ -7,7 +7,11 @@
 
 #include "discovered.h"
 
+#include <aspace.h>
 #include <kallsyms-image.h>
+#include <os/linux/search.h>
+#include <spi/arch.h>
+#include <text-guest.h>
 
 #define MEMORY (40u << 20)
 #define BASE G_GUINT64_CONSTANT(0x40000000)
@@ -188,6 +192,32 @@ START_TEST(text_whose_calls_go_astray_is_not_the_kernels)
 }
 END_TEST
 
+/* All memory from the lowest address on, and the same where it may be run. */
+static const char mapped_twice[] = "ram 0 64K low\n"
+				   "u64 0x1000 0x2003\n"
+				   "u64 0x1800 0x3003\n"
+				   "u64 0x2000 0x60000000000701\n"
+				   "u64 0x3000 0x4003\n"
+				   "u64 0x4400 0x40000000000701\n";
+
+START_TEST(where_it_runs_comes_before_where_all_memory_is)
+{
+	VmifsPaging paging = { .root = VMIFS_NO_ROOT, .high_root = 0x1000 };
+	g_autoptr(GArray) deltas = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+	for (gsize i = 0; i < vmifs_n_archs; i++)
+		if (!strcmp(vmifs_archs[i]->name, "aarch64"))
+			paging.mode = &vmifs_archs[i]->modes[0];
+	VmifsPhysmem *mem = text_guest(mapped_twice);
+	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new(mem, &paging, NULL);
+	linux_search_deltas(aspace, 0x5000, NULL, deltas);
+	ck_assert_uint_eq(deltas->len, 2);
+	ck_assert_uint_eq(g_array_index(deltas, guint64, 0), IMAGE_VA);
+	ck_assert_uint_eq(g_array_index(deltas, guint64, 1), 0xffff000000000000);
+	vmifs_physmem_unref(mem);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -199,6 +229,7 @@ make_suite(void)
 	tcase_add_test(t, no_root_is_taken_where_memory_may_begin_anywhere);
 	tcase_add_test(t, root_that_maps_the_image_alone_is_none);
 	tcase_add_test(t, text_whose_calls_go_astray_is_not_the_kernels);
+	tcase_add_test(t, where_it_runs_comes_before_where_all_memory_is);
 	suite_add_tcase(s, t);
 	return s;
 }

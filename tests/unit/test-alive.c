@@ -221,6 +221,18 @@ START_TEST(kernel_whose_clock_goes_is_alive_wherever_vcpus_are)
 }
 END_TEST
 
+/* A reset in the second before the first look would not be seen otherwise. */
+START_TEST(clock_is_known_from_the_beginning)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	Linux *os = make_kernel(&f, 0, 100);
+	linux_alive_begin(os);
+	ck_assert_uint_eq(os->seen_clock, 100 * NS);
+	teardown(&f);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -229,6 +241,7 @@ make_suite(void)
 	tcase_add_loop_test(t, kernel_in_its_place_is_alive, 0, 2);
 	tcase_add_loop_test(t, kernel_that_was_overwritten_is_not, 0, 3);
 	tcase_add_test(t, clock_that_went_back_is_another_boot);
+	tcase_add_test(t, clock_is_known_from_the_beginning);
 	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_alive_where_a_vcpu_runs_it, 0,
 			    G_N_ELEMENTS(vcpus));
 	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_sure_where_a_vcpu_finds_its_text,

@@ -60,7 +60,7 @@ START_TEST(address_is_handed_to_a_function)
 	assert_mention(found, 0, LINUX_MENTION_CALL, CALLED, 0);
 	assert_argument(found, 0, 0, LINUX_OPERAND_KNOWN, A + 0x123);
 	assert_argument(found, 0, 1, LINUX_OPERAND_KNOWN, A + 0x123);
-	assert_argument(found, 0, 2, LINUX_OPERAND_UNKNOWN, 0);
+	assert_argument(found, 0, 2, LINUX_OPERAND_HANDED, 0);
 }
 END_TEST
 
@@ -141,18 +141,21 @@ START_TEST(registers_that_are_saved_stay_known)
 }
 END_TEST
 
-/* ---- x86-64: members ---- */
-
-static GArray *
-members_of(const guint8 *code, gsize len)
+START_TEST(base_that_moves_is_followed)
 {
-	GArray *found = g_array_new(FALSE, FALSE, sizeof(LinuxMention));
+	/* adrp x0, A; ldr x1, [x0, 160]!; ldr x2, [x0], 8; str x3, [x0, -16]!; ldr w4, [x0]; ret */
+	g_autoptr(GArray) found =
+		MENTIONS_OF(0x90000080, 0xf84a0c01, 0xf8408402, 0xf81f0c03, 0xb9400004, 0xd65f03c0);
 
-	linux_mentions_x86_64(code, len, VA, keep, found);
-	return found;
+	ck_assert_uint_eq(found->len, 4);
+	assert_mention(found, 0, LINUX_MENTION_LOAD, A + 160, 8);
+	assert_mention(found, 1, LINUX_MENTION_LOAD, A + 160, 8);
+	assert_mention(found, 2, LINUX_MENTION_STORE, A + 152, 8);
+	assert_mention(found, 3, LINUX_MENTION_LOAD, A + 152, 4);
 }
-#define MEMBERS_OF(...)                                                                            \
-	members_of((const guint8[]){ __VA_ARGS__ }, sizeof((const guint8[]){ __VA_ARGS__ }))
+END_TEST
+
+/* ---- members of what is handed ---- */
 
 /* via: 0 = of the argument itself. */
 static void
@@ -168,6 +171,38 @@ assert_member(const GArray *found, guint i, LinuxMentionKind kind, guint argumen
 	ck_assert_uint_eq(mention->place.value, at);
 	ck_assert_uint_eq(mention->width, width);
 }
+
+START_TEST(members_are_told)
+{
+	/* ldr x1, [x0, 24]; str w2, [x1, 8]; ldp x3, x4, [x0, 32]; casa w5, w6, [x0];
+	 * ldrb w7, [x0, 1]; add x8, x0, 16; mov x0, x8; bl CALLED; ret */
+	g_autoptr(GArray) found =
+		MENTIONS_OF(0xf9400c01, 0xb9000822, 0xa9421003, 0x88e57c06, 0x39400407, 0x91004008,
+			    0xaa0803e0, 0x97fffbf9, 0xd65f03c0);
+
+	ck_assert_uint_eq(found->len, 6);
+	assert_member(found, 0, LINUX_MENTION_READ, 0, 0, 24, 8);
+	assert_member(found, 1, LINUX_MENTION_WRITE, 0, 24, 8, 4);
+	assert_member(found, 2, LINUX_MENTION_READ, 0, 0, 32, 8);
+	assert_member(found, 3, LINUX_MENTION_READ, 0, 0, 40, 8);
+	assert_member(found, 4, LINUX_MENTION_READ, 0, 0, 1, 1);
+	assert_mention(found, 5, LINUX_MENTION_CALL, CALLED, 0);
+	assert_argument(found, 5, 0, LINUX_OPERAND_HANDED, 16);
+}
+END_TEST
+
+/* ---- x86-64: members ---- */
+
+static GArray *
+members_of(const guint8 *code, gsize len)
+{
+	GArray *found = g_array_new(FALSE, FALSE, sizeof(LinuxMention));
+
+	linux_mentions_x86_64(code, len, VA, keep, found);
+	return found;
+}
+#define MEMBERS_OF(...)                                                                            \
+	members_of((const guint8[]){ __VA_ARGS__ }, sizeof((const guint8[]){ __VA_ARGS__ }))
 
 START_TEST(members_are_told_and_members_of_what_they_point_to)
 {
@@ -272,6 +307,8 @@ make_suite(void)
 	Suite *s = suite_create("mentions");
 	TCase *t = tcase_create("aarch64");
 	tcase_add_test(t, address_is_handed_to_a_function);
+	tcase_add_test(t, base_that_moves_is_followed);
+	tcase_add_test(t, members_are_told);
 	tcase_add_test(t, loads_stores_and_jumps_are_told);
 	tcase_add_test(t, what_differs_from_path_to_path_is_not_known);
 	tcase_add_test(t, what_a_loop_changes_is_not_known);

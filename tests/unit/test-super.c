@@ -76,7 +76,7 @@ static const struct {
 } supers[] = {
 	{ "shmem_show_options", LINUX_STRUCT_SHMEM, put_shmem, ",inode64" },
 	{ "shmem_show_options", LINUX_STRUCT_SHMEM, put_shmem_all,
-	  ",size=64k,nr_inodes=5,mode=055,uid=1,gid=4294967295,inode32,huge=within_size,noswap" },
+	  ",size=64k,nr_inodes=5,mode=055,uid=1,gid=4294967295,huge=within_size,noswap" },
 	{ "proc_show_options", LINUX_STRUCT_PROCFS, put_proc,
 	  ",gid=4,hidepid=invisible,subset=pid" },
 	{ "devpts_show_options", LINUX_STRUCT_DEVPTS, put_devpts, ",gid=5,mode=620,ptmxmode=000" },
@@ -120,21 +120,57 @@ START_TEST(options_of_a_file_system)
 }
 END_TEST
 
+static guint64
+add_shmem(Fixture *f, gboolean has_long_numbers)
+{
+	guint64 sb = add_super_shown(f, "tmpfs", LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS,
+				     "shmem_show_options");
+	guint64 info = linux_guest_new(&f->g, LINUX_STRUCT_SHMEM);
+
+	linux_guest_put(&f->g, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO, info);
+	put_shmem(f, info);
+	linux_guest_put(&f->g, info, LINUX_FIELD_SHMEM_FULL_INUMS, has_long_numbers);
+	return sb;
+}
+
+/* What the kernel made for itself: found by its type, or by where it is mounted. */
+static void
+put_devtmpfs(Fixture *f, guint64 sb, gboolean is_by_mount)
+{
+	guint64 type = linux_guest_new(&f->g, LINUX_STRUCT_FILE_SYSTEM);
+	guint64 mount = linux_guest_new(&f->g, LINUX_STRUCT_VFSMOUNT);
+	guint64 variable = linux_guest_alloc(&f->g, 8);
+
+	linux_guest_put(&f->g, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, sb + 48);
+	linux_guest_put(&f->g, mount, LINUX_FIELD_VFSMOUNT_SB, sb);
+	linux_guest_u64(&f->g, variable, mount);
+	if (is_by_mount)
+		linux_guest_symbol(&f->g, "devtmpfs.mnt", variable);
+	else
+		linux_guest_symbol(&f->g, "internal_fs_type", type);
+}
+
+static const struct {
+	gboolean are_long, knows_default, default_is_long;
+	const char *options;
+} inode_numbers[] = {
+	{ TRUE, TRUE, TRUE, ",inode64" },   { TRUE, TRUE, FALSE, ",inode64" },
+	{ FALSE, TRUE, TRUE, ",inode32" },  { FALSE, TRUE, FALSE, "" },
+	{ TRUE, FALSE, FALSE, ",inode64" }, { FALSE, FALSE, FALSE, "" },
+};
+
 START_TEST(short_inode_numbers_are_shown_where_they_are_not_the_default)
 {
-	Fixture f;
-	setup(&f, FALSE);
-	guint64 sb = add_super_shown(&f, "tmpfs", LINUX_FIELD_SUPER_OPERATIONS_SHOW_OPTIONS,
-				     "shmem_show_options");
-	guint64 info = linux_guest_new(&f.g, LINUX_STRUCT_SHMEM);
-	guint64 type = linux_guest_new(&f.g, LINUX_STRUCT_FILE_SYSTEM);
-	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_FS_INFO, info);
-	put_shmem(&f, info);
-	linux_guest_put(&f.g, info, LINUX_FIELD_SHMEM_FULL_INUMS, _i);
-	linux_guest_put(&f.g, type, LINUX_FIELD_FILE_SYSTEM_SUPERS, sb + 48);
-	linux_guest_symbol(&f.g, "internal_fs_type", type);
-	shows_options(&f, sb, _i ? ",inode64" : "");
-	teardown(&f);
+	for (guint by_mount = 0; by_mount < 2; by_mount++) {
+		Fixture f;
+		setup(&f, FALSE);
+		guint64 sb = add_shmem(&f, inode_numbers[_i].are_long);
+		if (inode_numbers[_i].knows_default)
+			put_devtmpfs(&f, add_shmem(&f, inode_numbers[_i].default_is_long),
+				     by_mount);
+		shows_options(&f, sb, inode_numbers[_i].options);
+		teardown(&f);
+	}
 }
 END_TEST
 
@@ -215,7 +251,8 @@ make_suite(void)
 	Suite *s = suite_create("super");
 	TCase *t = tcase_create("super");
 	tcase_add_loop_test(t, options_of_a_file_system, 0, G_N_ELEMENTS(supers));
-	tcase_add_loop_test(t, short_inode_numbers_are_shown_where_they_are_not_the_default, 0, 2);
+	tcase_add_loop_test(t, short_inode_numbers_are_shown_where_they_are_not_the_default, 0,
+			    G_N_ELEMENTS(inode_numbers));
 	tcase_add_test(t, options_of_bpf_are_those_of_its_folder);
 	tcase_add_test(t, mounted_namespace_is_shown_by_its_number);
 	tcase_add_test(t, unlinked_folder_is_deleted);

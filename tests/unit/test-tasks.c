@@ -19,6 +19,7 @@
 
 #define PF_WQ_WORKER 0x20
 #define PF_KTHREAD 0x200000
+#define PAGE_SIZE 4096
 
 typedef struct {
 	LinuxGuest g;
@@ -357,9 +358,8 @@ END_TEST
 static guint64
 make_root(LinuxGuest *g, VmifsTask *task)
 {
-	guint64 room = linux_guest_alloc(g, 4 * LINUX_PAGE_SIZE);
-	guint64 pa = (room - LINUX_GUEST_BASE + 2 * LINUX_PAGE_SIZE - 1) &
-		     ~(guint64) (2 * LINUX_PAGE_SIZE - 1);
+	guint64 room = linux_guest_alloc(g, 4 * PAGE_SIZE);
+	guint64 pa = (room - LINUX_GUEST_BASE + 2 * PAGE_SIZE - 1) & ~(guint64) (2 * PAGE_SIZE - 1);
 
 	*task = (VmifsTask){ .pid = 5, .mm = linux_guest_new(g, LINUX_STRUCT_MM) };
 	linux_guest_put(g, task->mm, LINUX_FIELD_MM_PGD, LINUX_GUEST_BASE + pa);
@@ -378,12 +378,12 @@ START_TEST(a_program_may_have_page_tables_of_its_own)
 
 	linux_guest_init(&g, TYPES);
 	guint64 root = make_root(&g, &task);
-	linux_guest_u64(&g, root + LINUX_PAGE_SIZE + 8, entries[_i]);
+	linux_guest_u64(&g, root + PAGE_SIZE + 8, entries[_i]);
 	Linux *os = linux_guest_start(&g);
 	ck_assert_uint_eq(linux_task_roots(os, &task, roots, NULL), _i == 2 ? 2 : 1);
 	ck_assert_uint_eq(roots[0], root - LINUX_GUEST_BASE);
 	if (_i == 2)
-		ck_assert_uint_eq(roots[1], roots[0] + LINUX_PAGE_SIZE);
+		ck_assert_uint_eq(roots[1], roots[0] + PAGE_SIZE);
 	task.mm = 0;
 	ck_assert_uint_eq(linux_task_roots(os, &task, roots, NULL), 0);
 	linux_guest_clear(&g);

@@ -71,6 +71,22 @@ START_TEST(current_is_the_task_that_it_runs)
 }
 END_TEST
 
+START_TEST(harts_are_processors_by_the_kernel_s_table)
+{
+	Fixture f;
+	setup(&f, FALSE);
+	guint64 harts = linux_guest_alloc(&f.g, 16);
+	linux_guest_symbol(&f.g, "__cpuid_to_hartid_map", harts);
+	linux_guest_u64(&f.g, harts, 1);
+	linux_guest_u64(&f.g, harts + 8, 0);
+	Linux *os = linux_guest_start(&f.g);
+	ck_assert(linux_render_vcpu_current(os, NULL, "0", f.out, NULL, &f.error));
+	ck_assert(linux_render_vcpu_current(os, NULL, "1", f.out, NULL, &f.error));
+	ck_assert_str_eq(f.out->str, "21 22 sec\\012ond\n10 11 first\n");
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(vcpu_that_the_kernel_does_not_know_runs_nothing)
 {
 	Fixture f;
@@ -162,6 +178,7 @@ make_suite(void)
 	TCase *t = tcase_create("vcpus");
 
 	tcase_add_loop_test(t, current_is_the_task_that_it_runs, 0, 2);
+	tcase_add_test(t, harts_are_processors_by_the_kernel_s_table);
 	tcase_add_test(t, vcpu_that_the_kernel_does_not_know_runs_nothing);
 	tcase_add_loop_test(t, a_stop_is_of_the_task_that_runs_where_registers_say, 0, 2);
 	tcase_add_loop_test(t, registers_tell_which_processor_it_is, 0, 2);

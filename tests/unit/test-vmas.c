@@ -16,7 +16,6 @@
 	"struct mount 64 mnt_parent@16:8 mnt_mountpoint@24:8 mnt@32=vfsmount\n"                    \
 	"struct path 16 mnt@0:8 dentry@8:8\n"                                                      \
 	"struct file 48 f_path@0=path f_inode@16:8 f_mode@24:4\n"                                  \
-	"struct backing_file 64 user_path@48=path\n"                                               \
 	"struct vm_operations_struct 16 name@8:8\n"                                                \
 	"struct vm_special_mapping 8 name@0:8\n"                                                   \
 	"struct anon_vma_name 8 name@4:1x0\n"                                                      \
@@ -26,8 +25,11 @@
 	"struct vm_area_struct 128 vm_start@0:8 vm_end@8:8 vm_next@16:8 vm_flags@24:8 "            \
 	"vm_pgoff@32:8 vm_file@40:8 vm_ops@48:8 vm_private_data@56:8 anon_name@64:8 shared@72:8\n"
 
-#define OLD_TYPES KERNEL_TYPES "struct inode 32 i_ino@0:8 i_sb@8:8\n"
-#define NEW_TYPES KERNEL_TYPES "struct inode 32 i_ino@0:8 i_sb@8:8 __i_ctime@16:8\n"
+#define STACKED_TYPES KERNEL_TYPES "struct backing_file 64 user_path@48=path\n"
+#define INFERRED_TYPES KERNEL_TYPES "struct inode 32 i_ino@0:8 i_sb@8:8\n"
+#define OLD_TYPES STACKED_TYPES "struct inode 32 i_ino@0:8 i_sb@8:8\n"
+#define NEW_TYPES STACKED_TYPES "struct inode 32 i_ino@0:8 i_sb@8:8 __i_ctime@16:8\n"
+#define USER_PATH 48
 
 #define RX 0x5
 #define RW 0x3
@@ -36,7 +38,8 @@
 typedef struct {
 	LinuxGuest g;
 	guint64 mm, last; /* the last mapping so far */
-	guint64 mount, root;
+	guint64 mount, root, upper;
+	gboolean is_partial;
 	VmifsTask task;
 } Fixture;
 
@@ -111,6 +114,7 @@ expect(Fixture *f, gboolean modules, const char *text)
 	g_autoptr(GError) error = NULL;
 	Linux *os = linux_guest_start(&f->g);
 
+	os->is_partial = f->is_partial;
 	gboolean ok = modules ? linux_render_task_modules(os, &f->task, NULL, out, NULL, &error)
 			      : linux_render_maps(os, &f->task, NULL, out, NULL, &error);
 	ck_assert_msg(ok, "%s", error ? error->message : "");
@@ -228,7 +232,7 @@ static guint64
 add_stacked(Fixture *f, guint64 sb, guint64 mnt_sb, guint64 mode)
 {
 	guint64 file = add_file(f, "lower", 11);
-	guint64 path = linux_guest_at(&f->g, file, LINUX_FIELD_BACKING_FILE_USER_PATH);
+	guint64 path = file + USER_PATH;
 	guint64 dentry = add_dentry(f, "upper");
 	guint64 inode = linux_guest_new(&f->g, LINUX_STRUCT_INODE);
 
@@ -241,6 +245,7 @@ add_stacked(Fixture *f, guint64 sb, guint64 mnt_sb, guint64 mode)
 	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_MNT, f->mount);
 	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_DENTRY, dentry);
 	linux_guest_put(&f->g, file, LINUX_FIELD_FILE_MODE, mode);
+	f->upper = inode;
 	return file;
 }
 
@@ -266,6 +271,25 @@ START_TEST(what_lies_behind_another_file_is_no_path)
 	add_vma(&f, 0x400000, 0x401000, RX, file, 0);
 	expect(&f, FALSE,
 	       "00400000-00401000 r-xp 00000000 fd:01 11                                 /lower\n");
+	linux_guest_clear(&f.g);
+}
+END_TEST
+
+/* Where it would stand is not known then: nothing is shown of it, and of others what they are. */
+START_TEST(inferred_file_is_shown_where_it_cannot_be_a_stacked_one)
+{
+	Fixture f;
+	setup(&f, INFERRED_TYPES);
+	linux_guest_symbol(&f.g, "backing_file_user_path", 0);
+	guint64 sb = linux_guest_new(&f.g, LINUX_STRUCT_SUPER_BLOCK);
+	guint64 file = add_stacked(&f, sb, _i == 1 ? sb + 8 : sb, 3 << 24);
+	if (_i == 2) /* a file that lies next to it */
+		linux_guest_put(&f.g, file + USER_PATH, LINUX_FIELD_FILE_INODE, f.upper);
+	add_vma(&f, 0x400000, 0x401000, RX, file, 0);
+	f.is_partial = TRUE;
+	expect(&f, FALSE,
+	       _i ? "00400000-00401000 r-xp 00000000 fd:01 11                                 /lower\n"
+		  : "");
 	linux_guest_clear(&f.g);
 }
 END_TEST
@@ -420,6 +444,7 @@ make_suite(void)
 	tcase_add_loop_test(t, vsyscall_page_is_shown_where_it_is_on, 0, 3);
 	tcase_add_loop_test(t, file_behind_a_stacked_one_shows_that_one, 0, 2);
 	tcase_add_loop_test(t, what_lies_behind_another_file_is_no_path, 0, 2);
+	tcase_add_loop_test(t, inferred_file_is_shown_where_it_cannot_be_a_stacked_one, 0, 3);
 	tcase_add_loop_test(t, list_that_goes_back_ends, 0, 2);
 	tcase_add_test(t, mapping_that_ends_before_it_starts_is_left_out);
 	tcase_add_test(t, unreadable_file_costs_its_mapping_only_the_name);

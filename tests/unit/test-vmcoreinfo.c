@@ -194,6 +194,42 @@ START_TEST(encryption_is_told_where_there_is_a_word_for_it)
 }
 END_TEST
 
+/* Where nothing but its own variable leads to a kernel's note; and none of a guest that lies. */
+START_TEST(symbol_leads_to_the_note)
+{
+	static const struct {
+		gint64 moved;     /* of the pointer */
+		guint8 size_byte; /* of the length that the note tells, the third */
+		gboolean is_note;
+	} table[] = {
+		{ 0, 0, TRUE },
+		{ 4, 0, FALSE },         /* no note begins there */
+		{ 1LL << 40, 0, FALSE }, /* nothing is there */
+		{ 0, 2, FALSE },         /* longer than any */
+	};
+	static const char desc[] = "OSRELEASE=6.1\nSIZE(prb_desc)=24\n";
+	g_autofree guint8 *note = make_note(desc, strlen(desc));
+	const LinuxFound found = { 0 };
+	LinuxGuest g;
+	guint64 size;
+
+	linux_guest_init(&g, "");
+	guint64 variable = linux_guest_alloc(&g, 8), at = linux_guest_alloc(&g, 4096);
+	note[6] = table[_i].size_byte;
+	linux_guest_symbol(&g, "vmcoreinfo_note", variable);
+	linux_guest_write(&g, at, note, LINUX_VMCOREINFO_HEAD + strlen(desc));
+	linux_guest_u64(&g, variable, at + (guint64) table[_i].moved);
+	linux_guest_start(&g)->found = &found;
+	g_autoptr(LinuxVmcoreinfo) info = linux_note_of(&g.os);
+	ck_assert_int_eq(info != NULL, table[_i].is_note);
+	if (info) {
+		ck_assert(linux_vmcoreinfo_number(info, "SIZE(prb_desc)", &size));
+		ck_assert_uint_eq(size, 24);
+	}
+	linux_guest_clear(&g);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -206,6 +242,7 @@ make_suite(void)
 	tcase_add_test(t, other_bytes_are_refused);
 	tcase_add_test(t, text_ends_at_a_nul);
 	tcase_add_loop_test(t, encryption_is_told_where_there_is_a_word_for_it, 0, 2);
+	tcase_add_loop_test(t, symbol_leads_to_the_note, 0, 4);
 	suite_add_tcase(s, t);
 	return s;
 }
