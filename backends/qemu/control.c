@@ -8,11 +8,15 @@
 #include "status.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 #include <vmifs/error.h>
 
 /* While another one is carried out. */
 #define PAUSE_US 5000
+/* For a guardian to hear that it is not needed: it may be in the midst of a try, which then comes
+ * before whatever is said afterwards. */
+#define CALL_OFF_MS 300
 
 /* ---- guardians ---- */
 
@@ -73,31 +77,43 @@ qemu_guard_disarm(int guard, GError **error)
 void
 qemu_guard_leave(QemuMonitor *monitor, int guard)
 {
+	qemu_guard_act(monitor, guard);
 	close(guard);
+}
+
+void
+qemu_guard_act(QemuMonitor *monitor, int guard)
+{
+	tell(guard, QEMU_GUARD_ACT, NULL);
 	if (monitor->ops->give_way)
 		monitor->ops->give_way(monitor);
 }
 
-/* ---- a stop ---- */
-
-static gboolean
-command(QemuMonitor *monitor, const char *name, const VmifsCall *call, GError **error)
+void
+qemu_guard_call_off(int guard)
 {
-	json_auto_t *answer = qemu_monitor_qmp(monitor, name, NULL, call, error);
+	struct pollfd end = { .fd = guard };
 
-	return answer != NULL;
+	/* It may have ended long since. */
+	if (!poll(&end, 1, 0) && tell(guard, QEMU_GUARD_STANDS, NULL))
+		poll(&end, 1, CALL_OFF_MS);
+	close(guard);
 }
+
+/* ---- a stop ---- */
 
 void
 qemu_stop_init(QemuStop *stop, QemuMonitor *monitor)
 {
-	*stop = (QemuStop){ .monitor = monitor, .guard = -1 };
+	*stop = (QemuStop){ .monitor = monitor, .guard = -1, .left = -1 };
 	g_mutex_init(&stop->lock);
 }
 
 void
 qemu_stop_clear(QemuStop *stop)
 {
+	if (stop->left >= 0)
+		close(stop->left);
 	g_mutex_clear(&stop->lock);
 }
 
@@ -118,11 +134,27 @@ qemu_stop_leave(QemuStop *stop)
 	g_mutex_unlock(&stop->lock);
 }
 
+void
+qemu_stop_leave_to(QemuStop *stop, int guard)
+{
+	qemu_guard_act(stop->monitor, guard);
+	if (stop->left >= 0)
+		close(stop->left);
+	stop->left = guard;
+}
+
+void
+qemu_stop_call_off(QemuStop *stop)
+{
+	if (stop->left >= 0)
+		qemu_guard_call_off(stop->left);
+	stop->left = -1;
+}
+
 static gboolean
 begin_locked(QemuStop *stop, const VmifsCall *call, GError **error)
 {
-	json_auto_t *words = json_pack("[{s:s}]", "execute", "cont");
-	const QemuDuty duty = { .stream = -1, .words = words };
+	const QemuDuty duty = { .stream = -1, .lets_run = TRUE };
 	VmifsState state;
 
 	stop->stood = 0;
@@ -131,16 +163,18 @@ begin_locked(QemuStop *stop, const VmifsCall *call, GError **error)
 		return FALSE;
 	if (state != VMIFS_STATE_RUNNING)
 		return TRUE;
+	qemu_stop_call_off(stop);
 	int guard = qemu_guard_arm(stop->monitor, &duty, error);
 	if (guard < 0)
 		return FALSE;
 	stop->since = g_get_monotonic_time();
-	if (command(stop->monitor, "stop", call, error)) {
+	json_auto_t *answer = qemu_monitor_qmp(stop->monitor, "stop", NULL, call, error);
+	if (answer) {
 		stop->guard = guard;
 		return TRUE;
 	}
 	/* It may have been heard. */
-	qemu_guard_leave(stop->monitor, guard);
+	qemu_stop_leave_to(stop, guard);
 	return FALSE;
 }
 
@@ -161,12 +195,12 @@ end_locked(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error
 
 	stop->guard = -1;
 	if (guard >= 0) {
-		gboolean good = command(stop->monitor, "cont", call, error);
+		gboolean good = qemu_status_let_run(stop->monitor, call, error);
 		stop->stood = g_get_monotonic_time() - stop->since;
 		if (good)
 			good = qemu_guard_disarm(guard, error);
 		else
-			qemu_guard_leave(stop->monitor, guard);
+			qemu_stop_leave_to(stop, guard);
 		if (!good)
 			return FALSE;
 	}
@@ -185,6 +219,32 @@ qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **er
 	return good;
 }
 
+void
+qemu_stop_watch(QemuStop *stop)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&stop->lock);
+
+	stop->was_paused = FALSE;
+}
+
+void
+qemu_stop_renew(QemuStop *stop)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&stop->lock);
+
+	if (stop->was_paused)
+		qemu_status_set(stop->monitor, VMIFS_STATE_PAUSED, NULL, NULL);
+}
+
+void
+qemu_stop_make_up(QemuStop *stop)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&stop->lock);
+
+	if (!stop->was_paused)
+		qemu_status_let_run(stop->monitor, NULL, NULL);
+}
+
 gboolean
 qemu_stop_was_let_run(QemuStop *stop)
 {
@@ -200,6 +260,9 @@ qemu_stop_set_state(QemuStop *stop, VmifsState wanted, const VmifsCall *call, GE
 		return FALSE;
 	/* If it fails, it may have been heard. */
 	stop->was_let_run |= wanted == VMIFS_STATE_RUNNING;
+	stop->was_paused = wanted == VMIFS_STATE_PAUSED;
+	if (wanted == VMIFS_STATE_PAUSED)
+		qemu_stop_call_off(stop);
 	gboolean good = qemu_status_set(stop->monitor, wanted, call, error);
 	/* Before anybody is told that it is done: vmifs may be killed then. */
 	if (good && stop->guard >= 0) {

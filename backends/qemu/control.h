@@ -36,9 +36,12 @@ typedef struct QemuDuty {
 	const json_t *silent;
 	/* (nullable) Said before the words. */
 	const QemuFarewell *farewell;
-	/* Said in the end, and once more where one of them is refused. */
+	/* (nullable) Said in the end, and once more where one of them is refused. */
 	const json_t *words;
-	/* (with farewell) Instead of both: see qemu_guard_tell_leaving(). */
+	/* Then the guest is let run, if it stands as a stop of ours leaves it. */
+	gboolean lets_run;
+	/* (with farewell) Instead of all three, and then the guest is let run, as it may stand at a
+	 * point of ours: see qemu_guard_tell_leaving(). */
 	const json_t *parting;
 	/* After so long the guardian ends, and before it for the stream; 0: as long as that may
 	 * need. */
@@ -62,6 +65,13 @@ qemu_guard_disarm(int guard, GError **error);
 /* It acts now. guard: (taken) */
 void
 qemu_guard_leave(QemuMonitor *monitor, int guard);
+/* The same, of one without a farewell, and (borrowed): it can be called off. */
+void
+qemu_guard_act(QemuMonitor *monitor, int guard);
+/* It acts, but the guest is not to be let run any more: whatever QEMU is told from now on, it is
+ * told after that, unless there are words still to be said. guard: (taken) */
+void
+qemu_guard_call_off(int guard);
 
 /* What lets a guest stop and run on, one at a time: a stop of ours, which takes two steps, and
  * what a user wishes, perhaps between them. */
@@ -72,6 +82,8 @@ typedef struct {
 	gint64 since;         /* when that was told to stop */
 	gint64 stood;         /* for how long it did, µs, until a user wished that, too */
 	gboolean was_let_run; /* by a user, since the last stop of ours began */
+	gboolean was_paused;  /* by a user, since qemu_stop_watch() */
+	int left;             /* a guardian that may still let it run, since we could not; -1 */
 } QemuStop;
 
 void
@@ -83,8 +95,9 @@ qemu_stop_clear(QemuStop *stop);
  * guardian. FALSE with error: the guest runs as before, or soon will. */
 gboolean
 qemu_stop_begin(QemuStop *stop, const VmifsCall *call, GError **error);
-/* Lets it run on if it did before and no user has paused it meanwhile. ret_us: for how long it
- * stood still, at most; 0 when it did not run. FALSE with error: the guardian goes on trying. */
+/* Lets it run on if it did before, no user has paused it meanwhile, and it stands for nothing else
+ * by now. ret_us: for how long it stood still, at most; 0 when it did not run. FALSE with error:
+ * the guardian goes on trying. */
 gboolean
 qemu_stop_end(QemuStop *stop, gint64 *ret_us, const VmifsCall *call, GError **error);
 /* Since that began a user has let the guest run, even if it stands again. */
@@ -93,12 +106,27 @@ qemu_stop_was_let_run(QemuStop *stop);
 /* As qemu_status_set(), by a user: that outlives a stop that goes on. */
 gboolean
 qemu_stop_set_state(QemuStop *stop, VmifsState wanted, const VmifsCall *call, GError **error);
+/* QEMU is about to stop the guest and to let it run by itself, whatever a user wishes meanwhile. */
+void
+qemu_stop_watch(QemuStop *stop);
+/* It has done the latter: pauses the guest again if a user has paused it since. */
+void
+qemu_stop_renew(QemuStop *stop);
+/* It has done the former alone: lets the guest run as qemu_stop_end() does. */
+void
+qemu_stop_make_up(QemuStop *stop);
 /* For what stops it in another way, and puts that back as it was found. FALSE: as
  * vmifs_call_check(). */
 gboolean
 qemu_stop_enter(QemuStop *stop, const VmifsCall *call, GError **error);
 void
 qemu_stop_leave(QemuStop *stop);
+/* Between these two: what was left to a guardian before does not let the guest run any more. */
+void
+qemu_stop_call_off(QemuStop *stop);
+/* ... it acts, until a user wishes otherwise. guard: (taken) of one without a farewell */
+void
+qemu_stop_leave_to(QemuStop *stop, int guard);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuStop, qemu_stop_clear)
 
@@ -116,7 +144,8 @@ int
 qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error);
 
 #define QEMU_GUARD_ARM 'a'
-#define QEMU_GUARD_STANDS 's' /* armed, of a guest that stands still */
+#define QEMU_GUARD_STANDS 's' /* of a guest that stands still: it is not let run */
 #define QEMU_GUARD_LEAVES 'l' /* armed: the parting words */
 #define QEMU_GUARD_LEFT 'w'   /* armed: the words, and no farewell */
+#define QEMU_GUARD_ACT 'g'    /* as the end of the pipe, but that it can be disarmed still */
 #define QEMU_GUARD_DISARM 'd'

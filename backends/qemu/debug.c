@@ -11,7 +11,7 @@
 #include "debug.h"
 
 #include "orders.h"
-#include "status.h"
+#include "others.h"
 #include "stops.h"
 
 #include <poll.h>
@@ -28,9 +28,8 @@
 #define ANSWERS_PATIENCE (5 * G_TIME_SPAN_SECOND)
 #define ANSWERS_EACH (100 * G_TIME_SPAN_MILLISECOND)
 #define ANSWERS_PART 8
-/* Whether it still stands by somebody else's wish. */
-#define LOOK_MS 500
-#define LOOK_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
+/* A guardian that ends sooner than its predecessor is not replaced. */
+#define GUARDED_US G_USEC_PER_SEC
 
 struct QemuDebug {
 	QemuMonitor *monitor;
@@ -40,11 +39,12 @@ struct QemuDebug {
 	gint n_visits;      /* atomic; odd while it comes; another whenever it has come or gone */
 	/* The thread's own. */
 	QemuStops stops;
-	gint64 owed, owed_at; /* what answers took too long, and as of when */
-	guint n_vcpus;        /* as of who came last */
-	gboolean runs;        /* it was let run on */
-	gint64 next_look;     /* while it stands by somebody else's wish; 0 = it does not */
-	char *stood_as;       /* (nullable) in QEMU's word, when that was asked first */
+	gint64 owed, owed_at;  /* what answers took too long, and as of when */
+	guint n_vcpus;         /* as of who came last */
+	gboolean runs;         /* it was let run on */
+	QemuOthers others;     /* that it stands for */
+	gboolean is_unguarded; /* the guardian has ended */
+	gint64 guarded_at;     /* as of when there is another one */
 };
 
 /* ---- losing it ---- */
@@ -106,11 +106,15 @@ lose(QemuDebug *self, const GError *problem)
 {
 	const char *why = problem->message;
 
-	if (g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_IO))
+	/* Nobody else would take the points away. */
+	if (self->is_unguarded)
+		qemu_session_close(&self->stops.session, NULL);
+	else if (g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_IO))
 		why = follow_hangup(self);
 	else
 		qemu_session_abandon(&self->stops.session);
 	g_autoptr(GArray) points = qemu_stops_forget(&self->stops);
+	self->is_unguarded = FALSE;
 	leave(self);
 	for (guint i = 0; i < points->len && self->user.unarmed; i++)
 		self->user.unarmed(self->user.user, qemu_points_at(points, i)->id, why);
@@ -270,54 +274,21 @@ stand_still(QemuDebug *self, GError **error)
 	return handle_all(self, error);
 }
 
-static void
-forget_look(QemuDebug *self)
-{
-	self->next_look = 0;
-	g_clear_pointer(&self->stood_as, g_free);
-}
-
-/* Does it run, or has it stopped at a point since? */
-static gboolean
-was_let_run(QemuDebug *self)
-{
-	VmifsCall call = { .deadline = g_get_monotonic_time() + LOOK_PATIENCE };
-	g_autofree char *word = NULL;
-	VmifsState state;
-
-	if (!qemu_status_ask(self->monitor, &state, &word, &call, NULL))
-		return FALSE;
-	if (state == VMIFS_STATE_RUNNING)
-		return TRUE;
-	if (!self->stood_as)
-		self->stood_as = g_strdup(word);
-	return g_str_equal(word, "debug") && !g_str_equal(self->stood_as, "debug");
-}
-
-/* Who lets it run on again does not tell the stub; a QEMU of 8.1 and newer then does not even tell
- * of its next stop, for which it would have to be asked anew. */
 static gboolean
 look_after_others(QemuDebug *self, GError **error)
 {
-	gint64 now = g_get_monotonic_time();
-
 	if (!g_atomic_int_get(&self->is_on) || !self->stops.session.stands) {
-		forget_look(self);
+		qemu_others_forget(&self->others);
 		return TRUE;
 	}
-	if (!self->next_look)
-		self->next_look = now + LOOK_MS * G_TIME_SPAN_MILLISECOND;
-	if (now < self->next_look)
-		return TRUE;
-	self->next_look = now + LOOK_MS * G_TIME_SPAN_MILLISECOND;
-	if (!was_let_run(self))
+	if (!qemu_others_let_it_run(&self->others, self->monitor))
 		return TRUE;
 	/* What it told of itself has come by now. */
 	if (!stand_still(self, error))
 		return FALSE;
 	qemu_session_note(&self->stops.session, FALSE);
 	turn(self);
-	forget_look(self);
+	qemu_others_forget(&self->others);
 	return TRUE;
 }
 
@@ -365,20 +336,43 @@ serve(QemuDebug *self, GQueue *orders, GError **error)
 	return good && (!was_on || bear(self, self->stops.session.gdb.waited - before, error));
 }
 
+/* Whoever is killed with it, as all of one name are, would leave the points in the guest. */
+static gboolean
+keep_guarded(QemuDebug *self, GError **error)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (!self->is_unguarded)
+		return TRUE;
+	if (self->guarded_at && now - self->guarded_at < GUARDED_US) {
+		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+				    "nobody could let the guest run if vmifs ended: guardians are "
+				    "killed");
+		return FALSE;
+	}
+	if (!qemu_session_guard_anew(&self->stops.session, error))
+		return FALSE;
+	self->is_unguarded = FALSE;
+	self->guarded_at = now;
+	return TRUE;
+}
+
 /* ---- the thread ---- */
 
 static void
-wait(const QemuDebug *self)
+wait(QemuDebug *self)
 {
 	const QemuSession *session = &self->stops.session;
 	struct pollfd fds[] = { { .fd = self->orders.bell, .events = POLLIN },
-				{ .fd = session->stub.fd, .events = POLLIN } };
+				{ .fd = session->stub.fd, .events = POLLIN },
+				{ .fd = session->stub.guard } };
 
 	if (!g_atomic_int_get(&self->is_on) || qemu_stops_has_more(&self->stops))
 		return;
-	poll(fds, G_N_ELEMENTS(fds), session->stands ? LOOK_MS : -1);
+	poll(fds, G_N_ELEMENTS(fds), session->stands ? QEMU_OTHERS_MS : -1);
 	if (fds[0].revents)
 		qemu_orders_hear(&self->orders);
+	self->is_unguarded = fds[2].revents != 0;
 }
 
 static gpointer
@@ -390,8 +384,10 @@ run(gpointer data)
 	while (qemu_orders_take(&self->orders, g_atomic_int_get(&self->is_on), &orders)) {
 		g_autoptr(GError) problem = NULL;
 		self->stops.session.end = g_get_monotonic_time() + QEMU_SESSION_PATIENCE;
-		gboolean good =
-			orders.length ? serve(self, &orders, &problem) : handle_all(self, &problem);
+		gboolean good = keep_guarded(self, &problem);
+		if (good)
+			good = orders.length ? serve(self, &orders, &problem)
+					     : handle_all(self, &problem);
 		if (good)
 			good = look_after_others(self, &problem) && go_on(self, &problem);
 		if (!good)
@@ -520,6 +516,6 @@ qemu_debug_free(QemuDebug *self)
 	qemu_orders_give(&self->orders, order, NULL, NULL);
 	qemu_orders_clear(&self->orders);
 	qemu_stops_clear(&self->stops);
-	g_free(self->stood_as);
+	qemu_others_forget(&self->others);
 	g_free(self);
 }

@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guard: a child of a child, so that nobody has to wait for it, with every signal blocked and
- * nothing of vmifs's but ends of pipes, the monitor's socket and a gdbstub's. As a copy of a
- * process with threads it may call nothing that takes a lock: system calls only, and all that it
- * will say is made before.
+ * guard: a child of a child, so that nobody has to wait for it, with every signal blocked, in no
+ * cgroup of vmifs's where root started it, and with nothing of vmifs's but ends of pipes, the
+ * monitor's socket and a gdbstub's. As a copy of a process with threads it may call nothing that
+ * takes a lock: system calls only, and all that it will say is made before.
  */
-#include "control.h"
+#include "speech.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vmifs/error.h>
 
-/* Its descriptors. */
+/* Its descriptors, beside QEMU_SPEECH_PIN. */
 #define PIPE 0
-#define PIN 1
 #define STREAM 2
 #define STUB 3
-/* For each thing that QEMU is to say; it may have another client. */
-#define PATIENCE_MS 30000
 /* Without a byte of the stream. */
 #define SILENCE_MS 5000
 #define N_TRIES 10
@@ -33,129 +28,15 @@
 #define PATIENCE_S (10 * 60)
 /* For the rest of a stream before it: a guest of terabytes, with a QEMU in no hurry. */
 #define STREAM_S (4 * 60 * 60)
-#define MAX_WORDS 4
-#define ID "vmifs-guard"
-
-/* Words as they are said. */
-typedef struct {
-	char *text;              /* (nullable) to a socket */
-	char **calls[MAX_WORDS]; /* else: programs with their arguments */
-	guint n;
-} Speech;
 
 typedef struct {
-	Speech silent, words, parting;
+	QemuSpeech silent, words, parting;
 	gboolean has_stream, has_stub;
 	QemuFarewell farewell;
 	guint patience, stream_patience; /* in seconds */
 } Plan;
 
 /* ---- the guardian ---- */
-
-/* The beginning of a line; FALSE at its end. */
-static gboolean
-next_line(int fd, char *line, gsize len)
-{
-	struct pollfd poller = { .fd = fd, .events = POLLIN };
-	gsize n = 0;
-	char c;
-
-	do {
-		if (poll(&poller, 1, PATIENCE_MS) != 1 || read(fd, &c, 1) != 1)
-			return FALSE;
-		if (n < len - 1)
-			line[n++] = c;
-	} while (c != '\n');
-	line[n] = '\0';
-	return TRUE;
-}
-
-/* The answers to all words, none of them a refusal. */
-static gboolean
-hear_answers(int fd, guint n)
-{
-	char line[1024];
-	gboolean good = TRUE;
-
-	while (n) {
-		if (!next_line(fd, line, sizeof line))
-			return FALSE;
-		if (!strstr(line, "\"" ID "\""))
-			continue;
-		good &= !strstr(line, "\"error\"");
-		n--;
-	}
-	return good;
-}
-
-/* FALSE: another try may help. */
-static gboolean
-say_by_socket(const Speech *speech)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	gsize len = strlen(speech->text);
-	char line[1024];
-	gboolean good;
-
-	if (fd < 0)
-		return FALSE;
-	g_snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", PIN);
-	if (connect(fd, (const struct sockaddr *) &name, sizeof name))
-		good = errno == ECONNREFUSED; /* QEMU has ended */
-	else
-		good = next_line(fd, line, sizeof line) && strstr(line, "\"QMP\"") &&
-		       send(fd, speech->text, len, MSG_NOSIGNAL) == (gssize) len &&
-		       hear_answers(fd, speech->n);
-	close(fd);
-	return good;
-}
-
-static gboolean
-run_program(char **arguments)
-{
-	int ends[2], status = 1;
-	char line[1024];
-	gboolean good = TRUE;
-
-	if (pipe(ends))
-		return FALSE;
-	pid_t child = fork();
-	if (!child) {
-		int nothing = open("/dev/null", O_RDWR);
-		sigset_t none;
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		dup2(nothing, 0);
-		dup2(ends[1], 1);
-		dup2(nothing, 2);
-		close_range(3, ~0U, 0);
-		execv(arguments[0], arguments);
-		_exit(127);
-	}
-	close(ends[1]);
-	while (next_line(ends[0], line, sizeof line))
-		good &= !strstr(line, "\"error\"");
-	struct pollfd rest = { .fd = ends[0], .events = POLLIN };
-	if (child > 0 && !poll(&rest, 1, 0))
-		kill(child, SIGKILL); /* it hangs, as does whoever it asks */
-	close(ends[0]);
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return good && !status;
-}
-
-static gboolean
-say(const Plan *plan, const Speech *speech)
-{
-	gboolean good = TRUE;
-
-	if (speech->text)
-		return say_by_socket(speech);
-	for (guint i = 0; i < speech->n; i++)
-		good &= run_program(speech->calls[i]);
-	return good;
-}
 
 /* Of itself, when the time is over. */
 static void
@@ -172,19 +53,19 @@ limit_time(guint seconds)
 
 /* By a child: whoever lets nobody into the monitor must not keep us from the stream. */
 static void
-say_aside(const Plan *plan, const Speech *speech)
+say_aside(const Plan *plan, QemuSpeech *speech)
 {
 	if (fork())
 		return;
 	close(STREAM);
 	limit_time(plan->patience);
-	say(plan, speech);
+	qemu_speech_say(speech);
 	_exit(0);
 }
 
 /* QEMU writes to it while the guest waits. */
 static void
-drain(const Plan *plan)
+drain(Plan *plan)
 {
 	struct pollfd poller = { .fd = STREAM, .events = POLLIN };
 	gboolean is_asked = FALSE;
@@ -212,7 +93,8 @@ hear_stub(const char *wanted, gboolean *ret_ran)
 
 	while (n < len && left-- > 0) {
 		before = c;
-		if (poll(&poller, 1, PATIENCE_MS) != 1 || recv(STUB, &c, 1, MSG_DONTWAIT) != 1)
+		if (poll(&poller, 1, QEMU_SPEECH_PATIENCE_MS) != 1 ||
+		    recv(STUB, &c, 1, MSG_DONTWAIT) != 1)
 			return FALSE;
 		*ret_ran |= before == '$' && c == 'T';
 		/* No answer has its first byte in it again. */
@@ -263,16 +145,35 @@ take_leave(const QemuFarewell *farewell, gboolean stands, gboolean *is_released)
 	return (*is_released && hear_stub(farewell->released, &ran)) || is_hung_up();
 }
 
-static void
-watch(const Plan *plan)
+/* Within that time, all of which it takes otherwise, somebody may wish otherwise; no longer, once
+ * nobody listens. FALSE: there is nothing to be said any more. */
+static gboolean
+wait_for_wishes(QemuSpeech *speech, gboolean *is_heard, int ms)
 {
-	char last = QEMU_GUARD_DISARM, c;
+	struct pollfd poller = { .fd = *is_heard ? PIPE : -1, .events = POLLIN };
+	char c;
+
+	if (poll(&poller, 1, ms) != 1)
+		return TRUE;
+	if (read(PIPE, &c, 1) != 1) {
+		*is_heard = FALSE;
+		poll(NULL, 0, ms);
+		return TRUE;
+	}
+	speech->lets_run &= c != QEMU_GUARD_STANDS;
+	return c != QEMU_GUARD_DISARM && (speech->n || speech->lets_run);
+}
+
+static void
+watch(Plan *plan)
+{
+	char last = QEMU_GUARD_DISARM, c = 0;
 	gssize n;
 
-	while ((n = read(PIPE, &c, 1)) != 0) {
-		if (n == 1)
+	while (c != QEMU_GUARD_ACT && (n = read(PIPE, &c, 1)) != 0) {
+		if (n == 1 && c != QEMU_GUARD_ACT)
 			last = c;
-		else if (errno != EINTR)
+		else if (n < 0 && errno != EINTR)
 			break;
 	}
 	if (last == QEMU_GUARD_DISARM)
@@ -282,19 +183,19 @@ watch(const Plan *plan)
 		drain(plan);
 	}
 	limit_time(plan->patience);
-	const Speech *words = last == QEMU_GUARD_LEAVES ? &plan->parting : &plan->words;
-	gboolean is_released = FALSE;
+	QemuSpeech *words = last == QEMU_GUARD_LEAVES ? &plan->parting : &plan->words;
+	gboolean is_released = FALSE, is_heard = TRUE;
 	gboolean has_left = !plan->has_stub || last == QEMU_GUARD_LEAVES || last == QEMU_GUARD_LEFT;
-	for (int i = 0; i < N_TRIES; i++) {
+	for (int i = 0; i < N_TRIES && wait_for_wishes(words, &is_heard, i ? 50 << (i - 1) : 0);
+	     i++) {
 		if (!has_left)
 			has_left = take_leave(&plan->farewell, last == QEMU_GUARD_STANDS,
 					      &is_released);
 		/* With its other end the stub has gone, or QEMU: another may be there by now. */
 		if (plan->has_stub && last != QEMU_GUARD_LEAVES && is_hung_up())
 			break;
-		if (has_left && say(plan, words))
+		if (has_left && qemu_speech_say(words))
 			break;
-		poll(NULL, 0, 50 << i);
 	}
 }
 
@@ -308,21 +209,31 @@ place(int fd, int as)
 		_exit(1);
 }
 
-/* Whoever is chosen when memory runs out; as far as we may say so. */
 static void
-outlive_others(void)
+write_to(const char *path, const char *text)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+	int fd = open(path, O_WRONLY);
 
-	if (fd >= 0 && write(fd, "-1000", 5) != 5)
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
 		errno = 0;
 	if (fd >= 0)
 		close(fd);
 }
 
+/* Whoever is chosen when memory runs out, and whoever is killed with vmifs as one unit of systemd:
+ * that of the whole machine's is none. As far as we may. */
+static void
+outlive_others(void)
+{
+	write_to("/proc/self/oom_score_adj", "-1000");
+	write_to("/sys/fs/cgroup/cgroup.procs", "0");
+	write_to("/sys/fs/cgroup/unified/cgroup.procs", "0");
+	write_to("/sys/fs/cgroup/systemd/cgroup.procs", "0");
+}
+
 /* Never returns. */
 static void
-become_guardian(const Plan *plan, int pipe_end, int pin, int stream)
+become_guardian(Plan *plan, int pipe_end, int pin, int stream)
 {
 	int stub = plan->has_stub ? plan->farewell.fd : -1;
 	/* Away from where they are to go, and from each other. */
@@ -335,66 +246,23 @@ become_guardian(const Plan *plan, int pipe_end, int pin, int stream)
 	    (stub >= 0 && high_stub < 0))
 		_exit(1);
 	place(high_pipe, PIPE);
-	place(high_pin, PIN);
+	place(high_pin, QEMU_SPEECH_PIN);
 	place(high_stream, STREAM);
 	place(high_stub, STUB);
 	close_range(STUB + 1, ~0U, 0);
 	setsid();
 	if (chdir("/"))
 		_exit(1);
+	/* Before vmifs goes on. */
+	outlive_others();
 	pid_t child = fork();
 	if (child)
 		_exit(child < 0);
-	outlive_others();
 	watch(plan);
 	_exit(0);
 }
 
 /* ---- what it will say ---- */
-
-static char *
-text_of(const json_t *word, gboolean with_id)
-{
-	json_auto_t *copy = json_copy((json_t *) word);
-	char *text, *own;
-
-	if (with_id)
-		json_object_set_new(copy, "id", json_string(ID));
-	text = json_dumps(copy, JSON_COMPACT);
-	own = g_strdup(text);
-	free(text);
-	return own;
-}
-
-static void
-speech_init(Speech *speech, const QemuGuardWay *way, const json_t *words)
-{
-	g_autoptr(GString) text = g_string_new("{\"execute\": \"qmp_capabilities\"}\r\n");
-
-	*speech = (Speech){ .n = (guint) json_array_size(words) };
-	g_assert(speech->n <= MAX_WORDS);
-	for (guint i = 0; i < speech->n; i++) {
-		g_autofree char *word = text_of(json_array_get(words, i), !way->program);
-		if (!way->program) {
-			g_string_append_printf(text, "%s\r\n", word);
-			continue;
-		}
-		g_autoptr(GStrvBuilder) call = g_strv_builder_new();
-		g_strv_builder_addv(call, (const char **) way->program);
-		g_strv_builder_add(call, word);
-		speech->calls[i] = g_strv_builder_end(call);
-	}
-	if (!way->program)
-		speech->text = g_strdup(text->str);
-}
-
-static void
-speech_clear(Speech *speech)
-{
-	g_free(speech->text);
-	for (guint i = 0; i < MAX_WORDS; i++)
-		g_strfreev(speech->calls[i]);
-}
 
 static void
 plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
@@ -405,9 +273,10 @@ plan_init(Plan *plan, const QemuGuardWay *way, const QemuDuty *duty)
 			.stream_patience = duty->seconds ? duty->seconds : STREAM_S };
 	if (duty->farewell)
 		plan->farewell = *duty->farewell;
-	speech_init(&plan->silent, way, duty->silent);
-	speech_init(&plan->words, way, duty->words);
-	speech_init(&plan->parting, way, duty->parting);
+	qemu_speech_init(&plan->silent, way, duty->silent, FALSE);
+	qemu_speech_init(&plan->words, way, duty->words, duty->lets_run);
+	qemu_speech_init(&plan->parting, way, duty->parting, duty->parting != NULL);
+	plan->parting.even_at_point = TRUE;
 }
 
 int
@@ -431,9 +300,9 @@ qemu_guard_start(const QemuGuardWay *way, const QemuDuty *duty, GError **error)
 	if (!child)
 		become_guardian(&plan, ends[0], way->pin, duty->stream);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	speech_clear(&plan.silent);
-	speech_clear(&plan.words);
-	speech_clear(&plan.parting);
+	qemu_speech_clear(&plan.silent);
+	qemu_speech_clear(&plan.words);
+	qemu_speech_clear(&plan.parting);
 	close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

@@ -37,7 +37,7 @@ typedef struct {
 	const QemuRam *ram;
 	VmifsPictureWriter *out;
 	GArray *blocks; /* of Theirs */
-	gboolean is_matched;
+	gboolean is_matched, has_pages;
 	QemuIncoming *ret;
 	/* A run that is not yet told. */
 	guint32 number;
@@ -180,6 +180,9 @@ take_page(gpointer user, guint block, guint64 offset, const guint8 *bytes, GErro
 {
 	Incoming *in = user;
 
+	if (!in->has_pages)
+		qemu_migration_runs(in->migration);
+	in->has_pages = TRUE;
 	if (!in->is_matched && !match_all(in, error))
 		return FALSE;
 	guint32 number = g_array_index(in->blocks, Theirs, block).number;

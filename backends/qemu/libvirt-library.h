@@ -17,7 +17,6 @@ G_BEGIN_DECLS
 	X(virConnectClose)                                                                         \
 	X(virConnectDomainEventDeregisterAny)                                                      \
 	X(virConnectDomainEventRegisterAny)                                                        \
-	X(virConnectGetType)                                                                       \
 	X(virConnectListAllDomains)                                                                \
 	X(virConnectOpen)                                                                          \
 	X(virConnectRef)                                                                           \

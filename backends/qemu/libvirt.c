@@ -268,20 +268,6 @@ explain(void)
 	return g_strconcat("libvirt: ", text, hint, NULL);
 }
 
-/* Other drivers have no process here whose memory could be read. NULL when it is QEMU's. (full) */
-static char *
-refuse_driver(virConnectPtr conn)
-{
-	const char *type = qemu_virt()->virConnectGetType(conn);
-
-	if (g_strcmp0(type, "QEMU") == 0)
-		return NULL;
-	return g_strdup_printf(
-		"the driver %s has no guests whose memory can be read from here; give "
-		"a URI of QEMU, such as qemu:///system",
-		type ? type : "(unknown)");
-}
-
 typedef struct {
 	virConnectPtr conn;
 	int events; /* what virConnectDomainEventDeregisterAny() wants; -1 = none */
@@ -324,13 +310,9 @@ connect_once(QemuLibvirt *self, Line *ret, char **ret_why)
 		*ret_why = explain();
 		return FALSE;
 	}
-	*ret_why = refuse_driver(line.conn);
-	if (!*ret_why) {
-		subscribe(self, &line);
-		if (!list_running(self, line.conn))
-			*ret_why = explain();
-	}
-	if (*ret_why) {
+	subscribe(self, &line);
+	if (!list_running(self, line.conn)) {
+		*ret_why = explain();
 		hang_up(&line);
 		return FALSE;
 	}

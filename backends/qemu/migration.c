@@ -9,9 +9,6 @@
  */
 #include "migration.h"
 
-#include "control.h"
-#include "status.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,11 +22,13 @@
 #define LAST_WAIT (10 * G_TIME_SPAN_SECOND)
 
 struct QemuMigration {
-	QemuMonitor *monitor;
+	QemuStop *stop;
+	QemuMonitor *monitor;      /* of that */
 	json_t *before;            /* what is said to put the switches back */
 	gint64 since;              /* when it was begun: µs since the epoch */
 	int guard;                 /* -1 = none yet */
 	gboolean is_set, is_begun; /* the switches; the migration: or may be */
+	gboolean runs;             /* the guest, as pages have come */
 };
 
 typedef enum { FREE, ON, DONE, FAILED } Stage;
@@ -240,8 +239,9 @@ start(QemuMigration *migration, const json_t *name, json_t *ours, int end, const
 }
 
 QemuMigration *
-qemu_migration_begin(QemuMonitor *monitor, int *ret_fd, const VmifsCall *call, GError **error)
+qemu_migration_begin(QemuStop *stop, int *ret_fd, const VmifsCall *call, GError **error)
 {
+	QemuMonitor *monitor = stop->monitor;
 	json_auto_t *found = ask_switches(monitor, call, error);
 	json_auto_t *ours = NULL, *before = NULL;
 	g_autofree char *unique = g_strdup_printf("vmifs-%08x", g_random_int());
@@ -256,6 +256,7 @@ qemu_migration_begin(QemuMonitor *monitor, int *ret_fd, const VmifsCall *call, G
 	}
 	fcntl(ends[1], F_SETPIPE_SZ, PIPE_LEN);
 	QemuMigration *migration = g_new0(QemuMigration, 1);
+	migration->stop = stop;
 	migration->monitor = monitor;
 	migration->before = json_incref(before);
 	if (!arm(migration, ends[0], name, error)) {
@@ -278,6 +279,14 @@ qemu_migration_begin(QemuMonitor *monitor, int *ret_fd, const VmifsCall *call, G
 }
 
 /* ---- ending ---- */
+
+void
+qemu_migration_runs(QemuMigration *migration)
+{
+	migration->runs = TRUE;
+	/* That it answers says that it has carried out what it had decided before. */
+	qemu_stop_renew(migration->stop);
+}
 
 gboolean
 qemu_migration_is_on(QemuMigration *migration, const VmifsCall *call, GError **error)
@@ -314,18 +323,6 @@ wait_for_end(QemuMigration *migration, const VmifsCall *call, GError **error)
 	}
 }
 
-/* One that fails early leaves the guest stopped: it is QEMU that has forgotten it. */
-static void
-let_run(QemuMigration *migration)
-{
-	g_autofree char *word = NULL;
-	VmifsState state;
-
-	if (qemu_status_ask(migration->monitor, &state, &word, NULL, NULL) &&
-	    state != VMIFS_STATE_RUNNING && g_str_equal(word, "paused"))
-		qemu_status_set(migration->monitor, VMIFS_STATE_RUNNING, NULL, NULL);
-}
-
 /* Milliseconds as told, in µs; -1 = not told. */
 static gint64
 time_in(const json_t *answer, const char *key)
@@ -348,7 +345,10 @@ qemu_migration_end(QemuMigration *migration, gint64 *ret_moment, gint64 *ret_sti
 	}
 	if (stage_of(answer) != DONE) {
 		refuse(error, VMIFS_ERROR_IO, "QEMU's background snapshot has failed", answer);
-		let_run(migration);
+		/* One that fails early leaves the guest stopped: it is QEMU that has forgotten it.
+		 */
+		if (!migration->runs)
+			qemu_stop_make_up(migration->stop);
 		finish(migration);
 		return FALSE;
 	}

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "monitor.h"
+#include "control.h"
 
 G_BEGIN_DECLS
 
@@ -21,11 +21,15 @@ typedef struct QemuMigration QemuMigration;
 gboolean
 qemu_migration_is_free(QemuMonitor *monitor, const VmifsCall *call, GError **error);
 
-/* Begins one of a guest that runs: QEMU lets it run afterwards, whether it did before or not.
+/* Begins one of a guest that runs, and that was watched (qemu_stop_watch()) since before that was
+ * known: QEMU stops it, and lets it run afterwards, whether it did before or not.
  * ret_fd: (full) what to read the stream from, up to its end. NULL with UNSUPPORTED where this
  * guest, QEMU, host or way to the monitor cannot, or as qemu_monitor_ask(); all is as before. */
 QemuMigration *
-qemu_migration_begin(QemuMonitor *monitor, int *ret_fd, const VmifsCall *call, GError **error);
+qemu_migration_begin(QemuStop *stop, int *ret_fd, const VmifsCall *call, GError **error);
+/* A page has come: QEMU has let the guest run, and what a user has paused since stays so. Once. */
+void
+qemu_migration_runs(QemuMigration *migration);
 /* For while nothing comes: FALSE with IO when no more will than is there. */
 gboolean
 qemu_migration_is_on(QemuMigration *migration, const VmifsCall *call, GError **error);

@@ -10,6 +10,7 @@
  */
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +25,7 @@
 
 #define BATCH 256 /* elements of one call; the kernel takes 1024 */
 #define MAX_MAPS ((gsize) 64 << 20)
+#define MAX_THREADS 65536
 #define PAGEMAP_SOMETHING ((guint64) 3 << 62) /* present, or swapped out */
 
 /* ioctl(PAGEMAP_SCAN) of Linux 6.7; older headers lack it. See its admin-guide/mm/pagemap.rst. */
@@ -203,6 +205,56 @@ qemu_process_is_stopped(const QemuProcess *self)
 	char state;
 
 	return qemu_process_stat(self->dir, &state, &start_time) && (state == 'T' || state == 't');
+}
+
+/* Of a line of /proc/PID/status, in which a newline of the name is none. */
+static gboolean
+add_number(const char *status, const char *key, guint64 *sum)
+{
+	const char *line = strstr(status, key);
+
+	*sum += line ? g_ascii_strtoull(line + strlen(key), NULL, 10) : 0;
+	return line != NULL;
+}
+
+static gboolean
+thread_rests(int tasks, const char *number, guint64 *switches)
+{
+	g_autofree char *path = g_strconcat(number, "/status", NULL);
+	char text[8192];
+	int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+	gssize n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[MAX(n, 0)] = '\0';
+	return strstr(text, "\nState:\t") && !strstr(text, "\nState:\tR") &&
+	       add_number(text, "\nvoluntary_ctxt_switches:", switches) &&
+	       add_number(text, "\nnonvoluntary_ctxt_switches:", switches);
+}
+
+gboolean
+qemu_process_rests(const QemuProcess *self, guint64 *ret_switches)
+{
+	int fd = openat(self->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	guint64 switches = 0;
+	guint n = 0;
+	gboolean rest = TRUE;
+
+	if (!dir) {
+		close_fd(fd);
+		return FALSE;
+	}
+	while (rest && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			rest = ++n <= MAX_THREADS &&
+			       thread_rests(dirfd(dir), entry->d_name, &switches);
+	closedir(dir);
+	if (rest)
+		*ret_switches = switches;
+	return rest && n;
 }
 
 /* ---- what lies where ---- */

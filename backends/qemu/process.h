@@ -48,6 +48,10 @@ qemu_process_is_gone(const QemuProcess *self);
 /* Stopped by a signal (SIGSTOP) or a debugger: it answers nobody. */
 gboolean
 qemu_process_is_stopped(const QemuProcess *self);
+/* Of a stopped one: do all its threads rest? A moment after the signal they do. ret_switches: how
+ * often they have gone off a CPU; another number later means that one of them ran meanwhile. */
+gboolean
+qemu_process_rests(const QemuProcess *self, guint64 *ret_switches);
 
 /* The text of /proc/PID/maps. Returns: (full) NULL with IO or STALE. */
 char *

@@ -353,11 +353,7 @@ qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const V
 
 	if (!qemu_known_may_ask(&self->known, error) || !begin_setting(self, error))
 		return FALSE;
-	gboolean set = qemu_stop_enter(&self->stop, call, error);
-	if (set) {
-		set = qemu_stub_set_register(self->target->monitor, vcpu, name, value, call, error);
-		qemu_stop_leave(&self->stop);
-	}
+	gboolean set = qemu_stub_set_register(&self->stop, vcpu, name, value, call, error);
 	qemu_registers_forget(self->registers);
 	g_mutex_lock(&self->lock);
 	self->n_setting--;
@@ -366,20 +362,37 @@ qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const V
 	return set;
 }
 
+/* ret_visits: as of qemu_debug_is_settled(). */
+static gboolean
+set_state(Qemu *self, VmifsState wanted, guint *ret_visits, const VmifsCall *call, GError **error)
+{
+	GError *problem = NULL;
+
+	qemu_debug_is_settled(self->debug, ret_visits);
+	/* Between its stops the other way would be lost. */
+	if (qemu_debug_set_state(self->debug, wanted, call, &problem) ||
+	    (!problem && qemu_stop_set_state(&self->stop, wanted, call, &problem)))
+		return TRUE;
+	g_propagate_error(error, problem);
+	return FALSE;
+}
+
+/* Once more if we have begun to come, or gone, meanwhile: who comes lets a guest run that ran as he
+ * looked. */
 static gboolean
 qemu_set_state(gpointer data, VmifsState wanted, const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
-	GError *problem = NULL;
+	guint before, after;
+	gboolean set;
 
 	if (!qemu_known_may_ask(&self->known, error))
 		return FALSE;
-	/* Between its stops the other way would be lost. */
-	gboolean set = qemu_debug_set_state(self->debug, wanted, call, &problem) ||
-		       (!problem && qemu_stop_set_state(&self->stop, wanted, call, &problem));
+	do {
+		set = set_state(self, wanted, &before, call, error);
+		qemu_debug_is_settled(self->debug, &after);
+	} while (set && before != after && (set = vmifs_call_check(call, error)));
 	qemu_ram_stopped(self->ram);
-	if (problem)
-		g_propagate_error(error, problem);
 	return set;
 }
 

@@ -44,9 +44,15 @@ unsupported(const char *why, GError **error)
 }
 
 static void
-be_patient(QemuSession *session, gint64 patience)
+wait_for(QemuSession *session, gint64 patience)
 {
 	session->gdb.until = MIN(g_get_monotonic_time() + patience, session->end);
+}
+
+void
+qemu_session_be_patient(QemuSession *session)
+{
+	wait_for(session, PATIENCE);
 }
 
 /* ---- orders that are answered with OK ---- */
@@ -64,7 +70,7 @@ expect_ok(QemuSession *session, const char *what, GError **error)
 static gboolean
 say_ok(QemuSession *session, const GString *text, const char *what, GError **error)
 {
-	be_patient(session, PATIENCE);
+	qemu_session_be_patient(session);
 	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
 	       expect_ok(session, what, error);
 }
@@ -100,7 +106,7 @@ qemu_session_remove_all(QemuSession *session, guint n_vcpus, GError **error)
 		guint n = MIN(MAX(n_vcpus, 1) - i, CHOSEN);
 		qemu_farewell_wrap_clear(text, i, n);
 		qemu_gdb_wrap(text, "qC");
-		be_patient(session, PATIENCE);
+		qemu_session_be_patient(session);
 		if (!qemu_gdb_send(gdb, text->str, text->len, error))
 			return FALSE;
 		for (guint j = 0; j < n + 1; j++) {
@@ -150,7 +156,7 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
 	session->steps = g_array_new(FALSE, FALSE, sizeof(guint));
 	qemu_gdb_init(&session->gdb, session->stub.fd, 0, NULL);
 	qemu_gdb_target_init(&session->target);
-	be_patient(session, PATIENCE);
+	qemu_session_be_patient(session);
 	qemu_session_note(session, !session->stub.ran);
 	/* At the points of a debugger that has vanished the guest would stop, and never get past.
 	 */
@@ -183,6 +189,16 @@ qemu_session_note(QemuSession *session, gboolean stands)
 	session->stands = stands;
 }
 
+gboolean
+qemu_session_guard_anew(QemuSession *session, GError **error)
+{
+	if (!qemu_stub_guard_anew(&session->stub, error))
+		return FALSE;
+	if (session->stands)
+		qemu_guard_tell(session->stub.guard, TRUE);
+	return TRUE;
+}
+
 /* ---- stopping and running ---- */
 
 static gboolean
@@ -210,7 +226,7 @@ halt(QemuSession *session, GString *text, gboolean *ret_ran, GError **error)
 	QemuGdbStop stop;
 
 	g_string_append(text, HALT);
-	be_patient(session, PATIENCE);
+	qemu_session_be_patient(session);
 	*ret_ran = FALSE;
 	guint n_before = gdb->stops.length;
 	if (!qemu_gdb_send(gdb, text->str, text->len, error))
@@ -286,7 +302,7 @@ qemu_session_go(QemuSession *session, GError **error)
 	session->has_stepped |= session->steps->len > 0;
 	qemu_gdb_wrap(text, packet->str);
 	session->n_stops++;
-	be_patient(session, PATIENCE);
+	qemu_session_be_patient(session);
 	return qemu_gdb_send(&session->gdb, text->str, text->len, error);
 }
 
@@ -331,7 +347,7 @@ hear_step(QemuSession *session, QemuGdbStop *ret, GError **error)
 	g_autoptr(GError) late = NULL;
 	GByteArray *packet;
 
-	be_patient(session, STEP_PATIENCE);
+	wait_for(session, STEP_PATIENCE);
 	packet = qemu_gdb_wait_stop(&session->gdb, &late);
 	if (packet)
 		return take_stop(packet, ret, error);
@@ -365,7 +381,8 @@ hear_value(QemuSession *session, guint64 *ret, GError **error)
 
 gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
-		       guint n, QemuGdbStop *ret, guint64 *ret_pc, GError **error)
+		       guint n, QemuGdbStop *ret, guint64 *ret_from, guint64 *ret_pc,
+		       GError **error)
 {
 	const QemuGdbReg *pc = qemu_gdb_target_pc(&session->target);
 	g_autofree char *ask = g_strdup_printf("p%x", pc ? pc->number : 0);
@@ -375,12 +392,15 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 
 	if (session->steps->len && !set_stepping(session, session->alone, error))
 		return FALSE;
+	if (ret_from)
+		qemu_gdb_wrap(text, ask);
 	for (guint i = 0; i < n; i++)
 		wrap_point(text, 'z', points[i]);
 	qemu_gdb_wrap(text, step);
 	session->n_stops++;
-	be_patient(session, PATIENCE);
-	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
+	qemu_session_be_patient(session);
+	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error) ||
+	    (ret_from && !hear_value(session, ret_from, error)))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
 		if (!expect_ok(session, "it does not take a point away", error))
@@ -391,7 +411,7 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	qemu_gdb_wrap(text, ask);
 	for (guint i = 0; i < n; i++)
 		wrap_point(text, 'Z', points[i]);
-	be_patient(session, PATIENCE);
+	qemu_session_be_patient(session);
 	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error) ||
 	    !hear_value(session, ret_pc, error))
 		return FALSE;
@@ -477,58 +497,4 @@ qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **
 	}
 	g_array_remove_index_fast(session->steps, (guint) find_step(session, point->vcpu));
 	return session->steps->len || set_stepping(session, session->alone, error);
-}
-
-static void
-wrap_code(GString *out, const QemuCode *code)
-{
-	g_autofree char *packet =
-		g_strdup_printf("m%" G_GINT64_MODIFIER "x,%zx", code->address, sizeof code->bytes);
-
-	qemu_gdb_wrap(out, packet);
-}
-
-/* Of what is not there it says an error, which is shorter. */
-static gboolean
-hear_code(QemuSession *session, QemuCode *code, GError **error)
-{
-	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
-	guint64 byte;
-
-	code->len = 0;
-	if (!answer)
-		return FALSE;
-	while (answer->len == 2 * sizeof code->bytes && code->len < sizeof code->bytes &&
-	       qemu_gdb_value_parse((const char *) answer->data + 2 * code->len, 2, 8, &byte))
-		code->bytes[code->len++] = (guint8) byte;
-	return TRUE;
-}
-
-gboolean
-qemu_session_code(QemuSession *session, QemuCode *code, GError **error)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	wrap_code(text, code);
-	be_patient(session, PATIENCE);
-	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
-	       hear_code(session, code, error);
-}
-
-VmifsRegs *
-qemu_session_regs(QemuSession *session, QemuCode *code, GError **error)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	qemu_gdb_wrap(text, "g");
-	if (code)
-		wrap_code(text, code);
-	be_patient(session, PATIENCE);
-	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
-		return NULL;
-	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
-	if (!answer || (code && !hear_code(session, code, error)))
-		return NULL;
-	return qemu_gdb_regs_parse(&session->target, (const char *) answer->data, answer->len,
-				   error);
 }

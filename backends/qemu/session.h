@@ -47,6 +47,9 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
  * guardian does all of that. */
 gboolean
 qemu_session_close(QemuSession *session, GError **error);
+/* The guardian has ended: another one. FALSE: there is none, and the session is to be closed. */
+gboolean
+qemu_session_guard_anew(QemuSession *session, GError **error);
 /* It does not listen any more: the guardian acts. */
 void
 qemu_session_abandon(QemuSession *session);
@@ -65,10 +68,11 @@ gboolean
 qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **error);
 /* ... past the instruction at which that vCPU stands, alone and without these points, of which
  * there may be none. Returns what it stopped for then in *ret, with signal 0 when that step was
- * given up, and where it stands; all points are there again. */
+ * given up, where it stood (nullable) and where it stands; all points are there again. */
 gboolean
 qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *const *points,
-		       guint n, QemuGdbStop *ret, guint64 *ret_pc, GError **error);
+		       guint n, QemuGdbStop *ret, guint64 *ret_from, guint64 *ret_pc,
+		       GError **error);
 /* Was the instruction at pc carried out by the step before? An interrupt may have come instead. */
 gboolean
 qemu_session_was_made(QemuSession *session, guint64 pc, gboolean *ret, GError **error);
@@ -84,6 +88,9 @@ qemu_session_remove_all(QemuSession *session, guint n_vcpus, GError **error);
 /* A stop that came; FALSE without error: none. */
 gboolean
 qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error);
+/* Of session*.c: an answer has so long from now on. */
+void
+qemu_session_be_patient(QemuSession *session);
 /* Of the vCPU that stopped. code: (nullable) what it sees at that address. (full) */
 VmifsRegs *
 qemu_session_regs(QemuSession *session, QemuCode *code, GError **error);

@@ -24,6 +24,10 @@
 
 #include <unistd.h>
 
+/* For the threads of a QEMU that is stopped by a signal. */
+#define REST_PATIENCE G_TIME_SPAN_SECOND
+#define REST_PAUSE (5 * G_TIME_SPAN_MILLISECOND)
+
 /* ---- in the background ---- */
 
 /* Those that the stream has; a machine that is none of ours tells none. */
@@ -76,7 +80,7 @@ take_in_background(const QemuSubject *subject, VmifsPictureWriter *out, const Vm
 	QemuIncoming in = { 0 };
 	GError *failure = NULL;
 	int fd;
-	QemuMigration *migration = qemu_migration_begin(subject->monitor, &fd, call, error);
+	QemuMigration *migration = qemu_migration_begin(subject->stop, &fd, call, error);
 
 	if (!migration)
 		return FALSE;
@@ -165,20 +169,44 @@ take_standing(const QemuSubject *subject, const char *why, VmifsPictureWriter *o
 	return good;
 }
 
+/* Until the last of its threads has heard of the signal. */
+static gboolean
+await_rest(const QemuSubject *subject, guint64 *ret_switches, const VmifsCall *call, GError **error)
+{
+	gint64 end = g_get_monotonic_time() + REST_PATIENCE;
+
+	while (!qemu_process_rests(subject->process, ret_switches)) {
+		if (!vmifs_call_check(call, error))
+			return FALSE;
+		if (g_get_monotonic_time() >= end) {
+			g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO,
+					    "QEMU is stopped by a signal, and not all of it rests");
+			return FALSE;
+		}
+		g_usleep(REST_PAUSE);
+	}
+	return TRUE;
+}
+
 /* Whoever stopped it, and for whatever reason: nobody answers, and nothing moves. */
 static gboolean
 take_hung(const QemuSubject *subject, VmifsPictureWriter *out, const VmifsCall *call,
 	  GError **error)
 {
-	const VmifsPictureTaken taken = { .how = "copied while QEMU was stopped by a signal",
-					  .moment = g_get_real_time() };
+	VmifsPictureTaken taken = { .how = "copied while QEMU was stopped by a signal" };
 	g_autoptr(QemuCopy) copy = qemu_copy_new(subject->ram, subject->process, out);
+	guint64 before, after;
 
+	if (!await_rest(subject, &before, call, error))
+		return FALSE;
+	taken.moment = g_get_real_time();
 	if (!qemu_copy_ram(copy, call, error))
 		return FALSE;
-	if (!qemu_process_is_stopped(subject->process)) {
+	/* Even if it is stopped again. */
+	if (!qemu_process_is_stopped(subject->process) ||
+	    !qemu_process_rests(subject->process, &after) || after != before) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO,
-				    "QEMU runs again while it was copied");
+				    "QEMU ran while it was copied");
 		return FALSE;
 	}
 	vmifs_picture_set_taken(out, &taken);
@@ -199,6 +227,7 @@ qemu_snapshot_take(const QemuSubject *subject, VmifsPictureWriter *out, const Vm
 				    "without a monitor the guest cannot be made to stand still");
 		return FALSE;
 	}
+	qemu_stop_watch(subject->stop);
 	if (!qemu_migration_is_free(subject->monitor, call, error) ||
 	    !qemu_status_ask(subject->monitor, &state, NULL, call, error))
 		return FALSE;

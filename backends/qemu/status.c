@@ -74,6 +74,20 @@ qemu_status_set(QemuMonitor *monitor, VmifsState wanted, const VmifsCall *call, 
 	return FALSE;
 }
 
+gboolean
+qemu_status_let_run(QemuMonitor *monitor, const VmifsCall *call, GError **error)
+{
+	g_autofree char *word = NULL;
+	VmifsState state;
+
+	if (!qemu_status_ask(monitor, &state, &word, call, error))
+		return FALSE;
+	if (!g_str_equal(word, "paused"))
+		return TRUE;
+	json_auto_t *answer = qemu_monitor_qmp(monitor, "cont", NULL, call, error);
+	return answer != NULL;
+}
+
 /* ---- about ---- */
 
 gboolean

@@ -22,6 +22,12 @@ qemu_status_tell(QemuMonitor *monitor, VmifsState *ret, char **ret_word, const V
 gboolean
 qemu_status_set(QemuMonitor *monitor, VmifsState wanted, const VmifsCall *call, GError **error);
 
+/* After a stop of our own: lets it run on if it stands as that leaves it, and does nothing if not.
+ * Of one that has been migrated away meanwhile there would be two; that one has crashed, or has a
+ * disk that is full, is for its owner to see. */
+gboolean
+qemu_status_let_run(QemuMonitor *monitor, const VmifsCall *call, GError **error);
+
 /* What does not change in its life, but for the vCPUs. Strings are as they came; NULL = not told.
  */
 typedef struct {

@@ -193,15 +193,22 @@ find_skip(QemuStops *self, guint64 pc, GError **error)
 	return TRUE;
 }
 
-/* The vCPU may be where it was, past it, or in an interrupt, from which it comes back. now: where
- * it stands. */
+/* The vCPU may be where it was (another one's stop came first), past it, or in an interrupt, from
+ * which it comes back. now: where it stands. */
+static gboolean
+was_made(QemuStops *self, guint64 pc, guint64 now, gboolean *ret, GError **error)
+{
+	*ret = TRUE;
+	return now - pc - 1 < MAX_INSTRUCTION ||
+	       qemu_session_was_made(&self->session, pc, ret, error);
+}
+
 static gboolean
 note_step(QemuStops *self, guint vcpu, guint64 pc, guint64 now, GError **error)
 {
-	gboolean made = TRUE;
+	gboolean made;
 
-	if (now - pc - 1 >= MAX_INSTRUCTION &&
-	    !qemu_session_was_made(&self->session, pc, &made, error))
+	if (!was_made(self, pc, now, &made, error))
 		return FALSE;
 	if (!made)
 		note_told(self, vcpu, pc);
@@ -259,8 +266,8 @@ pass(QemuStops *self, const QemuGdbStop *stop, guint64 pc, gboolean may_skip, GE
 		note_told(self, stop->vcpu, pc);
 		return TRUE;
 	}
-	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, &now,
-				    error) ||
+	if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending, NULL,
+				    &now, error) ||
 	    !note_step(self, stop->vcpu, pc, now, error))
 		return FALSE;
 	keep_pending(self, is_stepped);
@@ -278,36 +285,52 @@ find_point(const QemuStops *self, const QemuGdbStop *stop)
 	return NULL;
 }
 
+/* An access of the same instruction to a point that is not among these n. */
+static const VmifsStopPoint *
+find_other(const QemuStops *self, const QemuGdbStop *stop, const VmifsStopPoint *const *points,
+	   guint n)
+{
+	const VmifsStopPoint *other = self->pending.is_memory && self->pending.vcpu == stop->vcpu
+					      ? find_point(self, &self->pending)
+					      : NULL;
+
+	for (guint i = 0; i < n; i++)
+		if (points[i] == other)
+			return NULL;
+	return n < MAX_ACCESSES ? other : NULL;
+}
+
 /* The instruction that the guest stopped before, which may hit more than one point; each of these
- * hits again as long as it is there. */
+ * hits again as long as it is there. If it was not carried out it hits all of them again, and is
+ * told of then. */
 static gboolean
 handle_before(QemuStops *self, const QemuGdbStop *stop, GError **error)
 {
 	QemuGdbStop stops[MAX_ACCESSES] = { *stop };
-	const VmifsStopPoint *points[MAX_ACCESSES] = { find_point(self, stop) };
+	const VmifsStopPoint *points[MAX_ACCESSES] = { find_point(self, stop) }, *other = NULL;
 	guint n = points[0] ? 1 : 0, n_told = 1;
-	gboolean may_skip, is_stepped = FALSE;
-	guint64 pc;
+	gboolean may_skip, is_stepped = FALSE, made;
+	guint64 from, pc;
 
 	self->skips = FALSE;
 	for (guint i = 0; i < self->points->len; i++) {
 		const VmifsStopPoint *point = &qemu_points_at(self->points, i)->point;
 		is_stepped |= point->kind == VMIFS_STOP_STEP && point->vcpu == stop->vcpu;
 	}
-	for (;;) {
+	do {
+		if (other) {
+			points[n++] = other;
+			stops[n_told++] = self->pending;
+		}
 		if (!qemu_session_step_over(&self->session, stop->vcpu, points, n, &self->pending,
-					    &pc, error))
+					    &from, &pc, error))
 			return FALSE;
-		const VmifsStopPoint *other = self->pending.is_memory && n < MAX_ACCESSES
-						      ? find_point(self, &self->pending)
-						      : NULL;
-		if (!other)
-			break;
-		points[n++] = other;
-		stops[n_told++] = self->pending;
-	}
+		other = find_other(self, stop, points, n);
+	} while (other);
 	keep_pending(self, is_stepped);
-	for (guint i = 0; i < n_told; i++)
+	if (!was_made(self, from, pc, &made, error))
+		return FALSE;
+	for (guint i = 0; i < n_told && made; i++)
 		if (!tell(self, &stops[i], &pc, &may_skip, error))
 			return FALSE;
 	return TRUE;

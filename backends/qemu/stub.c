@@ -59,28 +59,25 @@ human(const char *line, const char *id)
 
 /* What ends it, whatever of it there is: people's commands are never refused. */
 static json_t *
-last_words(const QemuStub *stub, gboolean is_to_run)
+last_words(const QemuStub *stub)
 {
 	static const char command[] = "human-monitor-command";
-	json_t *words = json_pack("[{s:s, s:o}, {s:s, s:o}]", "execute", command, "arguments",
-				  human("gdbserver none", ""), "execute", command, "arguments",
-				  human("chardev-remove ", stub->id));
 
-	if (is_to_run)
-		json_array_append_new(words, json_pack("{s:s}", "execute", "cont"));
-	return words;
+	return json_pack("[{s:s, s:o}, {s:s, s:o}]", "execute", command, "arguments",
+			 human("gdbserver none", ""), "execute", command, "arguments",
+			 human("chardev-remove ", stub->id));
 }
 
 /* Of a guest that stands still anyway, the stub alone would be left over. */
 static gboolean
 arm(QemuStub *stub, GError **error)
 {
-	json_auto_t *words = last_words(stub, stub->ran && !stub->farewell);
-	json_auto_t *parting = last_words(stub, TRUE);
+	json_auto_t *words = last_words(stub);
 	const QemuDuty duty = { .stream = -1,
 				.farewell = stub->farewell,
 				.words = words,
-				.parting = stub->farewell ? parting : NULL };
+				.lets_run = stub->ran && !stub->farewell,
+				.parting = stub->farewell ? words : NULL };
 	g_autoptr(GError) problem = NULL;
 
 	stub->guard = qemu_guard_arm(stub->monitor, &duty, &problem);
@@ -89,6 +86,19 @@ arm(QemuStub *stub, GError **error)
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&problem));
 	return FALSE;
+}
+
+gboolean
+qemu_stub_guard_anew(QemuStub *stub, GError **error)
+{
+	int before = stub->guard;
+
+	if (!arm(stub, error)) {
+		stub->guard = before;
+		return FALSE;
+	}
+	close(before);
+	return TRUE;
 }
 
 static gboolean
@@ -140,23 +150,20 @@ static gboolean
 say_last_words(QemuStub *stub, GError **error)
 {
 	VmifsCall call = { .deadline = g_get_monotonic_time() + QEMU_PATIENCE };
-	json_auto_t *words = last_words(stub, stub->ran && !stub->farewell);
-	gsize n = json_array_size(words);
-	QemuAsk asks[3] = { 0 };
+	json_auto_t *words = last_words(stub);
+	QemuAsk asks[2] = { 0 };
 	gboolean good;
 
-	for (gsize i = 0; i < n; i++) {
+	for (gsize i = 0; i < G_N_ELEMENTS(asks); i++) {
 		const json_t *word = json_array_get(words, i);
 		asks[i].command = json_string_value(json_object_get(word, "execute"));
 		asks[i].arguments = json_object_get(word, "arguments");
 	}
-	good = qemu_monitor_ask(stub->monitor, asks, n, &call, error);
-	if (good && asks[n - 1].error) {
-		g_propagate_error(error, g_steal_pointer(&asks[n - 1].error));
-		good = FALSE;
-	}
-	qemu_asks_clear(asks, n);
-	return good;
+	good = qemu_monitor_ask(stub->monitor, asks, G_N_ELEMENTS(asks), &call, error);
+	qemu_asks_clear(asks, G_N_ELEMENTS(asks));
+	if (!good || !stub->ran || stub->farewell)
+		return good;
+	return qemu_status_let_run(stub->monitor, &call, error);
 }
 
 static void
@@ -173,6 +180,8 @@ qemu_stub_close(QemuStub *stub, GError **error)
 
 	if (stub->guard >= 0 && good)
 		good = qemu_guard_disarm(stub->guard, error);
+	else if (stub->guard >= 0 && stub->stop)
+		qemu_stop_leave_to(stub->stop, stub->guard);
 	else if (stub->guard >= 0)
 		qemu_guard_leave(stub->monitor, stub->guard);
 	clear(stub);
@@ -203,6 +212,8 @@ qemu_stub_open(QemuStub *stub, const VmifsCall *call, GError **error)
 	    !qemu_status_ask(stub->monitor, &state, NULL, call, error))
 		return FALSE;
 	stub->ran = state == VMIFS_STATE_RUNNING;
+	if (stub->ran && stub->stop)
+		qemu_stop_call_off(stub->stop);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
 		g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_IO, "socketpair fails");
 		return FALSE;
@@ -359,11 +370,11 @@ talk(const QemuStub *stub, guint vcpu, const char *name, guint64 value, const Vm
 	return set_register(&gdb, vcpu, reg, value, error);
 }
 
-gboolean
-qemu_stub_set_register(QemuMonitor *monitor, guint vcpu, const char *name, guint64 value,
-		       const VmifsCall *call, GError **error)
+static gboolean
+set_by_stub(QemuStop *stop, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
+	    GError **error)
 {
-	QemuStub stub = { .monitor = monitor };
+	QemuStub stub = { .monitor = stop->monitor, .stop = stop };
 	g_autoptr(GError) late = NULL;
 
 	if (!qemu_stub_open(&stub, call, error))
@@ -374,4 +385,15 @@ qemu_stub_set_register(QemuMonitor *monitor, guint vcpu, const char *name, guint
 		good = FALSE;
 	}
 	return good;
+}
+
+gboolean
+qemu_stub_set_register(QemuStop *stop, guint vcpu, const char *name, guint64 value,
+		       const VmifsCall *call, GError **error)
+{
+	if (!qemu_stop_enter(stop, call, error))
+		return FALSE;
+	gboolean set = set_by_stub(stop, vcpu, name, value, call, error);
+	qemu_stop_leave(stop);
+	return set;
 }

@@ -16,6 +16,8 @@ typedef struct {
 	int fd;   /* our end */
 	int guard;
 	gboolean ran; /* the guest did before */
+	/* (nullable) Entered; without a farewell: what the guardian has yet to do is left to it. */
+	QemuStop *stop;
 	/* (nullable) (borrowed) Of one that is held: it is let go of by its own protocol, before
 	 * qemu_stub_close(), and the guardian does so as well. Else it is open for a moment, in
 	 * which nothing is set but registers, and the monitor lets the guest run on. */
@@ -25,10 +27,13 @@ typedef struct {
 /* Nobody has it. FALSE with UNSUPPORTED, or as QemuMonitorOps.ask. */
 gboolean
 qemu_stub_is_free(QemuMonitor *monitor, const VmifsCall *call, GError **error);
-/* stub: all zero but for monitor and farewell, whose descriptor is filled in. Errors as of
+/* stub: all zero but for monitor, stop and farewell, whose descriptor is filled in. Errors as of
  * QemuMonitorOps.ask; UNSUPPORTED: somebody has it, or nobody could end it if vmifs ended. */
 gboolean
 qemu_stub_open(QemuStub *stub, const VmifsCall *call, GError **error);
+/* The guardian has ended: another one. FALSE with error: there is none. */
+gboolean
+qemu_stub_guard_anew(QemuStub *stub, GError **error);
 /* Also when all of that has failed. FALSE with error: the guardian goes on trying. */
 gboolean
 qemu_stub_close(QemuStub *stub, GError **error);
@@ -42,8 +47,9 @@ qemu_stub_forget(QemuStub *stub);
 gboolean
 qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error);
 
-/* Errors as of QemuMonitorOps.ask; UNSUPPORTED: nobody can set that register, or somebody has the
- * stub; INVALID: it has fewer bits; IO: QEMU made it something else. */
+/* stop: of the guest, which no user lets run meanwhile. Errors as of QemuMonitorOps.ask;
+ * UNSUPPORTED: nobody can set that register, or somebody has the stub; INVALID: it has fewer bits;
+ * IO: QEMU made it something else. */
 gboolean
-qemu_stub_set_register(QemuMonitor *monitor, guint vcpu, const char *name, guint64 value,
+qemu_stub_set_register(QemuStop *stop, guint vcpu, const char *name, guint64 value,
 		       const VmifsCall *call, GError **error);

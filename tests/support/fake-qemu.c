@@ -270,6 +270,7 @@ write_stream(gpointer data)
 	const char *bytes = g_bytes_get_data(server->how->stream, &len);
 	gssize n = 1;
 
+	g_usleep(server->how->stream_ms * 1000);
 	for (gsize at = 0; at < len && n > 0; at += (gsize) n) {
 		n = write(g_atomic_int_get(&server->fd), bytes + at, MIN(len - at, 65536));
 		g_mutex_lock(&server->lock);

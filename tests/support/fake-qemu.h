@@ -32,6 +32,7 @@ typedef struct {
 	GBytes *raw;          /* instead of any answer but that to qmp_capabilities */
 	guint hang_up;        /* after so many answers, in the middle of the next; 0 = never */
 	GBytes *stream;       /* what migrate writes to the descriptor that came last */
+	guint stream_ms;      /* so much later */
 	gboolean stream_open; /* which is then not closed, but by closefd */
 } FakeQemu;
 

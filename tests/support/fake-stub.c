@@ -34,6 +34,7 @@ struct FakeStubServer {
 	Point points[MAX_POINTS];
 	guint n_points, next, n_hits, n_steps, n_runs, blunders;
 	gboolean runs, is_waiting; /* for the end of a step */
+	gboolean is_vain;          /* the last step was */
 	gboolean is_unconfirmed;   /* what it said last */
 	gboolean may_tell;         /* of a stop, where it is_new */
 	gboolean is_detached;
@@ -182,6 +183,18 @@ hit(FakeStubServer *self)
 
 /* ---- packets ---- */
 
+/* The access whose step did nothing. */
+static gboolean
+hits_again(FakeStubServer *self)
+{
+	if (!self->is_vain || !self->accessed)
+		return FALSE;
+	self->is_vain = FALSE;
+	g_autofree char *text = g_strdup_printf("watch:%llx;", (unsigned long long) self->accessed);
+	stop_guest(self, TRAP, text);
+	return TRUE;
+}
+
 /* It does not get past an access that is still watched. */
 static gboolean
 stops_again(FakeStubServer *self)
@@ -206,6 +219,12 @@ step(FakeStubServer *self)
 	}
 	if (stops_again(self))
 		return;
+	self->is_vain = self->n_steps < self->how->n_vain_steps;
+	if (self->is_vain) {
+		self->n_steps++;
+		stop_guest(self, TRAP, "");
+		return;
+	}
 	self->is_waiting = self->n_steps++ < self->how->n_silent_steps;
 	self->runs = self->is_waiting;
 	if (self->runs)
@@ -254,7 +273,7 @@ go(FakeStubServer *self, const char *packet)
 		step(self);
 		return;
 	}
-	if (stops_again(self))
+	if (hits_again(self) || stops_again(self))
 		return;
 	self->runs = TRUE;
 	if (self->interrupted) {

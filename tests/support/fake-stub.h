@@ -18,6 +18,7 @@ typedef struct {
 	const char *says;     /* (nullable) then these bytes come, whatever they are */
 	gboolean is_deaf;     /* then it says nothing any more */
 	guint n_silent_steps; /* so many of the first steps do not end by themselves */
+	guint n_vain_steps;   /* so many of the first steps end before the instruction */
 	guint lag_ms;         /* before it says that it has taken a point away */
 	gboolean keeps;       /* no point can be taken away one by one */
 	gboolean floods;      /* before each answer with registers another stop is told of */

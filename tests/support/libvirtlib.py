@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -56,6 +57,15 @@ def bury():
                     if b') Z ' in (stat := mountlib.read(f'/proc/{pid}/stat')) and b'(qemu' in stat:
                         os.waitpid(pid, 0)
         time.sleep(0.05)
+
+
+def empty_qcow2(size):
+    """Four clusters: the header, the table of reference counts, one block of them, the L1 table.
+    Source: QEMU, docs/interop/qcow2.txt."""
+    cluster = 1 << 16
+    parts = [struct.pack('>4sIQIIQIIQQIIQ', b'QFI\xfb', 2, 0, 0, 16, size, 0, 1, 3 * cluster, cluster, 1, 0, 0),
+             struct.pack('>Q', 2 * cluster), struct.pack('>4H', 1, 1, 1, 1), b'']
+    return b''.join(part.ljust(cluster, b'\0') for part in parts)
 
 
 class Daemon:
@@ -110,8 +120,8 @@ class Daemon:
                 os.chmod(path, 0o644)
         return self.initrd
 
-    def create(self, name, memory=None, mem=64, linux=False, disk=0, uuid=None):
-        """disk: MB."""
+    def create(self, name, memory=None, mem=64, linux=False, disk=0, uuid=None, form='raw'):
+        """disk: MB; with form='qcow2' it has room for snapshots."""
         system = devices = ''
         if linux:
             kernel, initrd = self.linux()
@@ -121,8 +131,11 @@ class Daemon:
             devices = f"<serial type='unix'><source mode='bind' path='/var/lib/libvirt/qemu/{name}.console'/></serial>"
         if disk:
             with open(f'/var/lib/libvirt/{name}.img', 'wb') as file:
-                file.truncate(disk << 20)
-            devices += (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+                if form == 'qcow2':
+                    file.write(empty_qcow2(disk << 20))
+                else:
+                    file.truncate(disk << 20)
+            devices += (f"<disk type='file' device='disk'><driver name='qemu' type='{form}'/>"
                         f"<source file='/var/lib/libvirt/{name}.img'/><target dev='vda' bus='virtio'/></disk>")
         named = f'<name>{name}</name>' + (f'<uuid>{uuid}</uuid>' if uuid else '')
         path = mountlib.in_work(name + '.xml')

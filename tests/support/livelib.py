@@ -361,7 +361,7 @@ def gaps(memory, address, going):
 
 def standstill(guest, do, seconds):
     """Of its counting word as the host sees it, so many seconds before do() and while it is done."""
-    _, _, place = guest.tick()
+    pid, _, place = guest.tick()
     address = int(re.search(r'is (0x[0-9a-f]+)', guest.qmp.human(f'gpa2hva {place:#x}'))[1], 16) + 16
     memory = os.open(f'/proc/{guest.pid}/mem', os.O_RDONLY)
     try:
@@ -375,6 +375,7 @@ def standstill(guest, do, seconds):
         doer.join()
     finally:
         os.close(memory)
+        guest.run(f'kill {pid}')  # what is measured next shall have an idle guest
     guest.qmp.call('query-status')
     stamps = [one['timestamp']['seconds'] * 1000 + one['timestamp']['microseconds'] / 1000
               for one in guest.qmp.events if one['event'] in ('STOP', 'RESUME')]

@@ -67,6 +67,26 @@ def wait_until(condition, what, seconds=10):
         time.sleep(0.01)
 
 
+def until_it_waits(*processes, seconds=10):
+    """Until each has been in one and the same system call for a tenth of a second."""
+    calls = [(None, 0)] * len(processes)
+    end = time.monotonic() + seconds
+    while True:
+        now = time.monotonic()
+        for i, process in enumerate(processes):
+            equal(process.poll(), None, f'{process.args} waits: its exit status')
+            try:
+                call = read(f'/proc/{process.pid}/syscall')
+            except PermissionError:  # it has not quite begun its program: it is still the test, which changed its user
+                call = b'running\n'
+            if call != calls[i][0]:
+                calls[i] = (call, now)
+        if all(call != b'running\n' and now - since > 0.1 for call, since in calls):
+            return
+        check(now < end, f'they do not wait within {seconds} s')
+        time.sleep(0.01)
+
+
 # Commands -----------------------------------------------------------------------------------------
 
 def is_root():
@@ -266,8 +286,13 @@ def private():
     """Goes on in namespaces of its own; what is left in them at the end vanishes with them."""
     if is_root() and 'VMIFS_PRIVATE' not in os.environ:
         os.environ['VMIFS_PRIVATE'] = '1'
-        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork',
-                              '--kill-child', '--mount-proc', sys.executable, *sys.argv])
+        command = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc']
+        tried = subprocess.run([*command, 'true'], capture_output=True, text=True, check=False)
+        if tried.returncode:
+            sys.exit(f'{tried.stderr.strip()}: what is tested is mounted in namespaces of its own, which takes '
+                     'CAP_SYS_ADMIN (in a container: a privileged one), /proc, and a root directory that is a mount '
+                     'point (for chroot: mount --bind DIRECTORY DIRECTORY first)')
+        os.execvp('unshare', [*command, sys.executable, *sys.argv])
 
 
 def extend(path, entries):
@@ -320,6 +345,14 @@ def finish():
         run(*(['umount', '-l'] if is_root() else ['fusermount3', '-uz']), left[-1])
 
 
+def told(problem):
+    """And what it came after: where a check fails, what clears up behind it may fail, too."""
+    while problem:
+        yield str(problem) if isinstance(problem, Failed) else \
+            ''.join(traceback.format_exception(problem, limit=-3, chain=False)).rstrip()
+        problem = problem.__cause__ or problem.__context__
+
+
 def main(chosen=None):
     """Runs the tests: those given, or named on the command line, or all."""
     global work
@@ -346,7 +379,7 @@ def main(chosen=None):
             except Exception as problem:  # pylint: disable=broad-except
                 failed += 1
                 print(f'not ok {number} - {function.__name__}')
-                text = str(problem) if isinstance(problem, Failed) else traceback.format_exc(limit=-3)
+                text = '\nafter '.join(told(problem))
                 for name in reports():
                     text += '\n' + read(os.path.join(work, name)).decode(errors='replace')
                     os.unlink(os.path.join(work, name))

@@ -37,7 +37,8 @@
 /* Still runs when asked at first, then stands. */
 #define STANDS RUNS RUNS RESTS
 
-#define STOPPED "query-status stop human-monitor-command query-status cont "
+#define LET_RUN "query-status cont "
+#define STOPPED "query-status stop human-monitor-command query-status " LET_RUN
 
 typedef struct {
 	OtherProcess *other;

@@ -49,11 +49,9 @@ def reader_of(path, **how):
 
 
 @contextlib.contextmanager
-def reading(path, first_look=0.4, **how):
-    """Once the reader's first look is over: what happens later is told."""
+def reading(path, **how):
     reader = reader_of(path, **how)
     try:
-        time.sleep(first_look * SLACK)
         yield reader
     finally:
         reader.close()

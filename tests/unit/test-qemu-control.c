@@ -9,6 +9,7 @@
 #include <fake-qemu.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,9 @@
 #define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
 #define RESTS "qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n"
 #define OBEYS "qmp stop\n\t{}\nqmp cont\n\t{}\n"
+#define STANDS RUNS RESTS OBEYS
+#define STOPPED "query-status stop "
+#define LET_RUN "query-status cont "
 
 typedef struct {
 	FakeServer *server;
@@ -65,16 +69,16 @@ has_heard(const Guest *guest, const char *wanted)
 
 START_TEST(it_runs_on_after_a_stop)
 {
-	const FakeQemu how = { .session = RUNS OBEYS };
+	const FakeQemu how = { .session = STANDS };
 	Guest guest;
 	gint64 stood;
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
-	has_heard(&guest, "query-status stop ");
+	has_heard(&guest, STOPPED);
 	ck_assert(qemu_stop_end(&guest.stop, &stood, NULL, NULL));
 	ck_assert_int_ge(stood, 300 * 1000);
 	/* The guardian has seen that nothing is left to do. */
-	has_heard(&guest, "query-status stop cont ");
+	has_heard(&guest, STOPPED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -93,12 +97,12 @@ START_TEST(a_users_pause_is_left_alone)
 }
 END_TEST
 
-#define PAUSES RUNS RESTS OBEYS
+#define REFUSES "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
 
 /* It would undo that, if nobody told it. */
 START_TEST(what_a_user_pauses_meanwhile_stays_so)
 {
-	const FakeQemu how = { .session = PAUSES };
+	const FakeQemu how = { .session = STANDS };
 	Guest guest;
 	gint64 stood;
 	setup(&guest, &how, FALSE);
@@ -114,7 +118,7 @@ END_TEST
 
 START_TEST(what_a_user_pauses_meanwhile_stays_so_when_vmifs_is_killed)
 {
-	const FakeQemu how = { .session = PAUSES };
+	const FakeQemu how = { .session = STANDS };
 	Guest guest;
 	int status;
 	setup(&guest, &how, _i);
@@ -134,14 +138,14 @@ END_TEST
 
 START_TEST(a_pause_that_fails_is_none)
 {
-	const FakeQemu how = { .session = RUNS
+	const FakeQemu how = { .session = RUNS RESTS
 			       "qmp stop\n\t{}\nqmp stop\n\t!GenericError no\nqmp cont\n\t{}\n" };
 	Guest guest;
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
 	ck_assert(qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	has_heard(&guest, "query-status stop stop cont ");
+	has_heard(&guest, STOPPED "stop " LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -149,7 +153,7 @@ END_TEST
 /* Between its steps; who gives up meanwhile may do so. */
 START_TEST(one_waits_for_the_other)
 {
-	const FakeQemu how = { .session = PAUSES };
+	const FakeQemu how = { .session = STANDS };
 	const VmifsCall call = { .deadline = g_get_monotonic_time() + 50 * 1000 };
 	g_autoptr(GError) error = NULL;
 	Guest guest;
@@ -163,10 +167,69 @@ START_TEST(one_waits_for_the_other)
 }
 END_TEST
 
+#define STANDS_AS(word) "qmp query-status\n\t{\"status\": \"" word "\", \"running\": false}\n"
+
+/* What it came to while it stood by our wish: somebody else's now, or nobody's. */
+static const char *const not_ours[] = {
+	STANDS_AS("postmigrate"),    STANDS_AS("finish-migrate"),
+	STANDS_AS("inmigrate"),      STANDS_AS("save-vm"),
+	STANDS_AS("restore-vm"),     STANDS_AS("colo"),
+	STANDS_AS("guest-panicked"), STANDS_AS("internal-error"),
+	STANDS_AS("shutdown"),       STANDS_AS("watchdog"),
+	STANDS_AS("io-error"),       STANDS_AS("debug"),
+	STANDS_AS("prelaunch"),      RUNS,
+};
+
+START_TEST(what_was_not_stopped_by_us_is_not_let_run)
+{
+	g_autofree char *session = g_strconcat(RUNS, not_ours[_i], OBEYS, NULL);
+	const FakeQemu how = { .session = session };
+	Guest guest;
+	gint64 stood;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(qemu_stop_end(&guest.stop, &stood, NULL, NULL));
+	g_autofree char *heard = fake_qemu_heard(guest.server);
+	ck_assert_str_eq(heard, STOPPED "query-status ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(what_was_not_stopped_by_us_is_not_let_run_when_vmifs_is_killed)
+{
+	const FakeQemu how = { .session = RUNS STANDS_AS("postmigrate") OBEYS };
+	Guest guest;
+	int status;
+	setup(&guest, &how, FALSE);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		qemu_stop_begin(&guest.stop, NULL, NULL);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	hears(&guest, STOPPED "query-status ");
+	has_heard(&guest, STOPPED "query-status ");
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(it_is_not_said_again_to_what_was_migrated_away)
+{
+	const FakeQemu how = { .session = RUNS RESTS STANDS_AS("postmigrate") REFUSES };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
+	hears(&guest, STOPPED LET_RUN "query-status ");
+	has_heard(&guest, STOPPED LET_RUN "query-status ");
+	teardown(&guest);
+}
+END_TEST
+
 /* With and without a monitor that is held. */
 START_TEST(it_runs_again_when_vmifs_is_killed)
 {
-	const FakeQemu how = { .session = RUNS OBEYS };
+	const FakeQemu how = { .session = STANDS };
 	Guest guest;
 	int status;
 	setup(&guest, &how, _i);
@@ -177,15 +240,15 @@ START_TEST(it_runs_again_when_vmifs_is_killed)
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
 	ck_assert(WIFSIGNALED(status));
-	hears(&guest, "query-status stop cont ");
-	has_heard(&guest, "query-status stop cont ");
+	hears(&guest, STOPPED LET_RUN);
+	has_heard(&guest, STOPPED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
 
 START_TEST(signals_to_all_do_not_end_the_guardian)
 {
-	const FakeQemu how = { .session = RUNS OBEYS };
+	const FakeQemu how = { .session = STANDS };
 	Guest guest;
 	int status;
 	setup(&guest, &how, FALSE);
@@ -198,36 +261,126 @@ START_TEST(signals_to_all_do_not_end_the_guardian)
 		kill(0, SIGKILL);
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
-	hears(&guest, "query-status stop cont ");
+	hears(&guest, STOPPED LET_RUN);
 	teardown(&guest);
+}
+END_TEST
+
+static gboolean
+tell_cgroup(const char *folder, const char *name, const char *text)
+{
+	g_autofree char *path = g_build_filename(folder, name, NULL);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	gboolean good = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* (full) NULL: of this machine there is none to be had. */
+static char *
+make_cgroup(void)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(roots); i++) {
+		g_autofree char *own = g_strdup_printf("%s/vmifs-test-%d", roots[i], getpid());
+		g_autofree char *kill = g_build_filename(own, "cgroup.kill", NULL);
+		if (!mkdir(own, 0700) && !access(kill, W_OK))
+			return g_steal_pointer(&own);
+		rmdir(own);
+	}
+	return NULL;
+}
+
+/* As systemd does with a unit. */
+START_TEST(it_runs_again_when_all_of_its_cgroup_is_killed)
+{
+	const FakeQemu how = { .session = STANDS };
+	g_autofree char *cgroup = make_cgroup();
+	Guest guest;
+	int status;
+	if (!cgroup)
+		return;
+	setup(&guest, &how, FALSE);
+	pid_t vmifs = fork();
+	if (!vmifs) {
+		if (!tell_cgroup(cgroup, "cgroup.procs", "0"))
+			_exit(1);
+		qemu_stop_begin(&guest.stop, NULL, NULL);
+		tell_cgroup(cgroup, "cgroup.kill", "1");
+		pause();
+	}
+	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
+	ck_assert(WIFSIGNALED(status));
+	hears(&guest, STOPPED LET_RUN);
+	teardown(&guest);
+	ck_assert_int_eq(rmdir(cgroup), 0);
 }
 END_TEST
 
 /* By a monitor that is held, which would keep the guardian out, as well. */
 START_TEST(what_vmifs_could_not_do_the_guardian_does)
 {
-	const FakeQemu how = { .session = RUNS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
-					       "qmp cont\n\t{}\n" };
+	const FakeQemu how = { .session =
+				       RUNS RESTS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
+						  "qmp cont\n\t{}\n" };
 	Guest guest;
 	setup(&guest, &how, _i);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, "query-status stop cont cont ");
+	hears(&guest, STOPPED LET_RUN LET_RUN);
 	teardown(&guest);
 }
 END_TEST
 
 START_TEST(what_is_refused_is_said_again)
 {
-	const FakeQemu how = { .session = RUNS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
-					       "qmp cont\n\t!GenericError no\n"
-					       "qmp cont\n\t{}\n" };
+	const FakeQemu how = { .session =
+				       RUNS RESTS "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
+						  "qmp cont\n\t!GenericError no\n"
+						  "qmp cont\n\t{}\n" };
 	Guest guest;
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, "query-status stop cont cont cont ");
-	has_heard(&guest, "query-status stop cont cont cont ");
+	hears(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
+	has_heard(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
+	teardown(&guest);
+}
+END_TEST
+
+/* The guardian, which would let the guest run whenever QEMU allows that again, hears of it. */
+START_TEST(what_a_user_pauses_after_vmifs_could_not_let_it_run_stays_so)
+{
+	const FakeQemu how = { .session = RUNS RESTS REFUSES };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
+	hears(&guest, STOPPED LET_RUN LET_RUN);
+	ck_assert(qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
+	g_autofree char *heard = fake_qemu_heard(guest.server);
+	ck_assert(g_str_has_suffix(heard, "stop query-status "));
+	has_heard(&guest, heard);
+	teardown(&guest);
+}
+END_TEST
+
+/* Nor does it do so in the midst of the next stop, but it goes on as long as nobody minds. */
+START_TEST(what_is_left_of_one_stop_does_not_end_the_next)
+{
+	const FakeQemu how = { .session = RUNS RESTS RESTS RESTS RUNS REFUSES };
+	Guest guest;
+	setup(&guest, &how, FALSE);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
+	hears(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
+	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
+	g_autofree char *heard = fake_qemu_heard(guest.server);
+	ck_assert(g_str_has_suffix(heard, STOPPED));
+	has_heard(&guest, heard);
 	teardown(&guest);
 }
 END_TEST
@@ -238,22 +391,25 @@ START_TEST(a_guardian_can_run_a_program)
 	g_autofree char *folder = g_dir_make_tmp("vmifs-test-XXXXXX", NULL);
 	g_autofree char *program = g_build_filename(folder, "program", NULL);
 	g_autofree char *notes = g_build_filename(folder, "notes", NULL);
-	g_autofree char *script = g_strdup_printf("#!/bin/sh\n[ -e %s ] && w=return || w=error\n"
-						  "echo \"$@\" >>%s\necho \"{\\\"$w\\\": {}}\"\n",
-						  notes, notes);
+	g_autofree char *script =
+		g_strdup_printf("#!/bin/sh\n[ -e %s ] && w=return || w=error\n"
+				"echo \"$@\" >>%s\n"
+				"echo \"{\\\"$w\\\": {\\\"status\\\": \\\"paused\\\"}}\"\n",
+				notes, notes);
 	const char *const call[] = { program, "tell", "web1", NULL };
 	const QemuGuardWay way = { .pin = -1, .program = call };
 	json_auto_t *words = json_pack("[{s:s}, {s:s, s:{s:i}}]", "execute", "one", "execute",
 				       "two", "arguments", "a", 1);
 	g_autofree char *told = NULL;
-	const char *wanted = "tell web1 {\"execute\":\"one\"}\n"
-			     "tell web1 {\"execute\":\"two\",\"arguments\":{\"a\":1}}\n"
-			     "tell web1 {\"execute\":\"one\"}\n"
-			     "tell web1 {\"execute\":\"two\",\"arguments\":{\"a\":1}}\n";
+#define ONCE                                                                                       \
+	"tell web1 {\"execute\":\"one\"}\n"                                                        \
+	"tell web1 {\"execute\":\"two\",\"arguments\":{\"a\":1}}\n"                                \
+	"tell web1 {\"execute\":\"query-status\"}\ntell web1 {\"execute\":\"cont\"}\n"
+	const char *wanted = ONCE ONCE;
 
 	ck_assert(g_file_set_contents(program, script, -1, NULL));
 	ck_assert_int_eq(chmod(program, 0700), 0);
-	const QemuDuty duty = { .stream = -1, .words = words };
+	const QemuDuty duty = { .stream = -1, .words = words, .lets_run = TRUE };
 	int guard = qemu_guard_start(&way, &duty, NULL);
 	ck_assert_int_ge(guard, 0);
 	ck_assert_int_eq(write(guard, &(char){ QEMU_GUARD_ARM }, 1), 1);
@@ -423,9 +579,16 @@ control_suite(void)
 	tcase_add_test(tcase, a_pause_that_fails_is_none);
 	tcase_add_test(tcase, one_waits_for_the_other);
 	tcase_add_loop_test(tcase, it_runs_again_when_vmifs_is_killed, 0, 2);
+	tcase_add_test(tcase, it_runs_again_when_all_of_its_cgroup_is_killed);
 	tcase_add_test(tcase, signals_to_all_do_not_end_the_guardian);
 	tcase_add_loop_test(tcase, what_vmifs_could_not_do_the_guardian_does, 0, 2);
 	tcase_add_test(tcase, what_is_refused_is_said_again);
+	tcase_add_test(tcase, what_a_user_pauses_after_vmifs_could_not_let_it_run_stays_so);
+	tcase_add_test(tcase, what_is_left_of_one_stop_does_not_end_the_next);
+	tcase_add_loop_test(tcase, what_was_not_stopped_by_us_is_not_let_run, 0,
+			    G_N_ELEMENTS(not_ours));
+	tcase_add_test(tcase, what_was_not_stopped_by_us_is_not_let_run_when_vmifs_is_killed);
+	tcase_add_test(tcase, it_is_not_said_again_to_what_was_migrated_away);
 	tcase_add_test(tcase, a_guardian_can_run_a_program);
 	tcase_add_test(tcase, what_is_left_of_a_stream_is_read_before_anything_is_said);
 	tcase_add_test(tcase, a_stream_that_is_silent_is_asked_after);

@@ -4,6 +4,7 @@
 
 #include <debug-guest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,7 +165,7 @@ START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
 	setup(&guest, &qemu, &how);
 	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, 1, &failed, NULL, NULL));
 	g_usleep(300 * 1000);
-	has_heard(&guest, COME GONE "cont ");
+	has_heard(&guest, COME GONE "query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -253,6 +254,7 @@ another_vmifs(gboolean pauses, gboolean steps, int *ret_to)
 		*ret_to = ends[1];
 		return pid;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	if (read(ends[0], address, sizeof(address) - 1) > 0) {
 		QemuMonitor *monitor = qemu_qmp_new(address, FALSE, NULL);
 		QemuDebug *debug = qemu_debug_new(monitor, &user);
@@ -307,6 +309,88 @@ START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 }
 END_TEST
 
+/* The child of ours that is not one of these two; 0: none. */
+static pid_t
+another_child(pid_t one, pid_t other)
+{
+	g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_strdup_printf("/proc/%s/stat", name);
+		g_autofree char *text = NULL;
+		pid_t pid = atoi(name), parent = 0;
+		if (pid <= 0 || pid == one || pid == other ||
+		    !g_file_get_contents(path, &text, NULL, NULL))
+			continue;
+		const char *rest = strrchr(text, ')');
+		if (rest && sscanf(rest, ") %*c %d", &parent) == 1 && parent == getpid())
+			return pid;
+	}
+	return 0;
+}
+
+/* The same of one that stays: a guardian is the child of a child, which ends at once. */
+static pid_t
+wait_for_another(pid_t one, pid_t other)
+{
+	for (int i = 0; i < 1000; i++) {
+		pid_t pid = another_child(one, other);
+		g_usleep(20000);
+		if (pid && another_child(one, other) == pid)
+			return pid;
+	}
+	return 0;
+}
+
+/* It is killed as well, and before vmifs. */
+START_TEST(a_guardian_that_is_killed_has_a_successor)
+{
+	const FakeStub how = { .hits = 1000000 };
+	Guest guest;
+	pid_t first;
+	int to;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	pid_t vmifs = another_vmifs(_i, FALSE, &to);
+	setup(&guest, &willing, &how);
+	give(to, &guest);
+	wait_for_points(&guest, 1);
+	g_usleep(50000);
+	first = wait_for_another(vmifs, 0);
+	ck_assert_int_gt(first, 0);
+	be_killed(first);
+	ck_assert_int_gt(wait_for_another(vmifs, first), 0);
+	be_killed(vmifs);
+	wait_until_heard(&guest, COME GONE);
+	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
+	ck_assert_int_eq(fake_stub_runs(guest.stub), !_i);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(without_a_guardian_that_stays_nothing_is_armed)
+{
+	const FakeStub how = { .hits = 1000000 };
+	Guest guest;
+
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &exec_point);
+	pid_t first = wait_for_another(0, 0);
+	ck_assert_int_gt(first, 0);
+	be_killed(first);
+	pid_t next = wait_for_another(first, 0);
+	ck_assert_int_gt(next, 0);
+	be_killed(next);
+	wait_for(&guest.n_lost, 1);
+	ck_assert(!qemu_debug_is_on(guest.debug));
+	nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(killed_it_leaves_no_step_and_the_next_one_makes_them_as_QEMU_does)
 {
 	const FakeStub how = { .hits = 1000000, .n_vcpus = 2, .kvm = _i };
@@ -341,7 +425,7 @@ START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
 	give(to, &guest);
 	wait_until_heard(&guest, "chardev-add ");
 	be_killed(vmifs);
-	wait_until_heard(&guest, GONE "cont ");
+	wait_until_heard(&guest, GONE "query-status cont ");
 	teardown(&guest);
 }
 END_TEST
@@ -367,6 +451,8 @@ debug_end_suite(void)
 	tcase_add_test(tcase, who_was_let_go_of_is_not_told_so_again);
 	tcase_add_test(tcase, a_stub_of_somebody_else_s_is_left_to_them);
 	tcase_add_test(tcase, whenever_it_comes_or_goes_its_visits_are_others);
+	tcase_add_loop_test(tcase, a_guardian_that_is_killed_has_a_successor, 0, 2);
+	tcase_add_test(tcase, without_a_guardian_that_stays_nothing_is_armed);
 	tcase_add_loop_test(tcase, killed_it_leaves_no_point_and_a_guest_that_runs, 0, 6);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -52,6 +52,23 @@ START_TEST(an_access_is_told_behind_it_where_the_guest_stops_before)
 }
 END_TEST
 
+/* Another vCPU's stop came before the step. */
+START_TEST(an_access_that_is_not_carried_out_is_told_once)
+{
+	const FakeStub how = { .hits = 10, .is_arm = TRUE, .n_vain_steps = 3 };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 1, &write_point);
+	wait_for(&guest.n[1], 10);
+	g_usleep(20000);
+	ck_assert_int_eq(g_atomic_int_get(&guest.n[1]), 10);
+	disarm(&guest, 1);
+	nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
 START_TEST(a_point_that_two_have_is_set_once)
 {
 	const FakeStub how = { .hits = 10 };
@@ -424,6 +441,7 @@ debug_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, each_stop_is_told_once_and_nothing_is_left);
 	tcase_add_test(tcase, an_access_is_told_behind_it_where_the_guest_stops_before);
+	tcase_add_test(tcase, an_access_that_is_not_carried_out_is_told_once);
 	tcase_add_test(tcase, a_point_that_two_have_is_set_once);
 	tcase_add_test(tcase, points_are_set_again_for_a_vCPU_that_has_come);
 	tcase_add_loop_test(tcase, who_does_not_want_it_any_more_has_no_point, 0, 2);

@@ -283,6 +283,10 @@ START_TEST(word_that_finds_nothing_says_what_was_seen)
 		{ own, "which is no QEMU" },
 		{ socket, "No such file or directory; give the socket" },
 		{ "qemu+tcp://localhost:1/system", "" },
+		{ "xen:///system", "driver 'xen' has no guests whose memory can be read; running" },
+		{ "xen+ssh://host/system", "driver 'xen' has" },
+		{ "qemux:///system", "driver 'qemux' has" },
+		{ "test:///default", "qemu:///system" },
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;

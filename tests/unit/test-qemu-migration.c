@@ -239,7 +239,9 @@ START_TEST(broken_stream_makes_no_picture)
 }
 END_TEST
 
-/* Cut in the midst; QEMU tells why, and has left the guest stopped, as it does then. */
+#define FAILED "qmp query-migrate\n\t{\"status\": \"failed\", \"error-desc\": \"no room\"}\n"
+
+/* Cut in the midst; QEMU tells why. Who has paused the guest since it ran again was not QEMU. */
 START_TEST(qemu_explains_what_it_could_not_send)
 {
 	const char *const names[] = { "pc.ram", NULL };
@@ -247,16 +249,92 @@ START_TEST(qemu_explains_what_it_could_not_send)
 	put_page(bytes, "pc.ram", 0, 0x11);
 	put_page(bytes, "pc.ram", 9, 0x11);
 	g_autoptr(GBytes) stream = g_byte_array_free_to_bytes(bytes);
-	const FakeQemu how = { .session = FREE
-			       "qmp query-migrate\n\t{\"status\": \"failed\", \"error-desc\": "
-			       "\"no room\"}\n" RUNS RESTS RUNS SWITCHES TAKES SWITCHED OBEYS STOPS,
+	const FakeQemu how = { .session =
+				       FREE FAILED RUNS RESTS SWITCHES TAKES SWITCHED OBEYS STOPS,
 			       .stream = stream };
 	Guest guest;
 	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
 	ck_assert(!take(&guest, NULL));
 	ck_assert_ptr_nonnull(strstr(guest.error->message, "no room"));
 	ck_assert_ptr_null(guest.picture.how);
-	hears(&guest, PLAN "getfd " ON "migrate query-migrate query-status cont query-status " OFF);
+	hears(&guest, PLAN "getfd " ON "migrate query-migrate " OFF);
+	teardown(&guest);
+}
+END_TEST
+
+/* It has stopped the guest, and sent nothing yet. */
+static GBytes *
+short_stream(void)
+{
+	const char *const names[] = { "pc.ram", NULL };
+
+	return g_byte_array_free_to_bytes(stream_begin(names));
+}
+
+START_TEST(what_qemu_leaves_stopped_is_let_run)
+{
+	g_autoptr(GBytes) stream = short_stream();
+	const FakeQemu how = {
+		.session = FREE FAILED RUNS RESTS RUNS RESTS SWITCHES TAKES SWITCHED OBEYS STOPS,
+		.stream = stream
+	};
+	Guest guest;
+	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
+	takes(&guest);
+	ck_assert_ptr_nonnull(strstr(guest.picture.how, "no room"));
+	hears(&guest, PLAN "getfd " ON "migrate query-migrate " LET_RUN OFF STOPPED);
+	teardown(&guest);
+}
+END_TEST
+
+/* As soon as QEMU is told to begin. */
+static gpointer
+pause_in_between(gpointer data)
+{
+	Guest *guest = data;
+	g_autofree char *heard = NULL;
+
+	while (!heard || !strstr(heard, " migrate ")) {
+		g_usleep(1000);
+		g_free(heard);
+		heard = fake_qemu_heard(guest->server);
+	}
+	ck_assert(qemu_stop_set_state(&guest->stop, VMIFS_STATE_PAUSED, NULL, NULL));
+	return NULL;
+}
+
+START_TEST(what_a_user_has_paused_is_not_taken_for_what_qemu_left)
+{
+	g_autoptr(GBytes) stream = short_stream();
+	const FakeQemu how = { .session =
+				       FREE FAILED RUNS RESTS SWITCHES TAKES SWITCHED OBEYS STOPS,
+			       .stream = stream,
+			       .stream_ms = 500 };
+	Guest guest;
+	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
+	GThread *user = g_thread_new("user", pause_in_between, &guest);
+	take(&guest, NULL);
+	g_thread_join(user);
+	g_autofree char *heard = fake_qemu_heard(guest.server);
+	ck_assert_ptr_null(strstr(heard, "cont "));
+	teardown(&guest);
+}
+END_TEST
+
+/* QEMU lets the guest run once it has looked at all of it, whoever has paused it meanwhile. */
+START_TEST(what_a_user_pauses_while_qemu_begins_is_paused_again)
+{
+	g_autoptr(GBytes) stream = some_stream("pc.ram");
+	const FakeQemu how = { .session = FREE DONE RUNS RESTS SWITCHES TAKES SWITCHED OBEYS STOPS,
+			       .stream = stream,
+			       .stream_ms = 500 };
+	Guest guest;
+	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
+	GThread *user = g_thread_new("user", pause_in_between, &guest);
+	takes(&guest);
+	g_thread_join(user);
+	hears(&guest,
+	      PLAN "getfd " ON "migrate stop query-status stop query-status query-migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -377,6 +455,9 @@ migration_suite(void)
 	tcase_add_test(t, guest_that_is_migrated_is_left_alone);
 	tcase_add_test(t, broken_stream_makes_no_picture);
 	tcase_add_test(t, qemu_explains_what_it_could_not_send);
+	tcase_add_test(t, what_qemu_leaves_stopped_is_let_run);
+	tcase_add_test(t, what_a_user_has_paused_is_not_taken_for_what_qemu_left);
+	tcase_add_test(t, what_a_user_pauses_while_qemu_begins_is_paused_again);
 	tcase_add_test(t, status_that_never_ends_is_not_waited_for);
 	tcase_add_test(t, without_room_the_rest_is_read_all_the_same);
 	tcase_add_test(t, who_gives_up_leaves_it_to_a_guardian);

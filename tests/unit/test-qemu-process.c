@@ -194,10 +194,20 @@ START_TEST(stopped_is_told_from_running)
 	ck_assert_int_eq(waitpid(other_process_pid(other), &status, WUNTRACED),
 			 other_process_pid(other));
 	ck_assert(qemu_process_is_stopped(process));
+	guint64 switches, later;
+	ck_assert(qemu_process_rests(process, &switches));
+	g_usleep(50 * 1000);
+	ck_assert(qemu_process_rests(process, &later));
+	ck_assert_uint_eq(later, switches);
 	kill(other_process_pid(other), SIGCONT);
 	ck_assert_int_eq(waitpid(other_process_pid(other), &status, WCONTINUED),
 			 other_process_pid(other));
 	ck_assert(!qemu_process_is_stopped(process));
+	kill(other_process_pid(other), SIGSTOP);
+	ck_assert_int_eq(waitpid(other_process_pid(other), &status, WUNTRACED),
+			 other_process_pid(other));
+	ck_assert(qemu_process_rests(process, &later));
+	ck_assert_uint_gt(later, switches);
 }
 END_TEST
 

@@ -136,6 +136,9 @@ static const struct {
 START_TEST(memory_lies_where_the_rules_say)
 {
 	guint64 ram = layouts[_i].ram, low = layouts[_i].low;
+	/* No process of a host with 32 bits has as much. */
+	if (ram > G_MAXSIZE / 4)
+		return;
 	Guest guest = guest_new(ram, layouts[_i].arguments);
 	guint64 memory = other_process_address(guest.other);
 	g_autoptr(GError) error = NULL;

@@ -118,7 +118,8 @@ START_TEST(guest_that_is_let_run_meanwhile_makes_no_picture)
 	Guest guest;
 	setup(&guest, OTHER_MEMFD, &how, NULL);
 	fails(&guest, NULL, VMIFS_ERROR_IO);
-	hears(&guest, "query-migrate query-status " STOPPED);
+	hears(&guest, "query-migrate query-status query-status stop human-monitor-command "
+		      "query-status query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -175,7 +176,8 @@ START_TEST(guest_runs_on_after_a_copy_that_was_given_up)
 	guest.picture.added_regs = give_up;
 	guest.picture.user = &cancelled;
 	fails(&guest, &call, VMIFS_ERROR_CANCELLED);
-	hears(&guest, "query-migrate query-status query-status stop human-monitor-command cont ");
+	hears(&guest,
+	      "query-migrate query-status query-status stop human-monitor-command " LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -224,7 +226,61 @@ START_TEST(guest_runs_on_when_vmifs_is_killed_while_it_stands)
 	setup(&guest, OTHER_MEMFD, &how, NULL);
 	guest.picture.added_regs = die;
 	die_taking(&guest);
-	hears(&guest, "query-migrate query-status query-status stop human-monitor-command cont ");
+	hears(&guest,
+	      "query-migrate query-status query-status stop human-monitor-command " LET_RUN);
+	teardown(&guest);
+}
+END_TEST
+
+static void
+signal_and_wait(const Guest *guest, int number)
+{
+	pid_t pid = other_process_pid(guest->other);
+	int status;
+	kill(pid, number);
+	ck_assert_int_eq(waitpid(pid, &status, number == SIGSTOP ? WUNTRACED : WCONTINUED), pid);
+}
+
+START_TEST(qemu_that_is_stopped_by_a_signal_is_copied_as_it_stands)
+{
+	Guest guest;
+	setup(&guest, kinds[_i], NULL, NULL);
+	other_process_fill(guest.other, 5 * MIB, MIB, 0x71);
+	signal_and_wait(&guest, SIGSTOP);
+	takes(&guest);
+	assert_page(&guest, 0, 5 * MIB / PAGE, 0x71);
+	ck_assert_str_eq(guest.picture.how, "copied while QEMU was stopped by a signal");
+	teardown(&guest);
+}
+END_TEST
+
+static void
+let_run_and_stop(gpointer user)
+{
+	Guest *guest = user;
+	signal_and_wait(guest, SIGCONT);
+	signal_and_wait(guest, SIGSTOP);
+	guest->picture.written = NULL;
+}
+
+static void
+let_run(gpointer user)
+{
+	Guest *guest = user;
+	signal_and_wait(guest, SIGCONT);
+	guest->picture.written = NULL;
+}
+
+START_TEST(qemu_that_ran_while_it_was_copied_makes_no_picture)
+{
+	Guest guest;
+	setup(&guest, OTHER_MEMFD, NULL, NULL);
+	other_process_fill(guest.other, 0, MIB, 0x72);
+	signal_and_wait(&guest, SIGSTOP);
+	guest.picture.written = _i ? let_run_and_stop : let_run;
+	guest.picture.user = &guest;
+	fails(&guest, NULL, VMIFS_ERROR_IO);
+	ck_assert_str_eq(guest.error->message, "QEMU ran while it was copied");
 	teardown(&guest);
 }
 END_TEST
@@ -266,6 +322,9 @@ snapshot_suite(void)
 	tcase_add_loop_test(t, guest_runs_on_before_the_picture_is_written, 0, G_N_ELEMENTS(kinds));
 	tcase_add_test(t, without_room_there_is_no_picture_of_a_copy);
 	tcase_add_test(t, guest_runs_on_when_vmifs_is_killed_while_it_stands);
+	tcase_add_loop_test(t, qemu_that_is_stopped_by_a_signal_is_copied_as_it_stands, 0,
+			    G_N_ELEMENTS(kinds));
+	tcase_add_loop_test(t, qemu_that_ran_while_it_was_copied_makes_no_picture, 0, 2);
 	tcase_add_test(t, guest_without_a_monitor_is_not_stopped);
 	suite_add_tcase(s, t);
 	return s;

@@ -16,17 +16,20 @@
 #define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
 #define RESTS "qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n"
 #define NOBODY "qmp query-chardev\n\t[{\"label\": \"compat_monitor0\"}]\n"
-#define STARTS                                                                                     \
+#define STARTS_ONLY                                                                                \
 	"qmp getfd\n\t{}\nqmp chardev-add\n\t{}\n"                                                 \
 	"hmp gdbserver chardev:*\n\tWaiting for gdb connection on device 'chardev:x'\n"            \
-	"hmp gdbserver none\n\tDisabled gdbserver\nqmp cont\n\t{}\n"
+	"hmp gdbserver none\n\tDisabled gdbserver\n"
+#define STARTS STARTS_ONLY "qmp cont\n\t{}\n"
 #define HMP "human-monitor-command "
 #define ATTACHED "query-chardev query-status getfd chardev-add " HMP "query-status "
 #define DETACHED HMP HMP
+#define LET_RUN "query-status cont "
 
 typedef struct {
 	FakeServer *server;
 	QemuMonitor *monitor;
+	QemuStop stop;
 	GThread *thread;
 	const char *const *talk; /* question, answer, question, answer, NULL */
 	gint is_over;
@@ -68,11 +71,19 @@ be_stub(gpointer data)
 }
 
 static void
-setup(Guest *guest, const FakeQemu *how, const char *const *talk)
+setup_silent(Guest *guest, const FakeQemu *how)
 {
-	*guest = (Guest){ .server = fake_qemu_start(how), .talk = talk };
+	*guest = (Guest){ .server = fake_qemu_start(how) };
 	guest->monitor = qemu_qmp_new(fake_qemu_address(guest->server), FALSE, NULL);
 	ck_assert_ptr_nonnull(guest->monitor);
+	qemu_stop_init(&guest->stop, guest->monitor);
+}
+
+static void
+setup(Guest *guest, const FakeQemu *how, const char *const *talk)
+{
+	setup_silent(guest, how);
+	guest->talk = talk;
 	guest->thread = g_thread_new("stub", be_stub, guest);
 }
 
@@ -80,7 +91,9 @@ static void
 teardown(Guest *guest)
 {
 	g_atomic_int_set(&guest->is_over, 1);
-	g_thread_join(guest->thread);
+	if (guest->thread)
+		g_thread_join(guest->thread);
+	qemu_stop_clear(&guest->stop);
 	qemu_monitor_free(guest->monitor);
 	fake_qemu_stop(guest->server);
 }
@@ -126,9 +139,9 @@ START_TEST(a_register_is_set_and_the_guest_is_as_before)
 
 	setup(&guest, &how, talk);
 	gboolean set =
-		qemu_stub_set_register(guest.monitor, 1, "rax", 0x1122334455667788, NULL, &error);
+		qemu_stub_set_register(&guest.stop, 1, "rax", 0x1122334455667788, NULL, &error);
 	ck_assert_msg(set, "%s", error ? error->message : "");
-	has_heard(&guest, _i ? ATTACHED DETACHED : ATTACHED DETACHED "cont ");
+	has_heard(&guest, _i ? ATTACHED DETACHED : ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -151,10 +164,10 @@ START_TEST(a_system_register_is_set)
 	Guest guest;
 
 	setup(&guest, &how, arm);
-	gboolean set = qemu_stub_set_register(guest.monitor, 1, "tpidr_el0", 0x1122334455667788,
-					      NULL, &error);
+	gboolean set = qemu_stub_set_register(&guest.stop, 1, "tpidr_el0", 0x1122334455667788, NULL,
+					      &error);
 	ck_assert_msg(set, "%s", error ? error->message : "");
-	has_heard(&guest, ATTACHED DETACHED "cont ");
+	has_heard(&guest, ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -178,11 +191,11 @@ START_TEST(what_cannot_be_set_is_refused_and_the_guest_runs_on)
 	Guest guest;
 
 	setup(&guest, &how, talk);
-	ck_assert(!qemu_stub_set_register(guest.monitor, 1, refused[_i].name, refused[_i].value,
-					  NULL, &error));
+	ck_assert(!qemu_stub_set_register(&guest.stop, 1, refused[_i].name, refused[_i].value, NULL,
+					  &error));
 	ck_assert_msg(g_error_matches(error, VMIFS_ERROR, (gint) refused[_i].code), "%s",
 		      error->message);
-	has_heard(&guest, ATTACHED DETACHED "cont ");
+	has_heard(&guest, ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -195,7 +208,7 @@ START_TEST(another_architecture_is_refused)
 	Guest guest;
 
 	setup(&guest, &how, s390);
-	ck_assert(!qemu_stub_set_register(guest.monitor, 1, "r0", 1, NULL, &error));
+	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "r0", 1, NULL, &error));
 	ck_assert_ptr_nonnull(strstr(error->message, "another architecture"));
 	teardown(&guest);
 }
@@ -208,11 +221,11 @@ static const struct {
 	{ RUNS "qmp query-chardev\n\t[{\"label\": \"gdb\"}]\n", "query-chardev " },
 	/* It is not in this QEMU. */
 	{ RUNS NOBODY "qmp getfd\n\t{}\nqmp chardev-add\n\t{}\nqmp cont\n\t{}\n",
-	  ATTACHED DETACHED "cont " },
+	  ATTACHED DETACHED "query-status " },
 	/* It does not stop the guest. */
-	{ RUNS NOBODY STARTS, ATTACHED DETACHED "cont " },
+	{ RUNS NOBODY STARTS, ATTACHED DETACHED "query-status " },
 	/* No descriptor can be passed. */
-	{ RUNS RESTS NOBODY "qmp cont\n\t{}\n", ATTACHED DETACHED "cont " },
+	{ RUNS RESTS NOBODY "qmp cont\n\t{}\n", ATTACHED DETACHED LET_RUN },
 };
 
 START_TEST(a_stub_that_is_not_to_be_had_is_unsupported)
@@ -222,7 +235,7 @@ START_TEST(a_stub_that_is_not_to_be_had_is_unsupported)
 	Guest guest;
 
 	setup(&guest, &how, talk);
-	ck_assert(!qemu_stub_set_register(guest.monitor, 1, "rax", 1, NULL, &error));
+	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "rax", 1, NULL, &error));
 	ck_assert_msg(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED), "%s",
 		      error->message);
 	has_heard(&guest, hindered[_i].heard);
@@ -236,14 +249,13 @@ START_TEST(a_stub_that_is_silent_is_left_in_time)
 	g_autoptr(GError) error = NULL;
 	gint64 start = g_get_monotonic_time();
 	VmifsCall call = { .deadline = start + 300 * G_TIME_SPAN_MILLISECOND };
-	Guest guest = { .server = fake_qemu_start(&how) };
+	Guest guest;
 
-	guest.monitor = qemu_qmp_new(fake_qemu_address(guest.server), FALSE, NULL);
-	ck_assert(!qemu_stub_set_register(guest.monitor, 1, "rax", 1, &call, &error));
+	setup_silent(&guest, &how);
+	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "rax", 1, &call, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
-	has_heard(&guest, ATTACHED DETACHED "cont ");
-	qemu_monitor_free(guest.monitor);
-	fake_qemu_stop(guest.server);
+	has_heard(&guest, ATTACHED DETACHED LET_RUN);
+	teardown(&guest);
 }
 END_TEST
 
@@ -251,14 +263,14 @@ END_TEST
 START_TEST(killed_in_the_middle_it_leaves_no_stub_and_a_guest_that_runs)
 {
 	const FakeQemu how = { .session = RUNS RESTS NOBODY STARTS };
-	Guest guest = { .server = fake_qemu_start(&how) };
 	g_autofree char *heard = NULL;
+	Guest guest;
 	int status;
 
-	guest.monitor = qemu_qmp_new(fake_qemu_address(guest.server), FALSE, NULL);
+	setup_silent(&guest, &how);
 	pid_t vmifs = fork();
 	if (!vmifs) {
-		qemu_stub_set_register(guest.monitor, 1, "rax", 1, NULL, NULL);
+		qemu_stub_set_register(&guest.stop, 1, "rax", 1, NULL, NULL);
 		_exit(0);
 	}
 	while (fake_qemu_fd(guest.server) < 0)
@@ -267,14 +279,46 @@ START_TEST(killed_in_the_middle_it_leaves_no_stub_and_a_guest_that_runs)
 	kill(vmifs, SIGKILL);
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
 	ck_assert(WIFSIGNALED(status));
-	for (int i = 0; i < 200 && g_strcmp0(heard, ATTACHED DETACHED "cont ") != 0; i++) {
+	for (int i = 0; i < 200 && g_strcmp0(heard, ATTACHED DETACHED LET_RUN) != 0; i++) {
 		g_usleep(20 * 1000);
 		g_free(heard);
 		heard = fake_qemu_heard(guest.server);
 	}
-	ck_assert_str_eq(heard, ATTACHED DETACHED "cont ");
-	qemu_monitor_free(guest.monitor);
-	fake_qemu_stop(guest.server);
+	ck_assert_str_eq(heard, ATTACHED DETACHED LET_RUN);
+	teardown(&guest);
+}
+END_TEST
+
+/* It comes to have heard that, within some seconds. */
+static void
+hears(const Guest *guest, const char *wanted)
+{
+	for (int i = 0; i < 500; i++) {
+		g_autofree char *heard = fake_qemu_heard(guest->server);
+		if (strstr(heard, wanted))
+			return;
+		g_usleep(10 * 1000);
+	}
+	ck_abort_msg("it never heard: %s", wanted);
+}
+
+#define REFUSES RUNS RESTS NOBODY STARTS_ONLY "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
+
+/* The guardian, which would let it run for as long as QEMU refuses, hears of it. */
+START_TEST(what_a_user_pauses_after_it_could_not_be_let_run_stays_so)
+{
+	const FakeQemu how = { .session = REFUSES };
+	Guest guest;
+
+	setup(&guest, &how, talk);
+	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "rax", 0x1122334455667788, NULL, NULL));
+	hears(&guest, LET_RUN DETACHED LET_RUN);
+	ck_assert(qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
+	g_autofree char *before = fake_qemu_heard(guest.server);
+	g_usleep(500 * 1000);
+	g_autofree char *heard = fake_qemu_heard(guest.server);
+	ck_assert_msg(!strstr(heard + strlen(before), "cont"), "%s", heard + strlen(before));
+	teardown(&guest);
 }
 END_TEST
 
@@ -294,6 +338,7 @@ stub_suite(void)
 			    G_N_ELEMENTS(hindered));
 	tcase_add_test(tcase, a_stub_that_is_silent_is_left_in_time);
 	tcase_add_test(tcase, killed_in_the_middle_it_leaves_no_stub_and_a_guest_that_runs);
+	tcase_add_test(tcase, what_a_user_pauses_after_it_could_not_be_let_run_stays_so);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -150,13 +150,113 @@ START_TEST(what_its_arguments_say_makes_no_lines_of_info)
 }
 END_TEST
 
+/* It has a gdbstub. */
+static const char may_be_watched[] =
+	"qmp query-chardev\n\t[]\nqmp getfd\n\t{}\nqmp chardev-add\n\t{}\n"
+	"hmp gdbserver chardev:*\n\tWaiting for gdb connection on device 'chardev:x'\n"
+	"hmp gdbserver none\n\tDisabled gdbserver\n"
+	"qmp query-kvm\n\t{\"enabled\": false, \"present\": false}\nqmp stop\n\t{}\n";
+
+/* A monitor to which "stop" is said just after somebody, who comes to watch the guest, has seen
+ * that it runs. */
+typedef struct {
+	QemuMonitor monitor, *real;
+	const Fixture *f;
+	GThread *watcher;
+	gint has_begun, has_looked, is_stopped; /* atomic */
+} Crossroads;
+
+static void
+wait_until(const gint *flag)
+{
+	while (!g_atomic_int_get(flag))
+		g_usleep(1000);
+}
+
+static gpointer
+come_to_watch(gpointer data)
+{
+	const VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
+	guint failed;
+
+	ck_assert(vmifs_backend_qemu.arm(data, 0, &point, 1, &failed, NULL, NULL));
+	return NULL;
+}
+
+static gboolean
+ask_at_crossroads(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call,
+		  GError **error)
+{
+	Crossroads *self = (Crossroads *) monitor;
+	gboolean is_stop = g_str_equal(asks[0].command, "stop");
+
+	if (is_stop && g_atomic_int_compare_and_exchange(&self->has_begun, 0, 1)) {
+		self->watcher = g_thread_new("watcher", come_to_watch, self->f->guest);
+		wait_until(&self->has_looked);
+	}
+	if (g_str_equal(asks[0].command, "getfd"))
+		wait_until(&self->is_stopped);
+	gboolean good = qemu_monitor_ask(self->real, asks, n, call, error);
+	if (is_stop)
+		g_atomic_int_set(&self->is_stopped, 1);
+	if (g_atomic_int_get(&self->has_begun) && g_str_equal(asks[0].command, "query-status") &&
+	    !g_atomic_int_get(&self->has_looked)) {
+		json_object_set_new(asks[0].answer, "running", json_true());
+		g_atomic_int_set(&self->has_looked, 1);
+	}
+	return good;
+}
+
+static int
+guard_at_crossroads(QemuMonitor *monitor, const struct QemuDuty *duty, GError **error)
+{
+	QemuMonitor *real = ((Crossroads *) monitor)->real;
+
+	return real->ops->guard(real, duty, error);
+}
+
+static void
+free_crossroads(QemuMonitor *monitor)
+{
+	qemu_monitor_free(((Crossroads *) monitor)->real);
+}
+
+START_TEST(a_pause_is_not_lost_on_who_comes_to_watch)
+{
+	static const QemuMonitorOps ops = { .name = "crossroads",
+					    .ask = ask_at_crossroads,
+					    .guard = guard_at_crossroads,
+					    .free = free_crossroads };
+	const FakeStub idles = { 0 };
+	const guint64 id = 0;
+	g_autoptr(GError) error = NULL;
+	Fixture f;
+
+	fixture_init(&f, OTHER_ANONYMOUS);
+	g_autofree char *session = session_of(f.other, 0);
+	g_autofree char *whole = g_strconcat(session, may_be_watched, NULL);
+	const FakeQemu how = { .session = whole };
+	FakeServer *server = fake_qemu_start(&how);
+	FakeStubServer *stub = fake_stub_start(server, &idles);
+	Crossroads crossroads = { .monitor.ops = &ops, .f = &f };
+	crossroads.real = qemu_qmp_new(fake_qemu_address(server), FALSE, NULL);
+	f.target.monitor = &crossroads.monitor;
+	open_guest(&f, TRUE, &error);
+	ck_assert_msg(vmifs_backend_qemu.set_state(f.guest, VMIFS_STATE_PAUSED, NULL, &error), "%s",
+		      error ? error->message : "");
+	g_thread_join(crossroads.watcher);
+	ck_assert_uint_eq(fake_stub_points(stub), 1);
+	ck_assert(!fake_stub_runs(stub));
+	vmifs_backend_qemu.disarm(f.guest, &id, 1);
+	ck_assert(!fake_stub_runs(stub));
+	fixture_clear(&f);
+	fake_stub_stop(stub);
+	fake_qemu_stop(server);
+}
+END_TEST
+
 START_TEST(of_a_guest_that_is_watched_no_snapshot_is_taken)
 {
-	static const char more[] =
-		"qmp query-chardev\n\t[]\nqmp getfd\n\t{}\nqmp chardev-add\n\t{}\n"
-		"hmp gdbserver chardev:*\n\tWaiting for gdb connection on device 'chardev:x'\n"
-		"hmp gdbserver none\n\tDisabled gdbserver\n"
-		"qmp query-kvm\n\t{\"enabled\": false, \"present\": false}\n";
 	const VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
 	const FakeStub stands = { 0 };
 	const guint64 id = 0;
@@ -166,7 +266,7 @@ START_TEST(of_a_guest_that_is_watched_no_snapshot_is_taken)
 
 	fixture_init(&f, OTHER_ANONYMOUS);
 	g_autofree char *session = session_of(f.other, 0);
-	g_autofree char *whole = g_strconcat(session, more, NULL);
+	g_autofree char *whole = g_strconcat(session, may_be_watched, NULL);
 	const FakeQemu how = { .session = whole };
 	FakeServer *server = fake_qemu_start(&how);
 	FakeStubServer *stub = fake_stub_start(server, &stands);
@@ -311,6 +411,7 @@ qemu_suite(void)
 	tcase_add_test(tcase, the_monitor_stops_it);
 	tcase_add_loop_test(tcase, encryption_is_told, 0, G_N_ELEMENTS(encryptions));
 	tcase_add_test(tcase, what_its_arguments_say_makes_no_lines_of_info);
+	tcase_add_test(tcase, a_pause_is_not_lost_on_who_comes_to_watch);
 	tcase_add_test(tcase, of_a_guest_that_is_watched_no_snapshot_is_taken);
 	tcase_add_test(tcase, memory_that_is_its_file_is_told_as_that);
 	tcase_add_test(tcase, a_stopped_qemu_is_unresponsive);
