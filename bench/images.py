@@ -4,6 +4,8 @@
 # byte comes from the server.
 
 import os
+import re
+import shutil
 import struct
 
 MiB = 1 << 20
@@ -45,3 +47,16 @@ def write_elf(raw, target):
         out.write(bytes(-out.tell() % 4096))
         for start, length in found:
             copy(raw, start, length, out)
+
+
+def write_without_types(raw, target, symbols, info):
+    """The same image in which the kernel's BTF is zeros. symbols: addresses by name; info: the guest's, as text."""
+    virtual, physical = (int(re.search(kind + r' slide: (\w+)', info)[1], 16) for kind in ('virtual', 'physical'))
+    start, stop = symbols['__start_BTF'], symbols['__stop_BTF']
+    shutil.copyfile(raw, target)
+    with open(target, 'r+b') as image:
+        image.seek(start - 0xffffffff80000000 - virtual + physical)
+        blob = image.read(stop - start)
+        image.seek(-len(blob), os.SEEK_CUR)
+        image.write(bytes(len(blob)))
+    return blob

@@ -20,7 +20,7 @@ KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 MIRROR = 'http://deb.debian.org/debian'
 # The packages that depend on the newest kernel, with the architecture's name in most.
 FLAVOURS = {'cloud': 'linux-image-cloud-{}', 'generic': 'linux-image-{}', 'rt': 'linux-image-rt-{}',
-            '16k': 'linux-image-16k-{}', '686': 'linux-image-686', '686-pae': 'linux-image-686-pae',
+            '16k': 'linux-image-{}-16k', '686': 'linux-image-686', '686-pae': 'linux-image-686-pae',
             'armmp': 'linux-image-armmp', 'armmp-lpae': 'linux-image-armmp-lpae'}
 PACKAGES = {'qemu-system-x86_64': 'qemu-system-x86', 'gcc': 'gcc (and libc6-dev)', 'ldd': 'libc-bin',
             'apt-get': 'apt', 'apt-cache': 'apt', 'busybox': 'busybox-static', 'readelf': 'binutils',
@@ -153,7 +153,20 @@ class Apt:
         return [re.split(r'[ (|]', word.strip())[0] for word in found[1].split(',')] if found else []
 
     def kernel(self, flavour):
-        """Unpacks the newest kernel; returns (folder, release). Newer suites split it into packages."""
+        """Unpacks the newest kernel; returns (folder, release). The security archive may list one that it has not:
+        then the one of the release itself."""
+        try:
+            return self.newest(flavour)
+        except Failed as error:
+            if not re.search(r'-security/\S+\s+404 ', str(error)):
+                raise
+            self.say(f'without the security archive: {error}')
+            self.write_sources(False)
+            os.unlink(os.path.join(self.dir, 'updated'))
+            return self.newest(flavour)
+
+    def newest(self, flavour):
+        """Newer suites split it into packages."""
         known = os.path.join(self.dir, 'newest-' + flavour)  # of lists as old: apt takes seconds to say it again
         with locked(os.path.join(self.dir, 'kernel')):
             self.update()

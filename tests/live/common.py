@@ -102,13 +102,13 @@ def has(path):
 def another_kernel(guest, boot):
     """After boot() what was held open of the old one is stale, and the mount shows the new one."""
     with shown(guest) as seen:
-        first = re.search(rb'(?m)^(\w+) \w _text$', seen.text('kallsyms'))[1]
+        first = re.search(rb'(?m)^(\w+) \w _stext$', seen.text('kallsyms'))[1]
         address = int(first, 16) & ~(1 << 63)
         with opened(f'{seen}/procs/1') as place, opened(seen + '/kmem') as kernel:
             os.pread(kernel, 16, address)
             boot()
             guest.wait_console()
-            text = guest.run('grep -m 1 " _text$" /proc/kallsyms').split()[0]
+            text = guest.run('grep -m 1 " _stext$" /proc/kallsyms').split()[0]
             wait_until(lambda: has(seen + '/kallsyms') and text in seen.text('kallsyms'), 'the new boot is seen', 15)
             fails(errno.ESTALE, lambda: os.open('status', os.O_RDONLY, dir_fd=place), 'a folder of the old boot')
             fails(errno.ESTALE, lambda: os.pread(kernel, 16, address), 'kernel memory of the old boot')

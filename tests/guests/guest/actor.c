@@ -81,7 +81,12 @@ huge(int argc, char **argv)
 	must(p != MAP_FAILED, "hugetlb");
 	fill(p, 4 << 20);
 	fd = memfd_create("huge", MFD_HUGETLB);
-	must(fd >= 0 && !ftruncate(fd, 4 << 20), "huge memfd");
+	if (ftruncate(fd, 4 << 20) &&
+	    errno == EINVAL) { /* 32 MiB where small pages are of 16 KiB */
+		ready();
+		return;
+	}
+	must(fd >= 0, "huge memfd");
 	p = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	must(p != MAP_FAILED, "huge memfd");
 	fill(p, 2 << 20);
@@ -251,6 +256,7 @@ maps(int argc, char **argv)
 	fill(p, 8 * PAGE);
 	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, p, 8 * PAGE, "named area");
 	must(!mlock(map(NULL, 2 * PAGE, 0), 2 * PAGE), "mlock");
+	syscall(462, map(NULL, PAGE, 0), PAGE, 0); /* mseal(), since 6.10 and with 64 bits */
 	p = map(NULL, 256 * PAGE, MAP_NORESERVE);
 	for (int i = 0; i < 256;
 	     i += 3) /* every third page is there, and the mapping falls to pieces */

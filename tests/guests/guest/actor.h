@@ -20,7 +20,7 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
-#define PAGE 4096
+#define PAGE ((size_t) getpagesize())
 #define MAGIC 0x4547415046494d56UL /* "VMIFPAGE" in memory */
 
 static const char *role_name;

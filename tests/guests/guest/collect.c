@@ -23,7 +23,8 @@
 #define BLOCK 512
 #define CHUNK                                                                                      \
 	(1 << 20) /* the disk is written in these: O_DIRECT keeps our output out of the dump */
-#define PAGE 4096
+#define PAGE ((size_t) getpagesize())
+#define PAGE_MOST 65536
 #define MAX_PATH 512
 #define MAX_FILE (64 << 20)
 
@@ -301,11 +302,11 @@ crc32(const unsigned char *page)
 static void
 take_page(int mem, uint64_t va, uint64_t entry)
 {
-	static unsigned char page[PAGE];
+	static unsigned char page[PAGE_MOST];
 
 	if (entry >> 62 & 1)
 		add("%" PRIx64 " swap\n", va);
-	else if (entry >> 63 && pread(mem, page, PAGE, va) == PAGE)
+	else if (entry >> 63 && pread(mem, page, PAGE, va) == (ssize_t) PAGE)
 		add("%" PRIx64 " %" PRIx64 " %08x\n", va, entry & (UINT64_MAX >> 9), crc32(page));
 }
 
