@@ -87,11 +87,13 @@ def host_mirror():
 
 
 class Apt:
-    """apt with lists, cache and sources of its own; only the host's proxy settings are shared."""
+    """apt with lists, cache and sources of its own; only the host's proxy settings are shared. for_host: what
+    it fetches is run by this host, not by guests alone, and has to be signed."""
 
-    def __init__(self, suite, max_age, say, arch='amd64'):
+    def __init__(self, suite, max_age, say, arch='amd64', for_host=False):
         self.suite = suite
         self.arch = arch
+        self.for_host = for_host
         self.max_age = max_age  # days that package lists stay good
         self.say = say
         self.dir = os.path.join(cache_dir(), f'apt-{suite}' + ('' if arch == 'amd64' else f'-{arch}'))
@@ -99,7 +101,7 @@ class Apt:
             os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
         if not os.path.exists(KEYRING):
             raise Missing(f'{KEYRING} is not here: install the Debian package debian-archive-keyring')
-        self.write_sources(suite not in ('sid', 'unstable', 'experimental'))
+        self.archives = ()  # that the lists are of: update() says which
         self.write('status', '')
         self.write('conf', f'''
             #clear DPkg; #clear APT::Update; #clear APT::Default-Release;
@@ -115,37 +117,57 @@ class Apt:
         with open(os.path.join(self.dir, name), 'w') as file:
             file.write(text)
 
-    def write_sources(self, with_security):
+    def use(self, *archives):
         mirror = host_mirror()
-        lines = [f'deb [signed-by={KEYRING}] {mirror} {self.suite} main']
-        if with_security:
-            lines.append(f'deb [signed-by={KEYRING}] {mirror}-security {self.suite}-security main')
-        self.write('sources.list', '\n'.join(lines) + '\n')
+        signed = f'deb [signed-by={KEYRING}] {mirror}'
+        lines = {'release': f'{signed} {self.suite} main',
+                 'security': f'{signed}-security {self.suite}-security main',
+                 # The release's index of packages, whether or not it is the one that was signed.
+                 'index': f'deb [trusted=yes] {mirror} dists/{self.suite}/main/binary-{self.arch}/'}
+        self.archives = archives
+        self.write('sources.list', ''.join(lines[archive] + '\n' for archive in archives))
 
     def call(self, tool, *words, **kw):
+        if 'index' in self.archives:
+            words = ['-o', 'APT::Get::AllowUnauthenticated=true', *words]
         return run([need(tool), '-c', self.dir + '/conf', *words], **kw).decode()
 
     def update(self):
         """A mirror that is just being renewed answers with an index that does not fit: try again. Of some
-        architectures it may keep the security archive's like that; guests of tests do without."""
+        architectures it may stay like that for days; guests of tests do without the security archive, and
+        without a signature: what is fetched is still what the index says, and runs in a guest."""
         stamp = os.path.join(self.dir, 'updated')
-        with contextlib.suppress(OSError):
-            if time.time() - os.stat(stamp).st_mtime < self.max_age * 86400:
-                return
+        with locked(stamp):
+            with contextlib.suppress(OSError):
+                archives = read(stamp).decode().split()
+                if time.time() - os.stat(stamp).st_mtime < self.max_age * 86400 and archives and \
+                        not (self.for_host and 'index' in archives):
+                    self.archives = archives
+                    return
+            self.renew('release', *([] if self.suite in ('sid', 'unstable', 'experimental') else ['security']))
+
+    def renew(self, *archives):
+        self.use(*archives)
         self.say(f'apt-get update for {self.suite}')
         for attempt in range(5):
             try:
                 # Error-Mode: without it apt is content with old lists and says nothing.
                 self.call('apt-get', '-o', 'APT::Update::Error-Mode=any', 'update')
-                self.write('updated', '')
+                self.write('updated', ' '.join(self.archives))
                 return
             except Failed as error:
                 if attempt == 4 or 'does not have a Release file' in str(error):
                     raise
-                if attempt and re.search(r'Failed to fetch \S+-security/', str(error)):
-                    self.write_sources(False)
+                if attempt:
+                    self.do_without(re.findall(r'(?m)^E: Failed to fetch (\S+)', str(error)))
                 self.say(f'again: {error}')
                 time.sleep(5 * (attempt + 1))
+
+    def do_without(self, unfit):
+        if not all('-security/' in uri for uri in unfit) and not self.for_host:
+            self.use('index')
+        elif unfit:
+            self.use('release')
 
     def depends(self, package):
         text = self.call('apt-cache', 'show', '--no-all-versions', package)
@@ -161,8 +183,7 @@ class Apt:
             if not re.search(r'-security/\S+\s+404 ', str(error)):
                 raise
             self.say(f'without the security archive: {error}')
-            self.write_sources(False)
-            os.unlink(os.path.join(self.dir, 'updated'))
+            self.renew('release')
             return self.newest(flavour)
 
     def newest(self, flavour):

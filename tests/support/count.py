@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as tree
 
 MOST_LINES = 12
+LAST_LINES = 8  # of them: what a traceback ends with is why
 MOST_LETTERS = 240
 
 
@@ -20,7 +21,8 @@ def said(name, others, out, err):
     starts = [n for n, line in enumerate(lines) if line.startswith(name + ':')]
     if starts:
         after = [n for n, line in enumerate(lines) if n > starts[0] and line.split(':')[0] in others]
-        return lines[starts[0]:after[0] if after else len(lines)][:MOST_LINES]
+        own = lines[starts[0]:after[0] if after else len(lines)]
+        return own if len(own) <= MOST_LINES else own[:MOST_LINES - LAST_LINES] + own[-LAST_LINES:]
     return [line for line in (out + '\n' + err).splitlines() if not re.match(r'ok |1\.\.\d', line)][-MOST_LINES:]
 
 
