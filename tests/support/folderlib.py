@@ -122,4 +122,6 @@ def live(*names, options=(), **how):
     guests = [Guest(where, name, **how) for name in names]
     with mounted('folder:' + where, options=options) as mount:
         mount.folder = where
+        for name in names:  # mounting waits for a guest, but not for long
+            wait_until(lambda: os.path.exists(f'{mount.path}/{name}/info'), name)  # pylint: disable=cell-var-from-loop
         yield (mount, *guests)
