@@ -41,7 +41,8 @@ typedef struct {
 
 typedef struct {
 	VmifsBytes at;
-	VmifsRegs *regs; /* (nullable) the fields that are passed are not a vCPU's */
+	VmifsRegs *regs;   /* (nullable) the fields that are passed are not a vCPU's */
+	VmifsRegs *narrow; /* beside them: what it has in 32-bit mode, if that is told apart */
 	const Kind *kind;
 	guint n_fields;  /* passed so far */
 	const char *why; /* set when the two do not fit */
@@ -91,6 +92,8 @@ static const char *const general_aarch64[] = {
 	"x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21",
 	"x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "sp",
 };
+static const char *const general_arm[] = { "r0", "r1", "r2",  "r3",  "r4",  "r5", "r6", "r7",
+					   "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc" };
 static const Single singles_aarch64[] = { { "env.pc", "pc" }, { "cpsr", "cpsr" } };
 static const char *const general_riscv[] = {
 	"zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
@@ -174,21 +177,34 @@ segment_reg_of(const char *parent, guint64 index, const char *field)
 	return NULL;
 }
 
+/* ARM's, in 32-bit mode; in the other one it has these, too, and they mean nothing. */
+static gboolean
+is_narrow(const Kind *kind, const char *field, guint64 index, guint64 size)
+{
+	return kind->names == general_aarch64 && g_str_equal(field, "env.regs") && size == 4 &&
+	       index < G_N_ELEMENTS(general_arm);
+}
+
 static void
 take_reg(Walk *walk, const char *parent, guint64 parent_index, const char *field, guint64 index,
 	 guint64 size)
 {
 	g_autofree char *made = parent ? segment_reg_of(parent, parent_index, field) : NULL;
+	VmifsRegs *regs = walk->regs;
 	const char *name = parent       ? made
 			   : walk->regs ? reg_of(walk->kind, field, index, size)
 					: NULL;
-	if (!walk->regs || !name || (size != 2 && size != 4 && size != 8)) {
+	if (regs && !parent && is_narrow(walk->kind, field, index, size)) {
+		regs = walk->narrow;
+		name = general_arm[index];
+	}
+	if (!regs || !name || (size != 2 && size != 4 && size != 8)) {
 		vmifs_bytes_take(&walk->at, size);
 		return;
 	}
 	guint64 value = take_number(&walk->at, size);
 	if (!walk->at.failed)
-		vmifs_regs_set(walk->regs, name, value);
+		vmifs_regs_set(regs, name, value);
 }
 
 /* ---- the description beside the bytes ---- */
@@ -258,14 +274,21 @@ pass_struct(Walk *walk, const json_t *described, const char *parent, guint64 ind
 	}
 }
 
-/* ARM processors in 32-bit mode have theirs elsewhere. */
-static gboolean
-is_aarch32(const Walk *walk)
+/* Returns: (full) of the mode that it is in. */
+static VmifsRegs *
+take_vcpu(Walk *walk)
 {
+	VmifsRegs *regs = g_steal_pointer(&walk->regs), *narrow = g_steal_pointer(&walk->narrow);
 	guint64 pstate;
 
-	return walk->kind != &x86 && vmifs_regs_get(walk->regs, "cpsr", &pstate) &&
-	       pstate & PSTATE_AARCH32;
+	if (walk->kind->names == general_aarch64 && vmifs_regs_get(regs, "cpsr", &pstate) &&
+	    pstate & PSTATE_AARCH32) {
+		vmifs_regs_set(narrow, "cpsr", pstate);
+		vmifs_regs_unref(regs);
+		return narrow;
+	}
+	vmifs_regs_unref(narrow);
+	return regs;
 }
 
 /* One device: its head, its fields, its footer. */
@@ -285,8 +308,8 @@ pass_device(Walk *walk, const json_t *device, GPtrArray *vcpus)
 	}
 	if (g_str_equal(name, "cpu") && vcpus->len < VMIFS_MAX_VCPUS) {
 		walk->regs = vmifs_regs_new();
+		walk->narrow = vmifs_regs_new();
 		walk->kind = kind_of(device);
-		g_ptr_array_add(vcpus, walk->regs);
 	}
 	/* One that QEMU writes by itself has only its size told. */
 	if (!json_object_get(device, "vmsd_name")) {
@@ -295,11 +318,8 @@ pass_device(Walk *walk, const json_t *device, GPtrArray *vcpus)
 	} else {
 		pass_struct(walk, device, NULL, 0, 0);
 	}
-	if (walk->regs && is_aarch32(walk)) {
-		vmifs_regs_unref(walk->regs);
-		vcpus->pdata[vcpus->len - 1] = vmifs_regs_new();
-	}
-	walk->regs = NULL;
+	if (walk->regs)
+		g_ptr_array_add(vcpus, take_vcpu(walk));
 	if (!walk->why && !walk->at.failed &&
 	    (take_number(&walk->at, 1) != SECTION_FOOTER || take_number(&walk->at, 4) != id))
 		walk->why = "a device does not end where it should";

@@ -260,16 +260,15 @@ add_entry(Vcpu *vcpu, const Entry *entry)
 	add_vector(vcpu, entry);
 }
 
-/* (full) NULL when nothing in it is known. */
-static VmifsRegs *
-parse_vcpu(const char *text, const char *end)
+static void
+parse_x86(const char *text, const char *end, VmifsRegs *regs)
 {
-	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
 	Vcpu vcpu = { .regs = regs };
 	const char *at = text;
 	Entry entry;
-	gsize n;
 
+	if (qemu_registers_are_arm32(text, end))
+		return;
 	while (next_entry(&at, end, &entry)) {
 		if (is(&entry, "RIP"))
 			vcpu.wide_code = TRUE;
@@ -280,13 +279,22 @@ parse_vcpu(const char *text, const char *end)
 	}
 	for (at = text; next_entry(&at, end, &entry);)
 		add_entry(&vcpu, &entry);
-	vmifs_regs_all(regs, &n);
-	if (!n)
-		qemu_registers_parse_riscv(text, end, regs);
-	vmifs_regs_all(regs, &n);
-	if (!n)
-		qemu_registers_parse_aarch64(text, end, regs);
-	vmifs_regs_all(regs, &n);
+}
+
+/* (full) NULL when nothing in it is known. */
+static VmifsRegs *
+parse_vcpu(const char *text, const char *end)
+{
+	static void (*const parsers[])(const char *, const char *,
+				       VmifsRegs *) = { parse_x86, qemu_registers_parse_riscv,
+							qemu_registers_parse_arm };
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	gsize n = 0;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(parsers) && !n; i++) {
+		parsers[i](text, end, regs);
+		vmifs_regs_all(regs, &n);
+	}
 	return n ? g_steal_pointer(&regs) : NULL;
 }
 

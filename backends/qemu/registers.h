@@ -15,12 +15,15 @@
 GPtrArray *
 qemu_registers_parse(const char *text, GError **error);
 
-/* Adds those of one vCPU of RISC-V, or of AArch64, of which that part of the text is. Names must be
+/* Adds those of one vCPU of RISC-V, or of ARM, of which that part of the text is. Names must be
  * plain: what is not of such a vCPU adds none. */
 void
 qemu_registers_parse_riscv(const char *text, const char *end, VmifsRegs *regs);
 void
-qemu_registers_parse_aarch64(const char *text, const char *end, VmifsRegs *regs);
+qemu_registers_parse_arm(const char *text, const char *end, VmifsRegs *regs);
+/* Of one in 32-bit mode, whose last registers are called as some of x86. */
+gboolean
+qemu_registers_are_arm32(const char *text, const char *end);
 
 typedef struct QemuRegisters QemuRegisters;
 

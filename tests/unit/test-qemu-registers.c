@@ -374,6 +374,46 @@ START_TEST(aarch64_is_told_by_the_names_of_gdb)
 }
 END_TEST
 
+/* A Cortex-A15 and Linux 6.1, in QEMU 7.2. */
+static const char arm[] = "\r\nCPU#0\r\n"
+			  "R00=00000005 R01=00000000 R02=01683c39 R03=c031fc80\r\n"
+			  "R08=00000001 R09=00000000 R10=c863aff0 R11=00000000\r\n"
+			  "R12=1d81b000 R13=c1401f68 R14=c03099d8 R15=c031fc88\r\n"
+			  "PSR=60000093 -ZC- A svc32\r\n"
+			  "s00=00000000 s01=23000000 d00=2300000000000000\r\n"
+			  "s62=00000000 s63=00000000 d31=0000000000000001\r\n"
+			  "FPSCR: 00000000\r\n";
+
+/* Some are called as x86 calls its own. */
+START_TEST(arm_is_told_by_the_names_of_gdb)
+{
+	static const Expected expected[] = {
+		{ "r0", 5 },
+		{ "r1", 0 },
+		{ "r2", 0x1683c39 },
+		{ "r3", 0xc031fc80 },
+		{ "r8", 1 },
+		{ "r9", 0 },
+		{ "r10", 0xc863aff0 },
+		{ "r11", 0 },
+		{ "r12", 0x1d81b000 },
+		{ "sp", 0xc1401f68 },
+		{ "lr", 0xc03099d8 },
+		{ "pc", 0xc031fc88 },
+		{ "cpsr", 0x60000093 },
+		{ "d0", 0x2300000000000000 },
+		{ "d31", 1 },
+	};
+	g_autoptr(GPtrArray) all = parse(arm);
+	gsize n;
+
+	ck_assert_uint_eq(all->len, 1);
+	check(g_ptr_array_index(all, 0), expected, G_N_ELEMENTS(expected));
+	vmifs_regs_all(g_ptr_array_index(all, 0), &n);
+	ck_assert_uint_eq(n, G_N_ELEMENTS(expected));
+}
+END_TEST
+
 START_TEST(aarch64_vectors_of_sve_have_their_lower_part)
 {
 	static const Expected expected[] = { { "v3_1", 3 }, { "v3_0", 4 } };
@@ -426,6 +466,7 @@ registers_suite(void)
 	tcase_add_test(good, numbers_may_have_gaps);
 	tcase_add_test(good, riscv_has_two_names_for_most);
 	tcase_add_test(good, aarch64_is_told_by_the_names_of_gdb);
+	tcase_add_test(good, arm_is_told_by_the_names_of_gdb);
 	tcase_add_test(good, aarch64_vectors_of_sve_have_their_lower_part);
 	suite_add_tcase(s, good);
 	TCase *bad = tcase_create("bad ones");

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * registers-aarch64: of AArch64 each word has its value behind it; those of 128 bits are two, the
- * upper half first. Registers of the system are not among them.
+ * registers-arm: of AArch64 and of 32-bit ARM each word has its value behind it; those of 128 bits
+ * are two, the upper half first. Registers of the system are not among them.
  *
  *    PC=ffffcbb56f3a4c44 X00=ffffcbb56f3a4c20 X01=...
  *   ... X29=ffffcbb570b2bd50 X30=ffffcbb56f3a4cd4  SP=ffffcbb570b2bd50
  *   PSTATE=604000c5 -ZC- EL1h     FPCR=00000000 FPSR=00000010
  *   Q00=0000000000000000:0000000000000000 Q01=...        or Z00=..., or "FPU disabled"
+ *
+ *   R00=00000005 R01=00000000 ...                        of a vCPU in 32-bit mode
+ *   R12=1d81b000 R13=c1401f68 R14=c03099d8 R15=c031fc88
+ *   PSR=60000093 -ZC- A svc32
+ *   s00=00000000 s01=23000000 d00=2300000000000000
  */
 #include "registers.h"
 
@@ -15,12 +20,14 @@
 #define MAX_NAME 8
 #define N_GENERAL 31
 #define N_VECTORS 32
+#define N_GENERAL32 16
 
 static const struct {
 	const char *text, *name;
 } others[] = {
 	{ "PC", "pc" },     { "SP", "sp" },     { "PSTATE", "cpsr" },
-	{ "FPCR", "fpcr" }, { "FPSR", "fpsr" },
+	{ "FPCR", "fpcr" }, { "FPSR", "fpsr" }, { "PSR", "cpsr" },
+	{ "R13", "sp" },    { "R14", "lr" },    { "R15", "pc" },
 };
 
 /* 8 digits, or 16. */
@@ -62,8 +69,10 @@ add(VmifsRegs *regs, const char *word, guint64 value, const guint64 *low)
 	}
 	if (low)
 		return;
-	if (is_numbered(word, 'X', N_GENERAL, &number)) {
-		g_snprintf(name, sizeof name, "x%u", number);
+	if (is_numbered(word, 'X', N_GENERAL, &number) ||
+	    is_numbered(word, 'R', N_GENERAL32 - 3, &number) ||
+	    is_numbered(word, 'd', N_VECTORS, &number)) {
+		g_snprintf(name, sizeof name, "%c%u", g_ascii_tolower(*word), number);
 		vmifs_regs_set(regs, name, value);
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(others); i++)
@@ -71,8 +80,14 @@ add(VmifsRegs *regs, const char *word, guint64 value, const guint64 *low)
 			vmifs_regs_set(regs, others[i].name, value);
 }
 
+gboolean
+qemu_registers_are_arm32(const char *text, const char *end)
+{
+	return memmem(text, (gsize) (end - text), "R00=", strlen("R00=")) != NULL;
+}
+
 void
-qemu_registers_parse_aarch64(const char *text, const char *end, VmifsRegs *regs)
+qemu_registers_parse_arm(const char *text, const char *end, VmifsRegs *regs)
 {
 	const char *equals;
 
