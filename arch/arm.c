@@ -355,10 +355,19 @@ from_regs(const VmifsRegs *regs, VmifsPaging *ret, GError **error)
 	return TRUE;
 }
 
+/* Procedure Call Standard for the Arm Architecture, 6.4 to 6.6. */
+static const VmifsArchRegs regs = {
+	.pc = "pc",
+	.sp = "sp",
+	.link = "lr",
+	.args = { "r0", "r1", "r2", "r3" },
+};
+
 const VmifsArch vmifs_arch_arm = {
 	.name = "arm",
 	.modes = modes,
 	.n_modes = G_N_ELEMENTS(modes),
 	.next = next,
+	.regs = &regs,
 	.from_regs = from_regs,
 };

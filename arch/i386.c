@@ -7,6 +7,7 @@
  * made for one size of table and is the one that all speed hangs on.
  */
 #include "radix.h"
+#include "x86.h"
 
 #include <vmifs/error.h>
 
@@ -229,10 +230,44 @@ from_regs(const VmifsRegs *regs, VmifsPaging *ret, GError **error)
 	return TRUE;
 }
 
+/* Of the IDT: Intel SDM volume 3, 6.11. A task gate has no handler. */
+#define GATE_LEN 8
+#define GATE_TYPE 0x1f
+#define GATE_TASK 0x05
+
+static gboolean
+gate(const guint8 *bytes, guint64 *ret_handler)
+{
+	if (!(bytes[5] & VMIFS_X86_GATE_PRESENT) || (bytes[5] & GATE_TYPE) == GATE_TASK)
+		return FALSE;
+	*ret_handler = vmifs_load_u16(bytes) | (guint64) vmifs_load_u16(bytes + 6) << 16;
+	return TRUE;
+}
+
+/* Linux's convention in the kernel (-mregparm=3); CR3 without the flags beside the address, of
+ * which PAE has bits that are flags elsewhere. */
+static const VmifsArchRegs regs = {
+	.pc = "eip",
+	.sp = "esp",
+	.args = { "eax", "edx", "ecx" },
+	.stack_args = 1,
+	.root = "cr3",
+	.root_mask = 0xffffffe0,
+	.gates = "idt_base",
+	.gates_limit = "idt_limit",
+	.gate_len = GATE_LEN,
+	.gate = gate,
+	.error_vectors = VMIFS_X86_ERROR_VECTORS,
+	.fault_vector = VMIFS_X86_PAGE_FAULT,
+	.fault = "cr2",
+	.writes = &vmifs_i386_writes,
+};
+
 const VmifsArch vmifs_arch_i386 = {
 	.name = "i386",
 	.modes = modes,
 	.n_modes = G_N_ELEMENTS(modes),
 	.next = next,
+	.regs = &regs,
 	.from_regs = from_regs,
 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * x86_64-writes: instructions that write a control register or an MSR, from their bytes and the
+ * x86-writes: instructions that write a control register or an MSR, from their bytes and the
  * registers before them (Intel SDM volume 2):
  *
- *   0f 22 /r   mov crN, r64     all of it; the upper bits of an address say how to flush
+ *   0f 22 /r   mov crN, r64     (r32) all of it; the upper bits of an address say how to flush
  *   0f 06      clts             CR0 without TS
  *   0f 01 /6   lmsw             the low four bits of CR0, of which PE is only ever set
  *   0f 30      wrmsr            the one that ecx names, from edx:eax
  *   0f 01 c6   wrmsrns
  */
-#include "x86_64.h"
+#include "x86.h"
 
 #include <string.h>
 
@@ -25,8 +25,22 @@
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 
-static const char *const general[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-				       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
+static const char *const general64[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+					 "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15" };
+static const char *const general32[] = { "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi" };
+enum { AX, CX, DX };
+
+/* What stands in front of one. */
+typedef struct {
+	const VmifsRegs *regs;      /* (nullable) */
+	const char *const *general; /* their names */
+} Before;
+
+static gboolean
+get(const Before *before, guint general, guint64 *ret)
+{
+	return before->regs && vmifs_regs_get(before->regs, before->general[general], ret);
+}
 
 /* ---- where they may be ---- */
 
@@ -77,22 +91,22 @@ set_value(VmifsArchWrite *write, gboolean is_known, guint64 value)
 }
 
 static void
-take_msr(const VmifsRegs *regs, VmifsArchWrite *write)
+take_msr(const Before *before, VmifsArchWrite *write)
 {
 	guint64 which, low = 0, high = 0;
 
 	write->reg = "msr";
-	if (!regs || !vmifs_regs_get(regs, "rcx", &which))
+	if (!get(before, CX, &which))
 		return;
 	write->number = (guint32) which;
 	if (write->number == MSR_EFER)
 		write->name = "efer";
-	gboolean is_known = vmifs_regs_get(regs, "rax", &low) && vmifs_regs_get(regs, "rdx", &high);
+	gboolean is_known = get(before, AX, &low) && get(before, DX, &high);
 	set_value(write, is_known, (guint32) low | high << 32);
 }
 
 static gboolean
-take_control(guint number, guint source, const VmifsRegs *regs, VmifsArchWrite *write)
+take_control(guint number, guint source, const Before *before, VmifsArchWrite *write)
 {
 	static const char *const names[] = { "cr0", NULL, NULL, "cr3", "cr4" };
 	guint64 value = 0;
@@ -100,7 +114,7 @@ take_control(guint number, guint source, const VmifsRegs *regs, VmifsArchWrite *
 	if (number >= G_N_ELEMENTS(names) || !names[number])
 		return FALSE;
 	write->reg = write->name = names[number];
-	gboolean is_known = regs && vmifs_regs_get(regs, general[source], &value);
+	gboolean is_known = get(before, source, &value);
 	set_value(write, is_known, number == 3 ? value & ~CR3_NOFLUSH : value);
 	return TRUE;
 }
@@ -117,28 +131,23 @@ take_cr0(guint64 keeps, guint64 sets, const VmifsRegs *regs, VmifsArchWrite *wri
 
 /* What is in memory is not looked at. */
 static void
-take_lmsw(guint modrm, guint source, const VmifsRegs *regs, VmifsArchWrite *write)
+take_lmsw(guint modrm, guint source, const Before *before, VmifsArchWrite *write)
 {
 	guint64 value = 0;
-	gboolean is_known =
-		modrm >> 6 == 3 && regs && vmifs_regs_get(regs, general[source], &value);
+	gboolean is_known = modrm >> 6 == 3 && get(before, source, &value);
 
-	take_cr0(~(guint64) (CR0_LMSW & ~CR0_PE), value & CR0_LMSW, is_known ? regs : NULL, write);
+	take_cr0(~(guint64) (CR0_LMSW & ~CR0_PE), value & CR0_LMSW, is_known ? before->regs : NULL,
+		 write);
 	write->len = modrm >> 6 == 3 ? write->len : 0;
 }
 
+/* rex: its byte, of those before the opcode; 0: none. */
 static gboolean
-decode(const guint8 *code, gsize len, const VmifsRegs *regs, VmifsArchWrite *ret)
+decode_behind(const guint8 *code, gsize len, gsize at, guint rex, const Before *before,
+	      VmifsArchWrite *ret)
 {
 	VmifsArchWrite write = { 0 };
-	guint rex = 0;
-	gsize at = 0;
 
-	len = MIN(len, MAX_INSTRUCTION);
-	while (at < len && is_prefix(code[at]))
-		at++;
-	if (at < len && (code[at] & 0xf0) == 0x40)
-		rex = code[at++];
 	if (len - at < 2 || code[at] != 0x0f)
 		return FALSE;
 	guint opcode = code[at + 1], modrm = len - at > 2 ? code[at + 2] : 0;
@@ -147,16 +156,45 @@ decode(const guint8 *code, gsize len, const VmifsRegs *regs, VmifsArchWrite *ret
 	if (write.len > len)
 		return FALSE;
 	if (opcode == 0x30 || (opcode == 0x01 && modrm == 0xc6))
-		take_msr(regs, &write);
+		take_msr(before, &write);
 	else if (opcode == 0x06)
-		take_cr0(~(guint64) CR0_TS, 0, regs, &write);
+		take_cr0(~(guint64) CR0_TS, 0, before->regs, &write);
 	else if (opcode == 0x01 && (modrm >> 3 & 7) == 6)
-		take_lmsw(modrm, source, regs, &write);
+		take_lmsw(modrm, source, before, &write);
 	else if (opcode != 0x22 ||
-		 !take_control((modrm >> 3 & 7) | (rex & 4) << 1, source, regs, &write))
+		 !take_control((modrm >> 3 & 7) | (rex & 4) << 1, source, before, &write))
 		return FALSE;
 	*ret = write;
 	return TRUE;
+}
+
+static gsize
+skip_prefixes(const guint8 *code, gsize len)
+{
+	gsize at = 0;
+
+	while (at < len && is_prefix(code[at]))
+		at++;
+	return at;
+}
+
+static gboolean
+decode64(const guint8 *code, gsize len, const VmifsRegs *regs, VmifsArchWrite *ret)
+{
+	const Before before = { regs, general64 };
+	gsize at = skip_prefixes(code, len = MIN(len, MAX_INSTRUCTION));
+	guint rex = at < len && (code[at] & 0xf0) == 0x40 ? code[at++] : 0;
+
+	return decode_behind(code, len, at, rex, &before, ret);
+}
+
+static gboolean
+decode32(const guint8 *code, gsize len, const VmifsRegs *regs, VmifsArchWrite *ret)
+{
+	const Before before = { regs, general32 };
+	gsize at = skip_prefixes(code, len = MIN(len, MAX_INSTRUCTION));
+
+	return decode_behind(code, len, at, 0, &before, ret);
 }
 
 static const char *
@@ -170,6 +208,12 @@ unseen(const char *reg, guint32 number)
 
 const VmifsArchWrites vmifs_x86_64_writes = {
 	.find = find,
-	.decode = decode,
+	.decode = decode64,
+	.unseen = unseen,
+};
+
+const VmifsArchWrites vmifs_i386_writes = {
+	.find = find,
+	.decode = decode32,
 	.unseen = unseen,
 };

@@ -8,7 +8,7 @@
  *
  * Numbers of sections are those of Intel's SDM vol. 3A (253668) while paging is its chapter 4.
  */
-#include "x86_64.h"
+#include "x86.h"
 
 #include <spi/bytes.h>
 
@@ -301,14 +301,13 @@ static const VmifsMode modes[] = {
 
 /* Of the IDT: Intel SDM volume 3, 6.14.1. */
 #define GATE_LEN 16
-#define GATE_PRESENT 0x80
 /* Events come by another way then. */
 #define CR4_FRED (1ull << 32)
 
 static gboolean
 gate(const guint8 *bytes, guint64 *ret_handler)
 {
-	if (!(bytes[5] & GATE_PRESENT))
+	if (!(bytes[5] & VMIFS_X86_GATE_PRESENT))
 		return FALSE;
 	*ret_handler = vmifs_load_u16(bytes) | (guint64) vmifs_load_u16(bytes + 6) << 16 |
 		       (guint64) vmifs_load_u32(bytes + 8) << 32;
@@ -328,9 +327,8 @@ static const VmifsArchRegs regs = {
 	.no_gates_flag = CR4_FRED,
 	.gate_len = GATE_LEN,
 	.gate = gate,
-	/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX */
-	.error_vectors = 1 << 8 | 0x1f << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30,
-	.fault_vector = 14,
+	.error_vectors = VMIFS_X86_ERROR_VECTORS,
+	.fault_vector = VMIFS_X86_PAGE_FAULT,
 	.fault = "cr2",
 	.writes = &vmifs_x86_64_writes,
 };

@@ -397,3 +397,12 @@ vmifs_guest_list(VmifsGuest *guest, const VmifsView *view, const VmifsTask *task
 	g_autoptr(VmifsAttached) attached = wait_view(guest, view, task, call, error);
 	return attached && view->list(attached->instance->self, task, names, call, error);
 }
+
+guint64
+vmifs_attached_kernel_start(const VmifsAttached *attached)
+{
+	const VmifsInstance *instance = attached->instance;
+
+	return instance && instance->os->kernel_start ? instance->os->kernel_start(instance->self)
+						      : vmifs_aspace_user_end(attached->aspace);
+}

@@ -57,6 +57,10 @@ void
 vmifs_attached_unref(VmifsAttached *attached);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmifsAttached, vmifs_attached_unref)
 
+/* The lowest address that is the kernel's in every address space; of one with an aspace. */
+guint64
+vmifs_attached_kernel_start(const VmifsAttached *attached);
+
 /* process.c: whose list that is; before it is shared. */
 void
 vmifs_task_list_mark(VmifsTaskList *list, guint generation);

@@ -17,6 +17,7 @@ static const struct {
 	cs_mode mode;
 } archs[] = {
 	{ "x86_64", CS_ARCH_X86, CS_MODE_64 },
+	{ "i386", CS_ARCH_X86, CS_MODE_32 },
 };
 
 gboolean

@@ -11,7 +11,7 @@ typedef struct VmifsDisasm VmifsDisasm;
 
 gboolean
 vmifs_disasm_is_there(void);
-/* Of one thread. arch: "x86_64". NULL with UNSUPPORTED. (full) */
+/* Of one thread. arch: "x86_64", "i386". NULL with UNSUPPORTED. (full) */
 VmifsDisasm *
 vmifs_disasm_new(const char *arch, GError **error);
 void

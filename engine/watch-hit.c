@@ -41,9 +41,10 @@ find_context(VmifsWatchHit *hit)
 	const VmifsInstance *instance = hit->attached ? hit->attached->instance : NULL;
 	VmifsAspace *kernel = hit->attached ? hit->attached->aspace : NULL;
 
-	hit->names = vmifs_watch_names(stop->regs);
-	hit->has_task = instance && instance->os->current &&
-			instance->os->current(instance->self, stop->vcpu, stop->regs, &hit->task);
+	hit->names = vmifs_watch_names_in(stop->regs, kernel);
+	hit->has_task =
+		instance && instance->os->current &&
+		instance->os->current(instance->self, stop->vcpu, stop->regs, &hit->task, NULL);
 	hit->has_root = find_root(hit, instance, &hit->root);
 	if (kernel && hit->has_root)
 		hit->aspace = vmifs_aspace_new_like(kernel, hit->root, NULL, NULL);

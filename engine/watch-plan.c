@@ -187,6 +187,23 @@ vmifs_watch_task_roots(const VmifsInstance *instance, const VmifsTask *task, gui
 	return aspace ? 1 : 0;
 }
 
+/* Page tables alone would not do to tell whose an event is; and without it no event would be. */
+static gboolean
+knows_tasks_of_vcpus(Planning *p, const VmifsInstance *instance, GError **error)
+{
+	g_autoptr(VmifsRegs) regs = vmifs_guest_regs(p->guest, 0, p->call, NULL);
+	g_autoptr(GError) problem = NULL;
+	VmifsTask task;
+
+	if (!regs || !instance->os->current ||
+	    instance->os->current(instance->self, 0, regs, &task, &problem) ||
+	    !g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+		return TRUE;
+	g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+				   "whether it runs cannot be told: ");
+	return FALSE;
+}
+
 static gboolean
 find_roots(Planning *p)
 {
@@ -202,7 +219,7 @@ find_roots(Planning *p)
 	}
 	g_autoptr(VmifsTaskList) tasks = vmifs_guest_tasks(p->guest, p->call, &error);
 	const VmifsTask *task = tasks ? vmifs_task_list_find(tasks, p->line->pid) : NULL;
-	if (task) {
+	if (task && knows_tasks_of_vcpus(p, instance, &error)) {
 		plan->task = *task;
 		plan->n_roots = vmifs_watch_task_roots(instance, task, plan->roots, &error);
 	}
@@ -281,6 +298,15 @@ vmifs_watch_names_of(const VmifsAspace *aspace)
 	return NULL;
 }
 
+const VmifsArchRegs *
+vmifs_watch_names_in(const VmifsRegs *regs, const VmifsAspace *kernel)
+{
+	const VmifsArchRegs *names = kernel ? vmifs_watch_names_of(kernel) : NULL;
+	guint64 pc;
+
+	return names && vmifs_regs_get(regs, names->pc, &pc) ? names : vmifs_watch_names(regs);
+}
+
 static gboolean
 find_gates(Planning *p, const VmifsRegs *regs, const VmifsArchRegs *names, guint vcpu, guint64 *ret,
 	   guint64 *ret_limit)
@@ -302,7 +328,7 @@ find_gates(Planning *p, const VmifsRegs *regs, const VmifsArchRegs *names, guint
 static void
 add_handler(Planning *p, const VmifsRegs *regs, guint vcpu)
 {
-	const VmifsArchRegs *names = vmifs_watch_names(regs);
+	const VmifsArchRegs *names = vmifs_watch_names_in(regs, p->attached->aspace);
 	VmifsStopPoint point = { .kind = VMIFS_STOP_EXEC };
 	g_autoptr(GError) error = NULL;
 	guint8 gate[MAX_GATE];
@@ -310,7 +336,8 @@ add_handler(Planning *p, const VmifsRegs *regs, guint vcpu)
 
 	if (!find_gates(p, regs, names, vcpu, &at, &limit) || !at)
 		return;
-	if (vmifs_regs_get(regs, names->no_gates, &flags) && flags & names->no_gates_flag) {
+	if (names->no_gates && vmifs_regs_get(regs, names->no_gates, &flags) &&
+	    flags & names->no_gates_flag) {
 		settle(p, VMIFS_WATCH_REFUSED, "vCPU %u delivers interrupts without such handlers",
 		       vcpu);
 		return;
@@ -387,6 +414,7 @@ plan_reg(Planning *p)
 			       .reg = p->line->reg,
 			       .disasm = disasm,
 			       .symbols = p->symbols,
+			       .kernel_start = vmifs_attached_kernel_start(p->attached),
 			       .found = found,
 			       .most = MOST_WRITES,
 			       .budget = MOST_CODE };

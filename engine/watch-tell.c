@@ -5,6 +5,7 @@
  */
 #include "watch-hit.h"
 
+#include "attached.h"
 #include "guest.h"
 
 #include <spi/bytes.h>
@@ -45,7 +46,7 @@ vmifs_watch_remember(VmifsWatches *watches, VmifsWatch *watch, VmifsAttached *at
 {
 	const VmifsStopPoint *point = &g_array_index(watch->plan.points, VmifsStopPoint, 0);
 	const VmifsAspace *kernel = attached ? attached->aspace : NULL;
-	gboolean is_kernel = kernel && point->address >= vmifs_aspace_user_end(kernel);
+	gboolean is_kernel = kernel && point->address >= vmifs_attached_kernel_start(attached);
 	guint64 value;
 
 	if (watch->line.kind == VMIFS_WATCH_REG)
@@ -81,7 +82,7 @@ add_place(const VmifsWatchHit *hit, VmifsEvent *event)
 		return;
 	event->has_pc = TRUE;
 	if (!hit->symbols || !hit->attached->aspace ||
-	    event->pc < vmifs_aspace_user_end(hit->attached->aspace) ||
+	    event->pc < vmifs_attached_kernel_start(hit->attached) ||
 	    !vmifs_symbols_nearest(hit->symbols, event->pc, &symbol, &offset))
 		return;
 	g_autofree char *text =
@@ -89,24 +90,35 @@ add_place(const VmifsWatchHit *hit, VmifsEvent *event)
 	vmifs_event_add_text(event, "at", text, -1);
 }
 
+/* Of those on the stack, so many words from its top. */
+static gboolean
+read_stack(const VmifsWatchHit *hit, guint word, guint64 *ret)
+{
+	guint64 sp;
+
+	if (!hit->aspace || !vmifs_regs_get(hit->stop->regs, hit->names->sp, &sp))
+		return FALSE;
+	guint32 len = vmifs_aspace_ptr_size(hit->aspace);
+	return read_value(hit->aspace, sp + (guint64) word * len, len, ret);
+}
+
 static void
 add_call(const VmifsWatchHit *hit, VmifsEvent *event)
 {
-	const VmifsRegs *regs = hit->stop->regs;
-	guint64 value, sp;
+	const VmifsArchRegs *names = hit->names;
+	guint on_stack = names ? names->stack_args : 0;
+	guint64 value;
 
-	if (!hit->names)
+	if (!names)
 		return;
 	vmifs_event_begin_list(event, "args");
-	for (gsize i = 0; i < G_N_ELEMENTS(hit->names->args); i++)
-		if (vmifs_regs_get(regs, hit->names->args[i], &value))
+	for (gsize i = 0; i < G_N_ELEMENTS(names->args); i++)
+		if (names->args[i] ? vmifs_regs_get(hit->stop->regs, names->args[i], &value)
+				   : read_stack(hit, on_stack++, &value))
 			vmifs_event_add_hex(event, NULL, value);
 	vmifs_event_end_list(event);
-	if (hit->names->link) {
-		if (vmifs_regs_get(regs, hit->names->link, &value))
-			vmifs_event_add_hex(event, "return", value);
-	} else if (hit->aspace && vmifs_regs_get(regs, hit->names->sp, &sp) &&
-		   read_value(hit->aspace, sp, vmifs_aspace_ptr_size(hit->aspace), &value))
+	if (names->link ? vmifs_regs_get(hit->stop->regs, names->link, &value)
+			: read_stack(hit, 0, &value))
 		vmifs_event_add_hex(event, "return", value);
 }
 
@@ -179,7 +191,7 @@ add_access(const VmifsWatchHit *hit, VmifsWatches *watches, VmifsWatch *watch, V
 		[VMIFS_STOP_READ] = "r", [VMIFS_STOP_WRITE] = "w", [VMIFS_STOP_ACCESS] = "rw"
 	};
 	gboolean is_kernel =
-		hit->aspace && hit->point.address >= vmifs_aspace_user_end(hit->aspace);
+		hit->aspace && hit->point.address >= vmifs_attached_kernel_start(hit->attached);
 	guint64 root = is_kernel ? 0 : hit->root, value;
 
 	vmifs_event_add_text(event, "access", words[hit->point.kind], -1);

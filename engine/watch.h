@@ -160,6 +160,9 @@ vmifs_watch_names(const VmifsRegs *regs);
 /* Of the one that walks such tables. */
 const VmifsArchRegs *
 vmifs_watch_names_of(const VmifsAspace *aspace);
+/* Those of that kernel (nullable), if they are among regs, which may have others' as well. */
+const VmifsArchRegs *
+vmifs_watch_names_in(const VmifsRegs *regs, const VmifsAspace *kernel);
 gboolean
 vmifs_stop_point_equal(const VmifsStopPoint *a, const VmifsStopPoint *b);
 /* points: of VmifsStopPoint */

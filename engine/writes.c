@@ -186,6 +186,27 @@ scan_range(VmifsWrites *writes, VmifsAspace *kernel, const Range *range, guint8 
 	return TRUE;
 }
 
+/* Without a bit for it (x86 of two levels) all of memory can be executed: then the text is what the
+ * kernel says is its own. */
+static gboolean
+find_text(const VmifsWrites *writes, VmifsAspace *kernel, Text *text, const VmifsCall *call,
+	  GError **error)
+{
+	guint64 start = 0, end = 0;
+
+	if (!vmifs_aspace_visit(kernel, writes->kernel_start, G_MAXUINT64, MOST_TABLES, take_range,
+				text, call, error))
+		return FALSE;
+	if (text->len <= MOST_TEXT || !writes->symbols ||
+	    !vmifs_symbols_lookup(writes->symbols, "_stext", &start) ||
+	    !vmifs_symbols_lookup(writes->symbols, "_etext", &end) || end <= start)
+		return TRUE;
+	g_array_set_size(text->ranges, 0);
+	text->len = 0;
+	return vmifs_aspace_visit(kernel, start, end - 1, MOST_TABLES, take_range, text, call,
+				  error);
+}
+
 gboolean
 vmifs_writes_find(VmifsWrites *writes, VmifsAspace *kernel, const VmifsCall *call, GError **error)
 {
@@ -193,8 +214,7 @@ vmifs_writes_find(VmifsWrites *writes, VmifsAspace *kernel, const VmifsCall *cal
 	g_autofree guint8 *buf = g_malloc(BEFORE + PIECE + BEHIND);
 	Text text = { .ranges = ranges };
 
-	if (!vmifs_aspace_visit(kernel, vmifs_aspace_user_end(kernel), G_MAXUINT64, MOST_TABLES,
-				take_range, &text, call, error))
+	if (!find_text(writes, kernel, &text, call, error))
 		return FALSE;
 	if (!text.len || text.len > MOST_TEXT) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,

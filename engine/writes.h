@@ -24,6 +24,7 @@ typedef struct {
 	const char *reg;
 	VmifsDisasm *disasm;   /* (borrowed) */
 	VmifsSymbols *symbols; /* (borrowed) (nullable) where functions begin */
+	guint64 kernel_start;  /* what lies below it is no text of the kernel's */
 	GArray *found;         /* (borrowed) of guint64: addresses, those that are stored */
 	guint most;            /* are stored ... */
 	guint64 n;             /* ... of so many */

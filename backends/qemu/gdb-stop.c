@@ -113,6 +113,29 @@ qemu_gdb_value_parse(const char *hex, gsize len, guint bits, guint64 *ret)
 	return TRUE;
 }
 
+#define EFER_LMA (1u << 10)
+
+/* The stub of a QEMU for x86-64 has no other names for a system of 32 bits, whose registers are the
+ * lower halves: as elsewhere they have their own. */
+static void
+add_halves(const QemuGdbTarget *target, VmifsRegs *regs)
+{
+	static const char *const halves[] = {
+		"ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip"
+	};
+	guint64 efer, value;
+
+	if (!target->architecture || !g_str_has_prefix(target->architecture, "i386") ||
+	    !vmifs_regs_get(regs, "efer", &efer) || efer & EFER_LMA)
+		return;
+	for (gsize i = 0; i < G_N_ELEMENTS(halves); i++) {
+		const char whole[] = { 'r', halves[i][0], halves[i][1], '\0' };
+		const char half[] = { 'e', halves[i][0], halves[i][1], '\0' };
+		if (vmifs_regs_get(regs, whole, &value))
+			vmifs_regs_set(regs, half, (guint32) value);
+	}
+}
+
 VmifsRegs *
 qemu_gdb_regs_parse(const QemuGdbTarget *target, const char *hex, gsize len, GError **error)
 {
@@ -132,6 +155,7 @@ qemu_gdb_regs_parse(const QemuGdbTarget *target, const char *hex, gsize len, GEr
 			vmifs_regs_set(regs, reg->name, value);
 		at += width;
 	}
+	add_halves(target, regs);
 	if (pc && vmifs_regs_get(regs, pc->name, &(guint64){ 0 }))
 		return g_steal_pointer(&regs);
 	corrupt("registers that do not say where the vCPU is", error);

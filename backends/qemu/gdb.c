@@ -411,9 +411,12 @@ qemu_gdb_target_find(const QemuGdbTarget *target, const char *name)
 const QemuGdbReg *
 qemu_gdb_target_pc(const QemuGdbTarget *target)
 {
-	const QemuGdbReg *rip = find(target, "rip");
+	static const char *const names[] = { "rip", "eip", "pc" };
+	const QemuGdbReg *pc = NULL;
 
-	return rip ? rip : find(target, "pc");
+	for (gsize i = 0; i < G_N_ELEMENTS(names) && !pc; i++)
+		pc = find(target, names[i]);
+	return pc;
 }
 
 /* QEMU's "gdb_stop_before_watchpoint", which of those that are known here x86 alone has not. */

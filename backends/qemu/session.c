@@ -366,13 +366,14 @@ hear_step(QemuSession *session, QemuGdbStop *ret, GError **error)
 }
 
 static gboolean
-hear_value(QemuSession *session, guint64 *ret, GError **error)
+hear_place(QemuSession *session, guint64 *ret, GError **error)
 {
+	const QemuGdbReg *pc = qemu_gdb_target_pc(&session->target);
 	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
 
 	if (!answer)
 		return FALSE;
-	if (qemu_gdb_value_parse((const char *) answer->data, answer->len, 64, ret))
+	if (pc && qemu_gdb_value_parse((const char *) answer->data, answer->len, pc->bits, ret))
 		return TRUE;
 	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT,
 			    "gdbstub: it does not tell where a vCPU stands");
@@ -400,7 +401,7 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	session->n_stops++;
 	qemu_session_be_patient(session);
 	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error) ||
-	    (ret_from && !hear_value(session, ret_from, error)))
+	    (ret_from && !hear_place(session, ret_from, error)))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
 		if (!expect_ok(session, "it does not take a point away", error))
@@ -413,7 +414,7 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 		wrap_point(text, 'Z', points[i]);
 	qemu_session_be_patient(session);
 	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error) ||
-	    !hear_value(session, ret_pc, error))
+	    !hear_place(session, ret_pc, error))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
 		if (!expect_ok(session, "it does not set a point again", error))

@@ -273,7 +273,7 @@ read_document(QemuGdb *gdb, const char *name, GError **error)
 static gboolean
 is_known(const char *architecture)
 {
-	static const char *const known[] = { "i386", "aarch64", "riscv" };
+	static const char *const known[] = { "i386", "aarch64", "arm", "riscv" };
 
 	for (gsize i = 0; architecture && i < G_N_ELEMENTS(known); i++)
 		if (g_str_has_prefix(architecture, known[i]))
@@ -299,7 +299,7 @@ qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error)
 			return FALSE;
 	}
 	if (!is_known(target->architecture))
-		return unsupported("registers of another architecture than x86, AArch64, RISC-V",
+		return unsupported("registers of another architecture than x86, ARM, RISC-V",
 				   error);
 	return TRUE;
 }

@@ -109,7 +109,8 @@ typedef struct {
 	const char *pc;
 	const char *sp;
 	const char *link;    /* where a function begins, the address to return to; NULL: at sp */
-	const char *args[6]; /* of a function, by the calling convention */
+	const char *args[6]; /* of a function, by the calling convention; NULL: on the stack, ... */
+	guint stack_args;    /* ... the first of those so many words from sp on */
 	const char *root;    /* (nullable) of the page tables, if a stop tells it ... */
 	guint64 root_mask;   /* ... in these bits */
 

@@ -233,11 +233,18 @@ struct VmifsOs {
 	 * FALSE = it lies there as it should, but nothing in it moves and nobody could be asked: it
 	 * may be what an earlier boot has left. One thread at a time. */
 	gboolean (*alive)(gpointer self, gboolean *ret_sure, const VmifsCall *call);
+	/* (nullable) How much of it is understood, from 0 on; G_MAXUINT: all, or all that ever will
+	 * be. With less, it is attached once more after a while, as there is more in it then. */
+	guint (*known)(gpointer self);
 	/* How many processors it says it has; 0 = it does not. Asked once, when it is attached. */
 	guint (*n_vcpus)(gpointer self, const VmifsCall *call);
+	/* (nullable) The lowest address that is its own in every address space, where that is not
+	 * the architecture's to say. */
+	guint64 (*kernel_start)(gpointer self);
 	/* For events. The task that the vCPU runs whose registers these are, as the source numbers
 	 * it: from memory alone, in some dozens of microseconds. FALSE: that cannot be told. */
-	gboolean (*current)(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret);
+	gboolean (*current)(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret,
+			    GError **error);
 	/* Roots of the task's address space, as page-table registers have them; returns how many,
 	 * VMIFS_TASK_ROOTS at most; 0 with error. Without it, that of task_aspace() is the one. */
 	guint (*task_roots)(gpointer self, const VmifsTask *task, guint64 *ret, GError **error);

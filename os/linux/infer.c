@@ -114,18 +114,6 @@ run(LinuxInfer *f)
 	return TRUE;
 }
 
-guint64
-linux_kernel_start(const Linux *os, guint64 va)
-{
-	gsize n;
-	const VmifsRegion *regions = vmifs_physmem_regions(os->mem, &n);
-
-	if (linux_word(os) == 8)
-		return va & G_GUINT64_CONSTANT(1) << 63;
-	return linux_wrap(os, os->found->image_delta + (n ? regions[0].pa : 0) -
-				      linux_machine(os)->room_below);
-}
-
 typedef struct {
 	LinuxInfer f;
 	VmifsTypes *types; /* (full) (nullable) then error says why */

@@ -130,10 +130,6 @@ typedef struct {
 	gsize file_dentry, dentry_inode, dentry_sb, dentry_parent;
 } LinuxInfer;
 
-/* The lowest address of the kernel's own, of which va is one: with 32 bits, where all of memory is
- * mapped, the image in it. */
-guint64
-linux_kernel_start(const Linux *os, guint64 va);
 /* Is that the address of something of the kernel's, aligned as an object is? */
 gboolean
 linux_infer_is_kernel(const LinuxInfer *f, guint64 va);

@@ -11,6 +11,7 @@
 #include "found.h"
 #include "given.h"
 #include "kept.h"
+#include "machine.h"
 #include "module-types.h"
 #include "modules.h"
 #include "net.h"
@@ -444,6 +445,35 @@ static const VmifsView views[] = {
 	  .about = linux_about_net },
 };
 
+guint64
+linux_kernel_start(const Linux *os, guint64 va)
+{
+	gsize n;
+	const VmifsRegion *regions = vmifs_physmem_regions(os->mem, &n);
+
+	if (linux_word(os) == 8)
+		return va & G_GUINT64_CONSTANT(1) << 63;
+	return linux_wrap(os, os->found->image_delta + (n ? regions[0].pa : 0) -
+				      linux_machine(os)->room_below);
+}
+
+/* Without types of its own it is understood by what there is in it. */
+static guint
+known(gpointer self)
+{
+	const Linux *os = self;
+
+	return os->n_types && !os->is_partial ? G_MAXUINT : (guint) os->n_types;
+}
+
+static guint64
+kernel_start(gpointer self)
+{
+	const Linux *os = self;
+
+	return linux_word(os) == 8 ? vmifs_aspace_user_end(os->aspace) : linux_kernel_start(os, 0);
+}
+
 const VmifsOs vmifs_os_linux = {
 	.name = "linux",
 	.patterns = linux_patterns,
@@ -458,12 +488,14 @@ const VmifsOs vmifs_os_linux = {
 	.tasks = linux_tasks,
 	.modules = linux_list_modules,
 	.task_aspace = linux_task_aspace,
+	.kernel_start = kernel_start,
 	.current = linux_current,
 	.task_roots = linux_task_roots,
 	.event_points = linux_event_points,
 	.event_at = linux_event_at,
 	.vmas = linux_vmas,
 	.alive = linux_alive,
+	.known = known,
 	.n_vcpus = n_vcpus,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),

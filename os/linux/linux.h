@@ -130,6 +130,10 @@ linux_get(const Linux *os, guint64 object, LinuxField field, guint64 *ret, GErro
 {
 	return linux_read_field(os->aspace, os->layout, field, object, ret, error);
 }
+/* The lowest address of the kernel's own, of which va is one: with 32 bits, where all of memory is
+ * mapped, the image in it. */
+guint64
+linux_kernel_start(const Linux *os, guint64 va);
 /* What the guest's C calls a pointer, a long, a size_t: as wide as its kernel's addresses, whatever
  * this host's are. */
 static inline guint32
@@ -402,7 +406,10 @@ gboolean
 linux_event_at(gpointer self, VmifsOsEvents which, guint64 address, guint vcpu,
 	       const VmifsRegs *regs, VmifsOsEvent *ret, const VmifsCall *call);
 gboolean
-linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret);
+linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret, GError **error);
+/* Can that be told of this kernel at all? FALSE with UNSUPPORTED. */
+gboolean
+linux_current_is_known(const Linux *os, GError **error);
 LINUX_VIEW(linux_render_vcpu_current);
 LINUX_VIEW(linux_render_vcpu_stack);
 gboolean

@@ -137,6 +137,7 @@ const LinuxMachine linux_machine_arm = {
 	.room_below = 16 << 20,
 	.in_program = in_program,
 	.current = linux_current_of_queue,
+	.argument = "r0",
 	.untag_mask = G_MAXUINT64,
 	.gate_vma = gate_vma,
 	.port_width = 8,

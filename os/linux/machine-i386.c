@@ -57,6 +57,7 @@ const LinuxMachine linux_machine_i386 = {
 	.append_call = append_call,
 	.in_program = in_program,
 	.current = linux_current_task_x86,
+	.argument = "eax",
 	.untag_mask = G_MAXUINT64,
 	.port_width = 4,
 	.store_bypass = linux_store_bypass,

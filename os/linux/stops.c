@@ -50,6 +50,9 @@ linux_event_points(gpointer self, VmifsOsEvents which, GArray *ret, GError **err
 				    "which register has a function's argument is not known");
 		return FALSE;
 	}
+	/* Whose exec or exit it is, nothing else says. */
+	if (which == VMIFS_OS_TASKS && !linux_current_is_known(self, error))
+		return FALSE;
 	for (gsize i = 0; i < G_N_ELEMENTS(points); i++) {
 		if (points[i].which != which)
 			continue;
@@ -85,7 +88,7 @@ task_at(Linux *os, const char *what, guint vcpu, const VmifsRegs *regs, guint64 
 	/* A terminal that is given up while the process lives comes with 0. */
 	if (g_str_equal(what, "exit") && (guint32) argument != 1)
 		return FALSE;
-	if (!linux_current(os, vcpu, regs, &ret->task))
+	if (!linux_current(os, vcpu, regs, &ret->task, NULL))
 		return FALSE;
 	if (g_str_equal(what, "exec"))
 		add_program(os, ret, call);

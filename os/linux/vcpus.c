@@ -75,14 +75,28 @@ find_task(const Linux *os, guint32 cpu, guint64 *ret, GError **error)
 }
 
 gboolean
-linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
+linux_current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret, GError **error)
 {
 	const Linux *os = self;
 	guint64 object;
 	guint32 cpu;
 
-	return find_cpu(os, vcpu, regs, &cpu, NULL) && find_task(os, cpu, &object, NULL) &&
-	       linux_task_read(os, object, ret, NULL);
+	return find_cpu(os, vcpu, regs, &cpu, error) && find_task(os, cpu, &object, error) &&
+	       linux_task_read(os, object, ret, error);
+}
+
+gboolean
+linux_current_is_known(const Linux *os, GError **error)
+{
+	g_autoptr(GError) problem = NULL;
+	guint64 object;
+
+	if (find_task(os, 0, &object, &problem) ||
+	    !g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+		return TRUE;
+	g_propagate_prefixed_error(error, g_steal_pointer(&problem),
+				   "which task a processor runs cannot be told: ");
+	return FALSE;
 }
 
 LINUX_VIEW(linux_render_vcpu_current)

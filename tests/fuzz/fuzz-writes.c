@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include <arch/x86_64.h>
+#include <arch/x86.h>
 #include <engine/writes.h>
 
 #define VA G_GUINT64_CONSTANT(0xffffffff81000000)

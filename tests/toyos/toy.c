@@ -6,7 +6,7 @@
  * entries say "not present" (as transition pages are).
  *
  *   header page:  "TOY-OS!\0"  u64 root  u64 tasks (virtual)  u32 n_tasks  u32 alive  u32 busy
- *                 u32 still
+ *                 u32 still  u32 known, when it is attached: 1 = no tasks yet, 0 = all
  *   at 0xff8 of the first page of tasks: where its one module is, 0 = nowhere
  *   task, 48 bytes: u32 pid  u32 ppid  u64 root  u64 shadow_root  char comm[16]  u64 start_time
  *   not-present entry whose bit 11 is set: the page is still at the entry's address
@@ -23,7 +23,7 @@ typedef struct {
 	VmifsKernel kernel;
 	guint64 header;
 	guint64 tasks;
-	guint32 n_tasks;
+	guint32 n_tasks, known;
 	guint n_asked; /* events; by the thread of stops */
 } Toy;
 
@@ -67,7 +67,17 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	}
 	toy = g_memdup2(kernel->data, sizeof *toy);
 	toy->kernel = *kernel;
+	vmifs_physmem_read(toy->kernel.mem, toy->header + 40, &toy->known, sizeof toy->known, call,
+			   NULL);
 	return toy;
+}
+
+static guint
+known(gpointer self)
+{
+	const Toy *toy = self;
+
+	return toy->known ? GUINT32_FROM_LE(toy->known) : G_MAXUINT;
 }
 
 /* Another boot has another array of tasks. */
@@ -95,7 +105,7 @@ tasks(gpointer self, const VmifsCall *call, GError **error)
 {
 	const Toy *toy = self;
 	g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(VmifsTask));
-	for (guint32 i = 0; i < toy->n_tasks; i++) {
+	for (guint32 i = 0; i < toy->n_tasks && known(self) > 1; i++) {
 		guint8 raw[TASK_LEN];
 		if (!read_task(toy, i, raw, error))
 			return NULL;
@@ -206,7 +216,7 @@ task_roots(gpointer self, const VmifsTask *task, guint64 *ret, GError **error)
 }
 
 static gboolean
-current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret)
+current(gpointer self, guint vcpu, const VmifsRegs *regs, VmifsTask *ret, GError **error)
 {
 	guint64 root, roots[2];
 	g_autoptr(VmifsTaskList) list = tasks(self, NULL, NULL);
@@ -348,6 +358,7 @@ const VmifsOs vmifs_os_toy = {
 	.event_points = event_points,
 	.event_at = event_at,
 	.alive = alive,
+	.known = known,
 	.views = views,
 	.n_views = G_N_ELEMENTS(views),
 };

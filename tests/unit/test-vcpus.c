@@ -108,12 +108,12 @@ START_TEST(a_stop_is_of_the_task_that_runs_where_registers_say)
 	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
 	VmifsTask task;
 	vmifs_regs_set(regs, "gs_base", f.areas + (_i ? 0 : AREA_LEN));
-	ck_assert(linux_current(os, (guint) _i, regs, &task));
+	ck_assert(linux_current(os, (guint) _i, regs, &task, NULL));
 	ck_assert_uint_eq(task.pid, _i ? 11 : 22);
 	ck_assert_uint_eq(task.tgid, _i ? 10 : 21);
 	ck_assert_str_eq(task.comm, _i ? "first" : "sec\nond");
 	vmifs_regs_set(regs, "gs_base", 0x7000);
-	ck_assert(!linux_current(os, 2, regs, &task));
+	ck_assert(!linux_current(os, 2, regs, &task, NULL));
 	teardown(&f);
 }
 END_TEST

@@ -2,7 +2,7 @@
 /* writes: instructions that write registers: what they are, and where they are found in text. */
 #include <unit.h>
 
-#include <arch/x86_64.h>
+#include <arch/x86.h>
 #include <engine/writes.h>
 
 #include <string.h>
@@ -97,6 +97,30 @@ START_TEST(a_root_comes_without_how_to_flush)
 	vmifs_regs_set(regs, "rax", 0x8000000123456801);
 	ck_assert(vmifs_x86_64_writes.decode(code, sizeof code, regs, &write));
 	ck_assert_uint_eq(write.value, 0x0000000123456801);
+}
+END_TEST
+
+/* Of 32 bits: registers have other names, and 0x41 is an instruction of its own. */
+START_TEST(a_write_of_32_bits_is_known_with_its_value)
+{
+	static const guint8 root[] = { 0x0f, 0x22, 0xdf }, wrmsr[] = { 0x0f, 0x30 };
+	static const guint8 two[] = { 0x41, 0x0f, 0x22, 0xdf };
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	VmifsArchWrite write;
+
+	vmifs_regs_set(regs, "eax", 0x11);
+	vmifs_regs_set(regs, "ecx", 0x174);
+	vmifs_regs_set(regs, "edx", 0x22);
+	vmifs_regs_set(regs, "edi", 0x3344);
+	vmifs_regs_set(regs, "rdi", 0x5566);
+	ck_assert(vmifs_i386_writes.decode(root, sizeof root, regs, &write));
+	ck_assert_str_eq(write.reg, "cr3");
+	ck_assert(write.has_value);
+	ck_assert_uint_eq(write.value, 0x3344);
+	ck_assert(vmifs_i386_writes.decode(wrmsr, sizeof wrmsr, regs, &write));
+	ck_assert_uint_eq(write.number, 0x174);
+	ck_assert_uint_eq(write.value, G_GUINT64_CONSTANT(0x2200000011));
+	ck_assert(!vmifs_i386_writes.decode(two, sizeof two, regs, &write));
 }
 END_TEST
 
@@ -309,6 +333,7 @@ writes_suite(void)
 
 	tcase_add_loop_test(tcase, a_write_is_known_with_its_value, 0, G_N_ELEMENTS(known));
 	tcase_add_test(tcase, only_the_registers_that_are_told_have_names);
+	tcase_add_test(tcase, a_write_of_32_bits_is_known_with_its_value);
 	tcase_add_test(tcase, a_root_comes_without_how_to_flush);
 	tcase_add_loop_test(tcase, what_writes_none_is_none, 0, G_N_ELEMENTS(others));
 	tcase_add_test(tcase, what_programs_write_is_said);
