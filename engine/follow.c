@@ -24,6 +24,8 @@
 /* Of a guest in which nothing was found for so long, the source is asked less often, too. */
 #define PATIENCE_US (60 * G_USEC_PER_SEC)
 #define LATER_TICKS 5
+/* What is not understood yet is tried so often, each time after twice the pause. */
+#define MOST_TRIES 8
 /* For so long nothing may move in a kernel before another one is looked for. */
 #define DOUBT_US (5 * G_USEC_PER_SEC)
 
@@ -35,6 +37,11 @@ typedef struct {
 	guint ticks;
 	gboolean layout_due; /* it has changed, and could not be learned yet */
 	gboolean in_doubt;   /* whether what is attached still runs */
+
+	/* To understand more of what is attached. */
+	guint understood; /* which generation's */
+	guint tries;
+	gint64 next_try, try_pause;
 } Search;
 
 static void
@@ -266,6 +273,36 @@ look_for_another(VmifsGuest *guest, const VmifsAttached *old, Search *search)
 	tell(guest);
 }
 
+/* Just after it has started there is less in it to understand it by than later. */
+static void
+understand_more(VmifsGuest *guest, const VmifsAttached *old, Search *search)
+{
+	const VmifsInstance *instance = old->instance;
+	guint known = instance->os->known ? instance->os->known(instance->self) : G_MAXUINT;
+	gint64 start = g_get_monotonic_time();
+
+	if (known == G_MAXUINT)
+		return;
+	if (search->understood != old->generation) {
+		search->understood = old->generation;
+		search->tries = 0;
+		search->try_pause = FIRST_PAUSE_US;
+		search->next_try = start + FIRST_PAUSE_US;
+	}
+	if (search->tries >= MOST_TRIES || start < search->next_try)
+		return;
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	g_autoptr(VmifsAttached) again = attach_again(guest, old, mem, NULL);
+	search->tries++;
+	if (again && instance->os->known(again->instance->self) > known) {
+		search->tries = 0;
+		publish(guest, g_steal_pointer(&again), FALSE);
+	}
+	gint64 cost = g_get_monotonic_time() - start;
+	search->try_pause = MAX(2 * search->try_pause, PAUSE_PER_COST * cost);
+	search->next_try = g_get_monotonic_time() + search->try_pause;
+}
+
 static gboolean
 is_alive(VmifsGuest *guest, const VmifsInstance *instance, gboolean *ret_sure)
 {
@@ -289,10 +326,12 @@ look(VmifsGuest *guest, Search *search)
 		if (now->instance)
 			tell(guest);
 	} else if (is_alive(guest, attached->instance, &is_sure)) {
-		if (is_sure)
+		if (is_sure) {
 			search->in_doubt = FALSE;
-		else
+			understand_more(guest, attached, search);
+		} else {
 			look_for_another(guest, attached, search);
+		}
 	} else if (!g_atomic_int_get(&guest->cancelled) &&
 		   !vmifs_connection_is_gone(guest->connection)) {
 		/* And not because it is going, or because we are. */

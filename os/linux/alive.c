@@ -6,7 +6,8 @@
  * the page tables that the vCPUs walk are asked, which takes a monitor.
  *
  *   banner, ring of tasks   not as they were: it has ended
- *   clock                   goes: it runs;  has gone back: it is another boot at the same place
+ *   clock                   goes: it runs;  has gone back: it is another boot at the same place;
+ *                           cannot be read: as one that stands still
  *   page tables of vCPUs    none has the kernel's text where it is: it has ended
  */
 #include "linux.h"
@@ -79,6 +80,22 @@ maps_text(const Linux *os, guint64 root, guint64 text, guint64 pa)
 	return vmifs_aspace_translate(aspace, text, &range, NULL) && range.pa == pa;
 }
 
+/* On 32-bit x86 every kernel has all of memory at the same place, whatever is in it; what lies at
+ * the table of its interrupts is one kernel's. */
+static gboolean
+has_its_interrupts(const Linux *os, guint64 root, const VmifsRegs *regs)
+{
+	guint64 table;
+	VmifsRange seen, own;
+
+	if (!g_str_equal(vmifs_aspace_arch(os->aspace), LINUX_ARCH_I386) ||
+	    !vmifs_regs_get(regs, "idt_base", &table))
+		return TRUE;
+	g_autoptr(VmifsAspace) aspace = vmifs_aspace_new_like(os->aspace, root, NULL, NULL);
+	return vmifs_aspace_translate(aspace, table, &seen, NULL) &&
+	       vmifs_aspace_translate(os->aspace, table, &own, NULL) && seen.pa == own.pa;
+}
+
 /* Where registers do not tell the tables. That it does not find it says nothing: it may be in a
  * program. */
 static gboolean
@@ -111,9 +128,11 @@ some_vcpu_runs_it(const Linux *os, gboolean *ret_known, const VmifsCall *call)
 			return TRUE;
 		}
 		*ret_known |= n_roots > 0;
-		for (guint j = 0; j < n_roots; j++)
-			if (maps_text(os, roots[j] & ~os->found->ignore_mask, text, pa))
+		for (guint j = 0; j < n_roots; j++) {
+			guint64 root = roots[j] & ~os->found->ignore_mask;
+			if (maps_text(os, root, text, pa) && has_its_interrupts(os, root, regs))
 				return TRUE;
+		}
 	}
 	return !*ret_known;
 }
@@ -135,9 +154,9 @@ linux_alive(gpointer self, gboolean *ret_sure, const VmifsCall *call)
 
 	if (!has_banner(os) || !has_ring(os))
 		return FALSE;
-	if (!linux_clock(os, &clock, NULL))
-		return TRUE;
 	guint64 before = os->seen_clock;
+	if (!linux_clock(os, &clock, NULL))
+		clock.since_boot = before;
 	if (clock.since_boot < before && before - clock.since_boot > TORN_NS)
 		return FALSE;
 	os->seen_clock = clock.since_boot;

@@ -54,6 +54,28 @@ START_TEST(what_was_made_under_an_earlier_boot_is_stale)
 }
 END_TEST
 
+static gboolean
+has_task(VmifsGuest *guest, guint32 pid)
+{
+	g_autoptr(VmifsTaskList) list = vmifs_guest_tasks(guest, NULL, NULL);
+	return list && vmifs_task_list_find(list, pid);
+}
+
+/* It is the same boot for it, and what was read before is not stale. */
+START_TEST(kernel_that_is_not_understood_yet_is_looked_at_again)
+{
+	g_auto(Running) it = prepare();
+	boot(it.live, 0x8000, 7);
+	live_put(it.live, 0x5000 + 40, 1);
+	run(&it, NULL);
+	guint generation = vmifs_guest_generation(it.guest);
+	ck_assert(!has_task(it.guest, 7));
+	live_put(it.live, 0x5000 + 40, 2);
+	await(has_task(it.guest, 7));
+	ck_assert_uint_eq(vmifs_guest_generation(it.guest), generation);
+}
+END_TEST
+
 START_TEST(memory_of_another_moment_ends_the_boot)
 {
 	g_auto(Running) it = prepare();
@@ -369,6 +391,7 @@ make_suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, kernel_that_boots_later_is_found);
 	tcase_add_test(t, what_was_made_under_an_earlier_boot_is_stale);
+	tcase_add_test(t, kernel_that_is_not_understood_yet_is_looked_at_again);
 	tcase_add_test(t, memory_of_another_moment_ends_the_boot);
 	tcase_add_test(t, guest_that_boots_all_the_time_is_not_searched_each_time);
 	tcase_add_test(t, kernel_in_which_nothing_moves_gives_way_to_one_that_runs);

@@ -206,6 +206,17 @@ START_TEST(kernel_whose_clock_stands_still_is_doubted_where_no_vcpu_tells)
 }
 END_TEST
 
+/* As one whose clock stands still. */
+START_TEST(kernel_without_a_clock_is_alive_where_a_vcpu_runs_it)
+{
+	Fixture f;
+	setup(&f, TYPES);
+	linux_guest_reg(&f.g, "cr3", vcpus[_i].cr3);
+	ck_assert_int_eq(stays_alive(make_kernel(&f, 0, -1)), vcpus[_i].alive);
+	teardown(&f);
+}
+END_TEST
+
 /* vCPUs are asked only when the clock does not tell. */
 START_TEST(kernel_whose_clock_goes_is_alive_wherever_vcpus_are)
 {
@@ -243,6 +254,8 @@ make_suite(void)
 	tcase_add_test(t, clock_that_went_back_is_another_boot);
 	tcase_add_test(t, clock_is_known_from_the_beginning);
 	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_alive_where_a_vcpu_runs_it, 0,
+			    G_N_ELEMENTS(vcpus));
+	tcase_add_loop_test(t, kernel_without_a_clock_is_alive_where_a_vcpu_runs_it, 0,
 			    G_N_ELEMENTS(vcpus));
 	tcase_add_loop_test(t, kernel_whose_clock_stands_still_is_sure_where_a_vcpu_finds_its_text,
 			    0, 3);
