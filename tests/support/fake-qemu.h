@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * fake-qemu: a monitor without a QEMU: what a real one once said, said again, over a socket that
- * serves one client at a time as QEMU's does, and as badly as a test wants. A recorded session is
- * text; an answer's lines begin with a tab, or are empty:
- *
- *   # comment
- *   qmp query-status
- *   	{"running": true, "status": "running"}
- *   hmp info mtree -f
- *   	FlatView #0
- *   qmp qom-get /machine type
- *   	"pc-i440fx-7.2-machine"
- *   qmp query-sev
- *   	!CommandNotFound the command query-sev has not been found
- *
- * Of several answers to one question each is given once, the last for ever. One to "WORDS:*" is
- * that to all that begin with "WORDS:".
+ * serves one client at a time as QEMU's does, and as badly as a test wants.
  */
 #pragma once
 
-#include <backends/qemu/monitor.h>
+#include "fake-session.h"
 
 typedef struct {
 	const char *session;  /* its text */
@@ -62,10 +48,3 @@ fake_qemu_written(FakeServer *server);
 /* The descriptor that came last; -1 = none. */
 int
 fake_qemu_fd(FakeServer *server);
-
-/* The same answers without a socket. (full) */
-QemuMonitor *
-fake_monitor_new(const char *session);
-/* Text of tests/qemu/NAME.session. (full) */
-char *
-fake_session(const char *name);

@@ -4,7 +4,7 @@
 
 #include <backends/qemu/qmp.h>
 #include <backends/qemu/target.h>
-#include <fake-qemu.h>
+#include <fake-session.h>
 #include <other-process.h>
 #include <unit.h>
 

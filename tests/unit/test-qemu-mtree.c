@@ -4,7 +4,7 @@
 
 #include <backends/qemu/mtree.h>
 
-#include <fake-qemu.h>
+#include <fake-session.h>
 #include <string.h>
 #include <vmifs/error.h>
 

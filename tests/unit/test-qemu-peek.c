@@ -6,7 +6,7 @@
 #include <backends/qemu/target.h>
 
 #include <errno.h>
-#include <fake-qemu.h>
+#include <fake-session.h>
 #include <spi/backend.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include <backends/qemu/status.h>
 
-#include <fake-qemu.h>
+#include <fake-session.h>
 #include <vmifs/error.h>
 
 #define SEV(enabled, policy, more)                                                                 \

@@ -4,7 +4,7 @@
 
 #include <backends/qemu/translate.h>
 
-#include <fake-qemu.h>
+#include <fake-session.h>
 #include <vmifs/error.h>
 
 static const struct {
