@@ -10,8 +10,6 @@
 #include <string.h>
 #include <vmifs/error.h>
 
-#define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
-#define RESTS "qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n"
 #define NOBODY "qmp query-chardev\n\t[{\"label\": \"compat_monitor0\"}]\n"
 #define SOMEBODY "qmp query-chardev\n\t[{\"label\": \"gdb\"}]\n"
 #define STARTS                                                                                     \
@@ -140,27 +138,6 @@ wait_for_both(const Guest *guest, gint wanted)
 		n = g_atomic_int_get(&guest->n[0]) + g_atomic_int_get(&guest->n[1]);
 	}
 	ck_assert_int_eq(n, wanted);
-}
-
-static inline void
-has_heard(const Guest *guest, const char *wanted)
-{
-	g_autofree char *heard = fake_qemu_heard(guest->server);
-
-	ck_assert_str_eq(heard, wanted);
-}
-
-static inline void
-wait_until_heard(const Guest *guest, const char *wanted)
-{
-	g_autofree char *heard = fake_qemu_heard(guest->server);
-
-	for (int i = 0; i < 10000 && !strstr(heard, wanted); i++) {
-		g_usleep(1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest->server);
-	}
-	ck_assert_msg(strstr(heard, wanted) != NULL, "%s", heard);
 }
 
 static inline void

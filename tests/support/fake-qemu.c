@@ -19,6 +19,10 @@
 	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"RTC_CHANGE\", "       \
 	"\"data\": {\"offset\": 1}}\r\n"
 
+/* For it to hear something, and between looks. */
+#define HEARING_MS 12000
+#define POLL_MS 2
+
 struct FakeServer {
 	const FakeQemu *how;
 	GHashTable *answers;
@@ -315,6 +319,40 @@ fake_qemu_heard(FakeServer *server)
 	char *heard = g_strdup(server->heard->str);
 	g_mutex_unlock(&server->lock);
 	return heard;
+}
+
+void
+fake_qemu_has_heard(FakeServer *server, const char *wanted)
+{
+	g_autofree char *heard = fake_qemu_heard(server);
+
+	ck_assert_str_eq(heard, wanted);
+}
+
+void
+fake_qemu_hears(FakeServer *server, const char *wanted)
+{
+	g_autofree char *heard = fake_qemu_heard(server);
+
+	for (int i = 0; i < HEARING_MS && !g_str_equal(heard, wanted); i += POLL_MS) {
+		g_usleep(POLL_MS * 1000);
+		g_free(heard);
+		heard = fake_qemu_heard(server);
+	}
+	ck_assert_str_eq(heard, wanted);
+}
+
+void
+fake_qemu_hears_of(FakeServer *server, const char *wanted)
+{
+	g_autofree char *heard = fake_qemu_heard(server);
+
+	for (int i = 0; i < HEARING_MS && !strstr(heard, wanted); i += POLL_MS) {
+		g_usleep(POLL_MS * 1000);
+		g_free(heard);
+		heard = fake_qemu_heard(server);
+	}
+	ck_assert_msg(strstr(heard, wanted) != NULL, "%s", heard);
 }
 
 gssize

@@ -7,6 +7,9 @@
 
 #include "fake-session.h"
 
+/* What is heard when a guest that was stopped is let run. */
+#define LET_RUN "query-status cont "
+
 typedef struct {
 	const char *session;  /* its text */
 	gboolean silent;      /* never greets */
@@ -42,6 +45,15 @@ fake_qemu_questions(FakeServer *server);
  * multifd-)". (full) */
 char *
 fake_qemu_heard(FakeServer *server);
+/* That is what it has heard. */
+void
+fake_qemu_has_heard(FakeServer *server, const char *wanted);
+/* It comes to that, within some seconds. */
+void
+fake_qemu_hears(FakeServer *server, const char *wanted);
+/* ... among other things. */
+void
+fake_qemu_hears_of(FakeServer *server, const char *wanted);
 /* How many bytes of the stream were written; -1: not all of it can be. */
 gssize
 fake_qemu_written(FakeServer *server);

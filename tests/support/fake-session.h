@@ -20,6 +20,11 @@
 
 #include <backends/qemu/monitor.h>
 
+/* Whether the guest runs. */
+#define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
+#define RESTS STANDS_AS("paused")
+#define STANDS_AS(word) "qmp query-status\n\t{\"status\": \"" word "\", \"running\": false}\n"
+
 /* Of GQueue of texts, by "qmp NAME" and "hmp LINE". text: (nullable) */
 GHashTable *
 fake_session_parse(const char *text);

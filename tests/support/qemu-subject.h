@@ -23,8 +23,6 @@
 
 /* What it says to questions that are always asked. */
 #define FREE "qmp query-migrate\n\t{}\n"
-#define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
-#define RESTS "qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n"
 #define SWITCHES                                                                                   \
 	"qmp query-migrate-capabilities\n"                                                         \
 	"\t[{\"capability\": \"multifd\", \"state\": true}, "                                      \
@@ -37,7 +35,6 @@
 /* Still runs when asked at first, then stands. */
 #define STANDS RUNS RUNS RESTS
 
-#define LET_RUN "query-status cont "
 #define STOPPED "query-status stop human-monitor-command query-status " LET_RUN
 
 typedef struct {
@@ -131,19 +128,6 @@ fails(Guest *guest, const VmifsCall *call, VmifsError code)
 	ck_assert_msg(g_error_matches(guest->error, VMIFS_ERROR, (gint) code), "%s",
 		      guest->error->message);
 	ck_assert_ptr_null(guest->picture.how);
-}
-
-/* It comes to have heard that, within some seconds, and nothing else then. */
-static inline void
-hears(const Guest *guest, const char *wanted)
-{
-	g_autofree char *heard = NULL;
-	for (int i = 0; i < 600 && g_strcmp0(heard, wanted) != 0; i++) {
-		g_usleep(20 * 1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest->server);
-	}
-	ck_assert_str_eq(heard, wanted);
 }
 
 static inline void

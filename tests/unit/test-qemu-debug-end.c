@@ -34,7 +34,7 @@ START_TEST(whose_stub_is_lost_hears_of_it)
 	ck_assert(!qemu_debug_is_on(guest.debug));
 	/* The guardian cleans up where it can. */
 	if (losses[_i].heard)
-		has_heard(&guest, losses[_i].heard);
+		fake_qemu_has_heard(guest.server, losses[_i].heard);
 	else
 		wait_for_points(&guest, 0);
 	disarm(&guest, 0);
@@ -52,7 +52,7 @@ START_TEST(whoever_ends_the_stub_has_no_point_in_the_guest)
 	setup(&guest, &willing, &how);
 	arm_as(&guest, &tcg_of_two, 0, &exec_point);
 	wait_for(&guest.n_lost, 1);
-	has_heard(&guest, COME "query-chardev " COME GONE);
+	fake_qemu_has_heard(guest.server, COME "query-chardev " COME GONE);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), !_i);
@@ -165,7 +165,7 @@ START_TEST(a_stub_that_does_not_come_leaves_a_guest_that_runs)
 	setup(&guest, &qemu, &how);
 	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, 1, &failed, NULL, NULL));
 	g_usleep(300 * 1000);
-	has_heard(&guest, COME GONE "query-status ");
+	fake_qemu_has_heard(guest.server, COME GONE "query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -203,7 +203,7 @@ START_TEST(a_stub_of_somebody_else_s_is_left_to_them)
 	ck_assert_ptr_nonnull(strstr(caps.why_not, "another debugger"));
 	ck_assert(!qemu_debug_arm(guest.debug, &tcg, 0, &exec_point, 1, &failed, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
-	has_heard(&guest, "query-chardev query-chardev ");
+	fake_qemu_has_heard(guest.server, "query-chardev query-chardev ");
 	teardown(&guest);
 }
 END_TEST
@@ -301,8 +301,8 @@ START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 	wait_for_points(&guest, 1);
 	g_usleep((gulong) (40 + 7 * _i) * 1000);
 	be_killed(vmifs);
-	wait_until_heard(&guest, COME GONE);
-	has_heard(&guest, COME GONE);
+	fake_qemu_hears_of(guest.server, COME GONE);
+	fake_qemu_has_heard(guest.server, COME GONE);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), _i % 2 == 0);
 	teardown(&guest);
@@ -362,7 +362,7 @@ START_TEST(a_guardian_that_is_killed_has_a_successor)
 	be_killed(first);
 	ck_assert_int_gt(wait_for_another(vmifs, first), 0);
 	be_killed(vmifs);
-	wait_until_heard(&guest, COME GONE);
+	fake_qemu_hears_of(guest.server, COME GONE);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), !_i);
 	teardown(&guest);
@@ -404,7 +404,7 @@ START_TEST(killed_it_leaves_no_step_and_the_next_one_makes_them_as_QEMU_does)
 		g_usleep(1000);
 	ck_assert_uint_eq(fake_stub_steps(guest.stub), 1);
 	be_killed(vmifs);
-	wait_until_heard(&guest, COME GONE);
+	fake_qemu_hears_of(guest.server, COME GONE);
 	nothing_is_left(&guest);
 	ck_assert_uint_eq(fake_stub_mask(guest.stub), _i ? 3 : 7);
 	teardown(&guest);
@@ -423,9 +423,9 @@ START_TEST(killed_as_it_comes_it_leaves_a_guest_that_runs)
 	pid_t vmifs = another_vmifs(FALSE, FALSE, &to);
 	setup(&guest, &qemu, &how);
 	give(to, &guest);
-	wait_until_heard(&guest, "chardev-add ");
+	fake_qemu_hears_of(guest.server, "chardev-add ");
 	be_killed(vmifs);
-	wait_until_heard(&guest, GONE "query-status cont ");
+	fake_qemu_hears_of(guest.server, GONE LET_RUN);
 	teardown(&guest);
 }
 END_TEST

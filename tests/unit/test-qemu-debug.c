@@ -24,7 +24,7 @@ START_TEST(each_stop_is_told_once_and_nothing_is_left)
 	ck_assert_uint_eq(guest.rips[1], FAKE_STUB_RIP_OF_DATA);
 	nothing_is_left(&guest);
 	ck_assert(!qemu_debug_is_on(guest.debug));
-	has_heard(&guest, COME GONE);
+	fake_qemu_has_heard(guest.server, COME GONE);
 	teardown(&guest);
 }
 END_TEST
@@ -100,7 +100,7 @@ START_TEST(points_are_set_again_for_a_vCPU_that_has_come)
 	setup(&guest, &willing, &how);
 	/* Nothing is set: nothing is done. */
 	qemu_debug_renew(guest.debug, &grown);
-	has_heard(&guest, "");
+	fake_qemu_has_heard(guest.server, "");
 	arm(&guest, 0, &exec_point);
 	arm(&guest, 1, &write_point);
 	arm(&guest, 2, &write_point);
@@ -117,7 +117,7 @@ START_TEST(points_are_set_again_for_a_vCPU_that_has_come)
 	for (guint64 id = 0; id < 3; id++)
 		disarm(&guest, id);
 	nothing_is_left(&guest);
-	has_heard(&guest, COME GONE);
+	fake_qemu_has_heard(guest.server, COME GONE);
 	teardown(&guest);
 }
 END_TEST
@@ -427,7 +427,7 @@ START_TEST(all_points_go_in_the_stop_that_is_the_last_one)
 	/* One was for arming. */
 	ck_assert_uint_eq(fake_stub_stops(guest.stub),
 			  (guint) g_atomic_int_get(&guest.n_stops) + 1);
-	has_heard(&guest, COME GONE);
+	fake_qemu_has_heard(guest.server, COME GONE);
 	teardown(&guest);
 }
 END_TEST

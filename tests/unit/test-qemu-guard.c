@@ -33,8 +33,8 @@ START_TEST(it_runs_again_when_vmifs_is_killed)
 	Guest guest;
 	setup(&guest, &how, _i);
 	stop_and_be_killed(&guest);
-	hears(&guest, STOPPED LET_RUN);
-	has_heard(&guest, STOPPED LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN);
+	hears_no_more(&guest, STOPPED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -87,7 +87,7 @@ START_TEST(it_runs_again_when_all_of_its_cgroup_is_killed)
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
 	ck_assert(WIFSIGNALED(status));
-	hears(&guest, STOPPED LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN);
 	teardown(&guest);
 	ck_assert_int_eq(rmdir(cgroup), 0);
 }
@@ -108,7 +108,7 @@ START_TEST(signals_to_all_do_not_end_the_guardian)
 		kill(0, SIGKILL);
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
-	hears(&guest, STOPPED LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -128,7 +128,7 @@ START_TEST(what_a_user_pauses_meanwhile_stays_so_when_vmifs_is_killed)
 	}
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
 	ck_assert(WIFSIGNALED(status));
-	has_heard(&guest, "query-status stop stop query-status ");
+	hears_no_more(&guest, "query-status stop stop query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -139,8 +139,8 @@ START_TEST(what_was_not_stopped_by_us_is_not_let_run_when_vmifs_is_killed)
 	Guest guest;
 	setup(&guest, &how, FALSE);
 	stop_and_be_killed(&guest);
-	hears(&guest, STOPPED "query-status ");
-	has_heard(&guest, STOPPED "query-status ");
+	fake_qemu_hears(guest.server, STOPPED "query-status ");
+	hears_no_more(&guest, STOPPED "query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -155,7 +155,7 @@ START_TEST(what_vmifs_could_not_do_the_guardian_does)
 	setup(&guest, &how, _i);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, STOPPED LET_RUN LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -170,8 +170,8 @@ START_TEST(what_is_refused_is_said_again)
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
-	has_heard(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN LET_RUN LET_RUN);
+	hears_no_more(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -183,8 +183,8 @@ START_TEST(it_is_not_said_again_to_what_was_migrated_away)
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, STOPPED LET_RUN "query-status ");
-	has_heard(&guest, STOPPED LET_RUN "query-status ");
+	fake_qemu_hears(guest.server, STOPPED LET_RUN "query-status ");
+	hears_no_more(&guest, STOPPED LET_RUN "query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -197,11 +197,11 @@ START_TEST(what_a_user_pauses_after_vmifs_could_not_let_it_run_stays_so)
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, STOPPED LET_RUN LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN LET_RUN);
 	ck_assert(qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
 	g_autofree char *heard = fake_qemu_heard(guest.server);
 	ck_assert(g_str_has_suffix(heard, "stop query-status "));
-	has_heard(&guest, heard);
+	hears_no_more(&guest, heard);
 	teardown(&guest);
 }
 END_TEST
@@ -214,11 +214,11 @@ START_TEST(what_is_left_of_one_stop_does_not_end_the_next)
 	setup(&guest, &how, FALSE);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	ck_assert(!qemu_stop_end(&guest.stop, NULL, NULL, NULL));
-	hears(&guest, STOPPED LET_RUN LET_RUN LET_RUN);
+	fake_qemu_hears(guest.server, STOPPED LET_RUN LET_RUN LET_RUN);
 	ck_assert(qemu_stop_begin(&guest.stop, NULL, NULL));
 	g_autofree char *heard = fake_qemu_heard(guest.server);
 	ck_assert(g_str_has_suffix(heard, STOPPED));
-	has_heard(&guest, heard);
+	hears_no_more(&guest, heard);
 	teardown(&guest);
 }
 END_TEST
@@ -291,9 +291,9 @@ START_TEST(what_is_left_of_a_stream_is_read_before_anything_is_said)
 	close(leave_stream(&guest, &end));
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(write(end, much, 1 << 20), 1 << 20);
-	has_heard(&guest, "");
+	hears_no_more(&guest, "");
 	close(end);
-	hears(&guest, "cont ");
+	fake_qemu_hears(guest.server, "cont ");
 	teardown(&guest);
 }
 END_TEST
@@ -306,10 +306,10 @@ START_TEST(a_stream_that_is_silent_is_asked_after)
 	setup(&guest, &how, FALSE);
 	close(leave_stream(&guest, &end));
 	g_usleep(5 * G_USEC_PER_SEC);
-	hears(&guest, "closefd ");
-	has_heard(&guest, "closefd ");
+	fake_qemu_hears(guest.server, "closefd ");
+	hears_no_more(&guest, "closefd ");
 	close(end);
-	hears(&guest, "closefd cont ");
+	fake_qemu_hears(guest.server, "closefd cont ");
 	teardown(&guest);
 }
 END_TEST
@@ -363,7 +363,7 @@ START_TEST(a_stream_without_end_is_not_read_for_ever)
 	for (int i = 0; i < 1000 && !is_broken(ends[1]); i++)
 		g_usleep(20 * 1000);
 	ck_assert(is_broken(ends[1]));
-	has_heard(&guest, "");
+	hears_no_more(&guest, "");
 	close(ends[1]);
 	teardown(&guest);
 }

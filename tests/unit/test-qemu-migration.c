@@ -112,7 +112,7 @@ START_TEST(memory_is_that_of_the_stream)
 	ck_assert_int_eq(guest.picture.taken.still_us, 7000);
 	ck_assert_int_le(ABS(g_get_real_time() - guest.picture.taken.moment), 60 * G_USEC_PER_SEC);
 	/* Switched as it was found, events aside, which harm nobody. */
-	hears(&guest, PLAN "getfd " ON "migrate query-migrate " OFF);
+	fake_qemu_hears(guest.server, PLAN "getfd " ON "migrate query-migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -151,7 +151,7 @@ START_TEST(what_qemu_cannot_is_done_by_a_stop)
 	assert_page(&guest, 0, 3, 0x55);
 	ck_assert_msg(strstr(guest.picture.how, cases[_i].why) != NULL, "%s", guest.picture.how);
 	ck_assert_int_gt(guest.picture.taken.still_us, 0);
-	hears(&guest, heard);
+	fake_qemu_hears(guest.server, heard);
 	teardown(&guest);
 }
 END_TEST
@@ -215,7 +215,7 @@ START_TEST(guest_that_is_migrated_is_left_alone)
 	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
 	fails(&guest, NULL, VMIFS_ERROR_IO);
 	ck_assert_ptr_nonnull(strstr(guest.error->message, "another migration"));
-	hears(&guest, "query-migrate ");
+	fake_qemu_hears(guest.server, "query-migrate ");
 	teardown(&guest);
 }
 END_TEST
@@ -234,7 +234,7 @@ START_TEST(broken_stream_makes_no_picture)
 	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
 	fails(&guest, NULL, VMIFS_ERROR_IO);
 	/* The guardian has read the rest. */
-	hears(&guest, PLAN "getfd " ON "migrate " OFF);
+	fake_qemu_hears(guest.server, PLAN "getfd " ON "migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -257,7 +257,7 @@ START_TEST(qemu_explains_what_it_could_not_send)
 	ck_assert(!take(&guest, NULL));
 	ck_assert_ptr_nonnull(strstr(guest.error->message, "no room"));
 	ck_assert_ptr_null(guest.picture.how);
-	hears(&guest, PLAN "getfd " ON "migrate query-migrate " OFF);
+	fake_qemu_hears(guest.server, PLAN "getfd " ON "migrate query-migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -282,7 +282,8 @@ START_TEST(what_qemu_leaves_stopped_is_let_run)
 	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
 	takes(&guest);
 	ck_assert_ptr_nonnull(strstr(guest.picture.how, "no room"));
-	hears(&guest, PLAN "getfd " ON "migrate query-migrate " LET_RUN OFF STOPPED);
+	fake_qemu_hears(guest.server,
+			PLAN "getfd " ON "migrate query-migrate " LET_RUN OFF STOPPED);
 	teardown(&guest);
 }
 END_TEST
@@ -292,13 +293,8 @@ static gpointer
 pause_in_between(gpointer data)
 {
 	Guest *guest = data;
-	g_autofree char *heard = NULL;
 
-	while (!heard || !strstr(heard, " migrate ")) {
-		g_usleep(1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest->server);
-	}
+	fake_qemu_hears_of(guest->server, " migrate ");
 	ck_assert(qemu_stop_set_state(&guest->stop, VMIFS_STATE_PAUSED, NULL, NULL));
 	return NULL;
 }
@@ -333,8 +329,9 @@ START_TEST(what_a_user_pauses_while_qemu_begins_is_paused_again)
 	GThread *user = g_thread_new("user", pause_in_between, &guest);
 	takes(&guest);
 	g_thread_join(user);
-	hears(&guest,
-	      PLAN "getfd " ON "migrate stop query-status stop query-status query-migrate " OFF);
+	fake_qemu_hears(guest.server,
+			PLAN "getfd " ON
+			     "migrate stop query-status stop query-status query-migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -386,7 +383,7 @@ START_TEST(without_room_the_rest_is_read_all_the_same)
 	guest.picture.most_writes = 1;
 	fails(&guest, NULL, VMIFS_ERROR_NO_SPACE);
 	all_is_read(&guest, stream);
-	hears(&guest, PLAN "getfd " ON "migrate " OFF);
+	fake_qemu_hears(guest.server, PLAN "getfd " ON "migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -403,7 +400,7 @@ START_TEST(who_gives_up_leaves_it_to_a_guardian)
 	guest.picture.user = &cancelled;
 	fails(&guest, &call, VMIFS_ERROR_CANCELLED);
 	all_is_read(&guest, stream);
-	hears(&guest, PLAN "getfd " ON "migrate " OFF);
+	fake_qemu_hears(guest.server, PLAN "getfd " ON "migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -416,7 +413,7 @@ START_TEST(killed_vmifs_leaves_it_to_a_guardian)
 	setup(&guest, OTHER_ANONYMOUS, &how, NULL);
 	die_taking(&guest);
 	all_is_read(&guest, stream);
-	hears(&guest, PLAN "getfd " ON "migrate " OFF);
+	fake_qemu_hears(guest.server, PLAN "getfd " ON "migrate " OFF);
 	teardown(&guest);
 }
 END_TEST
@@ -436,7 +433,8 @@ START_TEST(stream_that_never_comes_is_asked_after)
 	takes(&guest);
 	ck_assert_ptr_nonnull(strstr(guest.picture.how, "it was not to be"));
 	/* The guardian has QEMU close it. */
-	hears(&guest, PLAN "getfd " ON "migrate query-migrate " STOPPED "closefd " OFF);
+	fake_qemu_hears(guest.server,
+			PLAN "getfd " ON "migrate query-migrate " STOPPED "closefd " OFF);
 	teardown(&guest);
 }
 END_TEST

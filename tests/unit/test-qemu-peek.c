@@ -25,9 +25,8 @@ extern const VmifsBackend qemu_peek;
 	"hmp gpa2hva 0x100000\n\tHost virtual address for 0x100000 (pc.ram) is 0x7f0000100000\n"   \
 	"hmp gpa2hva 0x3ffffff\n\tHost virtual address for 0x3ffffff (pc.ram) is 0x7f0003ffffff\n"
 #define MORE                                                                                       \
-	"qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"                       \
-	"qmp query-cpus-fast\n\t[{\"cpu-index\": 0}]\n"                                            \
-	"hmp info registers -a\n\tCPU#0\n\tRIP=00007f0000000002\n"
+	RUNS "qmp query-cpus-fast\n\t[{\"cpu-index\": 0}]\n"                                       \
+	     "hmp info registers -a\n\tCPU#0\n\tRIP=00007f0000000002\n"
 
 /* Each byte is the number of its mebibyte, and one more. */
 typedef struct {

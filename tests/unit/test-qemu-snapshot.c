@@ -29,7 +29,7 @@ START_TEST(shared_memory_is_copied_while_the_guest_stands)
 	ck_assert_uint_eq(guest.picture.regs->len, 1);
 	ck_assert(vmifs_regs_get(g_ptr_array_index(guest.picture.regs, 0), "rax", &rax));
 	ck_assert_uint_eq(rax, 5);
-	hears(&guest, "query-migrate query-status " STOPPED);
+	fake_qemu_hears(guest.server, "query-migrate query-status " STOPPED);
 	teardown(&guest);
 }
 END_TEST
@@ -106,8 +106,9 @@ START_TEST(paused_guest_is_copied_and_stays_so)
 	assert_page(&guest, 0, LEN / PAGE - 1, 0x31);
 	ck_assert_str_eq(guest.picture.how, "copied while paused");
 	ck_assert_int_eq(guest.picture.taken.still_us, 0);
-	hears(&guest,
-	      "query-migrate query-status query-status human-monitor-command query-status ");
+	fake_qemu_hears(
+		guest.server,
+		"query-migrate query-status query-status human-monitor-command query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -118,8 +119,9 @@ START_TEST(guest_that_is_let_run_meanwhile_makes_no_picture)
 	Guest guest;
 	setup(&guest, OTHER_MEMFD, &how, NULL);
 	fails(&guest, NULL, VMIFS_ERROR_IO);
-	hears(&guest, "query-migrate query-status query-status stop human-monitor-command "
-		      "query-status query-status ");
+	fake_qemu_hears(guest.server,
+			"query-migrate query-status query-status stop human-monitor-command "
+			"query-status query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -160,8 +162,9 @@ START_TEST(guest_that_is_paused_while_it_is_copied_stays_so)
 	guest.picture.added_regs = pause_it;
 	guest.picture.user = &guest;
 	takes(&guest);
-	hears(&guest, "query-migrate query-status query-status stop human-monitor-command "
-		      "stop query-status query-status ");
+	fake_qemu_hears(guest.server,
+			"query-migrate query-status query-status stop human-monitor-command "
+			"stop query-status query-status ");
 	teardown(&guest);
 }
 END_TEST
@@ -176,8 +179,9 @@ START_TEST(guest_runs_on_after_a_copy_that_was_given_up)
 	guest.picture.added_regs = give_up;
 	guest.picture.user = &cancelled;
 	fails(&guest, &call, VMIFS_ERROR_CANCELLED);
-	hears(&guest,
-	      "query-migrate query-status query-status stop human-monitor-command " LET_RUN);
+	fake_qemu_hears(
+		guest.server,
+		"query-migrate query-status query-status stop human-monitor-command " LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -214,7 +218,7 @@ START_TEST(without_room_there_is_no_picture_of_a_copy)
 	other_process_fill(guest.other, 2 * MIB, MIB, 0x31);
 	guest.picture.most_writes = 1;
 	fails(&guest, NULL, VMIFS_ERROR_NO_SPACE);
-	hears(&guest, "query-migrate query-status " STOPPED);
+	fake_qemu_hears(guest.server, "query-migrate query-status " STOPPED);
 	teardown(&guest);
 }
 END_TEST
@@ -226,8 +230,9 @@ START_TEST(guest_runs_on_when_vmifs_is_killed_while_it_stands)
 	setup(&guest, OTHER_MEMFD, &how, NULL);
 	guest.picture.added_regs = die;
 	die_taking(&guest);
-	hears(&guest,
-	      "query-migrate query-status query-status stop human-monitor-command " LET_RUN);
+	fake_qemu_hears(
+		guest.server,
+		"query-migrate query-status query-status stop human-monitor-command " LET_RUN);
 	teardown(&guest);
 }
 END_TEST

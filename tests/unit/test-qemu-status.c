@@ -104,12 +104,8 @@ START_TEST(running_is_what_runs)
 		fake_monitor_new("qmp query-status\n\t{\"status\": \"what\"}\n");
 	VmifsState found;
 	g_autoptr(GError) error = NULL;
-	ck_assert_int_eq(
-		state("qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"),
-		VMIFS_STATE_RUNNING);
-	ck_assert_int_eq(
-		state("qmp query-status\n\t{\"status\": \"guest-panicked\", \"running\": false}\n"),
-		VMIFS_STATE_PAUSED);
+	ck_assert_int_eq(state(RUNS), VMIFS_STATE_RUNNING);
+	ck_assert_int_eq(state(STANDS_AS("guest-panicked")), VMIFS_STATE_PAUSED);
 	ck_assert(!qemu_status_ask(monitor, &found, NULL, NULL, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
 }
@@ -117,13 +113,9 @@ END_TEST
 
 START_TEST(set_says_whether_it_did)
 {
-	static const char good[] =
-		"qmp stop\n\t{}\n"
-		"qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n";
+	static const char good[] = "qmp stop\n\t{}\n" RESTS;
 	static const char panicked[] = "qmp cont\n\t!GenericError a reset is required\n";
-	static const char liar[] =
-		"qmp cont\n\t{}\n"
-		"qmp query-status\n\t{\"status\": \"debug\", \"running\": false}\n";
+	static const char liar[] = "qmp cont\n\t{}\n" STANDS_AS("debug");
 	g_autoptr(QemuMonitor) does = fake_monitor_new(good);
 	g_autoptr(QemuMonitor) refuses = fake_monitor_new(panicked);
 	g_autoptr(QemuMonitor) lies = fake_monitor_new(liar);

@@ -13,8 +13,6 @@
 #include <unistd.h>
 #include <vmifs/error.h>
 
-#define RUNS "qmp query-status\n\t{\"status\": \"running\", \"running\": true}\n"
-#define RESTS "qmp query-status\n\t{\"status\": \"paused\", \"running\": false}\n"
 #define NOBODY "qmp query-chardev\n\t[{\"label\": \"compat_monitor0\"}]\n"
 #define STARTS_ONLY                                                                                \
 	"qmp getfd\n\t{}\nqmp chardev-add\n\t{}\n"                                                 \
@@ -24,7 +22,6 @@
 #define HMP "human-monitor-command "
 #define ATTACHED "query-chardev query-status getfd chardev-add " HMP "query-status "
 #define DETACHED HMP HMP
-#define LET_RUN "query-status cont "
 
 typedef struct {
 	FakeServer *server;
@@ -98,14 +95,6 @@ teardown(Guest *guest)
 	fake_qemu_stop(guest->server);
 }
 
-static void
-has_heard(const Guest *guest, const char *wanted)
-{
-	g_autofree char *heard = fake_qemu_heard(guest->server);
-
-	ck_assert_str_eq(heard, wanted);
-}
-
 #define DESCRIBED(architecture)                                                                    \
 	"qSupported:xmlRegisters=i386", "PacketSize=1000;qXfer:features:read+",                    \
 		"qXfer:features:read:target.xml:0,3c0",                                            \
@@ -141,7 +130,7 @@ START_TEST(a_register_is_set_and_the_guest_is_as_before)
 	gboolean set =
 		qemu_stub_set_register(&guest.stop, 1, "rax", 0x1122334455667788, NULL, &error);
 	ck_assert_msg(set, "%s", error ? error->message : "");
-	has_heard(&guest, _i ? ATTACHED DETACHED : ATTACHED DETACHED LET_RUN);
+	fake_qemu_has_heard(guest.server, _i ? ATTACHED DETACHED : ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -167,7 +156,7 @@ START_TEST(a_system_register_is_set)
 	gboolean set = qemu_stub_set_register(&guest.stop, 1, "tpidr_el0", 0x1122334455667788, NULL,
 					      &error);
 	ck_assert_msg(set, "%s", error ? error->message : "");
-	has_heard(&guest, ATTACHED DETACHED LET_RUN);
+	fake_qemu_has_heard(guest.server, ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -195,7 +184,7 @@ START_TEST(what_cannot_be_set_is_refused_and_the_guest_runs_on)
 					  &error));
 	ck_assert_msg(g_error_matches(error, VMIFS_ERROR, (gint) refused[_i].code), "%s",
 		      error->message);
-	has_heard(&guest, ATTACHED DETACHED LET_RUN);
+	fake_qemu_has_heard(guest.server, ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -238,7 +227,7 @@ START_TEST(a_stub_that_is_not_to_be_had_is_unsupported)
 	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "rax", 1, NULL, &error));
 	ck_assert_msg(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED), "%s",
 		      error->message);
-	has_heard(&guest, hindered[_i].heard);
+	fake_qemu_has_heard(guest.server, hindered[_i].heard);
 	teardown(&guest);
 }
 END_TEST
@@ -254,7 +243,7 @@ START_TEST(a_stub_that_is_silent_is_left_in_time)
 	setup_silent(&guest, &how);
 	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "rax", 1, &call, &error));
 	ck_assert(g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT));
-	has_heard(&guest, ATTACHED DETACHED LET_RUN);
+	fake_qemu_has_heard(guest.server, ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
@@ -263,7 +252,6 @@ END_TEST
 START_TEST(killed_in_the_middle_it_leaves_no_stub_and_a_guest_that_runs)
 {
 	const FakeQemu how = { .session = RUNS RESTS NOBODY STARTS };
-	g_autofree char *heard = NULL;
 	Guest guest;
 	int status;
 
@@ -279,28 +267,10 @@ START_TEST(killed_in_the_middle_it_leaves_no_stub_and_a_guest_that_runs)
 	kill(vmifs, SIGKILL);
 	ck_assert_int_eq(waitpid(vmifs, &status, 0), vmifs);
 	ck_assert(WIFSIGNALED(status));
-	for (int i = 0; i < 200 && g_strcmp0(heard, ATTACHED DETACHED LET_RUN) != 0; i++) {
-		g_usleep(20 * 1000);
-		g_free(heard);
-		heard = fake_qemu_heard(guest.server);
-	}
-	ck_assert_str_eq(heard, ATTACHED DETACHED LET_RUN);
+	fake_qemu_hears(guest.server, ATTACHED DETACHED LET_RUN);
 	teardown(&guest);
 }
 END_TEST
-
-/* It comes to have heard that, within some seconds. */
-static void
-hears(const Guest *guest, const char *wanted)
-{
-	for (int i = 0; i < 500; i++) {
-		g_autofree char *heard = fake_qemu_heard(guest->server);
-		if (strstr(heard, wanted))
-			return;
-		g_usleep(10 * 1000);
-	}
-	ck_abort_msg("it never heard: %s", wanted);
-}
 
 #define REFUSES RUNS RESTS NOBODY STARTS_ONLY "qmp stop\n\t{}\nqmp cont\n\t!GenericError no\n"
 
@@ -312,7 +282,7 @@ START_TEST(what_a_user_pauses_after_it_could_not_be_let_run_stays_so)
 
 	setup(&guest, &how, talk);
 	ck_assert(!qemu_stub_set_register(&guest.stop, 1, "rax", 0x1122334455667788, NULL, NULL));
-	hears(&guest, LET_RUN DETACHED LET_RUN);
+	fake_qemu_hears_of(guest.server, LET_RUN DETACHED LET_RUN);
 	ck_assert(qemu_stop_set_state(&guest.stop, VMIFS_STATE_PAUSED, NULL, NULL));
 	g_autofree char *before = fake_qemu_heard(guest.server);
 	g_usleep(500 * 1000);
