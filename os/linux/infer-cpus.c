@@ -126,9 +126,8 @@ find_idle(LinuxInfer *f, const GArray *cpus)
 	for (guint i = 0; i + 1 < parts.n; i++)
 		if (parts.at[i + 1] == parts.at[i] + 8 && are_idle(f, cpus, tick + parts.at[i]))
 			linux_only_add(&idle, parts.at[i]);
-	if (!linux_infer_only(f, &idle, "tick_sched.idle_sleeptime"))
+	if (!linux_infer_put_only(f, &idle, "tick_sched", "idle_sleeptime", 8))
 		return;
-	linux_inferred_put(f->table, "tick_sched", "idle_sleeptime", idle.at, 8);
 	linux_inferred_put(f->table, "tick_sched", "iowait_sleeptime", idle.at + 8, 8);
 }
 

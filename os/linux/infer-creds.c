@@ -157,9 +157,8 @@ find_groups(LinuxInfer *f, const LinuxSample *creds, gsize caps)
 		if (are_groups(f, creds, at) && (!groups.n || (at - groups.at) % SLAB_ALIGN))
 			linux_only_add(&groups, at);
 	}
-	if (!linux_infer_only(f, &groups, "cred.group_info"))
+	if (!linux_infer_put_only(f, &groups, "cred", "group_info", f->ptr))
 		return;
-	linux_inferred_put(f->table, "cred", "group_info", groups.at, f->ptr);
 	linux_inferred_put(f->table, "group_info", "ngroups", 4, 4);
 	linux_inferred_put_array(f->table, "group_info", "gid", 8, 4, 0);
 }

@@ -101,9 +101,8 @@ find_parent(LinuxInfer *f, gsize name, gsize *ret)
 		if (i == n && deep)
 			linux_only_add(&parent, off);
 	}
-	if (!linux_infer_only(f, &parent, "dentry.d_parent"))
+	if (!linux_infer_put_only(f, &parent, "dentry", "d_parent", f->ptr))
 		return FALSE;
-	linux_inferred_put(f->table, "dentry", "d_parent", parent.at, f->ptr);
 	*ret = parent.at;
 	return TRUE;
 }
@@ -206,9 +205,8 @@ find_operations(LinuxInfer *f)
 		linux_only_add(&op, off);
 		dname_at = dname.at;
 	}
-	if (!linux_infer_only(f, &op, "dentry.d_op"))
+	if (!linux_infer_put_only(f, &op, "dentry", "d_op", f->ptr))
 		return;
-	linux_inferred_put(f->table, "dentry", "d_op", op.at, f->ptr);
 	linux_inferred_put(f->table, "dentry_operations", "d_dname", dname_at, f->ptr);
 }
 

@@ -165,8 +165,7 @@ find_mode(LinuxInfer *f)
 		if (are_modes(f, off))
 			linux_only_add(&mode, off);
 	}
-	if (linux_infer_only(f, &mode, "file.f_mode"))
-		linux_inferred_put(f->table, "file", "f_mode", mode.at, 4);
+	linux_infer_put_only(f, &mode, "file", "f_mode", 4);
 }
 
 /* ---- file systems ---- */
@@ -201,8 +200,7 @@ find_numbers(LinuxInfer *f, gsize i_sb)
 		if (are_numbers(f, off, i_sb))
 			linux_only_add(&ino, off);
 	}
-	if (linux_infer_only(f, &ino, "inode.i_ino"))
-		linux_inferred_put(f->table, "inode", "i_ino", ino.at, f->ptr);
+	linux_infer_put_only(f, &ino, "inode", "i_ino", f->ptr);
 }
 
 /* s_dev: behind it the size of a block, as a power of two and as it is. */
@@ -230,8 +228,7 @@ find_device(LinuxInfer *f, gsize i_sb)
 		if (fits)
 			linux_only_add(&dev, off);
 	}
-	if (linux_infer_only(f, &dev, "super_block.s_dev"))
-		linux_inferred_put(f->table, "super_block", "s_dev", dev.at, 4);
+	linux_infer_put_only(f, &dev, "super_block", "s_dev", 4);
 }
 
 gboolean

@@ -87,13 +87,11 @@ find_flags(LinuxInfer *f)
 		if (linux_infer_goes_on(f, linux_sample_n(&f->tasks)) && are_flags(f, off))
 			linux_only_add(&flags, off);
 	}
-	if (!linux_infer_only(f, &flags, "task_struct.flags"))
+	if (!linux_infer_put_only(f, &flags, "task_struct", "flags", 4))
 		return;
-	linux_inferred_put(f->table, "task_struct", "flags", flags.at, 4);
 	if (are_traced(f, flags.at + 4))
 		linux_only_add(&ptrace, flags.at + 4);
-	if (linux_infer_only(f, &ptrace, "task_struct.ptrace"))
-		linux_inferred_put(f->table, "task_struct", "ptrace", ptrace.at, 4);
+	linux_infer_put_only(f, &ptrace, "task_struct", "ptrace", 4);
 }
 
 /* ---- state ---- */
@@ -170,9 +168,8 @@ find_exits(LinuxInfer *f)
 		if (linux_infer_goes_on(f, linux_sample_n(&f->tasks)) && are_exits(f, off))
 			linux_only_add(&exits, off);
 	}
-	if (!linux_infer_only(f, &exits, "task_struct.exit_state"))
+	if (!linux_infer_put_only(f, &exits, "task_struct", "exit_state", 4))
 		return;
-	linux_inferred_put(f->table, "task_struct", "exit_state", exits.at, 4);
 	linux_inferred_put(f->table, "task_struct", "exit_code", exits.at + 4, 4);
 	linux_inferred_put(f->table, "task_struct", "exit_signal", exits.at + 8, 4);
 }

@@ -156,10 +156,9 @@ find_pgd(LinuxInfer *f)
 		if (n && i == n && n_own * 2 >= n)
 			linux_only_add(&pgd, off);
 	}
-	if (!linux_infer_only(f, &pgd, "mm_struct.pgd"))
+	if (!linux_infer_put_only(f, &pgd, "mm_struct", "pgd", f->ptr))
 		return FALSE;
 	f->pgd = pgd.at;
-	linux_inferred_put(f->table, "mm_struct", "pgd", pgd.at, f->ptr);
 	return TRUE;
 }
 

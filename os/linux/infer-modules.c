@@ -238,15 +238,13 @@ find_exports(LinuxInfer *f, const LinuxSample *modules)
 		}
 	}
 	if (all.n && !gpl.n) {
-		if (!linux_infer_only(f, &all, "module.syms"))
+		if (!linux_infer_put_only(f, &all, "module", "syms", f->ptr))
 			return;
-		linux_inferred_put(f->table, "module", "syms", all.at, f->ptr);
 		linux_inferred_put(f->table, "module", "num_syms", all.at + (gsize) behind, 4);
 	} else {
 		gpl.n += all.n;
-		if (!linux_infer_only(f, &gpl, "module.gpl_syms"))
+		if (!linux_infer_put_only(f, &gpl, "module", "gpl_syms", f->ptr))
 			return;
-		linux_inferred_put(f->table, "module", "gpl_syms", gpl.at, f->ptr);
 		linux_inferred_put(f->table, "module", "num_gpl_syms", gpl.at - 4, 4);
 	}
 	linux_inferred_put(f->table, "kernel_symbol", form.is_relative ? "value_offset" : "value",

@@ -40,9 +40,8 @@ find_vfsmount(LinuxInfer *f, gsize *ret)
 		if (n && i == n)
 			linux_only_add(&root, off);
 	}
-	if (!linux_infer_only(f, &root, "vfsmount.mnt_root"))
+	if (!linux_infer_put_only(f, &root, "vfsmount", "mnt_root", f->ptr))
 		return FALSE;
-	linux_inferred_put(f->table, "vfsmount", "mnt_root", root.at, f->ptr);
 	linux_inferred_put(f->table, "vfsmount", "mnt_sb", root.at + f->ptr, f->ptr);
 	*ret = root.at;
 	return TRUE;
@@ -156,8 +155,7 @@ find_umask(LinuxInfer *f, gsize at, gsize root)
 		if (i == linux_sample_n(&f->tasks))
 			linux_only_add(&umask, off);
 	}
-	if (linux_infer_only(f, &umask, "fs_struct.umask"))
-		linux_inferred_put(f->table, "fs_struct", "umask", umask.at, 4);
+	linux_infer_put_only(f, &umask, "fs_struct", "umask", 4);
 }
 
 static void
@@ -174,9 +172,8 @@ find_fs(LinuxInfer *f, gsize root)
 			fs_root = off;
 		}
 	}
-	if (!linux_infer_only(f, &fs, "task_struct.fs"))
+	if (!linux_infer_put_only(f, &fs, "task_struct", "fs", f->ptr))
 		return;
-	linux_inferred_put(f->table, "task_struct", "fs", fs.at, f->ptr);
 	linux_inferred_put(f->table, "fs_struct", "root", fs_root, 2 * f->ptr);
 	linux_inferred_put(f->table, "fs_struct", "pwd", fs_root + 2 * f->ptr, 2 * f->ptr);
 	find_umask(f, fs.at, fs_root);

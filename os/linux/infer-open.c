@@ -94,9 +94,8 @@ linux_infer_open(LinuxInfer *f)
 			fdt = off;
 		}
 	}
-	if (!linux_infer_only(f, &files, "task_struct.files"))
+	if (!linux_infer_put_only(f, &files, "task_struct", "files", f->ptr))
 		return;
-	linux_inferred_put(f->table, "task_struct", "files", files.at, f->ptr);
 	linux_inferred_put(f->table, "files_struct", "fdt", fdt, f->ptr);
 	linux_inferred_put(f->table, "fdtable", "max_fds", 0, 4);
 	linux_inferred_put(f->table, "fdtable", "fd", f->ptr, f->ptr);

@@ -71,8 +71,7 @@ find_policy(LinuxInfer *f, gsize rt_at)
 		    are_policies(f, off, rt_at))
 			linux_only_add(&policy, off);
 	}
-	if (linux_infer_only(f, &policy, "task_struct.policy"))
-		linux_inferred_put(f->table, "task_struct", "policy", policy.at, 4);
+	linux_infer_put_only(f, &policy, "task_struct", "policy", 4);
 }
 
 void
@@ -84,9 +83,8 @@ linux_infer_sched(LinuxInfer *f)
 		if (linux_infer_goes_on(f, linux_sample_n(&f->tasks)) && are_prios(f, off))
 			linux_only_add(&prio, off);
 	}
-	if (!linux_infer_only(f, &prio, "task_struct.prio"))
+	if (!linux_infer_put_only(f, &prio, "task_struct", "prio", 4))
 		return;
-	linux_inferred_put(f->table, "task_struct", "prio", prio.at, 4);
 	linux_inferred_put(f->table, "task_struct", "static_prio", prio.at + 4, 4);
 	linux_inferred_put(f->table, "task_struct", "rt_priority", prio.at + 12, 4);
 	find_policy(f, prio.at + 12);

@@ -149,10 +149,9 @@ find_pids(LinuxInfer *f)
 		if (linux_infer_goes_on(f, n) && are_pids(&f->tasks, off))
 			linux_only_add(&pid, off);
 	}
-	if (!linux_infer_only(f, &pid, "task_struct.pid"))
+	if (!linux_infer_put_only(f, &pid, "task_struct", "pid", 4))
 		return FALSE;
 	f->pid = pid.at;
-	linux_inferred_put(f->table, "task_struct", "pid", pid.at, 4);
 	linux_inferred_put(f->table, "task_struct", "tgid", pid.at + 4, 4);
 	return TRUE;
 }
@@ -299,10 +298,9 @@ find_mms(LinuxInfer *f)
 		if (linux_infer_goes_on(f, n) && are_mms(f, off))
 			linux_only_add(&mm, off);
 	}
-	if (!linux_infer_only(f, &mm, "task_struct.mm"))
+	if (!linux_infer_put_only(f, &mm, "task_struct", "mm", f->ptr))
 		return FALSE;
 	f->mm = mm.at;
-	linux_inferred_put(f->table, "task_struct", "mm", mm.at, f->ptr);
 	return TRUE;
 }
 

@@ -136,11 +136,10 @@ find_signals(LinuxInfer *f, LinuxSample *ret, gsize *ret_head, gsize *ret_node)
 		}
 		linux_sample_clear(&signals);
 	}
-	if (!linux_infer_only(f, &signal, "task_struct.signal"))
+	if (!linux_infer_put_only(f, &signal, "task_struct", "signal", f->ptr))
 		return FALSE;
 	*ret_head = head;
 	*ret_node = node;
-	linux_inferred_put(f->table, "task_struct", "signal", signal.at, f->ptr);
 	linux_inferred_put(f->table, "task_struct", "thread_node", node, 2 * f->ptr);
 	linux_inferred_put(f->table, "signal_struct", "thread_head", head, 2 * f->ptr);
 	find_sighand(f, signal.at + f->ptr);
@@ -262,9 +261,8 @@ find_pids(LinuxInfer *f, guint64 ns, LinuxSample *ret)
 			keep(ret, &pids);
 		linux_sample_clear(&pids);
 	}
-	if (!linux_infer_only(f, &thread_pid, "task_struct.thread_pid"))
+	if (!linux_infer_put_only(f, &thread_pid, "task_struct", "thread_pid", f->ptr))
 		return FALSE;
-	linux_inferred_put(f->table, "task_struct", "thread_pid", thread_pid.at, f->ptr);
 	linux_inferred_put(f->table, "pid", "level", 4, 4);
 	linux_inferred_put_array(f->table, "pid", "numbers", numbers, 2 * f->ptr, 0);
 	linux_inferred_put(f->table, "upid", "nr", 0, 4);
@@ -330,9 +328,8 @@ find_namespace(LinuxInfer *f, guint64 ns)
 		    is_level(f, ns + off + 2 * f->ptr))
 			linux_only_add(&reaper, off);
 	}
-	if (!linux_infer_only(f, &reaper, "pid_namespace.child_reaper"))
+	if (!linux_infer_put_only(f, &reaper, "pid_namespace", "child_reaper", f->ptr))
 		return;
-	linux_inferred_put(f->table, "pid_namespace", "child_reaper", reaper.at, f->ptr);
 	linux_inferred_put(f->table, "pid_namespace", "level", reaper.at + 2 * f->ptr, 4);
 }
 

@@ -91,9 +91,8 @@ find_uses(LinuxInfer *f, const LinuxSample *modules)
 		if (linux_infer_goes_on(f, NODE_WORK) && are_uses(f, modules, off))
 			linux_only_add(&uses, off);
 	}
-	if (!linux_infer_only(f, &uses, "module.source_list"))
+	if (!linux_infer_put_only(f, &uses, "module", "source_list", 2 * f->ptr))
 		return;
-	linux_inferred_put(f->table, "module", "source_list", uses.at, 2 * f->ptr);
 	linux_inferred_put(f->table, "module", "exit", uses.at + 4 * f->ptr, f->ptr);
 	linux_inferred_put(f->table, "module", "refcnt", uses.at + 5 * f->ptr, 4);
 	linux_inferred_put(f->table, "module_use", "source_list", 0, 2 * f->ptr);
@@ -215,8 +214,7 @@ find_init(LinuxInfer *f, const LinuxSample *modules, const Memory *m)
 	for (gsize off = m->at - MIN(m->at, LINE); off < m->at; off += f->ptr)
 		if (is_init(f, modules, off, m))
 			linux_only_add(&init, off);
-	if (linux_infer_only(f, &init, "module.init"))
-		linux_inferred_put(f->table, "module", "init", init.at, f->ptr);
+	linux_infer_put_only(f, &init, "module", "init", f->ptr);
 }
 
 void

@@ -194,9 +194,8 @@ find_flags(LinuxInfer *f, gsize *ret)
 		    are_flags(f, off))
 			linux_only_add(&flags, off);
 	}
-	if (!linux_infer_only(f, &flags, "vm_area_struct.vm_flags"))
+	if (!linux_infer_put_only(f, &flags, "vm_area_struct", "vm_flags", f->ptr))
 		return FALSE;
-	linux_inferred_put(f->table, "vm_area_struct", "vm_flags", flags.at, f->ptr);
 	*ret = flags.at;
 	return TRUE;
 }
@@ -319,8 +318,7 @@ find_exe(LinuxInfer *f, gsize places)
 		if (known && same * 10 >= known * 9)
 			linux_only_add(&exe, off);
 	}
-	if (linux_infer_only(f, &exe, "mm_struct.exe_file"))
-		linux_inferred_put(f->table, "mm_struct", "exe_file", exe.at, f->ptr);
+	linux_infer_put_only(f, &exe, "mm_struct", "exe_file", f->ptr);
 }
 
 /* ---- sums ---- */
@@ -337,7 +335,6 @@ find_sum(LinuxInfer *f, gsize flags_at, guint64 has, guint64 lacks, const char *
 {
 	guint n = linux_sample_n(&f->mms);
 	g_autofree guint64 *sums = g_new0(guint64, n);
-	g_autofree char *what = g_strdup_printf("mm_struct.%s", name);
 	gboolean any = FALSE;
 	LinuxOnly sum = { 0 };
 
@@ -360,10 +357,7 @@ find_sum(LinuxInfer *f, gsize flags_at, guint64 has, guint64 lacks, const char *
 		if (i == n)
 			linux_only_add(&sum, off);
 	}
-	if (!any || !linux_infer_only(f, &sum, what))
-		return FALSE;
-	linux_inferred_put(f->table, "mm_struct", name, sum.at, f->ptr);
-	return TRUE;
+	return any && linux_infer_put_only(f, &sum, "mm_struct", name, f->ptr);
 }
 
 /* hiwater_rss and hiwater_vm stand before total_vm, pinned_vm between locked_vm and data_vm: nobody
@@ -413,8 +407,7 @@ find_tables(LinuxInfer *f)
 		if (i == n)
 			linux_only_add(&tables, off);
 	}
-	if (linux_infer_only(f, &tables, "mm_struct.pgtables_bytes"))
-		linux_inferred_put(f->table, "mm_struct", "pgtables_bytes", tables.at, f->ptr);
+	linux_infer_put_only(f, &tables, "mm_struct", "pgtables_bytes", f->ptr);
 }
 
 gboolean

@@ -74,6 +74,18 @@ linux_infer_only(const LinuxInfer *f, const LinuxOnly *only, const char *what)
 		f, what, only->n ? "several places look like it" : "no place looks like it");
 }
 
+gboolean
+linux_infer_put_only(const LinuxInfer *f, const LinuxOnly *only, const char *structure,
+		     const char *member, guint64 size)
+{
+	g_autofree char *what = g_strconcat(structure, ".", member, NULL);
+
+	if (!linux_infer_only(f, only, what))
+		return FALSE;
+	linux_inferred_put(f->table, structure, member, only->at, size);
+	return TRUE;
+}
+
 static void
 clear(LinuxInfer *f)
 {

@@ -160,6 +160,10 @@ linux_only_add(LinuxOnly *only, guint64 at)
 /* FALSE, logged, when there is none or more than one. */
 gboolean
 linux_infer_only(const LinuxInfer *f, const LinuxOnly *only, const char *what);
+/* The same, and puts it into the table. structure, member: (static) */
+gboolean
+linux_infer_put_only(const LinuxInfer *f, const LinuxOnly *only, const char *structure,
+		     const char *member, guint64 size);
 
 /* Steps. FALSE: without it there is nothing to go on with. */
 void
