@@ -4,9 +4,6 @@
  *
  *   orders -> stops that came are told -> the guest stands -> each order is carried out
  *     -> the guest runs on, or the stub is closed with the last point -> who gave them may go on
- *
- * Points that are equal are set once. QEMU tells of one point alone that holds a byte, so that
- * those that share some bytes and are not equal are refused.
  */
 #include "debug.h"
 

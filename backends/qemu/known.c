@@ -28,7 +28,6 @@ qemu_known_clear(QemuKnown *self)
 	qemu_about_clear(&self->about);
 }
 
-/* Those are waited for in vain. */
 gboolean
 qemu_known_may_ask(QemuKnown *self, GError **error)
 {
@@ -133,8 +132,6 @@ learn_about(QemuKnown *self, gint64 patience)
 	return is_other;
 }
 
-/* By the monitor, else, while it has not told anything yet, by the rules; with both reasons when
- * neither can tell. ret_changed: is it another layout than before? */
 gboolean
 qemu_known_learn(QemuKnown *self, gint64 patience, gboolean *ret_changed, GError **error)
 {

@@ -420,38 +420,25 @@ static const QemuMonitorOps qmp_ops = {
 	.free = qmp_free,
 };
 
-static Qmp *
-qmp_alloc(const char *address, int pin, gboolean hold)
-{
-	Qmp *self = g_new0(Qmp, 1);
-
-	self->monitor.ops = &qmp_ops;
-	self->address = g_strdup(address);
-	self->pin = pin;
-	self->hold = hold;
-	g_mutex_init(&self->lock);
-	g_cond_init(&self->left);
-	qemu_socket_init(&self->socket);
-	return self;
-}
-
 QemuMonitor *
 qemu_qmp_new(const char *path, gboolean hold, GError **error)
 {
-	Qmp *self = qmp_alloc(path, -1, hold);
-
-	if (find_socket(self, error))
-		return &self->monitor;
-	qmp_free(&self->monitor);
-	return NULL;
+	return qemu_qmp_new_at(-1, 0, path, hold, error);
 }
 
 QemuMonitor *
 qemu_qmp_new_at(int pin, pid_t owner, const char *shown, gboolean hold, GError **error)
 {
-	Qmp *self = qmp_alloc(shown, pin, hold);
+	Qmp *self = g_new0(Qmp, 1);
 
+	self->monitor.ops = &qmp_ops;
+	self->address = g_strdup(shown);
+	self->pin = pin;
 	self->owner = owner;
+	self->hold = hold;
+	g_mutex_init(&self->lock);
+	g_cond_init(&self->left);
+	qemu_socket_init(&self->socket);
 	if (find_socket(self, error))
 		return &self->monitor;
 	qmp_free(&self->monitor);

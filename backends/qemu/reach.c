@@ -10,9 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Beyond so many they are there to keep us busy. */
-#define MAX_MONITORS 8
-
 static void
 add_reason(GString *reasons, const char *why)
 {
@@ -53,7 +50,7 @@ qemu_target_find_monitor(QemuTarget *target, gboolean hold)
 			g_strdup("libvirt keeps it, which this build of vmifs cannot ask");
 		return;
 	}
-	for (guint i = 0; i < MIN(args->monitors->len, MAX_MONITORS) && !target->monitor; i++)
+	for (guint i = 0; i < args->monitors->len && !target->monitor; i++)
 		target->monitor =
 			open_monitor(target, g_ptr_array_index(args->monitors, i), hold, reasons);
 	if (target->monitor)
@@ -71,7 +68,7 @@ qemu_target_names(const QemuTarget *target, const struct stat *socket)
 {
 	const GPtrArray *paths = target->args->monitors;
 
-	for (guint i = 0; i < MIN(paths->len, MAX_MONITORS); i++) {
+	for (guint i = 0; i < paths->len; i++) {
 		int fd = qemu_target_open_path(target, g_ptr_array_index(paths, i), O_PATH, NULL);
 		struct stat st;
 		gboolean same = fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == socket->st_dev &&

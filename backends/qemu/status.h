@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * status: what a monitor tells of the guest as a whole: does it run, what is it called, can its
- * memory be read at all.
+ * status: what a monitor tells of the guest as a whole: does it run, on how many vCPUs, by KVM
+ * or not, is its memory encrypted.
  */
 #pragma once
 

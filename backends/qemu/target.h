@@ -61,6 +61,8 @@ qemu_target_open_path(const QemuTarget *target, const char *path, int flags, GEr
 gboolean
 qemu_target_is_readable(const QemuTarget *target);
 
+/* ---- reach.c: the way to its monitor ---- */
+
 /* Fills in monitor, or no_monitor: a socket that its arguments name and on which it listens itself.
  * hold: as with qemu_qmp_new(). */
 void
