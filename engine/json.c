@@ -346,12 +346,6 @@ vmifs_json_text(const VmifsJson *json)
 }
 
 gboolean
-vmifs_json_u64(const VmifsJson *json, guint64 *ret)
-{
-	return g_ascii_string_to_unsigned(json->text->str, 10, 0, G_MAXUINT64, ret, NULL);
-}
-
-gboolean
 vmifs_json_i64(const VmifsJson *json, gint64 *ret)
 {
 	return g_ascii_string_to_signed(json->text->str, 10, G_MININT64, G_MAXINT64, ret, NULL);
@@ -391,7 +385,9 @@ vmifs_json_take_u64(VmifsJson *json)
 {
 	guint64 number;
 
-	return vmifs_json_expect(json, VMIFS_JSON_NUMBER) && vmifs_json_u64(json, &number)
+	return vmifs_json_expect(json, VMIFS_JSON_NUMBER) &&
+			       g_ascii_string_to_unsigned(json->text->str, 10, 0, G_MAXUINT64,
+							  &number, NULL)
 		       ? number
 		       : G_MAXUINT64;
 }

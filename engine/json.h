@@ -39,9 +39,7 @@ vmifs_json_next(VmifsJson *json);
  */
 const char *
 vmifs_json_text(const VmifsJson *json);
-/* Of a NUMBER that is whole and fits: 0 to 2^64 - 1; -2^63 to 2^63 - 1. */
-gboolean
-vmifs_json_u64(const VmifsJson *json, guint64 *ret);
+/* Of a NUMBER that is whole and fits: -2^63 to 2^63 - 1. */
 gboolean
 vmifs_json_i64(const VmifsJson *json, gint64 *ret);
 

@@ -55,8 +55,9 @@ sort_by_number(const Linux *os, GArray *devices)
 		g_array_index(devices, guint64, i) = g_array_index(numbered, Numbered, i).dev;
 }
 
-GArray *
-linux_net_devices(const Linux *os, guint64 net, const VmifsCall *call, GError **error)
+/* Addresses (guint64) of the struct net_device of a namespace, in the order of procfs. */
+static GArray *
+find_devices(const Linux *os, guint64 net, const VmifsCall *call, GError **error)
 {
 	g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(guint64));
 	LinuxHash table = { .n = N_CHAINS, .stride = 8, .name = "network devices" };
@@ -95,7 +96,7 @@ append_devices(const Linux *os, const VmifsTask *task, GString *out,
 
 	if (!linux_net(os, task, &net, error))
 		return FALSE;
-	g_autoptr(GArray) devices = linux_net_devices(os, net, call, error);
+	g_autoptr(GArray) devices = find_devices(os, net, call, error);
 	if (!devices)
 		return FALSE;
 	for (guint i = 0; i < devices->len; i++) {

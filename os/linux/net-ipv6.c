@@ -15,9 +15,9 @@
 #define HAS_ROUTES 0x4 /* fib6_node.fn_flags */
 #define FLAG_GATEWAY 0x2
 
-gboolean
-linux_net_append_ip6(const Linux *os, guint64 object, LinuxField field, GString *out,
-		     GError **error)
+/* As 32 digits. */
+static gboolean
+append_digits(const Linux *os, guint64 object, LinuxField field, GString *out, GError **error)
 {
 	guint8 bytes[16];
 
@@ -52,7 +52,7 @@ append_address(const Walk *w, guint64 address, GError **error)
 	if (net != w->net)
 		return TRUE;
 	g_autofree char *name = linux_net_device_name(w->os, dev, error);
-	if (!name || !linux_net_append_ip6(w->os, address, LINUX_FIELD_IFADDR6_ADDR, w->out, error))
+	if (!name || !append_digits(w->os, address, LINUX_FIELD_IFADDR6_ADDR, w->out, error))
 		return FALSE;
 	g_string_append_printf(w->out, " %02x %02x %02x %02x %8s\n",
 			       (guint) linux_take(&c, dev, LINUX_FIELD_NETDEV_IFINDEX),
@@ -106,7 +106,7 @@ append_source(const Walk *w, guint64 route, GError **error)
 		g_string_append(w->out, "00000000000000000000000000000000 00 ");
 		return TRUE;
 	}
-	if (!linux_net_append_ip6(w->os, route, LINUX_FIELD_FIB6_INFO_SRC, w->out, error) ||
+	if (!append_digits(w->os, route, LINUX_FIELD_FIB6_INFO_SRC, w->out, error) ||
 	    !linux_get(w->os, route, LINUX_FIELD_FIB6_INFO_SRC_LEN, &len, error))
 		return FALSE;
 	g_string_append_printf(w->out, " %02x ", (guint) len);
@@ -137,7 +137,7 @@ append_gateway(const Walk *w, guint64 route, guint64 *flags, char **ret_name, GE
 		return FALSE;
 	if (family) {
 		*flags |= FLAG_GATEWAY;
-		if (!linux_net_append_ip6(w->os, nhc, LINUX_FIELD_NHC_GW6, w->out, error))
+		if (!append_digits(w->os, nhc, LINUX_FIELD_NHC_GW6, w->out, error))
 			return FALSE;
 	} else {
 		g_string_append(w->out, "00000000000000000000000000000000");
@@ -157,7 +157,7 @@ append_route(const Walk *w, guint64 route, GError **error)
 	g_autofree char *name = NULL;
 
 	if (!linux_cursor_end(&c, error) ||
-	    !linux_net_append_ip6(w->os, route, LINUX_FIELD_FIB6_INFO_DST, w->out, error))
+	    !append_digits(w->os, route, LINUX_FIELD_FIB6_INFO_DST, w->out, error))
 		return FALSE;
 	g_string_append_printf(w->out, " %02x ", (guint) len);
 	if (!append_source(w, route, error) || !append_gateway(w, route, &flags, &name, error))

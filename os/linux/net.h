@@ -73,17 +73,10 @@ linux_sock_inode(LinuxCursor *c, guint64 sk);
 
 /* ---- devices: net-device.c ---- */
 
-/* Addresses (guint64) of the struct net_device of a namespace, in the order of procfs. */
-GArray *
-linux_net_devices(const Linux *os, guint64 net, const VmifsCall *call, GError **error);
 /* Its name, made fit to be shown. (full) */
 char *
 linux_net_device_name(const Linux *os, guint64 dev, GError **error);
 
-/* Appends an address of IPv6 as 32 digits. */
-gboolean
-linux_net_append_ip6(const Linux *os, guint64 object, LinuxField field, GString *out,
-		     GError **error);
 /* Address of the struct fib_nh_common by which a route goes, the first of several; 0: by none.
  * nexthop: the object that routes may share, else own. */
 gboolean
