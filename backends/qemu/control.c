@@ -7,100 +7,10 @@
 
 #include "status.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <unistd.h>
-#include <vmifs/error.h>
 
 /* While another one is carried out. */
 #define PAUSE_US 5000
-/* For a guardian to hear that it is not needed: it may be in the midst of a try, which then comes
- * before whatever is said afterwards. */
-#define CALL_OFF_MS 300
-
-/* ---- guardians ---- */
-
-static gboolean
-tell(int guard, char what, GError **error)
-{
-	gssize n;
-
-	do {
-		n = write(guard, &what, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n == 1)
-		return TRUE;
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "guardian: %s", g_strerror(errno));
-	return FALSE;
-}
-
-int
-qemu_guard_arm(QemuMonitor *monitor, const QemuDuty *duty, GError **error)
-{
-	int guard;
-
-	if (!monitor->ops->guard) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "%s: nobody could let the guest run if vmifs ended",
-			    monitor->ops->name);
-		return -1;
-	}
-	guard = monitor->ops->guard(monitor, duty, error);
-	if (guard < 0 || tell(guard, QEMU_GUARD_ARM, error))
-		return guard;
-	close(guard);
-	return -1;
-}
-
-void
-qemu_guard_tell(int guard, gboolean stands)
-{
-	/* One that cannot be told has ended: nothing is to be done about it here. */
-	tell(guard, stands ? QEMU_GUARD_STANDS : QEMU_GUARD_ARM, NULL);
-}
-
-void
-qemu_guard_tell_leaving(int guard, gboolean is_over)
-{
-	tell(guard, is_over ? QEMU_GUARD_LEFT : QEMU_GUARD_LEAVES, NULL);
-}
-
-gboolean
-qemu_guard_disarm(int guard, GError **error)
-{
-	gboolean good = tell(guard, QEMU_GUARD_DISARM, error);
-
-	close(guard);
-	return good;
-}
-
-void
-qemu_guard_leave(QemuMonitor *monitor, int guard)
-{
-	qemu_guard_act(monitor, guard);
-	close(guard);
-}
-
-void
-qemu_guard_act(QemuMonitor *monitor, int guard)
-{
-	tell(guard, QEMU_GUARD_ACT, NULL);
-	if (monitor->ops->give_way)
-		monitor->ops->give_way(monitor);
-}
-
-void
-qemu_guard_call_off(int guard)
-{
-	struct pollfd end = { .fd = guard };
-
-	/* It may have ended long since. */
-	if (!poll(&end, 1, 0) && tell(guard, QEMU_GUARD_STANDS, NULL))
-		poll(&end, 1, CALL_OFF_MS);
-	close(guard);
-}
-
-/* ---- a stop ---- */
 
 void
 qemu_stop_init(QemuStop *stop, QemuMonitor *monitor)

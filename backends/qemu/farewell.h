@@ -3,7 +3,7 @@
  * killed at any moment. */
 #pragma once
 
-#include "control.h"
+#include "guard.h"
 
 /* n_vcpus: as of qemu_session_open(); the descriptor is not set. */
 void

@@ -5,7 +5,7 @@
  * thread of its own, which the asker leaves behind when its time is over. A monitor has one such
  * thread at a time; what is asked meanwhile waits, and is told that it did.
  */
-#include "control.h"
+#include "guard.h"
 #include "json.h"
 #include "libvirt-connection.h"
 

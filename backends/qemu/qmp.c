@@ -12,7 +12,7 @@
  */
 #include "qmp.h"
 
-#include "control.h"
+#include "guard.h"
 #include "json.h"
 #include "socket.h"
 

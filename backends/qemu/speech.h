@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "control.h"
+#include "guard.h"
 
 /* The descriptor by which a monitor's socket is reached, in the guardian. */
 #define QEMU_SPEECH_PIN 1
