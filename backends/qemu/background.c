@@ -39,28 +39,12 @@ qemu_background_is_worth(const QemuWeight *weight, GError **error)
 	return TRUE;
 }
 
-static guint64
-count(const guint64 *bits)
-{
-	guint64 n = 0;
-
-	for (gsize i = 0; i < QEMU_PRESENCE_PAGES / 64; i++)
-		n += (guint) __builtin_popcountll(bits[i]);
-	return n;
-}
-
 static void
 weigh_block(const QemuBlock *block, QemuWeight *weight)
 {
-	guint64 page = qemu_block_page(block), len = qemu_block_len(block);
-	guint64 n_pages = len / page + (len % page != 0), there = 0;
+	guint64 page = qemu_block_page(block), n_pages = qemu_block_n_pages(block);
+	guint64 there = qemu_block_n_present(block);
 
-	for (guint64 first = 0; first < n_pages; first += QEMU_PRESENCE_PAGES) {
-		QemuWindow window;
-		qemu_block_look(block, first, &window);
-		/* A shared file's are all told as the file's, and others as the process's. */
-		there += count(window.in_file) + count(window.in_process);
-	}
 	weight->present += there * page;
 	if (!qemu_block_is_shared_file(block))
 		return;

@@ -145,6 +145,26 @@ qemu_block_page(const QemuBlock *block)
 	return block->page;
 }
 
+guint64
+qemu_block_n_pages(const QemuBlock *block)
+{
+	return block->len / block->page + (block->len % block->page != 0);
+}
+
+guint64
+qemu_block_n_present(const QemuBlock *block)
+{
+	guint64 n = 0;
+
+	for (guint64 first = 0; first < qemu_block_n_pages(block); first += QEMU_PRESENCE_PAGES) {
+		QemuWindow window;
+		qemu_block_look(block, first, &window);
+		for (gsize i = 0; i < G_N_ELEMENTS(window.in_file); i++)
+			n += (guint) __builtin_popcountll(window.in_process[i] | window.in_file[i]);
+	}
+	return n;
+}
+
 /* The process alone has it, or the file does, and says where. */
 gboolean
 qemu_block_is_sparse(const QemuBlock *block)
@@ -222,12 +242,6 @@ set_all(guint64 *bits, gsize n)
 		bits[i / 64] = n - i >= 64 ? G_MAXUINT64 : ((guint64) 1 << (n - i)) - 1;
 }
 
-static gboolean
-is_set(const guint64 *bits, gsize i)
-{
-	return bits[i / 64] >> i % 64 & 1;
-}
-
 /* Those of the n pages that are not set and that the file has data for (swapped out, on disk). */
 static void
 look_in_file(const QemuBlock *block, guint64 first, gsize n, guint64 *bits)
@@ -237,7 +251,7 @@ look_in_file(const QemuBlock *block, guint64 first, gsize n, guint64 *bits)
 
 	for (gsize i = 0; i < n; i++) {
 		off_t at = (off_t) (start + i * block->page);
-		if (is_set(bits, i))
+		if (qemu_window_is_set(bits, i))
 			continue;
 		if (data < at)
 			data = lseek(block->fd, at, SEEK_DATA);
@@ -252,7 +266,7 @@ look_in_file(const QemuBlock *block, guint64 first, gsize n, guint64 *bits)
 void
 qemu_block_look(const QemuBlock *block, guint64 first_page, QemuWindow *ret)
 {
-	guint64 pages = block->len / block->page + (block->len % block->page != 0);
+	guint64 pages = qemu_block_n_pages(block);
 	gsize n = (gsize) MIN(pages - MIN(first_page, pages), QEMU_PRESENCE_PAGES);
 	QemuWindow window = { 0 };
 

@@ -26,6 +26,12 @@ typedef struct {
 	guint64 in_file[QEMU_PRESENCE_PAGES / 64];
 } QemuWindow;
 
+static inline gboolean
+qemu_window_is_set(const guint64 *bits, gsize page)
+{
+	return bits[page / 64] >> page % 64 & 1;
+}
+
 /* The block whose len bytes begin at address in the process. process: (borrowed) outlives it. */
 QemuBlock *
 qemu_block_new(QemuProcess *process, const char *name, guint64 address, guint64 len,
@@ -67,6 +73,12 @@ qemu_block_shared_fd(const QemuBlock *block);
 /* Bytes of the pages that a bit stands for. */
 guint64
 qemu_block_page(const QemuBlock *block);
+/* How many of these it has; the last may be cut short. */
+guint64
+qemu_block_n_pages(const QemuBlock *block);
+/* How many of them are there. */
+guint64
+qemu_block_n_present(const QemuBlock *block);
 /* The file that is this block from its first byte to its last, and may be given to the kernel; -1
  * when there is none. (borrowed) */
 int

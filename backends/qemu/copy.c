@@ -78,14 +78,6 @@ qemu_copy_free(QemuCopy *copy)
 	g_free(copy);
 }
 
-static guint64
-n_pages(const QemuBlock *block)
-{
-	guint64 page = qemu_block_page(block), len = qemu_block_len(block);
-
-	return len / page + (len % page != 0);
-}
-
 /* For what the guest has now. */
 static void
 make_room(QemuCopy *copy)
@@ -98,14 +90,8 @@ make_room(QemuCopy *copy)
 		const QemuBlock *block = qemu_ram_block(copy->ram, i);
 		if (qemu_block_is_retired(block))
 			continue;
-		blocks[i] = n_pages(block);
-		for (guint64 first = 0; first < blocks[i]; first += QEMU_PRESENCE_PAGES) {
-			QemuWindow window;
-			qemu_block_look(block, first, &window);
-			for (gsize w = 0; w < G_N_ELEMENTS(window.in_file); w++)
-				present += (guint) __builtin_popcountll(window.in_process[w] |
-									window.in_file[w]);
-		}
+		blocks[i] = qemu_block_n_pages(block);
+		present += qemu_block_n_present(block);
 	}
 	copy->room = qemu_room_new(present + present / SLACK + MORE, blocks, n);
 }
@@ -134,7 +120,8 @@ next_window(Worker *self)
 		if (pass->error || !vmifs_call_check(pass->call, &pass->error))
 			return FALSE;
 		self->block = qemu_ram_block(ram, pass->number);
-		if (qemu_block_is_retired(self->block) || pass->first >= n_pages(self->block))
+		if (qemu_block_is_retired(self->block) ||
+		    pass->first >= qemu_block_n_pages(self->block))
 			continue;
 		self->number = pass->number;
 		self->first = pass->first;
@@ -142,12 +129,6 @@ next_window(Worker *self)
 		return TRUE;
 	}
 	return FALSE;
-}
-
-static gboolean
-is_set(const guint64 *bits, gsize i)
-{
-	return bits[i / 64] >> i % 64 & 1;
 }
 
 /* A page that is in both is the process's: it is newer. */
@@ -160,7 +141,8 @@ look(Worker *self)
 	for (gsize i = 0; i < G_N_ELEMENTS(self->window.in_file); i++)
 		self->window.in_file[i] &= ~self->window.in_process[i];
 	for (gsize i = 0; room && i < QEMU_PRESENCE_PAGES; i++)
-		if (!is_set(self->window.in_file, i) && !is_set(self->window.in_process, i))
+		if (!qemu_window_is_set(self->window.in_file, i) &&
+		    !qemu_window_is_set(self->window.in_process, i))
 			qemu_room_forget(room, self->number, self->first + i);
 }
 
@@ -171,10 +153,10 @@ next_run(const Worker *self, const guint64 *bits, gsize *page, guint64 *ret_offs
 	guint64 size = qemu_block_page(self->block), len = qemu_block_len(self->block);
 	gsize from = *page;
 
-	while (from < QEMU_PRESENCE_PAGES && !is_set(bits, from))
+	while (from < QEMU_PRESENCE_PAGES && !qemu_window_is_set(bits, from))
 		from++;
 	gsize to = from;
-	while (to < QEMU_PRESENCE_PAGES && is_set(bits, to))
+	while (to < QEMU_PRESENCE_PAGES && qemu_window_is_set(bits, to))
 		to++;
 	*page = to;
 	*ret_offset = (self->first + from) * size;

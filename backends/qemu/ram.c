@@ -300,9 +300,9 @@ typedef enum { HOLE, PROCESS, A_FILE, OWED } Place;
 static Place
 place_of(const QemuWindow *window, gsize page)
 {
-	if (window->in_process[page / 64] >> page % 64 & 1)
+	if (qemu_window_is_set(window->in_process, page))
 		return PROCESS;
-	return window->in_file[page / 64] >> page % 64 & 1 ? A_FILE : HOLE;
+	return qemu_window_is_set(window->in_file, page) ? A_FILE : HOLE;
 }
 
 /* The first page behind this one that is at no such place, or the window's end. */
