@@ -48,14 +48,12 @@ static const FuzzSymbol symbols[] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layout;
 	guint64 counters[LINUX_NET_N_COUNTERS] = { 0 };
 	Linux driver;
 	FuzzKernel k;
 
-	if (!layout)
-		layout = linux_guest_layout(TYPES);
-	if (len <= WHAT || !fuzz_kernel_init(&k, layout, symbols, G_N_ELEMENTS(symbols), data, len))
+	if (len <= WHAT ||
+	    !fuzz_kernel_init(&k, TYPES, NULL, symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	switch (data[WHAT] % 3) {
 	case 0:

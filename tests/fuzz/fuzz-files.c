@@ -29,13 +29,10 @@ static const FuzzSymbol symbols[] = { { "init_pid_ns", FUZZ_PAGE + 64 },
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layout;
 	FuzzKernel k;
 	VmifsTask task = { .pid = 1, .tgid = 1, .object = FUZZ_PAGE, .mm = FUZZ_PAGE + 32 };
 
-	if (!layout)
-		layout = linux_guest_layout(TYPES);
-	if (!fuzz_kernel_init(&k, layout, symbols, G_N_ELEMENTS(symbols), data, len))
+	if (!fuzz_kernel_init(&k, TYPES, NULL, symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GString) text = g_string_new(NULL);

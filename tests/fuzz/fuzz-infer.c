@@ -29,12 +29,9 @@ static const FuzzSymbol symbols[] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layout;
 	FuzzKernel k;
 
-	if (!layout)
-		layout = linux_guest_layout("");
-	if (!fuzz_kernel_init(&k, layout, symbols, G_N_ELEMENTS(symbols), data, len))
+	if (!fuzz_kernel_init(&k, "", NULL, symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GError) error = NULL;
 	g_autofree char *origin = NULL;

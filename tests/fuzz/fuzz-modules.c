@@ -28,11 +28,9 @@ static const FuzzSymbol symbols[] = { { "modules", FUZZ_PAGE } };
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layouts[2];
 	FuzzKernel k;
 
-	if (!fuzz_kernel_init(&k, fuzz_layout_of_two(layouts, OLD_TYPES, NEW_TYPES, data, len),
-			      symbols, G_N_ELEMENTS(symbols), data, len))
+	if (!fuzz_kernel_init(&k, OLD_TYPES, NEW_TYPES, symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GString) text = g_string_new(NULL);
 	linux_render_modules(&k.os, NULL, NULL, text, NULL, NULL);

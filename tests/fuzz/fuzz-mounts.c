@@ -89,16 +89,10 @@ render_files(FuzzKernel *k, const VmifsTask *task, GString *text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layouts[G_N_ELEMENTS(types)];
 	VmifsTask task = { .pid = 1, .tgid = 1, .object = FUZZ_PAGE };
 	FuzzKernel k;
 
-	if (!layouts[0]) {
-		for (gsize i = 0; i < G_N_ELEMENTS(types); i++)
-			layouts[i] = linux_guest_layout(types[i]);
-	}
-	if (!fuzz_kernel_init(&k, layouts[len ? data[0] & 1 : 0], symbols, G_N_ELEMENTS(symbols),
-			      data, len))
+	if (!fuzz_kernel_init(&k, types[0], types[1], symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GString) text = g_string_new(NULL);
 	linux_render_mountinfo(&k.os, &task, NULL, text, NULL, NULL);

@@ -123,13 +123,11 @@ static const FuzzSymbol symbols[] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layout;
 	VmifsTask task = { .pid = 1, .tgid = 1, .object = FUZZ_PAGE };
 	FuzzKernel k;
 
-	if (!layout)
-		layout = linux_guest_layout(NET_GUEST_TYPES TYPES);
-	if (len <= VIEW || !fuzz_kernel_init(&k, layout, symbols, G_N_ELEMENTS(symbols), data, len))
+	if (len <= VIEW || !fuzz_kernel_init(&k, NET_GUEST_TYPES TYPES, NULL, symbols,
+					     G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GString) text = g_string_new(NULL);
 	views[data[VIEW] % G_N_ELEMENTS(views)](&k.os, &task, NULL, text, NULL, NULL);

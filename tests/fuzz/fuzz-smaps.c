@@ -50,12 +50,10 @@ static const FuzzSymbol symbols[] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layouts[2];
 	FuzzKernel k;
 	VmifsTask task = { .pid = 1, .tgid = 1, .mm = FUZZ_PAGE };
 
-	if (!fuzz_kernel_init(&k, fuzz_layout_of_two(layouts, OLD_TYPES, NEW_TYPES, data, len),
-			      symbols, G_N_ELEMENTS(symbols), data, len))
+	if (!fuzz_kernel_init(&k, OLD_TYPES, NEW_TYPES, symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GString) text = g_string_new(NULL);
 

@@ -19,12 +19,9 @@ static const FuzzSymbol symbols[] = { { "init_task", FUZZ_PAGE } };
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layout;
 	FuzzKernel k;
 
-	if (!layout)
-		layout = linux_guest_layout(TYPES);
-	if (!fuzz_kernel_init(&k, layout, symbols, G_N_ELEMENTS(symbols), data, len))
+	if (!fuzz_kernel_init(&k, TYPES, NULL, symbols, G_N_ELEMENTS(symbols), data, len))
 		return 0;
 	g_autoptr(GError) error = NULL;
 	VmifsTaskList *tasks = linux_tasks(&k.os, NULL, &error);

@@ -41,12 +41,11 @@ static const FuzzSymbol symbols[] = { { "special_mapping_name", 0x100 } };
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static LinuxLayout *layouts[2];
 	FuzzKernel k;
 	VmifsTask task = { .pid = 1, .tgid = 1, .mm = FUZZ_PAGE };
 
-	if (!fuzz_kernel_init(&k, fuzz_layout_of_two(layouts, LIST_TYPES, TREE_TYPES, data, len),
-			      symbols, G_N_ELEMENTS(symbols), data, len))
+	if (!fuzz_kernel_init(&k, LIST_TYPES, TREE_TYPES, symbols, G_N_ELEMENTS(symbols), data,
+			      len))
 		return 0;
 	g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(VmifsVma));
 	g_autoptr(GString) text = g_string_new(NULL);

@@ -75,24 +75,23 @@ typedef struct {
 	guint64 address;
 } FuzzSymbol;
 
-/* Of two sorts of kernels the one that the first byte says; layouts: kept by the target. NULL where
- * there is no byte. (borrowed) */
+/* Made once for a target, for that takes longer than what is tested. */
 static inline LinuxLayout *
-fuzz_layout_of_two(LinuxLayout *layouts[2], const char *even, const char *odd, const uint8_t *data,
-		   size_t len)
+fuzz_kernel_layout(const char *types, const char *odd, const uint8_t *data)
 {
-	if (!layouts[0]) {
-		layouts[0] = linux_guest_layout(even);
-		layouts[1] = linux_guest_layout(odd);
-	}
-	return len ? layouts[data[0] & 1] : NULL;
+	static LinuxLayout *layouts[2];
+	guint i = odd && data[0] & 1;
+
+	if (!layouts[i])
+		layouts[i] = linux_guest_layout(i ? odd : types);
+	return layouts[i];
 }
 
-/* layout: (borrowed) from linux_guest_layout(): made once for each target, for it takes longer than
- * what is tested. FALSE when there is too little input, or too much. */
+/* types: its structures, as linux_guest_init() has them; odd: (nullable) instead of these where the
+ * first byte is odd. FALSE when there is too little input, or too much. */
 static inline gboolean
-fuzz_kernel_init(FuzzKernel *k, LinuxLayout *layout, const FuzzSymbol *symbols, gsize n_symbols,
-		 const uint8_t *data, size_t len)
+fuzz_kernel_init(FuzzKernel *k, const char *types, const char *odd, const FuzzSymbol *symbols,
+		 gsize n_symbols, const uint8_t *data, size_t len)
 {
 	static const VmifsBackend backend = {
 		.name = "fuzz",
@@ -124,7 +123,7 @@ fuzz_kernel_init(FuzzKernel *k, LinuxLayout *layout, const FuzzSymbol *symbols, 
 		.mem = mem,
 		.aspace = vmifs_aspace_new(mem, &paging, NULL),
 		.symbols = vmifs_symbols_builder_end(builder),
-		.layout = layout,
+		.layout = fuzz_kernel_layout(types, odd, data),
 		.module_layouts = linux_module_layouts_new(),
 	};
 	return TRUE;
