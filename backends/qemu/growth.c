@@ -6,6 +6,8 @@
  */
 #include "growth.h"
 
+#include "below.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -52,25 +54,6 @@ qemu_growth_of_file(int fd)
 		       : left;
 }
 
-/* Up to max bytes. (full) (nullable) */
-static char *
-read_below(int dir, const char *name, gsize max, gsize *ret_len)
-{
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	g_autofree char *text = g_malloc(max + 1);
-	gsize len = 0;
-	gssize n;
-
-	if (fd < 0)
-		return NULL;
-	while (len < max && (n = read(fd, text + len, max - len)) > 0)
-		len += (gsize) n;
-	close(fd);
-	text[len] = '\0';
-	*ret_len = len;
-	return len ? g_steal_pointer(&text) : NULL;
-}
-
 /* ---- nodes ---- */
 
 /* As an option of its memory, in either form. */
@@ -80,12 +63,12 @@ is_bound(int dir)
 	static const char *const words[] = { "policy=bind", "\"policy\":\"bind\"",
 					     "\"policy\": \"bind\"" };
 	gsize len;
-	g_autofree char *arguments = read_below(dir, "cmdline", MAX_ARGUMENTS, &len);
+	g_autofree char *arguments = qemu_below_all(dir, "cmdline", MAX_ARGUMENTS, &len);
 
 	for (gsize i = 0; arguments && i < G_N_ELEMENTS(words); i++)
 		if (memmem(arguments, len, words[i], strlen(words[i])))
 			return TRUE;
-	return !arguments;
+	return !arguments || !len;
 }
 
 guint64
@@ -97,7 +80,7 @@ qemu_growth_of_nodes(int dir, const char *nodes)
 
 	if (!g_file_get_contents(path, &all, NULL, NULL) || !strpbrk(g_strchomp(all), ",-"))
 		return G_MAXUINT64;
-	status = read_below(dir, "status", MAX_TEXT, &len);
+	status = qemu_below_all(dir, "status", MAX_TEXT, &len);
 	g_autofree char *line = g_strdup_printf("\nMems_allowed_list:\t%s\n", all);
 	return status && strstr(status, line) && !is_bound(dir) ? G_MAXUINT64 : 0;
 }
@@ -110,7 +93,7 @@ read_number(const char *folder, const char *name, guint64 *ret)
 {
 	g_autofree char *path = g_build_filename(folder, name, NULL);
 	gsize len;
-	g_autofree char *text = read_below(AT_FDCWD, path, MAX_TEXT, &len);
+	g_autofree char *text = qemu_below_all(AT_FDCWD, path, MAX_TEXT, &len);
 
 	return text && g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, G_MAXUINT64, ret, NULL);
 }
@@ -154,11 +137,11 @@ guint64
 qemu_growth_of_cgroup(int dir, const char *root)
 {
 	gsize len;
-	g_autofree char *text = read_below(dir, "cgroup", MAX_TEXT, &len), *folder = NULL;
+	g_autofree char *text = qemu_below_all(dir, "cgroup", MAX_TEXT, &len), *folder = NULL;
 	guint64 left = G_MAXUINT64;
 	const Version *version = NULL;
 
-	if (!text)
+	if (!text || !len)
 		return 0;
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	for (guint i = 0; lines[i]; i++) {

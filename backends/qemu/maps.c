@@ -7,7 +7,8 @@
  */
 #include "maps.h"
 
-#include <dirent.h>
+#include "below.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -204,20 +205,17 @@ open_map_file(const QemuMapping *mapping, int dir)
 static int
 open_one_of_fds(const QemuMapping *mapping, int dir)
 {
-	int fds = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = -1;
-	DIR *stream = fds >= 0 ? fdopendir(fds) : NULL;
-	struct dirent *entry;
+	DIR *fds = qemu_below_folder(dir, "fd");
+	const struct dirent *entry;
+	int found = -1;
 
-	if (!stream) {
-		if (fds >= 0)
-			close(fds);
+	if (!fds)
 		return -1;
-	}
-	for (guint i = 0; i < MAX_FDS && found < 0 && (entry = readdir(stream)); i++) {
+	for (guint i = 0; i < MAX_FDS && found < 0 && (entry = readdir(fds)); i++) {
 		if (entry->d_name[0] != '.')
-			found = open_if_its(mapping, FALSE, fds, entry->d_name);
+			found = open_if_its(mapping, FALSE, dirfd(fds), entry->d_name);
 	}
-	closedir(stream);
+	closedir(fds);
 	return found;
 }
 

@@ -2,8 +2,8 @@
 /* owed: see owed.h. Nobody is asked: a monitor may be busy, and this is wanted often. */
 #include "owed.h"
 
-#include <dirent.h>
-#include <fcntl.h>
+#include "below.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -53,12 +53,8 @@ waits_for_pages(const QemuOwed *self, const char *number)
 {
 	g_autofree char *path = g_strconcat("fdinfo/", number, NULL);
 	char text[512];
-	int fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
-	gssize n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-	if (fd >= 0)
-		close(fd);
-	text[MAX(n, 0)] = '\0';
+	qemu_below_text(self->proc, path, text, sizeof text);
 	return qemu_owed_parse(text);
 }
 
@@ -66,16 +62,12 @@ static gboolean
 look(const QemuOwed *self)
 {
 	static const char wanted[] = "anon_inode:[userfaultfd]";
-	int fd = openat(self->proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = qemu_below_folder(self->proc, "fd");
 	gboolean owes = FALSE;
 	const struct dirent *entry;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return FALSE;
-	}
 	for (guint i = 0; i < MAX_FDS && !owes && (entry = readdir(dir)); i++) {
 		char link[sizeof wanted];
 		gssize n = readlinkat(dirfd(dir), entry->d_name, link, sizeof link);

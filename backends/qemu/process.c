@@ -10,7 +10,8 @@
  */
 #include "process.h"
 
-#include <dirent.h>
+#include "below.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -58,14 +59,9 @@ qemu_process_stat(int dir, char *ret_state, guint64 *ret_start_time)
 	char text[1024];
 	unsigned long long start_time;
 	char state;
-	int fd = openat(dir, "stat", O_RDONLY | O_CLOEXEC);
-	gssize n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
+	if (!qemu_below_text(dir, "stat", text, sizeof text))
 		return FALSE;
-	text[n] = '\0';
 	/* The name before it may hold anything, parentheses too. */
 	const char *rest = strrchr(text, ')');
 	if (!rest || sscanf(rest + 1,
@@ -222,12 +218,8 @@ thread_rests(int tasks, const char *number, guint64 *switches)
 {
 	g_autofree char *path = g_strconcat(number, "/status", NULL);
 	char text[8192];
-	int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
-	gssize n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-	if (fd >= 0)
-		close(fd);
-	text[MAX(n, 0)] = '\0';
+	qemu_below_text(tasks, path, text, sizeof text);
 	return strstr(text, "\nState:\t") && !strstr(text, "\nState:\tR") &&
 	       add_number(text, "\nvoluntary_ctxt_switches:", switches) &&
 	       add_number(text, "\nnonvoluntary_ctxt_switches:", switches);
@@ -236,17 +228,14 @@ thread_rests(int tasks, const char *number, guint64 *switches)
 gboolean
 qemu_process_rests(const QemuProcess *self, guint64 *ret_switches)
 {
-	int fd = openat(self->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = qemu_below_folder(self->dir, "task");
 	const struct dirent *entry;
 	guint64 switches = 0;
 	guint n = 0;
 	gboolean rest = TRUE;
 
-	if (!dir) {
-		close_fd(fd);
+	if (!dir)
 		return FALSE;
-	}
 	while (rest && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			rest = ++n <= MAX_THREADS &&

@@ -7,9 +7,9 @@
  */
 #include "sharers.h"
 
+#include "below.h"
 #include "process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -84,15 +84,9 @@ has_ended(int failure)
 static gboolean
 say_who(int dir, const char *what, GError **error)
 {
-	char name[64] = "?";
-	int fd = openat(dir, "comm", O_RDONLY | O_CLOEXEC);
-	gssize n = fd < 0 ? -1 : read(fd, name, sizeof name - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n > 0)
-		name[n] = '\0';
-	g_autofree char *escaped = g_strescape(g_strchomp(name), NULL);
+	char name[64];
+	gboolean is_told = qemu_below_text(dir, "comm", name, sizeof name) > 0;
+	g_autofree char *escaped = g_strescape(is_told ? g_strchomp(name) : "?", NULL);
 	g_autofree char *text = g_strdup_printf("and %s %s", escaped, what);
 	return say(error, text);
 }
@@ -162,20 +156,16 @@ is_writable_file(const Search *search, int fds, const char *name)
 static gboolean
 look_at_files(const Search *search, int dir, GError **error)
 {
-	int fds = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fds < 0 ? NULL : fdopendir(fds);
+	DIR *fds = qemu_below_folder(dir, "fd");
 	const struct dirent *entry;
 	gboolean good = TRUE;
 
-	if (!stream) {
-		if (fds >= 0)
-			close(fds);
+	if (!fds)
 		return has_ended(errno) || say_who(dir, "cannot be looked at", error);
-	}
-	while (good && (entry = readdir(stream)))
-		if (entry->d_name[0] != '.' && is_writable_file(search, fds, entry->d_name))
+	while (good && (entry = readdir(fds)))
+		if (entry->d_name[0] != '.' && is_writable_file(search, dirfd(fds), entry->d_name))
 			good = say_who(dir, "has them open", error);
-	closedir(stream);
+	closedir(fds);
 	return good;
 }
 

@@ -4,6 +4,8 @@
  * nothing once that process has ended, whoever has its number then.
  */
 #include "target.h"
+
+#include "below.h"
 #include "monitor.h"
 #include "process.h"
 
@@ -24,29 +26,6 @@
 #define PIECE ((gsize) 32 << 10)
 
 /* ---- /proc/PID ---- */
-
-/* (full) NULL with errno. Of content that is longer the first max bytes. */
-static char *
-read_text(int proc, const char *name, gsize max, gsize *ret_len)
-{
-	int fd = openat(proc, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	guint8 buf[4096];
-	gssize n = 1;
-
-	if (fd < 0)
-		return NULL;
-	while (bytes->len < max && (n = read(fd, buf, MIN(sizeof buf, max - bytes->len))) > 0)
-		g_byte_array_append(bytes, buf, (guint) n);
-	int problem = errno;
-	close(fd);
-	errno = problem;
-	if (n < 0)
-		return NULL;
-	*ret_len = bytes->len;
-	g_byte_array_append(bytes, (const guint8 *) "", 1);
-	return (char *) g_byte_array_free(g_steal_pointer(&bytes), FALSE);
-}
 
 /* (full) NULL with errno. */
 static char *
@@ -113,7 +92,7 @@ static gboolean
 take_arguments(QemuTarget *target, GError **error)
 {
 	gsize len;
-	g_autofree char *arguments = read_text(target->proc, "cmdline", MAX_ARGUMENTS, &len);
+	g_autofree char *arguments = qemu_below_all(target->proc, "cmdline", MAX_ARGUMENTS, &len);
 
 	if (!arguments)
 		return fail_errno(error, target->pid, "its arguments cannot be read");
@@ -235,7 +214,7 @@ qemu_target_likely(pid_t pid)
 	if (proc < 0)
 		return QEMU_LIKELY_NOT;
 	g_autofree char *exe = read_link(proc, "exe");
-	g_autofree char *arguments = read_text(proc, "cmdline", MAX_ARGUMENTS, &len);
+	g_autofree char *arguments = qemu_below_all(proc, "cmdline", MAX_ARGUMENTS, &len);
 	close(proc);
 	return arguments ? qemu_argv_likely(exe, arguments, len) : QEMU_LIKELY_NOT;
 }
