@@ -5,15 +5,9 @@
  */
 #include "gdb-stop.h"
 
-#include <string.h>
-#include <vmifs/error.h>
+#include "gdb.h"
 
-static gboolean
-corrupt(const char *what, GError **error)
-{
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT, "gdbstub: %s", what);
-	return FALSE;
-}
+#include <string.h>
 
 /* ---- a stop ---- */
 
@@ -80,13 +74,13 @@ qemu_gdb_stop_parse(const char *text, QemuGdbStop *ret, GError **error)
 
 	if ((text[0] != 'T' && text[0] != 'S') || strlen(text) < 3 ||
 	    !take_hex(text + 1, text + 3, &number))
-		return corrupt("a stop without a reason", error);
+		return qemu_gdb_corrupt("a stop without a reason", error);
 	stop.signal = (guint) number;
 	for (const char *at = text + 3; *at;) {
 		const char *end = strchrnul(at, ';');
 		const char *colon = memchr(at, ':', (gsize) (end - at));
 		if (colon && !take_word(at, (gsize) (colon - at), colon + 1, end, &stop))
-			return corrupt("a stop of no vCPU or address", error);
+			return qemu_gdb_corrupt("a stop of no vCPU or address", error);
 		at = *end ? end + 1 : end;
 	}
 	*ret = stop;
@@ -158,6 +152,6 @@ qemu_gdb_regs_parse(const QemuGdbTarget *target, const char *hex, gsize len, GEr
 	add_halves(target, regs);
 	if (pc && vmifs_regs_get(regs, pc->name, &(guint64){ 0 }))
 		return g_steal_pointer(&regs);
-	corrupt("registers that do not say where the vCPU is", error);
+	qemu_gdb_corrupt("registers that do not say where the vCPU is", error);
 	return NULL;
 }

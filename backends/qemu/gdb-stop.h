@@ -2,7 +2,7 @@
 /* gdb-stop: what a gdbstub tells of a stop: of which vCPU, why, and what its registers hold. */
 #pragma once
 
-#include "gdb.h"
+#include "gdb-target.h"
 
 #include <spi/backend.h>
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gdb: the remote protocol of gdb, as far as registers are set and stops are heard of by it:
- * packets, and the description of the target, which says which register has which number.
+ * gdb: the remote protocol of gdb, as far as registers are set and stops are heard of by it: its
+ * packets. What is in them: gdb-target.h, gdb-stop.h.
  */
 #pragma once
 
 #include <glib.h>
 #include <vmifs/call.h>
-#include <vmifs/regs.h>
 
 G_BEGIN_DECLS
 
@@ -54,39 +53,10 @@ qemu_gdb_ask(QemuGdb *gdb, const char *packet, GError **error);
 GByteArray *
 qemu_gdb_packet(const guint8 *bytes, gsize len, gsize *ret_used, GError **error);
 
-typedef struct {
-	char name[VMIFS_REG_NAME_LEN]; /* lower case; empty: that is too long for it */
-	guint number;
-	guint bits;
-} QemuGdbReg;
-
-/* The registers of a target. regs: of QemuGdbReg; architecture: (full) (nullable) CORRUPT. */
-typedef struct {
-	GArray *regs;
-	char *architecture;
-} QemuGdbTarget;
-
-/* One document of the description of a target, which continues what was told before. includes: of
- * char *, appended to: those that come after it, in this order. */
+/* Sets CORRUPT. FALSE always. */
 gboolean
-qemu_gdb_describe(QemuGdbTarget *target, const char *xml, gsize len, GPtrArray *includes,
-		  GError **error);
-void
-qemu_gdb_target_init(QemuGdbTarget *target);
-void
-qemu_gdb_target_clear(QemuGdbTarget *target);
-/* By gdb's name, or, of a processor in 32-bit mode, by that of its lower half. (borrowed) NULL:
- * there is none. */
-const QemuGdbReg *
-qemu_gdb_target_find(const QemuGdbTarget *target, const char *name);
-/* Does the guest stop before an access that is watched, and not behind it? */
-gboolean
-qemu_gdb_target_stops_before(const QemuGdbTarget *target);
-/* The one that says where a vCPU is. */
-const QemuGdbReg *
-qemu_gdb_target_pc(const QemuGdbTarget *target);
+qemu_gdb_corrupt(const char *what, GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuGdb, qemu_gdb_clear)
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(QemuGdbTarget, qemu_gdb_target_clear)
 
 G_END_DECLS

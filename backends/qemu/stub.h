@@ -8,6 +8,7 @@
 #pragma once
 
 #include "control.h"
+#include "gdb-target.h"
 #include "gdb.h"
 
 typedef struct {

@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include <backends/qemu/gdb-stop.h>
+#include <backends/qemu/gdb.h>
 
 static const char described[] =
 	"<target><reg name=\"rip\" bitsize=\"64\"/><reg name=\"cs\" bitsize=\"32\"/>"
