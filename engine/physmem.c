@@ -137,6 +137,18 @@ vmifs_physmem_set_lost(const VmifsPhysmem *mem, guint32 block, guint64 offset, i
 			   : "its file has become shorter or cannot be read there");
 }
 
+gboolean
+vmifs_physmem_fail_io(const VmifsPhysmem *mem, const VmifsIo *io, const VmifsCall *call,
+		      GError **error)
+{
+	if (!vmifs_call_check(call, error))
+		return FALSE;
+	while (!io->status)
+		io++;
+	vmifs_physmem_set_lost(mem, io->block, io->offset, io->status, error);
+	return FALSE;
+}
+
 void
 vmifs_physmem_set_hole(guint64 pa, GError **error)
 {
@@ -162,14 +174,8 @@ vmifs_physmem_read_io(VmifsPhysmem *mem, GArray *io, const VmifsCall *call, GErr
 
 	if (!vmifs_call_check(call, error))
 		return FALSE;
-	if (vmifs_backend_read(mem->connection, elements, io->len, call))
-		return TRUE;
-	if (!vmifs_call_check(call, error))
-		return FALSE;
-	while (!elements->status)
-		elements++;
-	vmifs_physmem_set_lost(mem, elements->block, elements->offset, elements->status, error);
-	return FALSE;
+	return vmifs_backend_read(mem->connection, elements, io->len, call) ||
+	       vmifs_physmem_fail_io(mem, elements, call, error);
 }
 
 static gboolean

@@ -108,6 +108,10 @@ vmifs_physmem_read_io(VmifsPhysmem *mem, GArray *io, const VmifsCall *call, GErr
 void
 vmifs_physmem_set_lost(const VmifsPhysmem *mem, guint32 block, guint64 offset, int status,
 		       GError **error);
+/* After a transfer of these, of which not all were: why. FALSE always. */
+gboolean
+vmifs_physmem_fail_io(const VmifsPhysmem *mem, const VmifsIo *io, const VmifsCall *call,
+		      GError **error);
 void
 vmifs_physmem_set_hole(guint64 pa, GError **error);
 

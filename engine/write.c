@@ -53,14 +53,7 @@ vmifs_physmem_write(VmifsPhysmem *mem, guint64 pa, gconstpointer buf, gsize len,
 	elements = (VmifsIo *) (gpointer) io->data;
 	gboolean written = vmifs_backend_write(connection, elements, io->len, call);
 	vmifs_epoch_move(&connection->epoch);
-	if (written)
-		return TRUE;
-	if (!vmifs_call_check(call, error))
-		return FALSE;
-	while (!elements->status)
-		elements++;
-	vmifs_physmem_set_lost(mem, elements->block, elements->offset, elements->status, error);
-	return FALSE;
+	return written || vmifs_physmem_fail_io(mem, elements, call, error);
 }
 
 /* ---- address spaces ---- */
