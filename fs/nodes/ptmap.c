@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * ptmap, pagemap: page tables as they are, of the kernel's space and of a process's. Neither is
- * ever whole: what is asked for is made. Sizes are 0, as those of procfs.
+ * ever whole: what is asked for is made. The size of a ptmap is 0, as those of procfs; that of a
+ * pagemap is known, unlike there, so that who copies it finds its holes.
  */
 #include "nodes.h"
 
@@ -16,7 +17,7 @@ typedef struct {
 } TablesFile;
 
 static gboolean
-size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
+text_size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 {
 	*ret = (VmifsNodeSize){ 0 };
 	return TRUE;
@@ -87,7 +88,7 @@ read_kernel(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegment
 const VmifsNodeOps vmifs_node_ptmap = {
 	.type = S_IFREG,
 	.flags = VMIFS_NODE_ADDRESSES,
-	.size = size,
+	.size = text_size,
 	.open = open_kernel,
 	.close = close_file,
 	.read = read_kernel,
@@ -137,7 +138,7 @@ read_task(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegments 
 const VmifsNodeOps vmifs_node_task_ptmap = {
 	.type = S_IFREG,
 	.flags = VMIFS_NODE_ADDRESSES,
-	.size = size,
+	.size = text_size,
 	.open = open_task,
 	.close = close_file,
 	.read = read_task,
@@ -145,6 +146,32 @@ const VmifsNodeOps vmifs_node_task_ptmap = {
 };
 
 /* ---- pagemap ---- */
+
+static guint64
+pagemap_end(const VmifsAspace *aspace)
+{
+	return vmifs_aspace_user_end(aspace) >> vmifs_aspace_page_shift(aspace);
+}
+
+/* As of vmem: the same for every process of a guest, and no more than if all of RAM were its own.
+ * With a size of 0, cp(1) writes down the zeros of all addresses that there are. */
+static gboolean
+pagemap_size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
+{
+	if (!vmifs_node_task(self)->mm) {
+		*ret = (VmifsNodeSize){ 0 };
+		return TRUE;
+	}
+	g_autoptr(VmifsAspace) kernel =
+		vmifs_guest_kernel_aspace(vmifs_node_guest(self), &call->call, error);
+	if (!kernel)
+		return FALSE;
+	guint64 ram = vmifs_physmem_ram(vmifs_aspace_physmem(kernel));
+	guint64 n_frames = ram >> vmifs_aspace_page_shift(kernel);
+	ret->size = pagemap_end(kernel) * sizeof(guint64);
+	ret->allocated = MIN(n_frames * sizeof(guint64), ret->size);
+	return TRUE;
+}
 
 static gpointer
 open_pagemap(VmifsNode *self, VmifsNodeCall *call, GError **error)
@@ -169,7 +196,7 @@ read_pagemap(VmifsNode *self, gpointer data, guint64 off, gsize len, VmifsSegmen
 	if (!aspace)
 		return 0;
 	guint64 page = off / sizeof(guint64);
-	guint64 end = vmifs_aspace_user_end(aspace) >> vmifs_aspace_page_shift(aspace);
+	guint64 end = pagemap_end(aspace);
 	if (page >= end)
 		return 0;
 	gsize n = MIN(MIN(len / sizeof(guint64), MOST_ENTRIES), end - page);
@@ -196,22 +223,20 @@ seek_pagemap(VmifsNode *self, gpointer data, guint64 off, gboolean want_data, gu
 	if (!aspace)
 		return FALSE;
 	guint64 page = off / sizeof(guint64), found;
-	guint64 end = vmifs_aspace_user_end(aspace) >> vmifs_aspace_page_shift(aspace);
+	guint64 end = pagemap_end(aspace);
 	if (page >= end)
 		return TRUE;
 	if (!vmifs_aspace_pagemap_seek(aspace, page, end, want_data, &found, &call->call, error))
 		return FALSE;
-	/* The last entry counts as data: without any to go on to, grep(1) asks for the end, which
-	 * is the size, 0, and then reads all the same. */
-	*ret_found = TRUE;
-	*ret_off = MAX(off, (want_data ? MIN(found, end - 1) : found) * sizeof(guint64));
+	*ret_found = !want_data || found < end;
+	*ret_off = MAX(off, found * sizeof(guint64));
 	return TRUE;
 }
 
 const VmifsNodeOps vmifs_node_pagemap = {
 	.type = S_IFREG,
 	.flags = VMIFS_NODE_ADDRESSES,
-	.size = size,
+	.size = pagemap_size,
 	.open = open_pagemap,
 	.close = close_file,
 	.read = read_pagemap,
