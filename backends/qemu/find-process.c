@@ -7,8 +7,11 @@
 
 #include "qmp.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <vmifs/error.h>
 
 #define PAUSE_US (100 * G_TIME_SPAN_MILLISECOND)
@@ -45,6 +48,10 @@ qemu_finder_add_pid(QemuFinder *self, const char *word, GError **error)
 	while (qemu_finder_may_still_start(target) && g_get_monotonic_time() < self->patience) {
 		g_usleep(PAUSE_US);
 		qemu_finder_reach(self, target);
+	}
+	if (!qemu_finder_may_read(target, error)) {
+		g_prefix_error(error, "pid:%s: ", word);
+		return FALSE;
 	}
 	if (!qemu_finder_tell(self, target, error))
 		return FALSE;
@@ -97,6 +104,12 @@ qemu_finder_add_socket(QemuFinder *self, const char *word, GError **error)
 		       "it), or pid:PID");
 		return FALSE;
 	}
+	if (faccessat(AT_FDCWD, word, W_OK, AT_EACCESS) < 0) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,
+			    "qmp:%s: connecting to it: %s; run vmifs as root", word,
+			    g_strerror(errno));
+		return FALSE;
+	}
 	pid_t pid = qemu_qmp_peer(monitor, PAUSE_US);
 	g_autoptr(QemuTarget) target =
 		pid ? qemu_target_new(pid, error) : find_by_name(word, error);
@@ -110,6 +123,10 @@ qemu_finder_add_socket(QemuFinder *self, const char *word, GError **error)
 		target->no_monitor = g_strdup("monitor=never");
 	else
 		target->monitor = g_steal_pointer(&monitor);
+	if (!qemu_finder_may_read(target, error)) {
+		g_prefix_error(error, "qmp:%s: ", word);
+		return FALSE;
+	}
 	if (!qemu_finder_tell(self, target, error))
 		return FALSE;
 	target = NULL; /* taken */

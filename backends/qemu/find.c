@@ -13,6 +13,8 @@
  */
 #include "find.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -53,6 +55,17 @@ backend_for(const QemuTarget *target)
 	return target->monitor && target->monitor->ops->peeks && !qemu_target_is_readable(target)
 		       ? &qemu_peek
 		       : &vmifs_backend_qemu;
+}
+
+gboolean
+qemu_finder_may_read(const QemuTarget *target, GError **error)
+{
+	if (backend_for(target) == &qemu_peek || qemu_target_is_readable(target))
+		return TRUE;
+	/* Which says who may. */
+	g_autoptr(QemuProcess) process =
+		qemu_process_open(target->pid, target->start_time, FALSE, error);
+	return process != NULL;
 }
 
 gboolean

@@ -41,6 +41,9 @@ typedef struct {
 
 /* ---- find.c ---- */
 
+/* FALSE with SOURCE: who may. */
+gboolean
+qemu_finder_may_read(const QemuTarget *target, GError **error);
 /* target: (taken) when TRUE. */
 gboolean
 qemu_finder_tell(QemuFinder *self, QemuTarget *target, GError **error);
