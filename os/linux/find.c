@@ -206,8 +206,23 @@ linux_find_root_fits(VmifsProbe *probe, const char *arch, guint64 root, guint64 
 	return FALSE;
 }
 
-/* (static) (nullable) what speaks against a note at first sight. */
-static const char *
+/* An image that was cut short may end before what its note tells of, and says itself no more of it
+ * than that. (full) */
+static char *
+fault_of_root(VmifsProbe *probe, guint64 root)
+{
+	guint64 end = vmifs_physmem_end(vmifs_probe_physmem(probe));
+
+	if (root < end)
+		return g_strdup("its page table maps its text elsewhere or not at all");
+	return g_strdup_printf("its page table is at %#" G_GINT64_MODIFIER
+			       "x, memory ends at %#" G_GINT64_MODIFIER
+			       "x: it was cut short, or is not of the whole memory",
+			       root, end);
+}
+
+/* (full) (nullable) what speaks against a note at first sight. */
+static char *
 fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 {
 	const VmifsOptions *options = vmifs_probe_options(probe);
@@ -221,17 +236,17 @@ fault_of_note(VmifsProbe *probe, const LinuxNote *note)
 	    linux_narrow_may_be_moved(probe, note->info))
 		return NULL;
 	if (!linux_note_delta(note, &delta))
-		return "it does not tell how far its image lies from physical addresses";
+		return g_strdup("it does not tell how far its image lies from physical addresses");
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(_stext)", &text))
-		return "it has no _stext";
+		return g_strdup("it has no _stext");
 	linux_vmcoreinfo_number(note->info, "NUMBER(sme_mask)", &ignore_mask);
 	if (options->has_root &&
 	    linux_find_root_fits(probe, arch, options->root, ignore_mask, text, delta))
 		return NULL;
 	if (!linux_vmcoreinfo_hex(note->info, "SYMBOL(swapper_pg_dir)", &root))
-		return "no page table of it is known";
+		return g_strdup("no page table of it is known");
 	if (!linux_find_root_fits(probe, arch, root - delta, ignore_mask, text, delta))
-		return "its page table maps its text elsewhere or not at all";
+		return fault_of_root(probe, root - delta);
 	return NULL;
 }
 
@@ -240,7 +255,7 @@ keep_note(VmifsProbe *probe, guint64 pa)
 {
 	g_autoptr(LinuxVmcoreinfo) info = read_note(probe, pa);
 	LinuxNote note = { .pa = pa, .info = info };
-	const char *fault = info ? fault_of_note(probe, &note) : NULL;
+	g_autofree char *fault = info ? fault_of_note(probe, &note) : NULL;
 
 	if (fault)
 		vmifs_probe_note(probe, "VMCOREINFO at 0x%" G_GINT64_MODIFIER "x: %s", pa, fault);

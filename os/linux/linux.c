@@ -58,6 +58,24 @@ find_symbols(Linux *os, const VmifsCall *call)
 	os->is_text_only = FALSE;
 }
 
+/* A raw image does not say how long it should be; its kernel does. Of a running guest memory may
+ * have been unplugged, of which the kernel keeps the number. (full) (nullable) */
+static char *
+missing_memory(const Linux *os)
+{
+	guint64 end, pages;
+
+	if (!vmifs_guest_is_frozen(os->guest) ||
+	    !linux_word_variable(os, "max_pfn", &pages, NULL) ||
+	    __builtin_mul_overflow(pages, linux_page_size(os), &end) ||
+	    end <= vmifs_physmem_end(os->mem))
+		return NULL;
+	return g_strdup_printf("this kernel's memory ends at %#" G_GINT64_MODIFIER
+			       "x, the image at %#" G_GINT64_MODIFIER
+			       "x: it was cut short, or is not of the whole memory",
+			       end, vmifs_physmem_end(os->mem));
+}
+
 /* (full) NULL: what the user said of the slide is so. */
 static char *
 kaslr_fault(const Linux *os)
@@ -109,6 +127,9 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	g_autofree char *kaslr = kaslr_fault(os);
 	if (kaslr)
 		vmifs_guest_log(os->guest, "kaslr= refused: %s", kaslr);
+	g_autofree char *missing = missing_memory(os);
+	if (missing)
+		vmifs_guest_log(os->guest, "missing: %s", missing);
 	linux_alive_begin(os);
 	/* Of what is attached alone: memory may hold any number of tables. */
 	if (found->source)
@@ -153,25 +174,6 @@ append_machine(const Linux *os, GString *out)
 		g_string_append(out, "memory encryption: none, says VMCOREINFO\n");
 }
 
-/* A raw image does not say how long it should be; its kernel does. Of a running guest memory may
- * have been unplugged, of which the kernel keeps the number. */
-static void
-append_missing(const Linux *os, GString *out)
-{
-	guint64 end, pages;
-
-	if (!vmifs_guest_is_frozen(os->guest) ||
-	    !linux_word_variable(os, "max_pfn", &pages, NULL) ||
-	    __builtin_mul_overflow(pages, linux_page_size(os), &end) ||
-	    end <= vmifs_physmem_end(os->mem))
-		return;
-	g_string_append_printf(out,
-			       "missing: this kernel's memory ends at %#" G_GINT64_MODIFIER
-			       "x, the image at %#" G_GINT64_MODIFIER
-			       "x: it was cut short, or is not of the whole memory\n",
-			       end, vmifs_physmem_end(os->mem));
-}
-
 static void
 info(gpointer self, GString *out)
 {
@@ -183,7 +185,8 @@ info(gpointer self, GString *out)
 	append_text(out, "banner", found->banner);
 	append_text(out, "build id", found->build_id);
 	append_machine(os, out);
-	append_missing(os, out);
+	g_autofree char *missing = missing_memory(os);
+	append_text(out, "missing", missing);
 	append_text(out, "root found by", found->root_how);
 	if (found->has_slides)
 		g_string_append_printf(out,

@@ -278,6 +278,19 @@ START_TEST(note_that_lies_hides_nothing)
 }
 END_TEST
 
+START_TEST(image_that_ends_before_the_kernel_it_tells_of_was_cut_short)
+{
+	guint8 *memory = make_memory();
+	g_autofree char *info = NULL;
+
+	linux_image_put(memory, MEMORY, &usual);
+	info = discover(memory, linux_image_root(&usual), NULL);
+	assert_says(info, "os: unknown");
+	assert_says(info, "seen: VMCOREINFO at 0x7000: its page table is at 0x1600000, memory ends "
+			  "at 0x1600000: it was cut short, or is not of the whole memory\n");
+}
+END_TEST
+
 /* What a process can plant: banners, digits, notes, thousands of each. */
 START_TEST(planted_fragments_are_passed_over)
 {
@@ -390,6 +403,7 @@ make_suite(void)
 	tcase_add_test(t, users_root_is_believed_first);
 	tcase_add_test(t, users_slide_is_believed_first);
 	tcase_add_test(t, note_that_lies_hides_nothing);
+	tcase_add_test(t, image_that_ends_before_the_kernel_it_tells_of_was_cut_short);
 	tcase_add_test(t, planted_fragments_are_passed_over);
 	/* The time limit of the case bounds what fakes cost. */
 	tcase_add_loop_test(t, memory_full_of_fakes_hides_nothing, 0, 4);
