@@ -47,6 +47,9 @@ static const struct {
 	{ BYTES("QFI\xfb"), 0, "a qcow2 image", DISK },
 	{ BYTES("KDMV"), 0, "a VMDK image", DISK },
 	{ BYTES("vhdxfile"), 0, "a VHDX image", DISK },
+	{ BYTES("conectix"), 0, "a VHD image", DISK },
+	{ BYTES("\x7f\x10\xda\xbe"), 64, "a VDI image", DISK },
+	{ BYTES("EFI PART"), 512, "an image of a whole disk", DISK },
 	/* packed */
 	{ BYTES("\x1f\x8b\x08"), 0, "compressed with gzip", UNPACK },
 	{ BYTES("\xfd"
@@ -60,6 +63,7 @@ static const struct {
 	{ BYTES("\xff\x06\0\0sNaPpY"), 0, "compressed with snappy", UNPACK },
 	{ BYTES("PK\3\4"), 0, "a ZIP archive", UNPACK },
 	{ BYTES("7z\xbc\xaf\x27\x1c"), 0, "a 7z archive", UNPACK },
+	{ BYTES("ustar"), 257, "a tar archive", UNPACK },
 };
 
 gboolean
