@@ -41,10 +41,10 @@ typedef struct {
 	char name[VMIFS_REG_NAME_LEN];
 } Setting;
 
-/* "vcpu0 rip 0xffffffff81000000"; only: the vCPU whose file it is, or NULL. Returns: why not, or
- * NULL. */
+/* "vcpu0 rip 0xffffffff81000000"; only: the vCPU whose file it is, or NULL; n_vcpus: that there
+ * are. Returns: why not, or NULL. */
 static const char *
-parse_line(const char *line, const guint *only, Setting *ret)
+parse_line(const char *line, const guint *only, guint n_vcpus, Setting *ret)
 {
 	g_auto(GStrv) words = g_strsplit_set(line, " \t", -1);
 	const char *given[4];
@@ -60,6 +60,8 @@ parse_line(const char *line, const guint *only, Setting *ret)
 		return "it does not begin with the number of a vCPU: vcpu0";
 	if (only && vcpu != *only)
 		return "it is of another vCPU than the file";
+	if (vcpu >= n_vcpus)
+		return "the guest has no such vCPU";
 	if (strlen(given[1]) >= sizeof ret->name)
 		return "no register has such a long name";
 	gboolean hex = g_str_has_prefix(given[2], "0x");
@@ -73,13 +75,13 @@ parse_line(const char *line, const guint *only, Setting *ret)
 
 /* All lines are understood before the first has an effect. */
 static GArray *
-parse_lines(const char *text, const guint *only, GError **error)
+parse_lines(const char *text, const guint *only, guint n_vcpus, GError **error)
 {
 	g_autoptr(GArray) settings = g_array_new(FALSE, FALSE, sizeof(Setting));
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	for (guint i = 0; lines[i]; i++) {
 		Setting setting;
-		const char *why = parse_line(lines[i], only, &setting);
+		const char *why = parse_line(lines[i], only, n_vcpus, &setting);
 		if (why) {
 			vmifs_set_not_understood(lines[i], why, error);
 			return NULL;
@@ -96,7 +98,8 @@ write_lines(VmifsNode *self, const guint *only, gconstpointer data, gsize len, V
 	if (!may_ask(self, call))
 		return 0;
 	g_autofree char *text = vmifs_control_text(data, len);
-	g_autoptr(GArray) settings = parse_lines(text, only, error);
+	guint n_vcpus = vmifs_guest_n_reg_vcpus(vmifs_node_guest(self));
+	g_autoptr(GArray) settings = parse_lines(text, only, n_vcpus, error);
 	for (guint i = 0; settings && i < settings->len; i++) {
 		const Setting *setting = &g_array_index(settings, Setting, i);
 		if (!vmifs_guest_set_reg(vmifs_node_guest(self), setting->vcpu, setting->name,
