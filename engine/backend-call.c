@@ -274,6 +274,21 @@ vmifs_backend_regs(VmifsConnection *connection, guint vcpu, const VmifsCall *cal
 }
 
 gboolean
+vmifs_backend_system_regs(VmifsConnection *connection, guint vcpu, VmifsRegs *regs,
+			  const VmifsCall *call, GError **error)
+{
+	const VmifsBackend *backend = connection->backend;
+
+	if (!backend->system_regs)
+		return unsupported(connection, "tells no more registers", error);
+	if (!enter(connection, error))
+		return FALSE;
+	gboolean told = backend->system_regs(connection->instance, vcpu, regs, call, error);
+	vmifs_connection_leave(connection);
+	return told;
+}
+
+gboolean
 vmifs_backend_translate(VmifsConnection *connection, guint vcpu, guint64 va, guint64 *ret_pa,
 			const VmifsCall *call, GError **error)
 {

@@ -55,6 +55,10 @@ vmifs_backend_must_read(VmifsConnection *connection);
 /* (full) UNSUPPORTED when the backend knows none. vcpu: one that its layout counts. */
 VmifsRegs *
 vmifs_backend_regs(VmifsConnection *connection, guint vcpu, const VmifsCall *call, GError **error);
+/* See VmifsBackend. */
+gboolean
+vmifs_backend_system_regs(VmifsConnection *connection, guint vcpu, VmifsRegs *regs,
+			  const VmifsCall *call, GError **error);
 /* HOLE, UNSUPPORTED. The same. */
 gboolean
 vmifs_backend_translate(VmifsConnection *connection, guint vcpu, guint64 va, guint64 *ret_pa,

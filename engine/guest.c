@@ -411,6 +411,20 @@ vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **
 	return vmifs_physmem_regs(mem, vcpu, call, error);
 }
 
+VmifsRegs *
+vmifs_guest_all_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error)
+{
+	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+	g_autoptr(VmifsRegs) regs = vmifs_physmem_regs(mem, vcpu, call, error);
+	g_autoptr(GError) problem = NULL;
+
+	if (regs && !vmifs_physmem_system_regs(mem, vcpu, regs, call, &problem) &&
+	    !g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED))
+		vmifs_guest_log(guest, "registers of the system are not told: %s",
+				problem->message);
+	return g_steal_pointer(&regs);
+}
+
 gboolean
 vmifs_guest_vcpu_translate(VmifsGuest *guest, guint vcpu, guint64 va, guint64 *ret_pa,
 			   const VmifsCall *call, GError **error)

@@ -286,6 +286,14 @@ vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError 
 }
 
 gboolean
+vmifs_physmem_system_regs(VmifsPhysmem *mem, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
+			  GError **error)
+{
+	return has_vcpu(mem, vcpu, error) &&
+	       vmifs_backend_system_regs(mem->connection, vcpu, regs, call, error);
+}
+
+gboolean
 vmifs_physmem_vcpu_translate(VmifsPhysmem *mem, guint vcpu, guint64 va, guint64 *ret_pa,
 			     const VmifsCall *call, GError **error)
 {

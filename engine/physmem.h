@@ -48,6 +48,10 @@ vmifs_physmem_is_encrypted(const VmifsPhysmem *mem);
 /* (full) UNSUPPORTED when it tells none, NOT_FOUND for a vCPU that is not there. */
 VmifsRegs *
 vmifs_physmem_regs(VmifsPhysmem *mem, guint vcpu, const VmifsCall *call, GError **error);
+/* Adds to them, before they are shared: see VmifsBackend. */
+gboolean
+vmifs_physmem_system_regs(VmifsPhysmem *mem, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
+			  GError **error);
 
 /* Where it finds that address, see spi/backend.h. The same, and HOLE. */
 gboolean

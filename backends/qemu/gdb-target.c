@@ -13,8 +13,10 @@
 typedef struct {
 	QemuGdbTarget *target;
 	GPtrArray *includes;
-	gboolean in_architecture;
+	gboolean in_architecture, in_system;
 } Parse;
+
+#define SYSTEM_FEATURE "org.qemu.gdb.arm.sys.regs"
 
 static const char *
 attribute(const char **names, const char **values, const char *wanted)
@@ -38,15 +40,16 @@ take_name(const char *name, QemuGdbReg *ret)
 
 /* Numbers go on from the register before where none is given. */
 static gboolean
-add_reg(QemuGdbTarget *target, const char **names, const char **values, GError **error)
+add_reg(const Parse *parse, const char **names, const char **values, GError **error)
 {
+	QemuGdbTarget *target = parse->target;
 	const char *name = attribute(names, values, "name");
 	const char *bits = attribute(names, values, "bitsize");
 	const char *number = attribute(names, values, "regnum");
 	const QemuGdbReg *before =
 		target->regs->len ? &g_array_index(target->regs, QemuGdbReg, target->regs->len - 1)
 				  : NULL;
-	QemuGdbReg reg = { 0 };
+	QemuGdbReg reg = { .is_system = parse->in_system };
 	guint64 n_bits, at = before ? before->number + 1 : 0;
 
 	if (!name || !*name || !bits ||
@@ -70,8 +73,10 @@ start_element(GMarkupParseContext *context, const char *element, const char **na
 	const char *href = attribute(names, values, "href");
 
 	parse->in_architecture = g_str_equal(element, "architecture");
+	if (g_str_equal(element, "feature"))
+		parse->in_system = !g_strcmp0(attribute(names, values, "name"), SYSTEM_FEATURE);
 	if (g_str_equal(element, "reg"))
-		add_reg(parse->target, names, values, error);
+		add_reg(parse, names, values, error);
 	if (!g_str_equal(element, "xi:include") || !href)
 		return;
 	/* It is a word of the next packet. */

@@ -14,6 +14,7 @@ typedef struct {
 	char name[VMIFS_REG_NAME_LEN]; /* lower case; empty: that is too long for it */
 	guint number;
 	guint bits;
+	gboolean is_system; /* ARM's, which the monitor does not tell */
 } QemuGdbReg;
 
 /* The registers of a target, of QemuGdbReg; architecture: (nullable). */

@@ -17,6 +17,7 @@
 #include "stub.h"
 #include "target.h"
 #include "translate.h"
+#include "turns.h"
 
 #include <string.h>
 #include <vmifs/text.h>
@@ -50,9 +51,7 @@ typedef struct {
 	VmifsStopped stopped;
 	VmifsUnarmed unarmed;
 	gpointer engine; /* of these three */
-	GMutex lock;
-	guint n_arming, n_setting, n_snapshots; /* under lock: that are going on */
-	GCond has_set;
+	QemuTurns turns;
 	/* The follower's own. */
 	gboolean is_owed;  /* memory was still coming when last seen */
 	guint n_vcpus;     /* as last seen; 0 = not yet */
@@ -173,8 +172,7 @@ qemu_close(gpointer data)
 	qemu_ram_free(self->ram);
 	qemu_owed_free(self->owed);
 	qemu_process_close(self->process);
-	g_mutex_clear(&self->lock);
-	g_cond_clear(&self->has_set);
+	qemu_turns_clear(&self->turns);
 	qemu_known_clear(&self->known);
 	qemu_stop_clear(&self->stop);
 	g_free(self);
@@ -264,8 +262,7 @@ qemu_open(const VmifsSource *src, const VmifsCall *call, GError **error)
 	self->stopped = src->stopped;
 	self->unarmed = src->unarmed;
 	self->engine = src->engine;
-	g_mutex_init(&self->lock);
-	g_cond_init(&self->has_set);
+	qemu_turns_init(&self->turns);
 	if (start(self, src, error))
 		return self;
 	qemu_close(self);
@@ -325,24 +322,36 @@ qemu_walk(gpointer data, guint vcpu, guint64 va, guint64 *ret_pa, const VmifsCal
 	       qemu_translate(self->target->monitor, vcpu, va, ret_pa, call, error);
 }
 
-/* It serves one; who arms waits for it. */
 static gboolean
-begin_setting(Qemu *self, GError **error)
+refuse(const char *why, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-	const char *why = NULL;
-
-	if (self->target->args->has_stub)
-		why = "QEMU was started with it for somebody else";
-	else if (self->n_arming || qemu_debug_is_on(self->debug))
-		why = "it is what the guest is watched with";
-	if (!why) {
-		self->n_setting++;
-		return TRUE;
-	}
-	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-		    "registers are set by QEMU's gdbstub: %s", why);
+	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, why);
 	return FALSE;
+}
+
+static gboolean
+begin_stub(Qemu *self, QemuTurn turn, GError **error)
+{
+	if (self->target->args->has_stub)
+		return refuse("QEMU was started with its gdbstub for somebody else", error);
+	return qemu_turns_begin(&self->turns, turn, self->debug, error);
+}
+
+/* The monitor tells all of others. */
+static gboolean
+qemu_system_regs(gpointer data, guint vcpu, VmifsRegs *regs, const VmifsCall *call, GError **error)
+{
+	Qemu *self = data;
+	guint64 pstate;
+
+	if (!vmifs_regs_get(regs, "cpsr", &pstate))
+		return refuse("all registers are told already", error);
+	if (!qemu_known_may_ask(&self->known, error) ||
+	    !begin_stub(self, QEMU_TURN_REGISTERS, error))
+		return FALSE;
+	gboolean told = qemu_stub_system_registers(&self->stop, vcpu, regs, call, error);
+	qemu_turns_end(&self->turns, QEMU_TURN_REGISTERS);
+	return told;
 }
 
 static gboolean
@@ -351,14 +360,12 @@ qemu_set_reg(gpointer data, guint vcpu, const char *name, guint64 value, const V
 {
 	Qemu *self = data;
 
-	if (!qemu_known_may_ask(&self->known, error) || !begin_setting(self, error))
+	if (!qemu_known_may_ask(&self->known, error) ||
+	    !begin_stub(self, QEMU_TURN_REGISTERS, error))
 		return FALSE;
 	gboolean set = qemu_stub_set_register(&self->stop, vcpu, name, value, call, error);
 	qemu_registers_forget(self->registers);
-	g_mutex_lock(&self->lock);
-	self->n_setting--;
-	g_cond_broadcast(&self->has_set);
-	g_mutex_unlock(&self->lock);
+	qemu_turns_end(&self->turns, QEMU_TURN_REGISTERS);
 	return set;
 }
 
@@ -440,27 +447,6 @@ qemu_state(gpointer data, VmifsState *ret, const VmifsCall *call, GError **error
 }
 
 static gboolean
-refuse(const char *why, GError **error)
-{
-	g_set_error_literal(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED, why);
-	return FALSE;
-}
-
-/* Both let the guest stop and run, and know nothing of each other. */
-static gboolean
-begin_snapshot(Qemu *self, GError **error)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-
-	if (qemu_known_is_encrypted(&self->known))
-		return refuse("the guest's memory is encrypted", error);
-	if (self->n_arming || (self->debug && qemu_debug_is_on(self->debug)))
-		return refuse("the guest is being watched: clear `watch` first", error);
-	self->n_snapshots++;
-	return TRUE;
-}
-
-static gboolean
 qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GError **error)
 {
 	Qemu *self = data;
@@ -469,13 +455,13 @@ qemu_snapshot(gpointer data, VmifsPictureWriter *out, const VmifsCall *call, GEr
 				.process = self->process,
 				.ram = self->ram };
 
-	if (!begin_snapshot(self, error))
+	if (qemu_known_is_encrypted(&self->known))
+		return refuse("the guest's memory is encrypted", error);
+	if (!qemu_turns_begin(&self->turns, QEMU_TURN_SNAPSHOT, self->debug, error))
 		return FALSE;
 	subject.n_vcpus = MAX(qemu_known_vcpus(&self->known), 1);
 	gboolean taken = qemu_snapshot_take(&subject, out, call, error);
-	g_mutex_lock(&self->lock);
-	self->n_snapshots--;
-	g_mutex_unlock(&self->lock);
+	qemu_turns_end(&self->turns, QEMU_TURN_SNAPSHOT);
 	return taken;
 }
 
@@ -496,23 +482,6 @@ qemu_stop_caps(gpointer data, VmifsStopCaps *ret, const VmifsCall *call, GError 
 }
 
 static gboolean
-begin_arming(Qemu *self, GError **error)
-{
-	if (!qemu_known_may_ask(&self->known, error))
-		return FALSE;
-	if (self->target->args->has_stub)
-		return refuse("QEMU was started with its gdbstub for somebody else", error);
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
-	if (self->n_snapshots)
-		return refuse("a snapshot of the guest is being taken", error);
-	self->n_arming++;
-	/* For a moment, which that limits. */
-	while (self->n_setting)
-		g_cond_wait(&self->has_set, &self->lock);
-	return TRUE;
-}
-
-static gboolean
 qemu_arm(gpointer data, guint64 id, const VmifsStopPoint *points, guint n, guint *ret_failed,
 	 const VmifsCall *call, GError **error)
 {
@@ -520,13 +489,11 @@ qemu_arm(gpointer data, guint64 id, const VmifsStopPoint *points, guint n, guint
 	QemuDebugGuest guest = as_debugged(self);
 
 	*ret_failed = 0;
-	if (!begin_arming(self, error))
+	if (!qemu_known_may_ask(&self->known, error) || !begin_stub(self, QEMU_TURN_ARMING, error))
 		return FALSE;
 	gboolean armed =
 		qemu_debug_arm(self->debug, &guest, id, points, n, ret_failed, call, error);
-	g_mutex_lock(&self->lock);
-	self->n_arming--;
-	g_mutex_unlock(&self->lock);
+	qemu_turns_end(&self->turns, QEMU_TURN_ARMING);
 	return armed;
 }
 
@@ -564,6 +531,7 @@ const VmifsBackend vmifs_backend_qemu = {
 	.state = qemu_state,
 	.write = qemu_write,
 	.regs = qemu_regs,
+	.system_regs = qemu_system_regs,
 	.translate = qemu_walk,
 	.set_state = qemu_set_state,
 	.set_reg = qemu_set_reg,

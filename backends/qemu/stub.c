@@ -315,9 +315,16 @@ expect_ok(QemuGdb *gdb, const char *packet, const char *what, GError **error)
 }
 
 static gboolean
-set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GError **error)
+choose_vcpu(QemuGdb *gdb, guint vcpu, GError **error)
 {
 	g_autofree char *thread = g_strdup_printf("Hg%x", vcpu + 1);
+
+	return expect_ok(gdb, thread, "it knows no such vCPU", error);
+}
+
+static gboolean
+set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GError **error)
+{
 	g_autofree char *ask = g_strdup_printf("p%x", reg->number);
 	g_autoptr(GString) set = g_string_new(NULL);
 	guint64 now;
@@ -325,7 +332,7 @@ set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GEr
 	g_string_printf(set, "P%x=", reg->number);
 	for (guint i = 0; i < reg->bits / 8; i++)
 		g_string_append_printf(set, "%02x", (guint) (value >> 8 * i & 0xff));
-	if (!expect_ok(gdb, thread, "it knows no such vCPU", error) ||
+	if (!choose_vcpu(gdb, vcpu, error) ||
 	    !expect_ok(gdb, set->str, "it does not set that register", error))
 		return FALSE;
 	g_autoptr(GByteArray) answer = qemu_gdb_ask(gdb, ask, error);
@@ -341,9 +348,11 @@ set_register(QemuGdb *gdb, guint vcpu, const QemuGdbReg *reg, guint64 value, GEr
 	return FALSE;
 }
 
+/* What is said by a stub that is there for a moment. */
+typedef gboolean (*Talk)(QemuGdb *gdb, const QemuGdbTarget *target, gpointer user, GError **error);
+
 static gboolean
-talk(const QemuStub *stub, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
-     GError **error)
+talk(const QemuStub *stub, Talk say, gpointer user, const VmifsCall *call, GError **error)
 {
 	gint64 until = g_get_monotonic_time() + QEMU_PATIENCE;
 	g_auto(QemuGdb) gdb;
@@ -352,34 +361,18 @@ talk(const QemuStub *stub, guint vcpu, const char *name, guint64 value, const Vm
 	qemu_gdb_init(&gdb, stub->fd, call && call->deadline ? MIN(until, call->deadline) : until,
 		      call);
 	qemu_gdb_target_init(&target);
-	if (!qemu_stub_learn(&gdb, &target, error))
-		return FALSE;
-	const QemuGdbReg *reg = qemu_gdb_target_find(&target, name);
-	if (!reg || reg->bits > 64 || reg->bits % 8) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
-			    "%s: QEMU's gdbstub, by which registers are set, has none of that name "
-			    "and at most 64 bits",
-			    name);
-		return FALSE;
-	}
-	if (reg->bits < 64 && value >> reg->bits) {
-		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "%s has %u bits", name,
-			    reg->bits);
-		return FALSE;
-	}
-	return set_register(&gdb, vcpu, reg, value, error);
+	return qemu_stub_learn(&gdb, &target, error) && say(&gdb, &target, user, error);
 }
 
 static gboolean
-set_by_stub(QemuStop *stop, guint vcpu, const char *name, guint64 value, const VmifsCall *call,
-	    GError **error)
+talk_once(QemuStop *stop, Talk say, gpointer user, const VmifsCall *call, GError **error)
 {
 	QemuStub stub = { .monitor = stop->monitor, .stop = stop };
 	g_autoptr(GError) late = NULL;
 
 	if (!qemu_stub_open(&stub, call, error))
 		return FALSE;
-	gboolean good = talk(&stub, vcpu, name, value, call, error);
+	gboolean good = talk(&stub, say, user, call, error);
 	if (!qemu_stub_close(&stub, &late) && good) {
 		g_propagate_error(error, g_steal_pointer(&late));
 		good = FALSE;
@@ -387,13 +380,105 @@ set_by_stub(QemuStop *stop, guint vcpu, const char *name, guint64 value, const V
 	return good;
 }
 
+/* ---- a register is set ---- */
+
+typedef struct {
+	guint vcpu;
+	const char *name;
+	guint64 value;
+} Setting;
+
+static gboolean
+say_setting(QemuGdb *gdb, const QemuGdbTarget *target, gpointer user, GError **error)
+{
+	const Setting *setting = user;
+	const QemuGdbReg *reg = qemu_gdb_target_find(target, setting->name);
+
+	if (!reg || reg->bits > 64 || reg->bits % 8) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED,
+			    "%s: QEMU's gdbstub, by which registers are set, has none of that name "
+			    "and at most 64 bits",
+			    setting->name);
+		return FALSE;
+	}
+	if (reg->bits < 64 && setting->value >> reg->bits) {
+		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "%s has %u bits",
+			    setting->name, reg->bits);
+		return FALSE;
+	}
+	return set_register(gdb, setting->vcpu, reg, setting->value, error);
+}
+
 gboolean
 qemu_stub_set_register(QemuStop *stop, guint vcpu, const char *name, guint64 value,
 		       const VmifsCall *call, GError **error)
 {
+	Setting setting = { vcpu, name, value };
+
 	if (!qemu_stop_enter(stop, call, error))
 		return FALSE;
-	gboolean set = set_by_stub(stop, vcpu, name, value, call, error);
+	gboolean set = talk_once(stop, say_setting, &setting, call, error);
 	qemu_stop_leave(stop);
 	return set;
+}
+
+/* ---- registers of the system are read ---- */
+
+typedef struct {
+	guint vcpu;
+	VmifsRegs *regs;
+} Reading;
+
+static gboolean
+read_register(QemuGdb *gdb, const QemuGdbReg *reg, VmifsRegs *regs, GError **error)
+{
+	g_autofree char *ask = g_strdup_printf("p%x", reg->number);
+	g_autoptr(GByteArray) answer = qemu_gdb_ask(gdb, ask, error);
+	guint64 value, known;
+
+	if (!answer)
+		return FALSE;
+	/* What it does not tell is not there; what is told elsewhere stays as it is. */
+	if (qemu_gdb_value_parse((const char *) answer->data, answer->len, reg->bits, &value) &&
+	    !vmifs_regs_get(regs, reg->name, &known))
+		vmifs_regs_set(regs, reg->name, value);
+	return TRUE;
+}
+
+static gboolean
+say_reading(QemuGdb *gdb, const QemuGdbTarget *target, gpointer user, GError **error)
+{
+	const Reading *reading = user;
+	gboolean good = choose_vcpu(gdb, reading->vcpu, error);
+
+	for (guint i = 0; good && i < target->regs->len; i++) {
+		const QemuGdbReg *reg = &g_array_index(target->regs, QemuGdbReg, i);
+		if (reg->is_system && *reg->name)
+			good = read_register(gdb, reg, reading->regs, error);
+	}
+	return good;
+}
+
+static gboolean
+stands_still(QemuMonitor *monitor, const VmifsCall *call, GError **error)
+{
+	VmifsState state;
+
+	return qemu_status_ask(monitor, &state, NULL, call, error) &&
+	       (state == VMIFS_STATE_PAUSED ||
+		unsupported("the guest does not stand still", error));
+}
+
+gboolean
+qemu_stub_system_registers(QemuStop *stop, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
+			   GError **error)
+{
+	Reading reading = { vcpu, regs };
+
+	if (!qemu_stop_enter(stop, call, error))
+		return FALSE;
+	gboolean told = stands_still(stop->monitor, call, error) &&
+			talk_once(stop, say_reading, &reading, call, error);
+	qemu_stop_leave(stop);
+	return told;
 }

@@ -48,6 +48,12 @@ qemu_stub_forget(QemuStub *stub);
 gboolean
 qemu_stub_learn(QemuGdb *gdb, QemuGdbTarget *target, GError **error);
 
+/* Adds what the monitor does not tell: registers of the system, of ARM. Of a guest that stands
+ * still by a user's wish, and goes on doing so: it has no debugger meanwhile but this. Errors as
+ * below; UNSUPPORTED also: it does not stand still. */
+gboolean
+qemu_stub_system_registers(QemuStop *stop, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
+			   GError **error);
 /* stop: of the guest, which no user lets run meanwhile. Errors as of QemuMonitorOps.ask;
  * UNSUPPORTED: nobody can set that register, or somebody has the stub; INVALID: it has fewer bits;
  * IO: QEMU made it something else. */

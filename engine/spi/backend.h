@@ -114,6 +114,11 @@ typedef struct VmifsBackend {
 	/* The registers of a vCPU that layout() counted; regs comes empty. Thread-safe. */
 	gboolean (*regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
 			 GError **error);
+	/* (nullable) Adds those that regs() cannot tell, which takes what a debugger takes: for who
+	 * reads them all, of a guest that stands still. UNSUPPORTED: there are none. Thread-safe.
+	 */
+	gboolean (*system_regs)(gpointer self, guint vcpu, VmifsRegs *regs, const VmifsCall *call,
+				GError **error);
 	/* Where a vCPU that layout() counted finds an address now, by its own tables and with its
 	 * rights of the moment: of those whose registers do not tell the tables. HOLE: nowhere, as
 	 * it may be in a program, which does not see all. Thread-safe. */

@@ -19,7 +19,7 @@ static gboolean
 append(VmifsNode *self, guint vcpu, GString *out, VmifsNodeCall *call, GError **error)
 {
 	g_autoptr(VmifsRegs) regs =
-		vmifs_guest_regs(vmifs_node_guest(self), vcpu, &call->call, error);
+		vmifs_guest_all_regs(vmifs_node_guest(self), vcpu, &call->call, error);
 	if (!regs)
 		return FALSE;
 	vmifs_regs_text(regs, vcpu, out);

@@ -161,6 +161,48 @@ START_TEST(a_system_register_is_set)
 }
 END_TEST
 
+/* Of one that stands still, which goes on doing so. What the monitor has told is not told anew. */
+START_TEST(registers_of_the_system_are_told_of_a_guest_that_stands_still)
+{
+	static const char *const arm[] = {
+		DESCRIBED("aarch64") "2c,3c0",
+		"l<feature name=\"org.gnu.gdb.aarch64.core\"><reg name=\"x0\" bitsize=\"64\"/></feature>"
+		"<feature name=\"org.qemu.gdb.arm.sys.regs\">"
+		"<reg name=\"TTBR1_EL1\" bitsize=\"64\" regnum=\"100\"/>"
+		"<reg name=\"DACR\" bitsize=\"32\"/><reg name=\"CPSR\" bitsize=\"32\"/>"
+		"<reg name=\"NONE\" bitsize=\"32\"/></feature></target>",
+		"Hg2",
+		"OK",
+		"p64",
+		"0020204000000000",
+		"p65",
+		"51000000",
+		"p66",
+		"01000000",
+		"p67",
+		"E14",
+		NULL
+	};
+	const FakeQemu how = { .session = _i ? RUNS NOBODY STARTS : RESTS NOBODY STARTS };
+	g_autoptr(VmifsRegs) regs = vmifs_regs_new();
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+	Guest guest;
+
+	setup(&guest, &how, arm);
+	vmifs_regs_set(regs, "cpsr", 0x3c5);
+	gboolean told = qemu_stub_system_registers(&guest.stop, 1, regs, NULL, &error);
+	ck_assert_msg(told == !_i, "%s", error ? error->message : "");
+	vmifs_regs_text(regs, 1, text);
+	ck_assert_str_eq(text->str, _i ? "vcpu1 cpsr 0x3c5\n"
+				       : "vcpu1 cpsr 0x3c5\nvcpu1 ttbr1_el1 0x40202000\n"
+					 "vcpu1 dacr 0x51\n");
+	ck_assert(!_i || g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_UNSUPPORTED));
+	fake_qemu_has_heard(guest.server, _i ? "query-status " : "query-status " ATTACHED DETACHED);
+	teardown(&guest);
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	guint64 value;
@@ -304,6 +346,8 @@ stub_suite(void)
 			    G_N_ELEMENTS(refused));
 	tcase_add_test(tcase, another_architecture_is_refused);
 	tcase_add_test(tcase, a_system_register_is_set);
+	tcase_add_loop_test(tcase, registers_of_the_system_are_told_of_a_guest_that_stands_still, 0,
+			    2);
 	tcase_add_loop_test(tcase, a_stub_that_is_not_to_be_had_is_unsupported, 0,
 			    G_N_ELEMENTS(hindered));
 	tcase_add_test(tcase, a_stub_that_is_silent_is_left_in_time);

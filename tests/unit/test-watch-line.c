@@ -70,7 +70,7 @@ static const struct {
 	{ "exec a if", "REGISTER==VALUE" },
 	{ "exec a if rdi", "REGISTER==VALUE" },
 	{ "exec a if ==1", "REGISTER==VALUE" },
-	{ "exec a if averyveryverylongname==1", "REGISTER==VALUE" },
+	{ "exec a if averyveryveryveryverylongname==1", "REGISTER==VALUE" },
 	{ "exec a if RDI==1", "as in `regs`" },
 	{ "exec a if rdi==", "is a number" },
 	{ "exec a if rdi==-1", "is a number" },

@@ -106,6 +106,10 @@ vmifs_guest_n_reg_vcpus(VmifsGuest *guest);
  * is not there. Does not wait for discovery. (full) */
 VmifsRegs *
 vmifs_guest_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error);
+/* The same, and what takes more than a look: registers of the system of an ARM guest that stands
+ * still, by the debugger's way. For users who ask. */
+VmifsRegs *
+vmifs_guest_all_regs(VmifsGuest *guest, guint vcpu, const VmifsCall *call, GError **error);
 /* Where one of them finds an address now, with the rights that it has: HOLE if nowhere. The same.
  */
 gboolean

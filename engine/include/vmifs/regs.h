@@ -11,8 +11,8 @@
 
 G_BEGIN_DECLS
 
-#define VMIFS_REG_NAME_LEN 16 /* NUL included */
-#define VMIFS_MAX_REGS 256    /* of one vCPU */
+#define VMIFS_REG_NAME_LEN 24 /* NUL included */
+#define VMIFS_MAX_REGS 1024   /* of one vCPU */
 #define VMIFS_MAX_VCPUS 8192
 
 typedef struct VmifsRegs VmifsRegs;
