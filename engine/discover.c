@@ -431,11 +431,18 @@ report_failure(VmifsGuest *guest, const GPtrArray *probes, guint n_candidates, G
 		g_string_append_printf(report, "tried: %s: %u candidates; none could be proved\n",
 				       probe->os->name, n_candidates);
 	}
-	if (vmifs_guest_options(guest)->has_root) {
+	const VmifsOptions *options = vmifs_guest_options(guest);
+	if (options->has_root) {
 		g_string_append(report, "hint: no kernel was found by the root= that was given; "
 					"without it each candidate is tried with its own root\n");
 		vmifs_guest_log(guest, "root=0x%" G_GINT64_MODIFIER "x leads to no kernel",
-				vmifs_guest_options(guest)->root);
+				options->root);
+	} else if (options->arch || options->has_base) {
+		g_string_append_printf(
+			report,
+			"hint: no kernel was found with the %s that was given; leave "
+			"that out, or give -o root=ADDRESS (page table) with it\n",
+			options->arch ? "arch=" : "base=");
 	} else {
 		g_string_append(report, "hint: give what you know: -o root=ADDRESS (page table), "
 					"base=ADDRESS (of a raw image's first byte), arch=NAME\n");

@@ -271,6 +271,18 @@ START_TEST(named_root_gives_kernel_memory_of_unknown_guest)
 }
 END_TEST
 
+START_TEST(unknown_guest_with_an_arch_that_was_given_says_to_leave_it_out)
+{
+	VmifsOptions options = { .size = sizeof options, .arch = "aarch64" };
+	g_autoptr(VmifsHost) host = make_host(tables, true_header, "", &options);
+	g_autoptr(VmifsGuest) guest = vmifs_host_find(host, "toy");
+	g_autofree char *info = info_of(guest);
+	ck_assert_msg(strstr(info, "os: unknown\n"), "%s", info);
+	ck_assert_msg(strstr(info, "\nhint: no kernel was found with the arch= that was given"),
+		      "%s", info);
+}
+END_TEST
+
 START_TEST(kernel_with_another_root_than_the_named_one_is_refused)
 {
 	VmifsOptions options = { .size = sizeof options, .has_root = TRUE, .root = 0x14000 };
@@ -313,6 +325,7 @@ make_suite(void)
 	tcase_add_test(t, list_of_candidates_is_bounded);
 	tcase_add_test(t, unknown_guest_says_what_was_tried);
 	tcase_add_test(t, named_root_gives_kernel_memory_of_unknown_guest);
+	tcase_add_test(t, unknown_guest_with_an_arch_that_was_given_says_to_leave_it_out);
 	tcase_add_test(t, kernel_with_another_root_than_the_named_one_is_refused);
 	tcase_add_test(t, unknown_arch_is_refused_by_name);
 	suite_add_tcase(s, t);
