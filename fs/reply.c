@@ -9,9 +9,11 @@
 #include <limits.h>
 #include <linux/fuse.h>
 
-/* What a reader is told by errno alone need not fill the log: a hole is an answer, not a mishap. */
+/* What a reader is told by errno alone need not fill the log: a hole is an answer, not a mishap. So
+ * is EINVAL for a text or folder of a process, procfs's word for one that has ended; who walks over
+ * the tree gets it seven times of each. */
 static gboolean
-is_for_log(const GError *error)
+is_for_log(const VmifsNode *node, const GError *error)
 {
 	if (error->domain != VMIFS_ERROR)
 		return TRUE;
@@ -22,6 +24,8 @@ is_for_log(const GError *error)
 	case VMIFS_ERROR_STALE:
 	case VMIFS_ERROR_CANCELLED:
 		return FALSE;
+	case VMIFS_ERROR_INVALID:
+		return !vmifs_node_task(node) || !(node->ops->render || node->ops->list);
 	default:
 		return TRUE;
 	}
@@ -33,7 +37,7 @@ vmifs_reply_error(VmifsFs *fs, fuse_req_t req, const VmifsNode *node, const GErr
 	int number = error ? vmifs_error_to_errno(error) : EIO;
 	if (number != ENOENT)
 		g_atomic_int_inc(&fs->stats.failed);
-	if (error && is_for_log(error) && node) {
+	if (error && node && is_for_log(node, error)) {
 		g_autofree char *path = vmifs_node_path(node);
 		if (node->guest)
 			vmifs_guest_log(vmifs_node_guest(node), "%s: %s", path, error->message);

@@ -228,6 +228,15 @@ render_hole(gpointer self, const VmifsTask *task, const char *entry, GString *ou
 	return FALSE;
 }
 
+/* As procfs says of a mount table, of a process that has none any more. */
+static gboolean
+render_ended(gpointer self, const VmifsTask *task, const char *entry, GString *out,
+	     const VmifsCall *call, GError **error)
+{
+	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_INVALID, "it has ended");
+	return FALSE;
+}
+
 static gboolean
 render_corrupt(gpointer self, const VmifsTask *task, const char *entry, GString *out,
 	       const VmifsCall *call, GError **error)
@@ -335,6 +344,7 @@ static const VmifsView views[] = {
 	  .render = render_comm,
 	  .quick = TRUE },
 	TEXT("hole", VMIFS_SCOPE_PROCESS, render_hole),
+	TEXT("ended", VMIFS_SCOPE_PROCESS, render_ended),
 	TEXT("corrupt", VMIFS_SCOPE_PROCESS, render_corrupt),
 	{ .name = "exe",
 	  .scopes = VMIFS_SCOPE_PROCESS,
