@@ -64,26 +64,26 @@ typedef struct {
 	QemuTarget *found; /* (full) (nullable) */
 } Search;
 
-static QemuWatchVerdict
+static QemuCensusVerdict
 match(gpointer user, QemuTarget *target)
 {
 	Search *search = user;
 
 	if (search->found || !qemu_target_names(target, &search->socket))
-		return QEMU_WATCH_OTHER;
+		return QEMU_CENSUS_OTHER;
 	search->found = target;
-	return QEMU_WATCH_TAKEN;
+	return QEMU_CENSUS_TAKEN;
 }
 
 /* One that hangs may take no more connections: then it is known by its arguments alone. */
 static QemuTarget *
 find_by_name(const char *path, GError **error)
 {
-	g_autoptr(QemuWatch) watch = qemu_watch_new();
+	g_autoptr(QemuCensus) census = qemu_census_new();
 	Search search = { .found = NULL };
 
 	if (stat(path, &search.socket) == 0)
-		qemu_watch_look(watch, TRUE, match, &search);
+		qemu_census_look(census, TRUE, match, &search);
 	if (!search.found)
 		g_set_error(
 			error, VMIFS_ERROR, VMIFS_ERROR_SOURCE,

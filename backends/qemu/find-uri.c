@@ -65,13 +65,13 @@ typedef struct {
 } Any;
 
 /* Are there guests of its daemon here, as far as can be told without it? */
-static QemuWatchVerdict
+static QemuCensusVerdict
 note_any(gpointer user, QemuTarget *target)
 {
 	Any *any = user;
 
 	any->found = any->found || qemu_finder_is_kept(any->finder, target);
-	return QEMU_WATCH_OTHER;
+	return QEMU_CENSUS_OTHER;
 }
 
 /* libvirt has drivers for other hypervisors, too, and each would fail in words of its own: who has
@@ -115,12 +115,12 @@ qemu_finder_add_uri(QemuFinder *self, const char *uri, GError **error)
 		return FALSE;
 	}
 	if (!self->is_elsewhere)
-		self->watch = qemu_watch_new();
+		self->census = qemu_census_new();
 	if (state != QEMU_LIBVIRT_FAILED)
 		return TRUE;
 	/* Its guests live on without it. */
-	if (self->watch)
-		qemu_watch_look(self->watch, TRUE, note_any, &any);
+	if (self->census)
+		qemu_census_look(self->census, TRUE, note_any, &any);
 	if (any.found)
 		return TRUE;
 	g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_SOURCE, "%s: %s%s", uri, why,

@@ -105,8 +105,8 @@ qemu_finder_tell_gone(QemuFinder *self, guint i)
 	const QemuFound *guest = &g_array_index(self->guests, QemuFound, i);
 
 	self->sink.gone(self->sink.engine, guest->key);
-	if (self->watch)
-		qemu_watch_forget(self->watch, guest->pid);
+	if (self->census)
+		qemu_census_forget(self->census, guest->pid);
 	g_array_remove_index_fast(self->guests, i);
 }
 
@@ -153,25 +153,25 @@ is_closing(QemuFinder *self)
 	return self->is_over;
 }
 
-static QemuWatchVerdict
+static QemuCensusVerdict
 take(gpointer user, QemuTarget *target)
 {
 	QemuFinder *self = user;
 
 	/* Each of many may take its time to say nothing, and somebody waits for us. */
 	if (is_closing(self))
-		return QEMU_WATCH_LATER;
+		return QEMU_CENSUS_LATER;
 	/* What only tells of itself (-machine none) runs no guest. */
 	if (g_strcmp0(target->args->machine, "none") == 0)
-		return QEMU_WATCH_OTHER;
+		return QEMU_CENSUS_OTHER;
 	if (self->is_libvirts && !qemu_finder_is_kept(self, target))
-		return QEMU_WATCH_OTHER;
+		return QEMU_CENSUS_OTHER;
 	qemu_finder_reach(self, target);
 	if (qemu_finder_may_still_start(target)) {
 		self->soon = TRUE;
-		return QEMU_WATCH_LATER;
+		return QEMU_CENSUS_LATER;
 	}
-	return qemu_finder_tell(self, target, NULL) ? QEMU_WATCH_TAKEN : QEMU_WATCH_LATER;
+	return qemu_finder_tell(self, target, NULL) ? QEMU_CENSUS_TAKEN : QEMU_CENSUS_LATER;
 }
 
 static void
@@ -192,7 +192,7 @@ look(QemuFinder *self, gboolean all)
 	self->soon = FALSE;
 	if (all)
 		qemu_finder_drop_strangers(self);
-	qemu_watch_look(self->watch, all, take, self);
+	qemu_census_look(self->census, all, take, self);
 }
 
 /* ---- the thread ---- */
@@ -211,7 +211,7 @@ sleep_a_while(QemuFinder *self)
 			.events = POLLIN,
 		};
 	fds[n] = (struct pollfd){ .fd = self->wake, .events = POLLIN };
-	if (poll(fds, n + 1, !self->watch ? -1 : self->soon ? SOON_MS : LOOK_MS) <= 0)
+	if (poll(fds, n + 1, !self->census ? -1 : self->soon ? SOON_MS : LOOK_MS) <= 0)
 		return;
 	if (fds[n].revents)
 		eventfd_read(self->wake, &count);
@@ -247,7 +247,7 @@ run(gpointer user)
 
 	while (!is_over(self, &anew)) {
 		tell_state(self);
-		if (self->watch)
+		if (self->census)
 			look(self, anew);
 		else if (self->is_elsewhere)
 			qemu_finder_look_elsewhere(self);
@@ -271,7 +271,7 @@ finder_close(gpointer instance)
 	}
 	qemu_keepers_free(self->keepers);
 	g_array_unref(self->guests);
-	qemu_watch_free(self->watch);
+	qemu_census_free(self->census);
 	if (self->wake >= 0)
 		close(self->wake);
 	g_mutex_clear(&self->lock);
@@ -300,7 +300,7 @@ add(QemuFinder *self, const char *spec, GError **error)
 		return qemu_finder_add_socket(self, spec + strlen("qmp:"), error);
 	if (!g_str_equal(spec, "auto"))
 		return qemu_finder_add_uri(self, spec, error);
-	self->watch = qemu_watch_new();
+	self->census = qemu_census_new();
 	return TRUE;
 }
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "keepers.h"
-#include "watch.h"
+#include "census.h"
 
 #include <spi/finder.h>
 
@@ -29,8 +29,8 @@ typedef struct {
 	gint64 patience;       /* until when open() may wait */
 	GThread *thread;
 	/* Of the thread alone, but before it begins. */
-	GArray *guests;   /* of QemuFound */
-	QemuWatch *watch; /* NULL = no new ones are looked for */
+	GArray *guests;     /* of QemuFound */
+	QemuCensus *census; /* NULL = no new ones are looked for */
 	QemuKeepers *keepers;
 	gboolean soon; /* the next look is for one that has only just started */
 	char *failure; /* (nullable) what the sink was told last */

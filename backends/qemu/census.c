@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* watch: see the header. */
-#include "watch.h"
+/* census: see the header. */
+#include "census.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -19,54 +19,54 @@ typedef struct {
 	gboolean taken; /* a guest */
 } Process;
 
-struct QemuWatch {
+struct QemuCensus {
 	GHashTable *processes; /* Process by pid */
 	guint64 look;          /* number of the last one */
 	guint64 list;          /* of the last list */
 	guint newest;          /* number of the newest process as of then; 0 = not known */
 };
 
-QemuWatch *
-qemu_watch_new(void)
+QemuCensus *
+qemu_census_new(void)
 {
-	QemuWatch *watch = g_new0(QemuWatch, 1);
+	QemuCensus *census = g_new0(QemuCensus, 1);
 
-	watch->processes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-	return watch;
+	census->processes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	return census;
 }
 
 void
-qemu_watch_free(QemuWatch *watch)
+qemu_census_free(QemuCensus *census)
 {
-	if (!watch)
+	if (!census)
 		return;
-	g_hash_table_unref(watch->processes);
-	g_free(watch);
+	g_hash_table_unref(census->processes);
+	g_free(census);
 }
 
 void
-qemu_watch_forget(QemuWatch *watch, pid_t pid)
+qemu_census_forget(QemuCensus *census, pid_t pid)
 {
-	g_hash_table_remove(watch->processes, GINT_TO_POINTER(pid));
+	g_hash_table_remove(census->processes, GINT_TO_POINTER(pid));
 }
 
 typedef struct {
-	QemuWatch *watch;
+	QemuCensus *census;
 	gboolean all;
-	QemuWatchTake take;
+	QemuCensusTake take;
 	gpointer user;
 	GArray *maybes; /* of pid_t: whose programs are to be read, which takes its time */
 } Look;
 
 static Process *
-process_of(QemuWatch *watch, pid_t pid)
+process_of(QemuCensus *census, pid_t pid)
 {
-	Process *process = g_hash_table_lookup(watch->processes, GINT_TO_POINTER(pid));
+	Process *process = g_hash_table_lookup(census->processes, GINT_TO_POINTER(pid));
 
 	if (!process) {
 		process = g_new0(Process, 1);
 		process->wait = 1;
-		g_hash_table_insert(watch->processes, GINT_TO_POINTER(pid), process);
+		g_hash_table_insert(census->processes, GINT_TO_POINTER(pid), process);
 	}
 	return process;
 }
@@ -75,10 +75,10 @@ static void
 ask(const Look *look, pid_t pid, Process *process)
 {
 	g_autoptr(QemuTarget) target = qemu_target_new(pid, NULL);
-	QemuWatchVerdict verdict = target ? look->take(look->user, target) : QEMU_WATCH_OTHER;
-	if (verdict == QEMU_WATCH_LATER)
-		process->due = look->watch->look + 1;
-	if (verdict != QEMU_WATCH_TAKEN)
+	QemuCensusVerdict verdict = target ? look->take(look->user, target) : QEMU_CENSUS_OTHER;
+	if (verdict == QEMU_CENSUS_LATER)
+		process->due = look->census->look + 1;
+	if (verdict != QEMU_CENSUS_TAKEN)
 		return;
 	process->taken = TRUE;
 	target = NULL;
@@ -87,12 +87,12 @@ ask(const Look *look, pid_t pid, Process *process)
 static void
 look_into(const Look *look, pid_t pid, Process *process)
 {
-	const QemuWatch *watch = look->watch;
+	const QemuCensus *census = look->census;
 
-	if (process->taken || (!look->all && process->due > watch->look))
+	if (process->taken || (!look->all && process->due > census->look))
 		return;
-	process->due = watch->look + process->wait;
-	process->wait = MIN(process->wait * 2, QEMU_WATCH_RARELY);
+	process->due = census->look + process->wait;
+	process->wait = MIN(process->wait * 2, QEMU_CENSUS_RARELY);
 	QemuLikely likely = qemu_target_likely(pid);
 	if (likely == QEMU_LIKELY_MAYBE)
 		g_array_append_val(look->maybes, pid);
@@ -107,9 +107,9 @@ look_into_maybes(const Look *look)
 
 	for (guint i = 0; i < look->maybes->len; i++) {
 		pid_t pid = g_array_index(look->maybes, pid_t, i);
-		Process *process = process_of(look->watch, pid);
+		Process *process = process_of(look->census, pid);
 		if (i && g_get_monotonic_time() > end)
-			process->due = look->watch->look + 1;
+			process->due = look->census->look + 1;
 		else
 			ask(look, pid, process);
 	}
@@ -121,31 +121,31 @@ static gboolean
 was_not_listed(gpointer pid, gpointer data, gpointer user)
 {
 	const Process *process = data;
-	const QemuWatch *watch = user;
+	const QemuCensus *census = user;
 
-	return process->seen != watch->list;
+	return process->seen != census->list;
 }
 
 static void
 list(const Look *look)
 {
-	QemuWatch *watch = look->watch;
+	QemuCensus *census = look->census;
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
 
 	if (!proc)
 		return;
-	watch->list++;
+	census->list++;
 	while ((entry = readdir(proc))) {
 		guint64 pid;
 		if (!g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXINT, &pid, NULL))
 			continue;
-		Process *process = process_of(watch, (pid_t) pid);
-		process->seen = watch->list;
+		Process *process = process_of(census, (pid_t) pid);
+		process->seen = census->list;
 		look_into(look, (pid_t) pid, process);
 	}
 	closedir(proc);
-	g_hash_table_foreach_remove(watch->processes, was_not_listed, watch);
+	g_hash_table_foreach_remove(census->processes, was_not_listed, census);
 }
 
 /* ---- new ones ---- */
@@ -176,39 +176,39 @@ newest_pid(void)
 static void
 look_at_new(const Look *look, guint newest)
 {
-	QemuWatch *watch = look->watch;
+	QemuCensus *census = look->census;
 	GHashTableIter iter;
 	gpointer pid, process;
 
 	/* They may have been another's before. */
-	for (guint i = watch->newest + 1; i <= newest; i++)
-		qemu_watch_forget(watch, (pid_t) i);
-	g_hash_table_iter_init(&iter, watch->processes);
+	for (guint i = census->newest + 1; i <= newest; i++)
+		qemu_census_forget(census, (pid_t) i);
+	g_hash_table_iter_init(&iter, census->processes);
 	while (g_hash_table_iter_next(&iter, &pid, &process))
 		look_into(look, GPOINTER_TO_INT(pid), process);
-	for (guint i = watch->newest + 1; i <= newest; i++) {
+	for (guint i = census->newest + 1; i <= newest; i++) {
 		char path[32];
 		g_snprintf(path, sizeof path, "/proc/%u", i);
 		if (access(path, F_OK) == 0)
-			look_into(look, (pid_t) i, process_of(watch, (pid_t) i));
+			look_into(look, (pid_t) i, process_of(census, (pid_t) i));
 	}
 }
 
 void
-qemu_watch_look(QemuWatch *watch, gboolean all, QemuWatchTake take, gpointer user)
+qemu_census_look(QemuCensus *census, gboolean all, QemuCensusTake take, gpointer user)
 {
 	g_autoptr(GArray) maybes = g_array_new(FALSE, FALSE, sizeof(pid_t));
 	const Look look = {
-		.watch = watch, .all = all, .take = take, .user = user, .maybes = maybes
+		.census = census, .all = all, .take = take, .user = user, .maybes = maybes
 	};
 	guint newest = newest_pid();
 
-	gboolean rare = watch->look++ % QEMU_WATCH_RARELY == 0;
+	gboolean rare = census->look++ % QEMU_CENSUS_RARELY == 0;
 
-	if (all || rare || !newest || newest < watch->newest || newest - watch->newest > MANY)
+	if (all || rare || !newest || newest < census->newest || newest - census->newest > MANY)
 		list(&look);
 	else
 		look_at_new(&look, newest);
 	look_into_maybes(&look);
-	watch->newest = newest;
+	census->newest = newest;
 }
