@@ -240,6 +240,20 @@ linux_guest_symbol(LinuxGuest *g, const char *name, guint64 va)
 	ck_assert(vmifs_symbols_builder_add(g->symbols, va, 'D', name, strlen(name)));
 }
 
+guint64
+linux_guest_dentry(LinuxGuest *g, guint64 parent, const char *name)
+{
+	guint64 dentry = linux_guest_new(g, LINUX_STRUCT_DENTRY);
+	/* Names of the kernel are not ended where their length says. */
+	g_autofree char *longer = g_strconcat(name, "garbage", NULL);
+
+	linux_guest_put(g, dentry, LINUX_FIELD_DENTRY_PARENT, parent ? parent : dentry);
+	linux_guest_put(g, dentry, LINUX_FIELD_DENTRY_HASH_PPREV, 1);
+	linux_guest_put(g, dentry, LINUX_FIELD_DENTRY_NAME, linux_guest_string(g, longer));
+	linux_guest_put(g, dentry, LINUX_FIELD_DENTRY_NAME_LEN, strlen(name));
+	return dentry;
+}
+
 void
 linux_guest_ring(LinuxGuest *g, const guint64 *nodes, gsize n)
 {

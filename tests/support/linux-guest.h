@@ -74,6 +74,9 @@ guint64
 linux_guest_at(LinuxGuest *g, guint64 object, LinuxField field);
 void
 linux_guest_symbol(LinuxGuest *g, const char *name, guint64 va);
+/* A dentry of that name; parent 0: the top of its file system. */
+guint64
+linux_guest_dentry(LinuxGuest *g, guint64 parent, const char *name);
 /* Ties the list_heads at those addresses, the head first, into a ring. */
 void
 linux_guest_ring(LinuxGuest *g, const guint64 *nodes, gsize n);

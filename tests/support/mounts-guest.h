@@ -68,18 +68,6 @@ typedef struct {
 } Fixture;
 
 static inline guint64
-add_dentry(Fixture *f, guint64 parent, const char *name)
-{
-	guint64 dentry = linux_guest_new(&f->g, LINUX_STRUCT_DENTRY);
-
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_PARENT, parent ? parent : dentry);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_HASH_PPREV, 1);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME, linux_guest_string(&f->g, name));
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME_LEN, strlen(name));
-	return dentry;
-}
-
-static inline guint64
 add_super(Fixture *f, const char *type)
 {
 	guint64 sb = linux_guest_new(&f->g, LINUX_STRUCT_SUPER_BLOCK);
@@ -154,7 +142,7 @@ setup(Fixture *f, gboolean tree)
 	guint64 pid_ns = linux_guest_new(g, LINUX_STRUCT_PID_NAMESPACE);
 	linux_guest_symbol(g, "init_pid_ns", pid_ns);
 	linux_guest_put(g, pid_ns, LINUX_FIELD_PID_NAMESPACE_CHILD_REAPER, f->task.object);
-	f->root = add_dentry(f, 0, "/");
+	f->root = linux_guest_dentry(&f->g, 0, "/");
 	f->top = add_mount(f, add_super(f, "ext9"), f->root, 0, 0);
 	put_root(f, f->top, f->root);
 }

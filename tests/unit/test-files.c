@@ -27,18 +27,6 @@ typedef struct {
 	VmifsTask task;
 } Fixture;
 
-static guint64
-add_dentry(Fixture *f, guint64 parent, const char *name)
-{
-	guint64 dentry = linux_guest_new(&f->g, LINUX_STRUCT_DENTRY);
-
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_PARENT, parent ? parent : dentry);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_HASH_PPREV, 1);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME, linux_guest_string(&f->g, name));
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME_LEN, strlen(name));
-	return dentry;
-}
-
 static void
 put_path(Fixture *f, guint64 path, guint64 dentry)
 {
@@ -51,7 +39,7 @@ add_file(Fixture *f, const char *name)
 {
 	guint64 file = linux_guest_new(&f->g, LINUX_STRUCT_FILE);
 	put_path(f, linux_guest_at(&f->g, file, LINUX_FIELD_FILE_PATH),
-		 add_dentry(f, f->dir, name));
+		 linux_guest_dentry(&f->g, f->dir, name));
 	return file;
 }
 
@@ -63,8 +51,8 @@ setup(Fixture *f)
 
 	*f = (Fixture){ 0 };
 	linux_guest_init(g, TYPES);
-	f->root = add_dentry(f, 0, "/");
-	f->dir = add_dentry(f, f->root, "dir");
+	f->root = linux_guest_dentry(&f->g, 0, "/");
+	f->dir = linux_guest_dentry(&f->g, f->root, "dir");
 	guint64 mount = linux_guest_new(g, LINUX_STRUCT_MOUNT);
 	f->mount = linux_guest_at(g, mount, LINUX_FIELD_MOUNT_MNT);
 	linux_guest_put(g, mount, LINUX_FIELD_MOUNT_PARENT, mount);
@@ -84,7 +72,8 @@ setup(Fixture *f)
 			       .mm = linux_guest_new(g, LINUX_STRUCT_MM) };
 	f->fs = linux_guest_new(g, LINUX_STRUCT_FS);
 	put_path(f, linux_guest_at(g, f->fs, LINUX_FIELD_FS_ROOT), f->dir);
-	put_path(f, linux_guest_at(g, f->fs, LINUX_FIELD_FS_PWD), add_dentry(f, f->dir, "cwd"));
+	put_path(f, linux_guest_at(g, f->fs, LINUX_FIELD_FS_PWD),
+		 linux_guest_dentry(&f->g, f->dir, "cwd"));
 	f->fdt = linux_guest_new(g, LINUX_STRUCT_FDTABLE);
 	f->slots = linux_guest_alloc(g, 8 * 1024);
 	linux_guest_put(g, f->task.object, LINUX_FIELD_TASK_FS, f->fs);

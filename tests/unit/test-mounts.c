@@ -6,9 +6,9 @@ START_TEST(mounts_come_in_order)
 {
 	Fixture f;
 	setup(&f, _i);
-	guint64 mnt = add_dentry(&f, f.root, "m\tt #\\");
-	guint64 disk = add_dentry(&f, 0, "/");
-	guint64 folder = add_dentry(&f, disk, "a b");
+	guint64 mnt = linux_guest_dentry(&f.g, f.root, "m\tt #\\");
+	guint64 disk = linux_guest_dentry(&f.g, 0, "/");
+	guint64 folder = linux_guest_dentry(&f.g, disk, "a b");
 	guint64 sb = add_super(&f, "fuse");
 	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_SUBTYPE, linux_guest_string(&f.g, "x"));
 	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_FLAGS, 1 | 1 << 4 | 1 << 25);
@@ -25,9 +25,9 @@ START_TEST(other_forms_show_the_same)
 {
 	Fixture f;
 	setup(&f, _i);
-	guint64 mnt = add_dentry(&f, f.root, "mnt");
+	guint64 mnt = linux_guest_dentry(&f.g, f.root, "mnt");
 	guint64 sb = add_super(&f, "none");
-	guint64 inner = add_mount(&f, sb, add_dentry(&f, 0, "/"), f.top, mnt);
+	guint64 inner = add_mount(&f, sb, linux_guest_dentry(&f.g, 0, "/"), f.top, mnt);
 	linux_guest_put(&f.g, sb, LINUX_FIELD_SUPER_BLOCK_FLAGS, 1);
 	linux_guest_put(&f.g, inner, LINUX_FIELD_MOUNT_DEVNAME, 0);
 	linux_guest_put(&f.g, vfs_of(&f, inner), LINUX_FIELD_VFSMOUNT_IDMAP, 0x123);
@@ -45,10 +45,11 @@ START_TEST(what_a_root_cannot_see_is_not_shown)
 {
 	Fixture f;
 	setup(&f, _i);
-	guint64 jail = add_dentry(&f, f.root, "jail");
-	guint64 mnt = add_dentry(&f, jail, "mnt"), other = add_dentry(&f, f.root, "other");
-	add_mount(&f, add_super(&f, "in"), add_dentry(&f, 0, "/"), f.top, mnt);
-	add_mount(&f, add_super(&f, "out"), add_dentry(&f, 0, "/"), f.top, other);
+	guint64 jail = linux_guest_dentry(&f.g, f.root, "jail");
+	guint64 mnt = linux_guest_dentry(&f.g, jail, "mnt"),
+		other = linux_guest_dentry(&f.g, f.root, "other");
+	add_mount(&f, add_super(&f, "in"), linux_guest_dentry(&f.g, 0, "/"), f.top, mnt);
+	add_mount(&f, add_super(&f, "out"), linux_guest_dentry(&f.g, 0, "/"), f.top, other);
 	put_root(&f, f.top, jail);
 	expect(&f, linux_render_mounts, "dev /mnt in rw 0 0\n");
 }
@@ -71,13 +72,13 @@ START_TEST(propagation_is_told)
 	Fixture f;
 	setup(&f, _i);
 	/* A master elsewhere, whose own master is seen here as the top. */
-	guint64 hidden = add_mount(&f, add_super(&f, "x"), add_dentry(&f, 0, "/"), 0, 0);
+	guint64 hidden = add_mount(&f, add_super(&f, "x"), linux_guest_dentry(&f.g, 0, "/"), 0, 0);
 	linux_guest_put(&f.g, hidden, LINUX_FIELD_MOUNT_NS, 0x1000);
 	f.n_links--;
 	put_sharing(&f, f.top, TRUE, 7, 0);
 	put_sharing(&f, hidden, TRUE, 8, f.top);
-	guint64 slave = add_mount(&f, add_super(&f, "y"), add_dentry(&f, 0, "/"), f.top,
-				  add_dentry(&f, f.root, "s"));
+	guint64 slave = add_mount(&f, add_super(&f, "y"), linux_guest_dentry(&f.g, 0, "/"), f.top,
+				  linux_guest_dentry(&f.g, f.root, "s"));
 	put_sharing(&f, slave, FALSE, 0, hidden);
 	expect(&f, linux_render_mountinfo,
 	       "20 20 8:0 / / rw shared:7 - ext9 dev rw\n"
@@ -89,7 +90,7 @@ START_TEST(masters_in_a_circle_end)
 {
 	Fixture f;
 	setup(&f, _i);
-	guint64 hidden = add_mount(&f, add_super(&f, "x"), add_dentry(&f, 0, "/"), 0, 0);
+	guint64 hidden = add_mount(&f, add_super(&f, "x"), linux_guest_dentry(&f.g, 0, "/"), 0, 0);
 	linux_guest_put(&f.g, hidden, LINUX_FIELD_MOUNT_NS, 0x1000);
 	f.n_links--;
 	put_sharing(&f, hidden, TRUE, 8, hidden);
@@ -102,8 +103,8 @@ START_TEST(peers_in_a_circle_without_the_first_end)
 {
 	Fixture f;
 	setup(&f, _i);
-	guint64 hidden = add_mount(&f, add_super(&f, "x"), add_dentry(&f, 0, "/"), 0, 0);
-	guint64 peer = add_mount(&f, add_super(&f, "x"), add_dentry(&f, 0, "/"), 0, 0);
+	guint64 hidden = add_mount(&f, add_super(&f, "x"), linux_guest_dentry(&f.g, 0, "/"), 0, 0);
+	guint64 peer = add_mount(&f, add_super(&f, "x"), linux_guest_dentry(&f.g, 0, "/"), 0, 0);
 	f.n_links -= 2;
 	linux_guest_put(&f.g, hidden, LINUX_FIELD_MOUNT_NS, 0x1000);
 	linux_guest_put(&f.g, peer, LINUX_FIELD_MOUNT_NS, 0x1000);
@@ -143,9 +144,10 @@ START_TEST(mount_that_cannot_be_read_is_left_out)
 {
 	Fixture f;
 	setup(&f, _i);
-	add_mount(&f, 0x1000, add_dentry(&f, 0, "/"), f.top, add_dentry(&f, f.root, "bad"));
-	add_mount(&f, add_super(&f, "good"), add_dentry(&f, 0, "/"), f.top,
-		  add_dentry(&f, f.root, "good"));
+	add_mount(&f, 0x1000, linux_guest_dentry(&f.g, 0, "/"), f.top,
+		  linux_guest_dentry(&f.g, f.root, "bad"));
+	add_mount(&f, add_super(&f, "good"), linux_guest_dentry(&f.g, 0, "/"), f.top,
+		  linux_guest_dentry(&f.g, f.root, "good"));
 	tie(&f);
 	g_autofree char *text = text_of(&f, linux_render_mounts, TRUE);
 	g_autofree char *log = linux_guest_log(&f.g);
@@ -159,8 +161,8 @@ START_TEST(circle_ends_and_keeps_what_was_found)
 {
 	Fixture f;
 	setup(&f, _i);
-	add_mount(&f, add_super(&f, "x"), add_dentry(&f, 0, "/"), f.top,
-		  add_dentry(&f, f.root, "x"));
+	add_mount(&f, add_super(&f, "x"), linux_guest_dentry(&f.g, 0, "/"), f.top,
+		  linux_guest_dentry(&f.g, f.root, "x"));
 	tie(&f);
 	if (_i)
 		linux_guest_put(&f.g, f.links[2], LINUX_FIELD_RB_NODE_LEFT, f.links[1]);

@@ -24,20 +24,6 @@ typedef struct {
 	GError *error;
 } Fixture;
 
-static guint64
-add_dentry(Fixture *f, guint64 parent, const char *name)
-{
-	guint64 dentry = linux_guest_new(&f->g, LINUX_STRUCT_DENTRY);
-
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_PARENT, parent ? parent : dentry);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_HASH_PPREV, 1);
-	/* Names of the kernel are not ended where their length says. */
-	g_autofree char *longer = g_strconcat(name, "garbage", NULL);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME, linux_guest_string(&f->g, longer));
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME_LEN, strlen(name));
-	return dentry;
-}
-
 /* parent 0: the top of everything. Returns the vfsmount's address. */
 static guint64
 add_mount(Fixture *f, guint64 root, guint64 parent, guint64 mountpoint)
@@ -57,7 +43,7 @@ setup(Fixture *f)
 {
 	f->error = NULL;
 	linux_guest_init(&f->g, TYPES);
-	f->root = add_dentry(f, 0, "/");
+	f->root = linux_guest_dentry(&f->g, 0, "/");
 	f->mount = add_mount(f, f->root, 0, 0);
 }
 
@@ -108,8 +94,8 @@ START_TEST(names_are_joined)
 {
 	Fixture f;
 	setup(&f);
-	guint64 usr = add_dentry(&f, f.root, "usr");
-	guint64 file = add_dentry(&f, usr, "a file\n");
+	guint64 usr = linux_guest_dentry(&f.g, f.root, "usr");
+	guint64 file = linux_guest_dentry(&f.g, usr, "a file\n");
 	expect(&f, f.mount, file, f.root, "/usr/a file\n");
 }
 END_TEST
@@ -118,10 +104,10 @@ START_TEST(mounts_are_crossed)
 {
 	Fixture f;
 	setup(&f);
-	guint64 mnt = add_dentry(&f, f.root, "mnt");
-	guint64 inner_root = add_dentry(&f, 0, "/");
+	guint64 mnt = linux_guest_dentry(&f.g, f.root, "mnt");
+	guint64 inner_root = linux_guest_dentry(&f.g, 0, "/");
 	guint64 inner = add_mount(&f, inner_root, f.mount, mnt);
-	guint64 file = add_dentry(&f, inner_root, "x");
+	guint64 file = linux_guest_dentry(&f.g, inner_root, "x");
 	expect(&f, inner, file, f.root, "/mnt/x");
 }
 END_TEST
@@ -130,11 +116,11 @@ START_TEST(mount_of_a_folder_hides_what_is_above_it)
 {
 	Fixture f;
 	setup(&f);
-	guint64 mnt = add_dentry(&f, f.root, "mnt");
-	guint64 disk = add_dentry(&f, 0, "/");
-	guint64 folder = add_dentry(&f, disk, "deep");
+	guint64 mnt = linux_guest_dentry(&f.g, f.root, "mnt");
+	guint64 disk = linux_guest_dentry(&f.g, 0, "/");
+	guint64 folder = linux_guest_dentry(&f.g, disk, "deep");
 	guint64 bind = add_mount(&f, folder, f.mount, mnt);
-	guint64 file = add_dentry(&f, folder, "x");
+	guint64 file = linux_guest_dentry(&f.g, folder, "x");
 	expect(&f, bind, file, f.root, "/mnt/x");
 }
 END_TEST
@@ -143,7 +129,7 @@ START_TEST(deleted_file_says_so)
 {
 	Fixture f;
 	setup(&f);
-	guint64 file = add_dentry(&f, f.root, "gone");
+	guint64 file = linux_guest_dentry(&f.g, f.root, "gone");
 	linux_guest_put(&f.g, file, LINUX_FIELD_DENTRY_HASH_PPREV, 0);
 	expect(&f, f.mount, file, f.root, "/gone (deleted)");
 }
@@ -153,8 +139,8 @@ START_TEST(path_is_cut_at_the_viewers_root)
 {
 	Fixture f;
 	setup(&f);
-	guint64 jail = add_dentry(&f, f.root, "jail");
-	guint64 file = add_dentry(&f, jail, "x");
+	guint64 jail = linux_guest_dentry(&f.g, f.root, "jail");
+	guint64 file = linux_guest_dentry(&f.g, jail, "x");
 	expect(&f, f.mount, file, jail, "/x");
 }
 END_TEST
@@ -163,8 +149,8 @@ START_TEST(path_outside_of_it_goes_up_to_the_top)
 {
 	Fixture f;
 	setup(&f);
-	guint64 jail = add_dentry(&f, f.root, "jail");
-	guint64 other = add_dentry(&f, f.root, "other");
+	guint64 jail = linux_guest_dentry(&f.g, f.root, "jail");
+	guint64 other = linux_guest_dentry(&f.g, f.root, "other");
 	expect(&f, f.mount, other, jail, "/other");
 }
 END_TEST
@@ -173,8 +159,8 @@ START_TEST(place_that_was_moved_out_of_its_mount_is_the_root)
 {
 	Fixture f;
 	setup(&f);
-	guint64 other_root = add_dentry(&f, 0, "/");
-	guint64 file = add_dentry(&f, other_root, "x");
+	guint64 other_root = linux_guest_dentry(&f.g, 0, "/");
+	guint64 file = linux_guest_dentry(&f.g, other_root, "x");
 	expect(&f, f.mount, file, f.root, "/");
 }
 END_TEST
@@ -183,8 +169,8 @@ START_TEST(loop_of_dentries_ends)
 {
 	Fixture f;
 	setup(&f);
-	guint64 a = add_dentry(&f, f.root, "a");
-	guint64 b = add_dentry(&f, a, "b");
+	guint64 a = linux_guest_dentry(&f.g, f.root, "a");
+	guint64 b = linux_guest_dentry(&f.g, a, "b");
 	linux_guest_put(&f.g, a, LINUX_FIELD_DENTRY_PARENT, b);
 	ck_assert_ptr_null(path_of(&f, f.mount, b, f.root));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
@@ -197,7 +183,7 @@ START_TEST(loop_of_mounts_ends)
 	Fixture f;
 	setup(&f);
 	guint64 at = linux_guest_at(&f.g, 0, LINUX_FIELD_MOUNT_MNT);
-	guint64 root = add_dentry(&f, 0, "/");
+	guint64 root = linux_guest_dentry(&f.g, 0, "/");
 	guint64 a = add_mount(&f, root, f.mount, f.root);
 	guint64 b = add_mount(&f, root, a, root);
 	linux_guest_put(&f.g, a - at, LINUX_FIELD_MOUNT_PARENT, b - at);
@@ -212,7 +198,7 @@ START_TEST(enormous_name_is_refused)
 {
 	Fixture f;
 	setup(&f);
-	guint64 file = add_dentry(&f, f.root, "x");
+	guint64 file = linux_guest_dentry(&f.g, f.root, "x");
 	linux_guest_put(&f.g, file, LINUX_FIELD_DENTRY_NAME_LEN, G_MAXUINT32);
 	ck_assert_ptr_null(path_of(&f, f.mount, file, f.root));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
@@ -227,7 +213,7 @@ START_TEST(path_of_nothing_but_long_names_is_refused)
 	g_autofree char *name = g_strnfill(4000, 'x');
 	guint64 at = f.root;
 	for (guint i = 0; i < 20; i++)
-		at = add_dentry(&f, at, name);
+		at = linux_guest_dentry(&f.g, at, name);
 	ck_assert_ptr_null(path_of(&f, f.mount, at, f.root));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_CORRUPT));
 	teardown(&f);
@@ -238,7 +224,7 @@ START_TEST(unreadable_place_is_a_hole)
 {
 	Fixture f;
 	setup(&f);
-	guint64 file = add_dentry(&f, 0x1000, "x");
+	guint64 file = linux_guest_dentry(&f.g, 0x1000, "x");
 	ck_assert_ptr_null(path_of(&f, f.mount, file, f.root));
 	ck_assert(g_error_matches(f.error, VMIFS_ERROR, VMIFS_ERROR_HOLE));
 	teardown(&f);
@@ -263,8 +249,8 @@ static const struct {
 static guint64
 add_object(Fixture *f, const char *function, const char *name)
 {
-	guint64 root = add_dentry(f, 0, "");
-	guint64 dentry = add_dentry(f, 0, name);
+	guint64 root = linux_guest_dentry(&f->g, 0, "");
+	guint64 dentry = linux_guest_dentry(&f->g, 0, name);
 	guint64 ops = linux_guest_new(&f->g, LINUX_STRUCT_DENTRY_OPERATIONS);
 	guint64 inode = linux_guest_new(&f->g, LINUX_STRUCT_INODE);
 	guint64 ns = linux_guest_new(&f->g, LINUX_STRUCT_NS_COMMON);
@@ -311,7 +297,7 @@ START_TEST(mounted_object_has_a_place)
 {
 	Fixture f;
 	setup(&f);
-	guint64 place = add_dentry(&f, f.root, "ns");
+	guint64 place = linux_guest_dentry(&f.g, f.root, "ns");
 	guint64 outer = f.mount;
 	guint64 dentry = add_object(&f, "ns_dname", "");
 	f.mount = add_mount(&f, dentry, outer, place);

@@ -217,7 +217,7 @@ START_TEST(unlinked_folder_is_deleted)
 {
 	Fixture f;
 	setup(&f, FALSE);
-	guint64 folder = add_dentry(&f, add_dentry(&f, f.root, "a"), "b");
+	guint64 folder = linux_guest_dentry(&f.g, linux_guest_dentry(&f.g, f.root, "a"), "b");
 	linux_guest_put(&f.g, folder, LINUX_FIELD_DENTRY_HASH_PPREV, 0);
 	Linux *os = linux_guest_start(&f.g);
 	g_autoptr(GString) out = g_string_new(NULL);
@@ -233,7 +233,7 @@ START_TEST(dentries_in_a_circle_end)
 {
 	Fixture f;
 	setup(&f, FALSE);
-	guint64 a = add_dentry(&f, f.root, ""), b = add_dentry(&f, a, "");
+	guint64 a = linux_guest_dentry(&f.g, f.root, ""), b = linux_guest_dentry(&f.g, a, "");
 	linux_guest_put(&f.g, a, LINUX_FIELD_DENTRY_PARENT, b);
 	Linux *os = linux_guest_start(&f.g);
 	g_autoptr(GString) out = g_string_new(NULL);

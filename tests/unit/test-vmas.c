@@ -43,25 +43,13 @@ typedef struct {
 	VmifsTask task;
 } Fixture;
 
-static guint64
-add_dentry(Fixture *f, const char *name)
-{
-	guint64 dentry = linux_guest_new(&f->g, LINUX_STRUCT_DENTRY);
-
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_PARENT, f->root ? f->root : dentry);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_HASH_PPREV, 1);
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME, linux_guest_string(&f->g, name));
-	linux_guest_put(&f->g, dentry, LINUX_FIELD_DENTRY_NAME_LEN, strlen(name));
-	return dentry;
-}
-
 static void
 setup(Fixture *f, const char *types)
 {
 	*f = (Fixture){ 0 };
 	linux_guest_init(&f->g, types);
 	f->mm = linux_guest_new(&f->g, LINUX_STRUCT_MM);
-	f->root = add_dentry(f, "/");
+	f->root = linux_guest_dentry(&f->g, f->root, "/");
 	guint64 mount = linux_guest_new(&f->g, LINUX_STRUCT_MOUNT);
 	f->mount = linux_guest_at(&f->g, mount, LINUX_FIELD_MOUNT_MNT);
 	linux_guest_put(&f->g, mount, LINUX_FIELD_MOUNT_PARENT, mount);
@@ -99,7 +87,8 @@ add_file(Fixture *f, const char *name, guint64 ino)
 	guint64 path = linux_guest_at(&f->g, file, LINUX_FIELD_FILE_PATH);
 
 	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_MNT, f->mount);
-	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_DENTRY, add_dentry(f, name));
+	linux_guest_put(&f->g, path, LINUX_FIELD_PATH_DENTRY,
+			linux_guest_dentry(&f->g, f->root, name));
 	linux_guest_put(&f->g, file, LINUX_FIELD_FILE_INODE, inode);
 	linux_guest_put(&f->g, inode, LINUX_FIELD_INODE_INO, ino);
 	linux_guest_put(&f->g, inode, LINUX_FIELD_INODE_SB, sb);
@@ -233,7 +222,7 @@ add_stacked(Fixture *f, guint64 sb, guint64 mnt_sb, guint64 mode)
 {
 	guint64 file = add_file(f, "lower", 11);
 	guint64 path = file + USER_PATH;
-	guint64 dentry = add_dentry(f, "upper");
+	guint64 dentry = linux_guest_dentry(&f->g, f->root, "upper");
 	guint64 inode = linux_guest_new(&f->g, LINUX_STRUCT_INODE);
 
 	linux_guest_put(&f->g, sb, LINUX_FIELD_SUPER_BLOCK_DEV, 44);
@@ -345,7 +334,8 @@ time_of_endless_paths(guint n)
 	Fixture f;
 	g_autoptr(GString) out = g_string_new(NULL);
 	setup(&f, OLD_TYPES);
-	guint64 file = add_file(&f, "x", 5), a = add_dentry(&f, "a"), b = add_dentry(&f, "b");
+	guint64 file = add_file(&f, "x", 5), a = linux_guest_dentry(&f.g, f.root, "a"),
+		b = linux_guest_dentry(&f.g, f.root, "b");
 	guint64 path = linux_guest_at(&f.g, file, LINUX_FIELD_FILE_PATH);
 	linux_guest_put(&f.g, a, LINUX_FIELD_DENTRY_PARENT, b);
 	linux_guest_put(&f.g, b, LINUX_FIELD_DENTRY_PARENT, a);
@@ -379,9 +369,9 @@ START_TEST(paths_of_many_files_are_bounded_as_a_whole)
 
 	setup(&f, OLD_TYPES);
 	g_array_set_clear_func(vmas, (GDestroyNotify) vmifs_vma_clear);
-	dentry = add_dentry(&f, name);
+	dentry = linux_guest_dentry(&f.g, f.root, name);
 	for (guint i = 1; i < DEPTH; i++) {
-		guint64 below = add_dentry(&f, name);
+		guint64 below = linux_guest_dentry(&f.g, f.root, name);
 		linux_guest_put(&f.g, below, LINUX_FIELD_DENTRY_PARENT, dentry);
 		dentry = below;
 	}
