@@ -26,7 +26,7 @@ aspace_over(VmifsPhysmem *mem, guint64 root, const guint *epoch)
  * continues the second one. Of that page RAM ends in the middle, of the last one it begins there.
  */
 static inline VmifsAspace *
-make_aspace(void)
+aspace_of_tables(void)
 {
 	g_autoptr(GString) text = g_string_new(
 		"ram 0 1M low\nram 1M 2M main\nram 5M 64K high\n"

@@ -9,7 +9,7 @@ static const VmifsCall given_up = { .cancelled = &yes };
 
 START_TEST(visit_merges_over_tables)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	Visited visited = { .text = g_string_new(NULL) };
 	g_autoptr(GError) error = NULL;
 
@@ -36,7 +36,7 @@ END_TEST
 
 START_TEST(visit_of_pages_has_each_by_itself)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	Visited visited = { .text = g_string_new(NULL) };
 
 	ck_assert(vmifs_aspace_visit_pages(aspace, 0x1ff000, 0x205fff, 64, write_down, &visited,
@@ -58,7 +58,7 @@ END_TEST
 
 START_TEST(visit_of_pages_ends_with_its_budget)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	Visited visited = { .text = g_string_new(NULL) };
 	g_autoptr(GError) error = NULL, cancelled = NULL;
 
@@ -74,7 +74,7 @@ END_TEST
 
 START_TEST(visit_ends_when_told_to)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	/* In the middle, and at the very last range. */
 	guint stops[] = { 2, 3 };
 
@@ -93,7 +93,7 @@ END_TEST
 
 START_TEST(visit_of_nothing_is_no_error)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	Visited visited = { .text = g_string_new(NULL) };
 
 	ck_assert(vmifs_aspace_visit(aspace, 5, 4, 0, write_down, &visited, NULL, NULL));
@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(visit_of_all_addresses_has_lengths_that_fit)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	g_autoptr(VmifsAspace) empty = vmifs_aspace_new_like(aspace, 0x9000, NULL, NULL);
 	Visited visited = { .text = g_string_new(NULL) };
 
@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(visit_ends_with_its_budget)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	Visited visited = { .text = g_string_new(NULL) };
 	GError *error = NULL;
 
@@ -133,7 +133,7 @@ END_TEST
 
 START_TEST(visit_asks_whether_anybody_waits)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	Visited visited = { .text = g_string_new(NULL) };
 	GError *error = NULL;
 
@@ -175,7 +175,7 @@ static const struct {
 
 START_TEST(seek_finds_data_and_holes)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	g_autoptr(GError) error = NULL;
 
 	for (int data = 0; data < 2; data++) {
@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(seek_asks_whether_anybody_waits)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	guint64 va = 77;
 	GError *error = NULL;
 
@@ -232,7 +232,7 @@ os_resolve(gpointer user, const VmifsRange *not_present, VmifsRange *ret)
 static VmifsAspace *
 make_resolved(Os *os)
 {
-	g_autoptr(VmifsAspace) kernel = make_aspace();
+	g_autoptr(VmifsAspace) kernel = aspace_of_tables();
 
 	return vmifs_aspace_new_like(kernel, 0x1000, os_resolve, os);
 }

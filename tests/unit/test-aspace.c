@@ -4,15 +4,9 @@
  * What lies in its memory tells where that is: u64 at pa is pa itself, in the first and the last
  * bytes of each page.
  */
-#include <unit.h>
+#include <aspace-check.h>
 
-#include <aspace.h>
 #include <spi/bytes.h>
-#include <string.h>
-#include <text-guest.h>
-
-#define PAGE 0x1000ull
-#define X64 "%#" G_GINT64_MODIFIER "x"
 
 /*
  * Physical: RAM 0..2M, 2M..2M+64K (another block), 4M..4M+64K, 6M..6M+0x1234; root at 0x1000.
@@ -70,20 +64,9 @@ static VmifsAspace *
 make_aspace(const guint *epoch)
 {
 	g_autoptr(VmifsPhysmem) mem = make_memory();
-	VmifsPaging paging = { .mode = &vmifs_archs[0]->modes[0], .root = 0x1000 };
 
-	ck_assert_str_eq(paging.mode->name, "x86_64 4-level");
-	return vmifs_aspace_new(mem, &paging, epoch);
+	return aspace_over(mem, 0x1000, epoch);
 }
-
-#define assert_error(error, wanted, part)                                                          \
-	do {                                                                                       \
-		ck_assert_ptr_nonnull(error);                                                      \
-		ck_assert_msg(g_error_matches(error, VMIFS_ERROR, (gint) (wanted)), "code %d: %s", \
-			      (error)->code, (error)->message);                                    \
-		ck_assert_msg(strstr((error)->message, part) != NULL, "%s", (error)->message);     \
-		g_clear_error(&(error));                                                           \
-	} while (0)
 
 START_TEST(aspace_tells_what_it_is)
 {

@@ -17,7 +17,7 @@ read_all(VmifsPtmap *ptmap, VmifsAspace *aspace, gsize step)
 
 START_TEST(each_run_of_pages_is_a_line)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	g_autoptr(VmifsPtmap) ptmap = vmifs_ptmap_new(aspace, G_MAXUINT64);
 	g_autoptr(GString) text = read_all(ptmap, aspace, 65536);
 
@@ -119,7 +119,7 @@ END_TEST
 
 START_TEST(who_has_given_up_gets_nothing)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	g_autoptr(VmifsPtmap) ptmap = vmifs_ptmap_new(aspace, G_MAXUINT64);
 	g_autoptr(GError) error = NULL;
 	gint cancelled = 1;
@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(pagemap_has_the_frames_that_are_in_ram)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	guint64 frames[16];
 
 	memset(frames, 0xff, sizeof frames);
@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(pagemap_is_looked_through_by_what_is_mapped)
 {
-	g_autoptr(VmifsAspace) aspace = make_aspace();
+	g_autoptr(VmifsAspace) aspace = aspace_of_tables();
 	guint64 page, end = (guint64) 1 << 35;
 
 	ck_assert(vmifs_aspace_pagemap_seek(aspace, 0x1fd, end, TRUE, &page, NULL, NULL));
