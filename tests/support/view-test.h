@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * view-test: tests of views that need no task: variables of a made-up guest go in, a text comes
+ * view-test: tests of views: variables of a made-up guest go in, and perhaps a task; a text comes
  * out.
  */
 #pragma once
@@ -13,6 +13,8 @@ typedef struct {
 	LinuxGuest g;
 	GString *out;
 	GError *error;
+	VmifsTask task; /* what of it the test needs */
+	guint64 signal; /* of that */
 } Fixture;
 
 typedef LINUX_VIEW((*Render));

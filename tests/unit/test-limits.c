@@ -1,45 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* limits: the table, byte for byte, and who has none. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct rlimit 16 rlim_cur@0:8 rlim_max@8:8\n"                                             \
 	"struct signal_struct 256 rlim@0=rlimitx16\n"                                              \
 	"struct task_struct 32 signal@0:8 sighand@8:8\n"
 
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-	guint64 signal;
-} Fixture;
-
 static void
-setup(Fixture *f)
+setup_task(Fixture *f)
 {
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
+	setup(f, TYPES);
 	f->task.object = linux_guest_new(&f->g, LINUX_STRUCT_TASK);
 	f->signal = linux_guest_new(&f->g, LINUX_STRUCT_SIGNAL);
 	linux_guest_put(&f->g, f->task.object, LINUX_FIELD_TASK_SIGNAL, f->signal);
 	linux_guest_put(&f->g, f->task.object, LINUX_FIELD_TASK_SIGHAND, 1);
 }
 
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
 START_TEST(limits_stand_in_columns)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	guint64 stack = linux_layout_element(f.g.layout, LINUX_FIELD_SIGNAL_RLIM, f.signal, 3);
 	linux_guest_put(&f.g, stack, LINUX_FIELD_RLIMIT_CUR, 8388608);
 	linux_guest_put(&f.g, stack, LINUX_FIELD_RLIMIT_MAX, G_MAXUINT64);
@@ -61,7 +42,7 @@ END_TEST
 START_TEST(dead_have_no_limits)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_put(&f.g, f.task.object, LINUX_FIELD_TASK_SIGHAND, 0);
 	ck_assert(
 		linux_render_limits(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL, &f.error));
@@ -73,7 +54,7 @@ END_TEST
 START_TEST(limits_that_cannot_be_read_are_an_error_and_no_text)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_put(&f.g, f.task.object, LINUX_FIELD_TASK_SIGNAL, 0x1000);
 	ck_assert(!linux_render_limits(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL,
 				       &f.error));

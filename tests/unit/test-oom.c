@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* oom: scores and adjustments, and who is never killed. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
@@ -13,20 +11,12 @@
 	"thread_node@40=list_head\n"                                                               \
 	"enum MM_FILEPAGES=0 MM_ANONPAGES=1 MM_SWAPENTS=2 MM_SHMEMPAGES=3\n"
 
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-	guint64 signal;
-} Fixture;
-
 /* A process that holds a hundred of ten thousand pages. */
 static void
-setup(Fixture *f)
+setup_task(Fixture *f)
 {
-	*f = (Fixture){ .out = g_string_new(NULL), .task = { .pid = 7, .tgid = 7 } };
-	linux_guest_init(&f->g, TYPES);
+	setup(f, TYPES);
+	f->task = (VmifsTask){ .pid = 7, .tgid = 7 };
 	f->signal = linux_guest_new(&f->g, LINUX_STRUCT_SIGNAL);
 	f->task.object = linux_guest_new(&f->g, LINUX_STRUCT_TASK);
 	f->task.mm = linux_guest_new(&f->g, LINUX_STRUCT_MM);
@@ -40,14 +30,6 @@ setup(Fixture *f)
 	guint64 ram = linux_guest_alloc(&f->g, 8);
 	linux_guest_u64(&f->g, ram, 10000);
 	linux_guest_symbol(&f->g, "_totalram_pages", ram);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
 }
 
 static const char *
@@ -71,7 +53,7 @@ START_TEST(score_grows_with_size_and_adjustment)
 		const char *want;
 	} rows[] = { { 0, "673\n" }, { 500, "1006\n" }, { -500, "340\n" }, { 1000, "1340\n" } };
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	adjust(&f, rows[_i].adj);
 	ck_assert_str_eq(score(&f), rows[_i].want);
 	teardown(&f);
@@ -81,7 +63,7 @@ END_TEST
 START_TEST(who_is_never_killed_has_no_score)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	switch (_i) {
 	case 0:
 		f.task.tgid = 1;
@@ -108,7 +90,7 @@ END_TEST
 START_TEST(process_of_a_dead_leader_scores_by_its_threads)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	guint64 thread = linux_guest_new(&f.g, LINUX_STRUCT_TASK);
 	const guint64 ring[] = {
 		linux_guest_at(&f.g, f.signal, LINUX_FIELD_SIGNAL_THREAD_HEAD),
@@ -134,7 +116,7 @@ START_TEST(adjustment_has_two_scales)
 		{ 500, "500\n", "8\n" }, { 999, "999\n", "15\n" },   { -1, "-1\n", "0\n" },
 	};
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	adjust(&f, rows[_i].adj);
 	Linux *os = linux_guest_start(&f.g);
 	ck_assert(linux_render_oom_score_adj(os, &f.task, NULL, f.out, NULL, &f.error));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sched: the lines of older and newer kernels, of each policy, and of nodes. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define COMMON                                                                                     \
 	"struct load_weight 8 weight@0:8\n"                                                        \
@@ -32,13 +30,6 @@ static const char new_types[] = COMMON
 	"total_numa_faults@176:8 numa_faults@184:8 numa_group@192:8 thread_info@200=thread_info "
 	"mems_allowed@208=nodemask_t\n";
 
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-} Fixture;
-
 static void
 own(Fixture *f, LinuxField field, guint64 value)
 {
@@ -46,10 +37,10 @@ own(Fixture *f, LinuxField field, guint64 value)
 }
 
 static void
-setup(Fixture *f, const char *types)
+setup_task(Fixture *f, const char *types)
 {
-	*f = (Fixture){ .out = g_string_new(NULL), .task = { .pid = 7, .comm = "some\nthing" } };
-	linux_guest_init(&f->g, types);
+	setup(f, types);
+	f->task = (VmifsTask){ .pid = 7, .comm = "some\nthing" };
 	f->task.object = linux_guest_new(&f->g, LINUX_STRUCT_TASK);
 	guint64 signal = linux_guest_new(&f->g, LINUX_STRUCT_SIGNAL);
 	linux_guest_put(&f->g, signal, LINUX_FIELD_SIGNAL_NR_THREADS, 3);
@@ -63,14 +54,6 @@ setup(Fixture *f, const char *types)
 	own(f, LINUX_FIELD_TASK_UTIL_AVG, 9);
 	own(f, LINUX_FIELD_TASK_PRIO, (guint32) -1);
 	own(f, LINUX_FIELD_TASK_SLICE, 1400000);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
 }
 
 static const char *
@@ -98,7 +81,7 @@ render(Fixture *f)
 START_TEST(kernel_shows_what_it_keeps)
 {
 	Fixture f;
-	setup(&f, old_types);
+	setup_task(&f, old_types);
 	own(&f, LINUX_FIELD_TASK_UTIL_EST_EWMA, 105);
 	own(&f, LINUX_FIELD_TASK_UTIL_EST_ENQUEUED, 0x80000018);
 	ck_assert_str_eq(render(&f), BEGIN
@@ -133,7 +116,7 @@ make_nodes(Fixture *f)
 START_TEST(newer_kernel_keeps_more)
 {
 	Fixture f;
-	setup(&f, new_types);
+	setup_task(&f, new_types);
 	make_nodes(&f);
 	own(&f, LINUX_FIELD_TASK_UTIL_EST, 231);
 	linux_guest_put_element(&f.g, f.task.object, LINUX_FIELD_TASK_UCLAMP_REQ, 1, 1024);
@@ -167,7 +150,7 @@ START_TEST(policy_has_numbers_of_its_own)
 		gboolean slice, deadline;
 	} rows[] = { { 3, TRUE, FALSE }, { 1, FALSE, FALSE }, { 6, FALSE, TRUE } };
 	Fixture f;
-	setup(&f, new_types);
+	setup_task(&f, new_types);
 	make_nodes(&f);
 	own(&f, LINUX_FIELD_TASK_POLICY, rows[_i].policy);
 	const char *text = render(&f);
@@ -180,7 +163,7 @@ END_TEST
 START_TEST(statistics_are_not_told)
 {
 	Fixture f;
-	setup(&f, old_types);
+	setup_task(&f, old_types);
 	guint64 key = linux_guest_alloc(&f.g, 16);
 	linux_guest_u64(&f.g, key, 1);
 	linux_guest_symbol(&f.g, "sched_schedstats", key);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* traits: numbers in the form that procfs gives each, autogroup, auxv, children. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
@@ -14,32 +12,13 @@
 	"timer_slack_ns@32:8 patch_state@40:4 loginuid@44:4 sessionid@48:4 "                       \
 	"children@56=list_head sibling@72=list_head\n"
 
-typedef gboolean (*Render)(gpointer os, const VmifsTask *task, const char *entry, GString *out,
-			   const VmifsCall *call, GError **error);
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-} Fixture;
-
 static void
-setup(Fixture *f)
+setup_task(Fixture *f)
 {
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
+	setup(f, TYPES);
 	f->task.object = linux_guest_new(&f->g, LINUX_STRUCT_TASK);
 	f->task.mm = linux_guest_new(&f->g, LINUX_STRUCT_MM);
 	linux_guest_put(&f->g, f->task.object, LINUX_FIELD_TASK_SIGHAND, 1);
-}
-
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
 }
 
 static gboolean
@@ -64,7 +43,7 @@ START_TEST(each_number_has_its_own_form)
 	};
 	for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
 		Fixture f;
-		setup(&f);
+		setup_task(&f);
 		linux_guest_put(&f.g, f.task.object, rows[i].field, rows[i].value);
 		ck_assert(render(&f, rows[i].render));
 		ck_assert_str_eq(f.out->str, rows[i].want);
@@ -76,7 +55,7 @@ END_TEST
 START_TEST(core_dumps_filter_is_a_part_of_the_flags)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_put(&f.g, f.task.mm, LINUX_FIELD_MM_FLAGS, 0xfffff000 | 0x33 << 2 | 2);
 	ck_assert(render(&f, linux_render_coredump_filter));
 	ck_assert_str_eq(f.out->str, "00000033\n");
@@ -87,7 +66,7 @@ END_TEST
 START_TEST(kernel_thread_has_no_memory_to_tell_of)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	f.task.mm = 0;
 	ck_assert(render(&f, _i ? linux_render_auxv : linux_render_coredump_filter));
 	ck_assert_uint_eq(f.out->len, 0);
@@ -98,7 +77,7 @@ END_TEST
 START_TEST(vector_ends_with_its_null_pair_or_its_room)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	for (guint64 i = 0; i < 12; i++)
 		linux_guest_put_element(&f.g, f.task.mm, LINUX_FIELD_MM_SAVED_AUXV, i,
 					_i && i == 4 ? 0 : i + 1);
@@ -129,7 +108,7 @@ make_autogroup(Fixture *f)
 START_TEST(autogroup_has_number_and_niceness)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_put(&f.g, make_autogroup(&f), LINUX_FIELD_TASK_GROUP_AUTOGROUP, 1);
 	ck_assert(render(&f, linux_render_autogroup));
 	ck_assert_str_eq(f.out->str, "/autogroup-12 nice -5\n");
@@ -140,7 +119,7 @@ END_TEST
 START_TEST(group_of_those_without_one_is_none)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	guint64 tg = make_autogroup(&f);
 	if (_i) {
 		linux_guest_put(&f.g, tg, LINUX_FIELD_TASK_GROUP_AUTOGROUP, 1);
@@ -157,7 +136,7 @@ END_TEST
 START_TEST(children_are_listed_in_order)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	guint64 ring[3] = { linux_guest_at(&f.g, f.task.object, LINUX_FIELD_TASK_CHILDREN) };
 	for (guint64 i = 1; i < 3; i++) {
 		guint64 child = linux_guest_new(&f.g, LINUX_STRUCT_TASK);

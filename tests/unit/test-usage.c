@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* usage: sums of a process, counters of one thread. */
-#include <unit.h>
-
-#include <linux-guest.h>
+#include <view-test.h>
 
 #define TYPES                                                                                      \
 	"struct list_head 16 next@0:8 prev@8:8\n"                                                  \
@@ -13,14 +11,6 @@
 	"struct signal_struct 96 thread_head@0=list_head ioac@16=task_io_accounting\n"             \
 	"struct task_struct 1024 signal@0:8 sighand@8:8 thread_node@16=list_head "                 \
 	"ioac@32=task_io_accounting sched_info@96=sched_info se@112=sched_entity\n"
-
-typedef struct {
-	LinuxGuest g;
-	GString *out;
-	GError *error;
-	VmifsTask task;
-	guint64 signal;
-} Fixture;
 
 static guint64
 add_thread(Fixture *f, guint64 first)
@@ -37,10 +27,9 @@ add_thread(Fixture *f, guint64 first)
 
 /* A process of two threads, of which others have ended. */
 static void
-setup(Fixture *f)
+setup_task(Fixture *f)
 {
-	*f = (Fixture){ .out = g_string_new(NULL) };
-	linux_guest_init(&f->g, TYPES);
+	setup(f, TYPES);
 	f->signal = linux_guest_new(&f->g, LINUX_STRUCT_SIGNAL);
 	f->task.object = add_thread(f, 10);
 	guint64 other = add_thread(f, 100);
@@ -54,18 +43,10 @@ setup(Fixture *f)
 			LINUX_FIELD_IO_RCHAR, 1000);
 }
 
-static void
-teardown(Fixture *f)
-{
-	linux_guest_clear(&f->g);
-	g_string_free(f->out, TRUE);
-	g_clear_error(&f->error);
-}
-
 START_TEST(io_of_a_process_adds_up_all_threads_it_ever_had)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	ck_assert(linux_render_process_io(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL,
 					  &f.error));
 	ck_assert_str_eq(f.out->str, "rchar: 1110\nwchar: 112\nsyscr: 114\nsyscw: 116\n"
@@ -82,7 +63,7 @@ END_TEST
 START_TEST(io_of_a_thread_is_its_own)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	ck_assert(linux_render_thread_io(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL,
 					 &f.error));
 	ck_assert_str_eq(f.out->str, OWN_IO);
@@ -93,7 +74,7 @@ END_TEST
 START_TEST(io_of_who_has_been_waited_for_is_its_own)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_put(&f.g, f.task.object, LINUX_FIELD_TASK_SIGHAND, 0);
 	ck_assert(linux_render_process_io(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL,
 					  &f.error));
@@ -105,7 +86,7 @@ END_TEST
 START_TEST(torn_ring_of_threads_is_an_error_and_no_text)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_u64(&f.g, linux_guest_at(&f.g, f.task.object, LINUX_FIELD_TASK_THREAD_NODE),
 			0x1000);
 	ck_assert(!linux_render_process_io(linux_guest_start(&f.g), &f.task, NULL, f.out, NULL,
@@ -119,7 +100,7 @@ END_TEST
 START_TEST(schedstat_is_time_on_time_off_and_turns)
 {
 	Fixture f;
-	setup(&f);
+	setup_task(&f);
 	linux_guest_put(&f.g, f.task.object, LINUX_FIELD_TASK_SUM_EXEC_RUNTIME, 5000);
 	linux_guest_put(&f.g, f.task.object, LINUX_FIELD_TASK_RUN_DELAY, 60);
 	linux_guest_put(&f.g, f.task.object, LINUX_FIELD_TASK_PCOUNT, 7);
