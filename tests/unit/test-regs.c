@@ -27,7 +27,8 @@ START_TEST(a_later_value_replaces_an_earlier_one_in_its_place)
 }
 END_TEST
 
-static const char *const bad_names[] = { "", "RIP", "r ip", "rip\n", "a/b", "a23456789012345678901234" };
+static const char *const bad_names[] = { "",      "RIP", "r ip",
+					 "rip\n", "a/b", "a23456789012345678901234" };
 
 START_TEST(names_that_are_no_words_are_refused)
 {
