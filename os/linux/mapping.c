@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define HUGE_SIZE (2 * 1024 * 1024)
-
 #define VM_IO 0x4000
 #define VM_PFNMAP 0x400
 #define VM_DONTEXPAND 0x40000

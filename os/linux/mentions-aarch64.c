@@ -40,12 +40,10 @@ signed_field(guint32 word, guint shift, guint bits)
 	return (gint64) ((guint64) word >> shift << (64 - bits)) >> (64 - bits);
 }
 
-static const LinuxOperand unknown = { .kind = LINUX_OPERAND_UNKNOWN };
-
 static void
 forget(State *s, guint reg)
 {
-	s->x[reg] = unknown;
+	s->x[reg] = linux_operand_unknown();
 }
 
 static void
@@ -55,30 +53,14 @@ set(State *s, guint reg, LinuxOperand value)
 		s->x[reg] = value;
 }
 
-static gboolean
-is_same(const LinuxOperand *a, const LinuxOperand *b)
-{
-	return a->kind == b->kind && a->value == b->value && a->argument == b->argument &&
-	       a->via == b->via;
-}
-
 static void
 join(Flow *flow, guint64 index, const State *from)
 {
 	if (index >= flow->n)
 		return;
-	for (guint i = 0; i < N_REGISTERS; i++) {
-		LinuxOperand *to = &flow->states[index].x[i];
-		const LinuxOperand *x = &from->x[i];
-
-		if (to->kind == LINUX_OPERAND_UNKNOWN || is_same(to, x))
-			continue;
-		if (to->kind == LINUX_OPERAND_NONE)
-			*to = *x;
-		else
-			forget(&flow->states[index], i);
-		flow->changed = TRUE;
-	}
+	for (guint i = 0; i < N_REGISTERS; i++)
+		if (linux_operand_join(&flow->states[index].x[i], &from->x[i]))
+			flow->changed = TRUE;
 }
 
 static void
@@ -94,48 +76,9 @@ tell(const Flow *flow, LinuxMentionKind kind, LinuxOperand at, guint width, cons
 
 /* ---- instructions: Arm Architecture Reference Manual, "A64 instruction set encoding" ---- */
 
-static LinuxOperand
-add(LinuxOperand a, LinuxOperand b)
-{
-	gboolean is_a = a.kind == LINUX_OPERAND_KNOWN || a.kind == LINUX_OPERAND_SUM;
-	gboolean is_b = b.kind == LINUX_OPERAND_KNOWN || b.kind == LINUX_OPERAND_SUM;
-
-	if (is_a == is_b)
-		return unknown;
-	return (LinuxOperand){ .kind = LINUX_OPERAND_SUM, .value = is_a ? a.value : b.value };
-}
-
 /* How a base is moved. */
 #define MOVES_AFTER 1
 #define UNPRIVILEGED 2
-
-static gboolean
-is_of_argument(LinuxOperand a)
-{
-	return a.kind == LINUX_OPERAND_HANDED || a.kind == LINUX_OPERAND_MEMBER;
-}
-
-static LinuxOperand
-add_number(LinuxOperand a, guint64 number)
-{
-	if (a.kind != LINUX_OPERAND_KNOWN && a.kind != LINUX_OPERAND_SUM && !is_of_argument(a))
-		return unknown;
-	a.value += number;
-	return a;
-}
-
-/* Of a word that was loaded from there. */
-static LinuxOperand
-content(LinuxOperand at)
-{
-	if (at.kind == LINUX_OPERAND_KNOWN)
-		return (LinuxOperand){ .kind = LINUX_OPERAND_CONTENT, .value = at.value };
-	if (at.kind == LINUX_OPERAND_HANDED)
-		return (LinuxOperand){ .kind = LINUX_OPERAND_MEMBER,
-				       .argument = at.argument,
-				       .via = at.value };
-	return unknown;
-}
 
 static void
 load(const Flow *flow, State *s, guint target, LinuxOperand from, guint size)
@@ -144,9 +87,9 @@ load(const Flow *flow, State *s, guint target, LinuxOperand from, guint size)
 		tell(flow, LINUX_MENTION_LOAD, from, 1U << size, s);
 	else if (from.kind == LINUX_OPERAND_SUM)
 		tell(flow, LINUX_MENTION_INDEX, from, 1U << size, s);
-	else if (is_of_argument(from))
+	else if (linux_operand_is_of_argument(from))
 		tell(flow, LINUX_MENTION_READ, from, 1U << size, s);
-	set(s, target, size == 3 ? content(from) : unknown);
+	set(s, target, size == 3 ? linux_operand_content(from) : linux_operand_unknown());
 }
 
 static void
@@ -154,7 +97,7 @@ store(const Flow *flow, const State *s, LinuxOperand at, guint size)
 {
 	if (at.kind == LINUX_OPERAND_KNOWN)
 		tell(flow, LINUX_MENTION_STORE, at, 1U << size, s);
-	else if (is_of_argument(at))
+	else if (linux_operand_is_of_argument(at))
 		tell(flow, LINUX_MENTION_WRITE, at, 1U << size, s);
 }
 
@@ -163,13 +106,16 @@ static gboolean
 step_pair(const Flow *flow, State *s, guint32 word)
 {
 	guint base = word >> 5 & 31, moves = word >> 23 & 3;
-	LinuxOperand moved = add_number(s->x[base], (guint64) signed_field(word, 15, 7) << 3);
+	LinuxOperand moved =
+		linux_operand_add_number(s->x[base], (guint64) signed_field(word, 15, 7) << 3);
 	LinuxOperand at = moves == MOVES_AFTER ? s->x[base] : moved;
 
 	if ((word & 0xfe000000) != 0xa8000000)
 		return FALSE;
 	for (guint i = 0; i < 2; i++) {
-		LinuxOperand half = is_of_argument(at) ? add_number(at, i * 8) : unknown;
+		LinuxOperand half = linux_operand_is_of_argument(at)
+					    ? linux_operand_add_number(at, i * 8)
+					    : linux_operand_unknown();
 		if (word >> 22 & 1)
 			load(flow, s, i ? word >> 10 & 31 : word & 31, half, 3);
 		else
@@ -194,9 +140,9 @@ step_memory(const Flow *flow, State *s, guint32 word)
 	gboolean is_small = (word & 0x3f200000) == 0x38000000 && (word >> 10 & 3) != UNPRIVILEGED;
 	if (is_small || (word & 0x3f000000) == 0x39000000) {
 		guint moves = is_small ? word >> 10 & 3 : 0;
-		LinuxOperand moved =
-			add_number(base, is_small ? (guint64) signed_field(word, 12, 9)
-						  : (guint64) (word >> 10 & 0xfff) << size);
+		LinuxOperand moved = linux_operand_add_number(
+			base, is_small ? (guint64) signed_field(word, 12, 9)
+				       : (guint64) (word >> 10 & 0xfff) << size);
 		LinuxOperand at = moves == MOVES_AFTER ? base : moved;
 		if (is_load)
 			load(flow, s, word & 31, at, size);
@@ -208,7 +154,8 @@ step_memory(const Flow *flow, State *s, guint32 word)
 	}
 	if ((word & 0x3f200c00) == 0x38200800) {
 		if (is_load)
-			load(flow, s, word & 31, add(base, s->x[word >> 16 & 31]), size);
+			load(flow, s, word & 31, linux_operand_add(base, s->x[word >> 16 & 31]),
+			     size);
 		return TRUE;
 	}
 	if (step_pair(flow, s, word))
@@ -235,7 +182,7 @@ static void
 step_data(const Flow *flow, State *s, guint32 word, guint64 pc)
 {
 	guint target = word & 31;
-	LinuxOperand value = unknown;
+	LinuxOperand value = linux_operand_unknown();
 	LinuxOperand first = s->x[word >> 5 & 31], second = s->x[word >> 16 & 31];
 	guint64 number = word >> 10 & 0xfff;
 
@@ -247,12 +194,12 @@ step_data(const Flow *flow, State *s, guint32 word, guint64 pc)
 		guint64 bytes = (guint64) signed_field(word, 5, 19) << 2 | (word >> 29 & 3);
 		value = (LinuxOperand){ .kind = LINUX_OPERAND_KNOWN, .value = pc + bytes };
 	} else if ((word & 0xff800000) == 0x91000000) { /* ADD of a number */
-		value = add_number(first, word >> 22 & 1 ? number << 12 : number);
+		value = linux_operand_add_number(first, word >> 22 & 1 ? number << 12 : number);
 	} else if ((word & 0xff200000) == 0x8b000000 || (word & 0xff200000) == 0x8b200000) {
 		/* A known number may be shifted: then nothing is known. */
 		if (second.kind == LINUX_OPERAND_KNOWN && word & 0xfc00 && !(word & 1 << 21))
 			second.kind = LINUX_OPERAND_UNKNOWN;
-		value = add(first, second);
+		value = linux_operand_add(first, second);
 	} else if ((word & 0xffe0ffe0) == 0xaa0003e0) { /* MOV */
 		value = second;
 	}

@@ -32,43 +32,14 @@ typedef struct {
 	gpointer user;
 } Flow;
 
-static const LinuxOperand unknown = { .kind = LINUX_OPERAND_UNKNOWN };
-
-static gboolean
-is_same(const LinuxOperand *a, const LinuxOperand *b)
-{
-	return a->kind == b->kind && a->value == b->value && a->argument == b->argument &&
-	       a->via == b->via;
-}
-
 static void
 join(Flow *flow, gsize index, const State *from)
 {
 	if (index >= flow->insns->len)
 		return;
-	for (guint i = 0; i < VMIFS_INSN_REGISTERS; i++) {
-		LinuxOperand *to = &flow->states[index].x[i];
-
-		if (to->kind == LINUX_OPERAND_UNKNOWN || is_same(to, &from->x[i]))
-			continue;
-		*to = to->kind == LINUX_OPERAND_NONE ? from->x[i] : unknown;
-		flow->changed = TRUE;
-	}
-}
-
-static gboolean
-is_number(const LinuxOperand *x)
-{
-	return x->kind == LINUX_OPERAND_KNOWN || x->kind == LINUX_OPERAND_SUM;
-}
-
-static LinuxOperand
-add(LinuxOperand a, LinuxOperand b)
-{
-	if (is_number(&a) == is_number(&b))
-		return unknown;
-	return (LinuxOperand){ .kind = LINUX_OPERAND_SUM,
-			       .value = is_number(&a) ? a.value : b.value };
+	for (guint i = 0; i < VMIFS_INSN_REGISTERS; i++)
+		if (linux_operand_join(&flow->states[index].x[i], &from->x[i]))
+			flow->changed = TRUE;
 }
 
 /* base + index + number */
@@ -80,14 +51,11 @@ address(const State *s, const VmifsInsn *insn)
 	if (insn->base < VMIFS_INSN_REGISTERS)
 		x = s->x[insn->base];
 	if (insn->index < VMIFS_INSN_REGISTERS)
-		x = insn->base < VMIFS_INSN_REGISTERS ? add(x, s->x[insn->index])
+		x = insn->base < VMIFS_INSN_REGISTERS ? linux_operand_add(x, s->x[insn->index])
 						      : s->x[insn->index];
 	if (insn->adds)
-		x = add(x, unknown);
-	if (!is_number(&x) && x.kind != LINUX_OPERAND_HANDED && x.kind != LINUX_OPERAND_MEMBER)
-		return unknown;
-	x.value += (guint64) insn->number;
-	return x;
+		x = linux_operand_add(x, linux_operand_unknown());
+	return linux_operand_add_number(x, (guint64) insn->number);
 }
 
 static void
@@ -131,18 +99,6 @@ step_memory(const Flow *flow, const VmifsInsn *insn, const State *s)
 }
 
 static LinuxOperand
-content(LinuxOperand at)
-{
-	if (at.kind == LINUX_OPERAND_KNOWN)
-		return (LinuxOperand){ .kind = LINUX_OPERAND_CONTENT, .value = at.value };
-	if (at.kind == LINUX_OPERAND_HANDED)
-		return (LinuxOperand){ .kind = LINUX_OPERAND_MEMBER,
-				       .argument = at.argument,
-				       .via = at.value };
-	return unknown;
-}
-
-static LinuxOperand
 result(const VmifsInsn *insn, const State *s)
 {
 	switch (insn->kind) {
@@ -151,11 +107,11 @@ result(const VmifsInsn *insn, const State *s)
 	case VMIFS_INSN_ADDRESS:
 		return address(s, insn);
 	case VMIFS_INSN_SUM:
-		return add(s->x[insn->reg], unknown);
+		return linux_operand_add(s->x[insn->reg], linux_operand_unknown());
 	case VMIFS_INSN_LOAD:
-		return content(address(s, insn));
+		return linux_operand_content(address(s, insn));
 	default:
-		return unknown;
+		return linux_operand_unknown();
 	}
 }
 
@@ -166,7 +122,7 @@ step_data(const VmifsInsn *insn, State *s)
 
 	for (guint i = 0; i < VMIFS_INSN_REGISTERS; i++)
 		if (insn->writes >> i & 1)
-			s->x[i] = unknown;
+			s->x[i] = linux_operand_unknown();
 	if (insn->reg < VMIFS_INSN_REGISTERS)
 		s->x[insn->reg] = value;
 }
@@ -185,7 +141,7 @@ step_call(const Flow *flow, guint64 target, State *s)
 	tell(flow, LINUX_MENTION_CALL, (LinuxMention){ .address = target }, s);
 	for (guint i = 0; i < VMIFS_INSN_REGISTERS; i++)
 		if (!(KEPT >> i & 1))
-			s->x[i] = unknown;
+			s->x[i] = linux_operand_unknown();
 }
 
 static void
@@ -231,7 +187,7 @@ static void
 run(Flow *flow, LinuxMentionVisit visit)
 {
 	for (guint i = 0; i < VMIFS_INSN_REGISTERS; i++)
-		flow->states[0].x[i] = unknown;
+		flow->states[0].x[i] = linux_operand_unknown();
 	for (guint i = 0; i < LINUX_MENTION_ARGUMENTS; i++)
 		flow->states[0].x[arguments[i]] =
 			(LinuxOperand){ .kind = LINUX_OPERAND_HANDED, .argument = i };

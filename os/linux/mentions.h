@@ -8,26 +8,9 @@
 #pragma once
 
 #include "linux.h"
+#include "operand.h"
 
 G_BEGIN_DECLS
-
-typedef enum {
-	LINUX_OPERAND_NONE,    /* no path comes here */
-	LINUX_OPERAND_KNOWN,   /* that number */
-	LINUX_OPERAND_SUM,     /* that number and something else: an element, a processor's own */
-	LINUX_OPERAND_CONTENT, /* what is stored at that address */
-	LINUX_OPERAND_HANDED,  /* what the function was handed, and that number */
-	LINUX_OPERAND_MEMBER, /* the pointer that is stored `via` bytes behind that, and that number
-			       */
-	LINUX_OPERAND_UNKNOWN,
-} LinuxOperandKind;
-
-typedef struct {
-	LinuxOperandKind kind;
-	guint64 value;
-	guint argument; /* HANDED, MEMBER: from 0 on */
-	guint64 via;    /* MEMBER */
-} LinuxOperand;
 
 typedef enum {
 	LINUX_MENTION_LOAD,  /* from that address */
