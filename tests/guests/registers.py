@@ -16,11 +16,10 @@ def from_qemu(text):
         for name, value in re.findall(r'\b(X\d\d|SP|PC|PSTATE)=([0-9a-f]+)', cpu):  # AArch64
             name = {'PSTATE': 'cpsr'}.get(name, name.lower().replace('x0', 'x'))
             found[number, name] = int(value, 16)
-        narrow = re.findall(r'\b(R\d\d|PSR|d\d\d)=([0-9a-f]+)', cpu)  # ARM of 32 bits
-        for name, value in narrow:
-            name = re.sub('(?<=[rd])0', '', name.lower())
-            found[number, {'r13': 'sp', 'r14': 'lr', 'r15': 'pc', 'psr': 'cpsr'}.get(name, name)] = int(value, 16)
-        if narrow:
+        if 'R00=' in cpu:  # ARM of 32 bits, whose last registers are called as some of x86
+            for name, value in re.findall(r'\b(R\d\d|PSR|d\d\d)=([0-9a-f]+)', cpu):
+                name = re.sub('(?<=[rd])0', '', name.lower())
+                found[number, {'r13': 'sp', 'r14': 'lr', 'r15': 'pc', 'psr': 'cpsr'}.get(name, name)] = int(value, 16)
             continue
         for name, value in re.findall(r'(?:\bx\d+/|^ )(?!zero)([a-z]\w{1,2}) +([0-9a-f]{16})', cpu, re.M):  # RISC-V
             if name not in ('mip', 'mie'):

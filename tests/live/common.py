@@ -112,6 +112,7 @@ def another_kernel(guest, boot):
             wait_until(lambda: has(seen + '/kallsyms') and text in seen.text('kallsyms'), 'the new boot is seen', 15)
             fails(errno.ESTALE, lambda: os.open('status', os.O_RDONLY, dir_fd=place), 'a folder of the old boot')
             fails(errno.ESTALE, lambda: os.pread(kernel, 16, address), 'kernel memory of the old boot')
+        wait_until(lambda: has(seen + '/procs/self/comm'), 'what was not understood at first is', 30)
         equal(seen.text('procs/self/comm'), b'init\n', 'pid 1')
         check(seen.text('dmesg'), 'no dmesg')
 
