@@ -51,6 +51,8 @@ typedef struct {
 	GBytes *source;         /* (nullable) of symbols, until they are kept: kept.h */
 	VmifsSymbols *exports;  /* (nullable) that those lack: see exports.h */
 	LinuxVmcoreinfo *vmcoreinfo; /* (nullable) */
+	guint n_told; /* inferred members, in log, and one; 0 = nothing was; for all that attach it
+		       */
 	/* One line each for info: "kallsyms at 0x1c00000 ...": how it was found. (nullable) */
 	char *symbols_how;
 	char *root_how;

@@ -194,6 +194,19 @@ best_attempt(const Linux *os, guint64 init, const VmifsCall *call)
 	return best;
 }
 
+/* Another attempt that found no more would fill the log, which is bounded. */
+static gboolean
+is_worth_telling(const Linux *os, const Attempt *best)
+{
+	guint n = best->types ? linux_inferred_count(best->f.table) : 0;
+
+	if (os->n_told && n < *os->n_told)
+		return FALSE;
+	if (os->n_told)
+		*os->n_told = n + 1;
+	return TRUE;
+}
+
 VmifsTypes *
 linux_infer(const Linux *os, char **ret_origin, const VmifsCall *call, GError **error)
 {
@@ -203,12 +216,14 @@ linux_infer(const Linux *os, char **ret_origin, const VmifsCall *call, GError **
 	if (!linux_symbol(os, "init_task", &init, error))
 		return NULL;
 	Attempt best = best_attempt(os, init, call);
-	for (guint i = 0; i < best.f.lacks->len; i++)
+	gboolean is_news = is_worth_telling(os, &best);
+	for (guint i = 0; is_news && i < best.f.lacks->len; i++)
 		vmifs_guest_log(os->guest, "not inferred: %s",
 				(const char *) g_ptr_array_index(best.f.lacks, i));
 	if (vmifs_call_check(call, error) && best.types) {
 		types = g_steal_pointer(&best.types);
-		linux_inferred_tell(best.f.table, os);
+		if (is_news)
+			linux_inferred_tell(best.f.table, os);
 		*ret_origin =
 			g_strdup_printf("inferred (%u members), checked against %s",
 					linux_inferred_count(best.f.table), best.f.checked->str);

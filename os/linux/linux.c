@@ -105,6 +105,7 @@ attach(const VmifsKernel *kernel, const VmifsCall *call, GError **error)
 	os->mem = kernel->mem;
 	os->aspace = kernel->aspace;
 	os->found = found;
+	os->n_told = &found->n_told;
 	os->options = kernel->options;
 	find_symbols(os, call);
 	os->note = linux_note_of(os);

@@ -28,6 +28,7 @@ typedef struct {
 	VmifsPhysmem *mem;       /* (borrowed) */
 	VmifsAspace *aspace;     /* (borrowed) the kernel's */
 	const LinuxFound *found; /* (borrowed) */
+	guint *n_told;           /* (borrowed) (nullable) as of LinuxFound */
 	VmifsSymbols *symbols;   /* (nullable) of the core kernel */
 	char *symbols_origin;    /* where files were asked for them: of which they are */
 	gboolean is_text_only;   /* they are of functions, but for those that it exports */

@@ -49,6 +49,31 @@ START_TEST(tasks_tell_where_their_members_are)
 }
 END_TEST
 
+/* Of a guest that runs that is tried again and again, and its log has an end. */
+START_TEST(what_was_inferred_is_told_again_where_it_is_more)
+{
+	guint n_told = 0;
+	Fixture f;
+
+	setup(&f);
+	Linux *os = linux_guest_start(&f.g);
+	os->n_told = &n_told;
+	for (guint i = 0; i < 3; i++) {
+		g_autofree char *before = linux_guest_log(&f.g);
+
+		if (i == 2)
+			n_told--; /* as if it had been one fewer */
+		f.types = linux_infer(os, &f.origin, NULL, &f.error);
+		ck_assert_ptr_nonnull(f.types);
+		g_autofree char *after = linux_guest_log(&f.g);
+		ck_assert_int_eq(g_str_equal(before, after), i == 1);
+		g_clear_pointer(&f.types, vmifs_types_unref);
+		g_clear_pointer(&f.origin, g_free);
+	}
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(threads_tell_where_their_lists_and_numbers_are)
 {
 	Fixture f;
@@ -275,6 +300,7 @@ make_suite(void)
 	TCase *t = tcase_create("infer");
 
 	tcase_add_test(t, tasks_tell_where_their_members_are);
+	tcase_add_test(t, what_was_inferred_is_told_again_where_it_is_more);
 	tcase_add_test(t, threads_tell_where_their_lists_and_numbers_are);
 	tcase_add_test(t, two_places_that_look_alike_are_none);
 	tcase_add_test(t, numbers_that_two_tasks_share_are_no_pids);
