@@ -34,6 +34,10 @@ extern const VmifsNodeOps vmifs_node_watch_caps;
 extern const VmifsNodeOps vmifs_node_procs;   /* procs */
 extern const VmifsNodeOps vmifs_node_process; /* procs/<pid> */
 extern const VmifsNodeOps vmifs_node_vmem;
+/* vmem.c: of a process's, the same for each of a guest: no need to look at this one's tables. */
+gboolean
+vmifs_vmem_size(VmifsNode *self, VmifsNodeSize *ret, guint *ret_page_shift, VmifsNodeCall *call,
+		GError **error);
 extern const VmifsNodeOps vmifs_node_map_files; /* procs/<pid>/map_files */
 extern const VmifsNodeOps vmifs_node_task_ptmap;
 extern const VmifsNodeOps vmifs_node_pagemap;

@@ -153,23 +153,17 @@ pagemap_end(const VmifsAspace *aspace)
 	return vmifs_aspace_user_end(aspace) >> vmifs_aspace_page_shift(aspace);
 }
 
-/* As of vmem: the same for every process of a guest, and no more than if all of RAM were its own.
- * With a size of 0, cp(1) writes down the zeros of all addresses that there are. */
+/* An entry for each page of vmem. With a size of 0, cp(1) writes down the zeros of all addresses
+ * that there are. */
 static gboolean
 pagemap_size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 {
-	if (!vmifs_node_task(self)->mm) {
-		*ret = (VmifsNodeSize){ 0 };
-		return TRUE;
-	}
-	g_autoptr(VmifsAspace) kernel =
-		vmifs_guest_kernel_aspace(vmifs_node_guest(self), &call->call, error);
-	if (!kernel)
+	guint page_shift;
+
+	if (!vmifs_vmem_size(self, ret, &page_shift, call, error))
 		return FALSE;
-	guint64 ram = vmifs_physmem_ram(vmifs_aspace_physmem(kernel));
-	guint64 n_frames = ram >> vmifs_aspace_page_shift(kernel);
-	ret->size = pagemap_end(kernel) * sizeof(guint64);
-	ret->allocated = MIN(n_frames * sizeof(guint64), ret->size);
+	ret->size = (ret->size >> page_shift) * sizeof(guint64);
+	ret->allocated = (ret->allocated >> page_shift) * sizeof(guint64);
 	return TRUE;
 }
 

@@ -11,12 +11,13 @@ typedef struct {
 	VmifsAspace *aspace; /* (full) (nullable) NULL: a kernel thread */
 } VmemFile;
 
-/* The same for every process of a guest: no need to look at this one's tables. */
-static gboolean
-size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
+gboolean
+vmifs_vmem_size(VmifsNode *self, VmifsNodeSize *ret, guint *ret_page_shift, VmifsNodeCall *call,
+		GError **error)
 {
 	if (!vmifs_node_task(self)->mm) {
 		*ret = (VmifsNodeSize){ 0 };
+		*ret_page_shift = 0;
 		return TRUE;
 	}
 	g_autoptr(VmifsAspace) kernel =
@@ -25,7 +26,16 @@ size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
 		return FALSE;
 	ret->size = vmifs_aspace_user_end(kernel);
 	ret->allocated = MIN(vmifs_physmem_ram(vmifs_aspace_physmem(kernel)), ret->size);
+	*ret_page_shift = vmifs_aspace_page_shift(kernel);
 	return TRUE;
+}
+
+static gboolean
+size(VmifsNode *self, VmifsNodeSize *ret, VmifsNodeCall *call, GError **error)
+{
+	guint page_shift;
+
+	return vmifs_vmem_size(self, ret, &page_shift, call, error);
 }
 
 static gpointer
