@@ -45,6 +45,8 @@ struct VmifsFs {
 	struct fuse_session *session; /* (borrowed) once there is one */
 	void (*ready)(gpointer user); /* (nullable) the kernel's first request was answered */
 	gpointer ready_user;
+	gint n_workers; /* threads that take requests */
+	gint lent;      /* atomic; of these, how many run what may wait */
 	GMutex filling; /* held while a text is given to the kernel; see fill_cache() */
 
 	VmifsKeeper *keeper; /* (full) */
@@ -56,10 +58,20 @@ struct VmifsFs {
 
 #define VMIFS_ZEROS_LEN (1024 * 1024)
 
+/* TRUE when this thread, which takes requests, may run what might wait: as many as it leaves take
+ * them all the same. To be given back. */
+gboolean
+vmifs_fs_lend_worker(VmifsFs *fs);
+void
+vmifs_fs_have_worker_back(VmifsFs *fs);
+
 /* host, options: (taken), (borrowed). (full) NULL with IO. */
 VmifsFs *
 vmifs_fs_new(VmifsHost *host, const VmifsFsOptions *options, GError **error);
-/* Cancels what still runs and gives it a moment to answer: to be called before /dev/fuse is closed,
+/* Cancels what runs. Nothing is begun any more. */
+void
+vmifs_fs_cancel(VmifsFs *fs);
+/* The same, and gives it a moment to answer: to be called before /dev/fuse is closed,
  * so that no late answer is written to whatever has that descriptor next. */
 void
 vmifs_fs_quiet(VmifsFs *fs);

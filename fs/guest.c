@@ -5,6 +5,7 @@
  *
  *   request -> parked --(discovery has ended)--> pool (VMIFS_QUEUE_THREADS) -> answered
  *                 `------ Ctrl-C: answered at once, dropped when its turn comes
+ *           -> this thread, if it can be spared
  *           -> monitor (VMIFS_MONITOR_THREADS)
  *           -> patience (VMIFS_PATIENCE_THREADS)
  *           -> waiting: until a stream has something to tell; holds no thread, too
@@ -23,6 +24,7 @@
 
 /* ---- life ---- */
 
+/* request: (taken). */
 static void
 work(gpointer data, gpointer user)
 {
@@ -80,6 +82,13 @@ vmifs_fs_guest_unref(VmifsFsGuest *guest)
 /* ---- queues ---- */
 
 static void
+enter_locked(VmifsFsGuest *guest, VmifsRequest *request, gint64 deadline)
+{
+	request->deadline = g_get_monotonic_time() + deadline;
+	g_queue_push_tail_link(&guest->running, &request->link);
+}
+
+static void
 run_locked(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
 {
 	gint64 deadline = VMIFS_QUEUE_DEADLINE;
@@ -91,8 +100,7 @@ run_locked(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
 		deadline = VMIFS_PATIENCE_DEADLINE;
 		pool = guest->patience;
 	}
-	request->deadline = g_get_monotonic_time() + deadline;
-	g_queue_push_tail_link(&guest->running, &request->link);
+	enter_locked(guest, request, deadline);
 	g_thread_pool_push(pool, request, NULL);
 }
 
@@ -108,12 +116,35 @@ vmifs_fs_guest_look(VmifsFsGuest *guest)
 		run_locked(guest, link->data, VMIFS_DEFER_DISCOVERY);
 }
 
+/* On this thread: to hand it to another and sleep costs more than most such requests do. */
+static gboolean
+run_here(VmifsFsGuest *guest, VmifsRequest *request)
+{
+	g_mutex_lock(&guest->lock);
+	gboolean closing = guest->closing;
+	if (!closing)
+		enter_locked(guest, request, VMIFS_QUEUE_DEADLINE);
+	g_mutex_unlock(&guest->lock);
+	if (closing)
+		return FALSE;
+	vmifs_keeper_watch(guest->keeper);
+	work(request, guest);
+	return TRUE;
+}
+
 void
 vmifs_fs_guest_queue(VmifsFsGuest *guest, VmifsRequest *request, VmifsDefer defer)
 {
+	VmifsFs *fs = request->fs;
 	if (defer == VMIFS_DEFER_READY) {
 		vmifs_waiting_add(guest->waiting, request);
 		return;
+	}
+	if (defer == VMIFS_DEFER_WORK && vmifs_fs_lend_worker(fs)) {
+		gboolean done = run_here(guest, request);
+		vmifs_fs_have_worker_back(fs);
+		if (done)
+			return;
 	}
 	g_mutex_lock(&guest->lock);
 	if (guest->closing ||

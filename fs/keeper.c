@@ -119,6 +119,10 @@ attend_all(VmifsFs *fs)
 {
 	gboolean busy = FALSE;
 	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
+	/* Who waits for the end of the session waits for those of its threads that were lent, too.
+	 */
+	if (fs->session && fuse_session_exited(fs->session))
+		vmifs_fs_cancel(fs);
 	for (guint i = 0; i < guests->len; i++)
 		busy = attend(fs, g_ptr_array_index(guests, i)) || busy;
 	return busy;

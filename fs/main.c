@@ -131,7 +131,7 @@ block_signals(int how)
 }
 
 static gboolean
-run(VmifsMount *mount, GError **error)
+run(VmifsFs *fs, VmifsMount *mount, GError **error)
 {
 	if (fuse_set_signal_handlers(mount->session) < 0) {
 		g_set_error(error, VMIFS_ERROR, VMIFS_ERROR_IO, "signal handlers: %s",
@@ -139,7 +139,7 @@ run(VmifsMount *mount, GError **error)
 		return FALSE;
 	}
 	block_signals(SIG_UNBLOCK);
-	gboolean served = vmifs_session_run(mount->session, error);
+	gboolean served = vmifs_session_run(fs, error);
 	fuse_remove_signal_handlers(mount->session);
 	fuse_session_exit(mount->session); /* late answers need not be complained about */
 	return served;
@@ -171,7 +171,7 @@ serve(const VmifsFsOptions *options, const char *point, int report)
 		vmifs_fs_free(fs);
 		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
 	}
-	gboolean served = run(&mount, &error);
+	gboolean served = run(fs, &mount, &error);
 	vmifs_fs_quiet(fs);
 	vmifs_mount_detach(&mount);
 	alarm(SHUTDOWN_SECONDS);

@@ -10,7 +10,8 @@
  *
  * An op is first called on the thread that took the request, where it must not wait or decode guest
  * structures. One that has to says so (vmifs_node_needs_work(), vmifs_node_needs_discovery()),
- * returns failure without an error, and is called again on the guest's queue.
+ * returns failure without an error, and is called again from the guest's queue: by one of its
+ * threads, or by the same as before, if that can be spared.
  */
 #pragma once
 

@@ -357,15 +357,12 @@ vmifs_session_new(VmifsFs *fs, struct fuse_args *args)
 }
 
 gboolean
-vmifs_session_run(struct fuse_session *session, GError **error)
+vmifs_session_run(VmifsFs *fs, GError **error)
 {
-	/* As many workers as processors, all kept: more only hand requests to sleeping threads,
-	 * which costs a third of the throughput of small reads. */
-	guint n_workers = g_get_num_processors();
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	fuse_loop_cfg_set_max_threads(config, n_workers);
-	fuse_loop_cfg_set_idle_threads(config, n_workers);
-	int status = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_set_max_threads(config, (unsigned) fs->n_workers);
+	fuse_loop_cfg_set_idle_threads(config, (unsigned) fs->n_workers);
+	int status = fuse_session_loop_mt(fs->session, config);
 	fuse_loop_cfg_destroy(config);
 	if (status >= 0)
 		return TRUE;

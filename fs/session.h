@@ -14,8 +14,9 @@ G_BEGIN_DECLS
 /* A session over fs, not yet connected to a device. args: libfuse's own, or none. */
 struct fuse_session *
 vmifs_session_new(VmifsFs *fs, struct fuse_args *args);
-/* Serves until unmounted or told to exit. FALSE when libfuse gave up with an error. */
+/* Serves fs by its session until unmounted or told to exit. FALSE when libfuse gave up with an
+ * error. */
 gboolean
-vmifs_session_run(struct fuse_session *session, GError **error);
+vmifs_session_run(VmifsFs *fs, GError **error);
 
 G_END_DECLS
