@@ -142,6 +142,8 @@ qemu_orders_done(QemuOrders *self, GQueue *taken)
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
 	QemuOrder *order;
 
+	if (!taken->length) /* after most stops */
+		return;
 	while ((order = g_queue_pop_head(taken))) {
 		order->is_done = TRUE;
 		/* It was armed for nobody. */

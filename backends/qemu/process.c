@@ -7,6 +7,9 @@
  *   mem          slow (a copy more, a page at a time), but bound to that memory
  *   readv        process_vm_readv(2): fast, many pieces in a call, but by number alone: so the
  *                pidfd is asked afterwards; who was alive then had the number all the time
+ *
+ * At a stop of the guest it waits for some ten small reads, one by one, each with both questions:
+ * is the page there, and the process? So what was there is taken to be there for a moment more.
  */
 #include "process.h"
 
@@ -29,6 +32,9 @@
 #define MAX_THREADS 65536
 #define PAGEMAP_SOMETHING ((guint64) 3 << 62) /* present, or swapped out */
 
+/* In so long no number is given to another process: all others have been given first. */
+#define ALIVE_US G_TIME_SPAN_MILLISECOND
+
 /* ioctl(PAGEMAP_SCAN) of Linux 6.7; older headers lack it. See its admin-guide/mm/pagemap.rst. */
 #define SCAN_PRESENT ((guint64) 1 << 3)
 #define SCAN_SWAPPED ((guint64) 1 << 4)
@@ -49,6 +55,7 @@ struct QemuProcess {
 	guint64 start_time;
 	int pidfd, dir, maps, pagemap, mem;
 	gint is_slow; /* atomic; process_vm_readv() was refused: do not try again */
+	gint64 alive; /* atomic; when it was seen last, in us */
 };
 
 /* ---- life ---- */
@@ -401,10 +408,24 @@ read_batch(QemuProcess *self, QemuTransfer *io, gsize n)
 	return n;
 }
 
-static gsize
-count_good(const QemuProcess *self, QemuTransfer *io, gsize n)
+/* While the guest stands it waits for some ten small reads, one by one. */
+static gboolean
+was_there(QemuProcess *self)
 {
-	gboolean is_gone = qemu_process_is_gone(self);
+	gint64 now = g_get_monotonic_time();
+
+	if (now - __atomic_load_n(&self->alive, __ATOMIC_RELAXED) < ALIVE_US)
+		return TRUE;
+	if (qemu_process_is_gone(self))
+		return FALSE;
+	__atomic_store_n(&self->alive, now, __ATOMIC_RELAXED);
+	return TRUE;
+}
+
+static gsize
+count_good(QemuProcess *self, QemuTransfer *io, gsize n)
+{
+	gboolean is_gone = !was_there(self);
 	gsize good = 0;
 
 	for (gsize i = 0; i < n; i++) {

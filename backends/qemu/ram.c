@@ -12,12 +12,15 @@
 #include <string.h>
 
 #define INSTANT G_TIME_SPAN_MILLISECOND
-#define N_SEEN 64
+/* So long what is there is taken to be there: a page that goes meanwhile (a balloon takes it) is
+ * made anew by who reads it, as it is by who read it just now. */
+#define A_WHILE (20 * G_TIME_SPAN_MILLISECOND)
+#define N_SEEN 256
 
 typedef struct {
 	guint32 block;
 	guint64 first_page;
-	gint64 until; /* 0 = nothing was seen */
+	gint64 since; /* when; 0 = nothing was seen */
 	gint n_stops; /* that were before it */
 	QemuWindow window;
 } Seen;
@@ -334,10 +337,10 @@ look(QemuRam *ram, guint32 number, guint64 page, QemuWindow *ret)
 	gint n_stops = g_atomic_int_get(&ram->n_stops);
 
 	g_mutex_lock(&ram->seen_lock);
-	gboolean is_known =
-		seen->until > now && seen->block == number && seen->first_page == first_page;
-	is_known &= seen->n_stops == n_stops ||
-		    place_of(&seen->window, page % QEMU_PRESENCE_PAGES) == PROCESS;
+	gboolean is_there = place_of(&seen->window, page % QEMU_PRESENCE_PAGES) == PROCESS;
+	gboolean is_known = seen->since && seen->block == number && seen->first_page == first_page;
+	is_known &= is_there ? now - seen->since < A_WHILE
+			     : now - seen->since < INSTANT && seen->n_stops == n_stops;
 	if (is_known)
 		*ret = seen->window;
 	g_mutex_unlock(&ram->seen_lock);
@@ -349,7 +352,7 @@ look(QemuRam *ram, guint32 number, guint64 page, QemuWindow *ret)
 	if (n_writes == g_atomic_int_get(&ram->n_writes))
 		*seen = (Seen){ .block = number,
 				.first_page = first_page,
-				.until = now + INSTANT,
+				.since = now,
 				.n_stops = n_stops,
 				.window = *ret };
 	g_mutex_unlock(&ram->seen_lock);
@@ -361,7 +364,7 @@ forget(QemuRam *ram)
 	g_mutex_lock(&ram->seen_lock);
 	g_atomic_int_inc(&ram->n_writes);
 	for (guint i = 0; i < N_SEEN; i++)
-		ram->seen[i].until = 0;
+		ram->seen[i].since = 0;
 	g_mutex_unlock(&ram->seen_lock);
 }
 
