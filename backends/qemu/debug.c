@@ -172,6 +172,8 @@ arm_one(QemuDebug *self, const QemuOrder *order, const QemuPoint *wanted, GError
 {
 	QemuPoint point = *wanted;
 
+	self->stops.may_dash = g_strcmp0(order->accel, "tcg") == 0;
+	self->stops.n_vcpus = order->n_vcpus;
 	/* Of a guest that KVM runs alone anything is written for it. */
 	point.point.patch &= g_strcmp0(order->accel, "tcg") != 0;
 	if (!qemu_points_fit(self->stops.points, order->accel, &point.point, error) ||
@@ -364,7 +366,10 @@ wait(QemuDebug *self)
 				{ .fd = session->stub.fd, .events = POLLIN },
 				{ .fd = session->stub.guard } };
 
-	if (!g_atomic_int_get(&self->is_on) || qemu_stops_has_more(&self->stops))
+	if (g_atomic_int_get(&self->is_on) && qemu_stops_has_more(&self->stops))
+		return;
+	qemu_stops_rest(&self->stops, self->monitor);
+	if (!g_atomic_int_get(&self->is_on))
 		return;
 	poll(fds, G_N_ELEMENTS(fds), session->stands ? QEMU_OTHERS_MS : -1);
 	if (fds[0].revents)
@@ -501,6 +506,7 @@ qemu_debug_new(QemuMonitor *monitor, const QemuDebugUser *user)
 	self->user = *user;
 	qemu_stops_init(&self->stops, user->stopped, user->user);
 	qemu_orders_init(&self->orders, run, self);
+	self->stops.bell = self->orders.bell;
 	return self;
 }
 

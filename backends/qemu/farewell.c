@@ -33,12 +33,13 @@ wrap_own_steps(GString *out)
 	qemu_gdb_wrap(out, ASK_LAST);
 }
 
+/* Whatever it was being told, it listens then. */
 static char *
-settle(void)
+wake_up(const char *packet)
 {
 	GString *out = g_string_new("\x03+\x03#00#00+\x03+");
 
-	qemu_gdb_wrap(out, ASK_LAST);
+	qemu_gdb_wrap(out, packet);
 	return g_string_free(out, FALSE);
 }
 
@@ -70,7 +71,8 @@ qemu_farewell_init(QemuFarewell *farewell, guint n_vcpus)
 {
 	*farewell = (QemuFarewell){
 		.fd = -1,
-		.settle = settle(),
+		.attach = wake_up("vAttach;1"),
+		.settle = wake_up(ASK_LAST),
 		.settled = LAST_ANSWER,
 		.unstep = unstep(),
 		.unstepped = LAST_ANSWER,
@@ -84,6 +86,7 @@ qemu_farewell_init(QemuFarewell *farewell, guint n_vcpus)
 void
 qemu_farewell_clear(QemuFarewell *farewell)
 {
+	g_clear_pointer(&farewell->attach, g_free);
 	g_clear_pointer(&farewell->settle, g_free);
 	g_clear_pointer(&farewell->unstep, g_free);
 	g_clear_pointer(&farewell->release, g_free);

@@ -139,6 +139,8 @@ take_leave(const QemuFarewell *farewell, gboolean stands, gboolean *is_released)
 	/* What nobody has read is the answer to nothing that is said here. */
 	for (int i = 0; i < 1024 && n > 0; i++)
 		n = recv(STUB, part, sizeof part, MSG_DONTWAIT);
+	if (!stands && !say_to_stub(farewell->attach))
+		return is_hung_up();
 	if (!say_to_stub(farewell->settle) || !hear_stub(farewell->settled, &ran))
 		return is_hung_up();
 	/* Whoever had it stand may have let it run on since. */

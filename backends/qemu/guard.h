@@ -11,6 +11,10 @@
  * then its answer waited for among what comes: farewell.h. */
 typedef struct {
 	int fd;
+	/* Nothing is waited for after this one. It may have been detached from a guest that runs
+	 * (session-dash.c), and bear no other question. Not where it stands still by somebody
+	 * else's wish. */
+	char *attach;
 	/* It listens afterwards, whatever it was being told, and the guest stands still. */
 	char *settle;
 	/* No vCPU stops after its next instruction. */

@@ -43,6 +43,17 @@ typedef struct {
 	gboolean (*ask)(QemuMonitor *self, QemuAsk *asks, gsize n, const VmifsCall *call,
 			GError **error);
 	gboolean peeks; /* it tells memory, too */
+	/* Optional, all four or none: a visit for what QEMU tells of itself. Until leave() the
+	 * monitor is the caller's alone, so that is to be soon. until: monotonic, by when it has to
+	 * greet. *ret_version: 702 is 7.2; 0: it did not say. Returns: (borrowed) a descriptor that
+	 * can be read when there is more to hear; -1 with error, as of ask(). */
+	int (*stay)(QemuMonitor *self, gint64 until, guint *ret_version, GError **error);
+	/* The next event that has come: (full) its name; NULL without error: none. */
+	char *(*hear)(QemuMonitor *self, GError **error);
+	/* The visit is over; who comes again in a moment finds the door open until let_in(), and
+	 * others find it closed. */
+	void (*leave)(QemuMonitor *self);
+	void (*let_in)(QemuMonitor *self);
 	/* Optional: see qemu_guard_start(). */
 	int (*guard)(QemuMonitor *self, const struct QemuDuty *duty, GError **error);
 	/* Optional: a guardian has to get in; it is not kept out from now on. */

@@ -44,7 +44,9 @@ typedef struct {
 	GMutex lock;
 	GCond left;
 	gboolean inside;   /* (lock) somebody is on a visit, and owns all below */
-	QemuSocket socket; /* connected between visits only with hold */
+	QemuSocket socket; /* connected between visits only with hold, or lingering */
+	gint64 since;      /* when it was connected */
+	guint version;     /* 702 is 7.2; 0 = it did not say */
 	json_int_t last_id;
 } Qmp;
 
@@ -134,6 +136,16 @@ take_answer(Errand *errand, json_int_t id, const char *command, gint64 limit, js
 
 /* ---- coming and going ---- */
 
+static guint
+version_in(const json_t *greeting)
+{
+	int major = 0, minor = 0;
+
+	json_unpack((json_t *) greeting, "{s:{s:{s:{s:i, s:i}}}}", "QMP", "version", "qemu",
+		    "major", &major, "minor", &minor);
+	return CLAMP(major, 0, 99) * 100 + CLAMP(minor, 0, 99);
+}
+
 static gboolean
 negotiate(Errand *errand, gint64 limit, GError **error)
 {
@@ -153,6 +165,8 @@ negotiate(Errand *errand, gint64 limit, GError **error)
 	    !take_answer(errand, 0, hello.command, G_MAXINT64, &answer, &refused, error))
 		return FALSE;
 	errand->self->last_id = 0;
+	errand->self->since = g_get_monotonic_time();
+	errand->self->version = version_in(greeting);
 	if (refused)
 		g_propagate_error(error, g_steal_pointer(&refused));
 	return answer != NULL;
@@ -167,7 +181,7 @@ still_there(Qmp *self)
 	g_autoptr(GError) error = NULL;
 
 	while (g_get_monotonic_time() < end &&
-	       qemu_socket_line(&self->socket, &len, g_get_monotonic_time() + 1, NULL, &error))
+	       qemu_socket_line(&self->socket, &len, 0, NULL, &error))
 		;
 	return g_error_matches(error, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT);
 }
@@ -325,6 +339,15 @@ begin(Qmp *self, const Errand *errand, GError **error)
 	return good;
 }
 
+static void
+end(Qmp *self)
+{
+	g_mutex_lock(&self->lock);
+	self->inside = FALSE;
+	g_cond_signal(&self->left);
+	g_mutex_unlock(&self->lock);
+}
+
 static gboolean
 qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GError **error)
 {
@@ -339,14 +362,68 @@ qmp_ask(QemuMonitor *monitor, QemuAsk *asks, gsize n, const VmifsCall *call, GEr
 
 	if (good) {
 		good = run_errand(&errand, error);
-		g_mutex_lock(&self->lock);
-		self->inside = FALSE;
-		g_cond_signal(&self->left);
-		g_mutex_unlock(&self->lock);
+		end(self);
 	}
 	if (!good)
 		g_prefix_error(error, "monitor %s: ", self->address);
 	return good;
+}
+
+/* ---- a visit for what it tells of itself ---- */
+
+static int
+qmp_stay(QemuMonitor *monitor, gint64 until, guint *ret_version, GError **error)
+{
+	Qmp *self = (Qmp *) monitor;
+	Errand errand = { .self = self, .room = QEMU_JSON_ROOM, .patience = until };
+
+	if (!begin(self, &errand, error))
+		return -1;
+	/* Others may wait for it since. */
+	if (!g_atomic_int_get(&self->hold) && g_get_monotonic_time() - self->since > STAY)
+		qemu_socket_disconnect(&self->socket);
+	if (!enter(&errand, error)) {
+		qemu_socket_disconnect(&self->socket);
+		end(self);
+		return -1;
+	}
+	*ret_version = self->version;
+	return self->socket.fd;
+}
+
+static char *
+qmp_hear(QemuMonitor *monitor, GError **error)
+{
+	Qmp *self = (Qmp *) monitor;
+	g_autoptr(GError) problem = NULL;
+	gsize room = QEMU_JSON_ROOM, len;
+	const char *line = qemu_socket_line(&self->socket, &len, 0, NULL, &problem);
+
+	if (g_error_matches(problem, VMIFS_ERROR, VMIFS_ERROR_TIMEOUT))
+		return NULL;
+	json_auto_t *value = line ? qemu_json_parse(line, len, &room, &problem) : NULL;
+	if (value)
+		return g_strdup(json_string_value(json_object_get(value, "event")) ?: "");
+	qemu_socket_disconnect(&self->socket);
+	g_propagate_error(error, g_steal_pointer(&problem));
+	return NULL;
+}
+
+static void
+qmp_leave(QemuMonitor *monitor)
+{
+	end((Qmp *) monitor);
+}
+
+static void
+qmp_let_in(QemuMonitor *monitor)
+{
+	Qmp *self = (Qmp *) monitor;
+
+	g_mutex_lock(&self->lock);
+	if (!self->inside && !g_atomic_int_get(&self->hold))
+		qemu_socket_disconnect(&self->socket);
+	g_mutex_unlock(&self->lock);
 }
 
 /* ---- where it is ---- */
@@ -415,6 +492,10 @@ qmp_give_way(QemuMonitor *monitor)
 static const QemuMonitorOps qmp_ops = {
 	.name = "qmp",
 	.ask = qmp_ask,
+	.stay = qmp_stay,
+	.hear = qmp_hear,
+	.leave = qmp_leave,
+	.let_in = qmp_let_in,
 	.guard = qmp_guard,
 	.give_way = qmp_give_way,
 	.free = qmp_free,

@@ -57,8 +57,8 @@ qemu_session_be_patient(QemuSession *session)
 
 /* ---- orders that are answered with OK ---- */
 
-static gboolean
-expect_ok(QemuSession *session, const char *what, GError **error)
+gboolean
+qemu_session_expect_ok(QemuSession *session, const char *what, GError **error)
 {
 	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
 
@@ -72,7 +72,7 @@ say_ok(QemuSession *session, const GString *text, const char *what, GError **err
 {
 	qemu_session_be_patient(session);
 	return qemu_gdb_send(&session->gdb, text->str, text->len, error) &&
-	       expect_ok(session, what, error);
+	       qemu_session_expect_ok(session, what, error);
 }
 
 static gboolean
@@ -225,6 +225,9 @@ halt(QemuSession *session, GString *text, gboolean *ret_ran, GError **error)
 	QemuGdb *gdb = &session->gdb;
 	QemuGdbStop stop;
 
+	/* After a dash that failed. */
+	if (session->is_detached && !qemu_session_attach(session, error))
+		return FALSE;
 	g_string_append(text, HALT);
 	qemu_session_be_patient(session);
 	*ret_ran = FALSE;
@@ -306,9 +309,8 @@ qemu_session_go(QemuSession *session, GError **error)
 	return qemu_gdb_send(&session->gdb, text->str, text->len, error);
 }
 
-/* "Z1,ffffffff9b54d9e0,1" */
-static void
-wrap_point(GString *out, char letter, const VmifsStopPoint *point)
+void
+qemu_session_wrap_point(GString *out, char letter, const VmifsStopPoint *point)
 {
 	static const char types[] = {
 		[VMIFS_STOP_EXEC] = '1',
@@ -396,7 +398,7 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	if (ret_from)
 		qemu_gdb_wrap(text, ask);
 	for (guint i = 0; i < n; i++)
-		wrap_point(text, 'z', points[i]);
+		qemu_session_wrap_point(text, 'z', points[i]);
 	qemu_gdb_wrap(text, step);
 	session->n_stops++;
 	qemu_session_be_patient(session);
@@ -404,20 +406,20 @@ qemu_session_step_over(QemuSession *session, guint vcpu, const VmifsStopPoint *c
 	    (ret_from && !hear_place(session, ret_from, error)))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
-		if (!expect_ok(session, "it does not take a point away", error))
+		if (!qemu_session_expect_ok(session, "it does not take a point away", error))
 			return FALSE;
 	if (!hear_step(session, &stop, error))
 		return FALSE;
 	g_string_truncate(text, 0);
 	qemu_gdb_wrap(text, ask);
 	for (guint i = 0; i < n; i++)
-		wrap_point(text, 'Z', points[i]);
+		qemu_session_wrap_point(text, 'Z', points[i]);
 	qemu_session_be_patient(session);
 	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error) ||
 	    !hear_place(session, ret_pc, error))
 		return FALSE;
 	for (guint i = 0; i < n; i++)
-		if (!expect_ok(session, "it does not set a point again", error))
+		if (!qemu_session_expect_ok(session, "it does not set a point again", error))
 			return FALSE;
 	if (session->steps->len && !set_stepping(session, FOR_GOOD, error))
 		return FALSE;
@@ -478,7 +480,7 @@ qemu_session_insert(QemuSession *session, const VmifsStopPoint *point, GError **
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	if (point->kind != VMIFS_STOP_STEP) {
-		wrap_point(text, 'Z', point);
+		qemu_session_wrap_point(text, 'Z', point);
 		return say_ok(session, text, "it sets no point there", error);
 	}
 	if (!set_stepping(session, FOR_GOOD, error))
@@ -493,7 +495,7 @@ qemu_session_remove(QemuSession *session, const VmifsStopPoint *point, GError **
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	if (point->kind != VMIFS_STOP_STEP) {
-		wrap_point(text, 'z', point);
+		qemu_session_wrap_point(text, 'z', point);
 		return say_ok(session, text, "it takes no point away", error);
 	}
 	g_array_remove_index_fast(session->steps, (guint) find_step(session, point->vcpu));

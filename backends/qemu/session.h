@@ -28,6 +28,9 @@ typedef struct {
 	guint alone;          /* what is masked in a step of one vCPU, as the stub counts that */
 	gboolean has_stepped; /* QEMU may know of one that it stops after its next instruction */
 	guint n_stops;        /* since they were told, once it stands: not those for orders */
+	/* The stub has let go of the guest, and there is nothing that it could tell of:
+	 * session-dash.c */
+	gboolean is_detached;
 } QemuSession;
 
 /* Some bytes of the guest. */
@@ -36,6 +39,15 @@ typedef struct {
 	guint8 bytes[QEMU_MAX_NOP];
 	gsize len;
 } QemuCode;
+
+/* From one breakpoint to the next. All (borrowed). */
+typedef struct {
+	guint vcpu; /* that goes on from there */
+	guint64 pc;
+	const VmifsStopPoint *const *points;
+	guint n_points, n_vcpus; /* all that there are */
+	int bells[2]; /* the moment is over when the first can be read, or the second has ended */
+} QemuDash;
 
 /* The guest stands still then, and has no points of whoever was there before. n_vcpus: as many as
  * may have points, those included that are plugged later. Until somebody sets another end, it has
@@ -66,6 +78,14 @@ qemu_session_go(QemuSession *session, GError **error);
 /* The same, and that vCPU from there on; not while one makes steps. */
 gboolean
 qemu_session_go_from(QemuSession *session, guint vcpu, guint64 pc, GError **error);
+/* The same for a moment, and without QEMU forgetting what it has translated: with TCG alone, and
+ * when no points are set but those. may_dash: a descriptor for it; -1: not just now. Then it is
+ * due. *ret: at which of them it has stopped; with signal 0 it stands for nothing. */
+int
+qemu_session_may_dash(QemuSession *session);
+gboolean
+qemu_session_dash(QemuSession *session, int door, const QemuDash *dash, QemuGdbStop *ret,
+		  GError **error);
 /* ... past the instruction at which that vCPU stands, alone and without these points, of which
  * there may be none. Returns what it stopped for then in *ret, with signal 0 when that step was
  * given up, where it stood (nullable) and where it stands; all points are there again. */
@@ -88,9 +108,23 @@ qemu_session_remove_all(QemuSession *session, guint n_vcpus, GError **error);
 /* A stop that came; FALSE without error: none. */
 gboolean
 qemu_session_stop(QemuSession *session, QemuGdbStop *ret, GError **error);
-/* Of session*.c: an answer has so long from now on. */
+
+/* ---- of session*.c ---- */
+
+/* An answer has so long from now on. */
 void
 qemu_session_be_patient(QemuSession *session);
+gboolean
+qemu_session_expect_ok(QemuSession *session, const char *what, GError **error);
+/* "Z1,ffffffff9b54d9e0,1" */
+void
+qemu_session_wrap_point(GString *out, char letter, const VmifsStopPoint *point);
+/* Of a guest that is detached. */
+gboolean
+qemu_session_attach(QemuSession *session, GError **error);
+
+/* ---- registers ---- */
+
 /* Of the vCPU that stopped. code: (nullable) what it sees at that address. (full) */
 VmifsRegs *
 qemu_session_regs(QemuSession *session, QemuCode *code, GError **error);

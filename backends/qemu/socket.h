@@ -33,8 +33,8 @@ qemu_socket_disconnect(QemuSocket *socket);
 gboolean
 qemu_socket_send(QemuSocket *socket, const char *text, gsize len, const int *pass, gint64 until,
 		 const VmifsCall *call, GError **error);
-/* A line without its end; lives until the next call. (borrowed) NULL with TIMEOUT, IO (hung up),
- * CORRUPT (too long), CANCELLED. */
+/* A line without its end; lives until the next call. until: 0 = that has come already. (borrowed)
+ * NULL with TIMEOUT, IO (hung up), CORRUPT (too long), CANCELLED. */
 const char *
 qemu_socket_line(QemuSocket *socket, gsize *ret_len, gint64 until, const VmifsCall *call,
 		 GError **error);

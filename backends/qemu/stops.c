@@ -17,6 +17,11 @@
 #define FLAG_TRAP (1u << 8)
 /* A vCPU that stops as often in one place where we have no point is at somebody else's. */
 #define MAX_STRANGE 3
+/* So many stops in so long are many; after a dash that there could not be, none for a while. */
+#define MANY_US (200 * G_TIME_SPAN_MILLISECOND)
+#define REST_US (200 * G_TIME_SPAN_MILLISECOND)
+#define MAX_DASH_POINTS 32
+#define MAX_DASH_VCPUS 8
 /* Points that one instruction may hit. */
 #define MAX_ACCESSES 8
 
@@ -39,7 +44,7 @@ qemu_stops_forget(QemuStops *self)
 
 	self->points = qemu_points_new();
 	self->has_pending = self->is_told = self->skips = FALSE;
-	self->n_strange = 0;
+	self->n_strange = self->n_recent = 0;
 	return points;
 }
 
@@ -342,9 +347,77 @@ qemu_stops_handle(QemuStops *self, const QemuGdbStop *stop, GError **error)
 	gboolean may_skip;
 	guint64 pc;
 
+	self->recent[self->n_recent++ % QEMU_RECENT_STOPS] = g_get_monotonic_time();
 	if (stop->is_memory && qemu_gdb_target_stops_before(&self->session.target))
 		return handle_before(self, stop, error);
 	return tell(self, stop, &pc, &may_skip, error) && pass(self, stop, pc, may_skip, error);
+}
+
+/* ---- on ---- */
+
+/* For stops that are rare it does not pay. */
+static gboolean
+are_many(const QemuStops *self)
+{
+	gint64 now = g_get_monotonic_time();
+
+	return self->n_recent >= QEMU_RECENT_STOPS && now >= self->not_before &&
+	       now - self->recent[self->n_recent % QEMU_RECENT_STOPS] < MANY_US;
+}
+
+/* FALSE: it would be no dash. */
+static gboolean
+collect(const QemuStops *self, const VmifsStopPoint **points, guint *ret_n)
+{
+	guint n = 0;
+
+	for (guint i = 0; i < self->points->len; i++) {
+		const VmifsStopPoint *point = &qemu_points_at(self->points, i)->point;
+		gboolean is_there = FALSE;
+		for (guint j = 0; j < n; j++)
+			is_there |= points[j]->address == point->address &&
+				    points[j]->patch == point->patch;
+		if (point->kind != VMIFS_STOP_EXEC || (!is_there && n == MAX_DASH_POINTS))
+			return FALSE;
+		if (!is_there)
+			points[n++] = point;
+	}
+	*ret_n = n;
+	return n > 0;
+}
+
+/* FALSE without error: it was none. */
+static gboolean
+dash(QemuStops *self, GError **error)
+{
+	const VmifsStopPoint *points[MAX_DASH_POINTS];
+	QemuDash way = { .vcpu = self->told_vcpu,
+			 .pc = self->from,
+			 .points = points,
+			 .n_vcpus = self->n_vcpus,
+			 .bells = { self->bell, self->session.stub.guard } };
+
+	if (!self->may_dash || !self->n_vcpus || self->n_vcpus > MAX_DASH_VCPUS ||
+	    !are_many(self) || !collect(self, points, &way.n_points))
+		return FALSE;
+	int door = qemu_session_may_dash(&self->session);
+	if (door < 0) {
+		self->not_before = g_get_monotonic_time() + REST_US;
+		return FALSE;
+	}
+	self->has_dashed = TRUE;
+	if (!qemu_session_dash(&self->session, door, &way, &self->pending, error))
+		return FALSE;
+	self->has_pending = self->pending.signal != 0;
+	return self->has_pending || qemu_session_go(&self->session, error);
+}
+
+void
+qemu_stops_rest(QemuStops *self, QemuMonitor *monitor)
+{
+	if (self->has_dashed)
+		monitor->ops->let_in(monitor);
+	self->has_dashed = FALSE;
 }
 
 gboolean
@@ -352,10 +425,17 @@ qemu_stops_go(QemuStops *self, GError **error)
 {
 	/* Else it hits once more, which is known. */
 	gboolean skips = self->skips && !self->session.stands && !self->session.steps->len;
+	GError *problem = NULL;
 
 	self->skips = FALSE;
 	if (!skips)
 		return qemu_session_go(&self->session, error);
 	self->is_told = FALSE;
+	if (dash(self, &problem))
+		return TRUE;
+	if (problem) {
+		g_propagate_error(error, problem);
+		return FALSE;
+	}
 	return qemu_session_go_from(&self->session, self->told_vcpu, self->from, error);
 }

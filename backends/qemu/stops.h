@@ -16,6 +16,9 @@
 
 G_BEGIN_DECLS
 
+/* How many stops tell whether there are many. */
+#define QEMU_RECENT_STOPS 8
+
 typedef struct {
 	VmifsStopped stopped; /* (nullable) */
 	gpointer user;
@@ -33,6 +36,14 @@ typedef struct {
 	QemuCode code; /* that was seen last */
 	gboolean skips;
 	guint64 from; /* (skips) where the vCPU that was told of goes on */
+	/* Dashes, set by who has it: */
+	gboolean may_dash;
+	guint n_vcpus;
+	int bell;                         /* as of QemuDash */
+	gint64 recent[QEMU_RECENT_STOPS]; /* when it stopped */
+	guint n_recent;
+	gint64 not_before; /* it was in vain */
+	gboolean has_dashed;
 } QemuStops;
 
 void
@@ -61,8 +72,11 @@ qemu_stops_handle(QemuStops *stops, const QemuGdbStop *stop, GError **error);
 /* Is there more to handle, before it may run on? */
 gboolean
 qemu_stops_has_more(const QemuStops *stops);
-/* Lets it run on. */
+/* Lets it run on. It may have stopped already when this returns, and there is more to handle. */
 gboolean
 qemu_stops_go(QemuStops *stops, GError **error);
+/* It does not stop so often any more: others may have the monitor. */
+void
+qemu_stops_rest(QemuStops *stops, QemuMonitor *monitor);
 
 G_END_DECLS

@@ -73,6 +73,8 @@ static const QemuDebugGuest tcg = { .accel = "tcg", .n_vcpus = 1 };
 static const QemuDebugGuest tcg_of_two = { .accel = "tcg", .n_vcpus = 2 };
 static const VmifsStopPoint first_steps = { .kind = VMIFS_STOP_STEP };
 static const VmifsStopPoint exec_point = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
+static const VmifsStopPoint kernel_point = { .kind = VMIFS_STOP_EXEC,
+					     .address = 0xffffffff81000000 };
 static const VmifsStopPoint write_point = { .kind = VMIFS_STOP_WRITE, .address = 0x2000, .len = 8 };
 
 static inline void

@@ -34,6 +34,7 @@ struct FakeServer {
 	gssize written;  /* (lock) */
 	GMutex lock;
 	GString *heard; /* (lock) */
+	int client;     /* (lock) that was told what this monitor can; -1 = none */
 };
 
 /* FALSE when it is to end, or the client has gone. */
@@ -190,7 +191,24 @@ reply(FakeServer *server, int client, const char *line, guint n_before)
 	g_autofree char *whole = g_strconcat(text, "\r\n", NULL);
 	if (how->hang_up && n_before > how->hang_up)
 		return say(client, whole, strlen(whole) / 2), FALSE;
-	return say(client, whole, strlen(whole));
+	g_mutex_lock(&server->lock);
+	good = say(client, whole, strlen(whole));
+	server->client = client;
+	g_mutex_unlock(&server->lock);
+	return good;
+}
+
+void
+fake_qemu_tell(FakeServer *server, const char *event)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"%s\"}\r\n",
+		event);
+
+	g_mutex_lock(&server->lock);
+	if (server->client >= 0)
+		send(server->client, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	g_mutex_unlock(&server->lock);
 }
 
 static void
@@ -231,6 +249,9 @@ run(gpointer data)
 		if (client < 0)
 			continue;
 		serve(server, client);
+		g_mutex_lock(&server->lock);
+		server->client = -1;
+		g_mutex_unlock(&server->lock);
 		close(client);
 	}
 	return NULL;
@@ -253,7 +274,7 @@ fake_qemu_start(const FakeQemu *how)
 	FakeServer *server = g_new0(FakeServer, 1);
 
 	server->how = how;
-	server->fd = -1;
+	server->fd = server->client = -1;
 	server->answers = fake_session_parse(how->session);
 	server->heard = g_string_new(NULL);
 	g_mutex_init(&server->lock);

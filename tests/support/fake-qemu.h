@@ -57,6 +57,9 @@ fake_qemu_hears_of(FakeServer *server, const char *wanted);
 /* How many bytes of the stream were written; -1: not all of it can be. */
 gssize
 fake_qemu_written(FakeServer *server);
+/* Whoever is there hears of that event. */
+void
+fake_qemu_tell(FakeServer *server, const char *event);
 /* The descriptor that came last; -1 = none. */
 int
 fake_qemu_fd(FakeServer *server);

@@ -14,6 +14,7 @@
 #define INT 2
 #define START 0x100
 #define HANDLER 0x9000
+#define IDLE 0x7000
 #define NO_IRQ 2
 #define INSTRUCTION 4
 
@@ -78,12 +79,22 @@ stop_guest(FakeStubServer *self, guint signal, const char *more)
 	g_autofree char *why =
 		g_strdup_printf("T%02xthread:%02x;%s", signal, self->chosen + 1, more);
 
+	if (self->runs)
+		fake_qemu_tell(self->qemu, "STOP");
 	self->runs = self->is_waiting = FALSE;
 	if (self->is_detached || (self->how->is_new && !self->may_tell))
 		return;
 	self->may_tell = FALSE;
 	self->steps[self->chosen] = 0;
 	say(self, why);
+}
+
+static void
+let_run(FakeStubServer *self)
+{
+	if (!self->runs)
+		fake_qemu_tell(self->qemu, "RESUME");
+	self->runs = TRUE;
 }
 
 /* ---- points ---- */
@@ -265,7 +276,7 @@ go(FakeStubServer *self, const char *packet)
 {
 	note_steps(self, packet);
 	if (g_str_equal(packet, "vCont;s") && !self->mask) {
-		self->runs = TRUE;
+		let_run(self);
 		self->due = g_get_monotonic_time() + 500;
 		return;
 	}
@@ -275,7 +286,7 @@ go(FakeStubServer *self, const char *packet)
 	}
 	if (hits_again(self) || stops_again(self))
 		return;
-	self->runs = TRUE;
+	let_run(self);
 	if (self->interrupted) {
 		self->rip = self->interrupted;
 		self->interrupted = 0;
@@ -300,7 +311,9 @@ static void
 tell_registers(FakeStubServer *self, gboolean all)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
-	const guint64 values[] = { self->rip, 0x1234 };
+	/* Of the other vCPU, which idles. */
+	const guint64 values[] = { self->chosen + 1 == count_vcpus(self) ? self->rip : IDLE,
+				   0x1234 };
 
 	for (guint i = 0; i < (all ? G_N_ELEMENTS(values) : 1); i++)
 		for (guint j = 0; j < 8; j++)
@@ -336,9 +349,28 @@ choose(FakeStubServer *self, const char *packet)
 	say(self, good ? "OK" : "E22");
 }
 
+/* "P10=0500008" */
+static void
+set_place(FakeStubServer *self, const char *packet)
+{
+	guint64 value = g_ascii_strtoull(strchr(packet, '=') + 1, NULL, 16);
+
+	self->rip = GUINT64_SWAP_LE_BE(value);
+	say(self, "OK");
+}
+
+/* What QEMU does not survive while no process is attached. */
+static gboolean
+may_say(const FakeStubServer *self, const char *packet)
+{
+	return !self->is_detached || *packet == 'Z' || g_str_equal(packet, "c") ||
+	       g_str_equal(packet, "vAttach;1");
+}
+
 static void
 answer(FakeStubServer *self, const char *packet)
 {
+	self->blunders += !may_say(self, packet);
 	if (strchr("zZvDQc", *packet) && *packet)
 		g_string_append_printf(self->heard, "%s ", packet);
 	self->n_runs += *packet == 'c' || g_str_has_prefix(packet, "vCont;");
@@ -351,7 +383,8 @@ answer(FakeStubServer *self, const char *packet)
 		go(self, packet);
 	} else if (*packet == 'c') {
 		self->may_tell = TRUE;
-		self->rip = g_ascii_strtoull(packet + 1, NULL, 16);
+		if (packet[1])
+			self->rip = g_ascii_strtoull(packet + 1, NULL, 16);
 		go(self, packet);
 	} else if (*packet == 'g' || *packet == 'p') {
 		if (self->how->floods)
@@ -364,11 +397,16 @@ answer(FakeStubServer *self, const char *packet)
 		else
 			say(self, "00000000000000000000000000000000");
 	} else if (*packet == 'D') {
-		self->blunders += self->is_detached;
 		self->is_detached = TRUE;
 		self->n_points = 0;
-		self->runs = TRUE;
+		let_run(self);
 		say(self, "OK");
+	} else if (g_str_equal(packet, "vAttach;1")) {
+		self->is_detached = FALSE;
+		if (!self->how->is_new)
+			say(self, "T05thread:01;");
+	} else if (*packet == 'P') {
+		set_place(self, packet);
 	} else if (*packet == '?') {
 		forget_points(self);
 		say(self, "T05thread:01;");
@@ -381,7 +419,7 @@ answer(FakeStubServer *self, const char *packet)
 					    : "l<target><architecture>i386:x86-64</architecture>"
 					      "<reg name=\"rip\" bitsize=\"64\"/><reg name=\"rax\" "
 					      "bitsize=\"64\"/></target>");
-	} else if (g_str_has_prefix(packet, "Hc")) {
+	} else if (*packet == 'H') {
 		choose(self, packet);
 	} else if (g_str_equal(packet, "qqemu.sstepbits") ||
 		   g_str_has_prefix(packet, "Qqemu.sstep=")) {
@@ -407,7 +445,9 @@ take(FakeStubServer *self, char byte)
 	}
 	if (self->runs) {
 		self->may_tell = byte == '\x03';
-		self->blunders += byte != '\x03';
+		/* In a dash it is the first byte of what comes next. */
+		self->n_runs += self->is_detached;
+		self->blunders += byte != '\x03' && !self->is_detached;
 		stop_guest(self, INT, "");
 		return;
 	}

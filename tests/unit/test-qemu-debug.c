@@ -286,18 +286,16 @@ END_TEST
 /* Nor does its point go away for a moment. */
 START_TEST(past_what_does_nothing_no_step_is_made)
 {
-	static const VmifsStopPoint kernel = { .kind = VMIFS_STOP_EXEC,
-					       .address = 0xffffffff81000000 };
 	static const VmifsStopPoint user = { .kind = VMIFS_STOP_EXEC, .address = 0x1000 };
 	const FakeStub how = { .hits = 40, .is_nop = TRUE };
 	Guest guest;
 
 	setup(&guest, &willing, &how);
-	arm(&guest, 0, _i ? &user : &kernel);
+	arm(&guest, 0, _i ? &user : &kernel_point);
 	wait_for(&guest.n[0], 40);
 	g_usleep(20 * 1000);
 	g_autofree char *heard = fake_stub_heard(guest.stub);
-	ck_assert_int_eq(strstr(heard, "cffffffff81000005 ") != NULL, !_i);
+	ck_assert_int_eq(strstr(heard, "D Z1,ffffffff81000000,1 c ") != NULL, !_i);
 	ck_assert_int_eq(strstr(heard, "vCont;s:1 ") != NULL, _i);
 	disarm(&guest, 0);
 	ck_assert_int_eq(guest.n[0], 40);
