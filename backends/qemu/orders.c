@@ -140,10 +140,9 @@ void
 qemu_orders_done(QemuOrders *self, GQueue *taken)
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->lock);
+	gboolean are_some = taken->length > 0; /* after most stops there are none */
 	QemuOrder *order;
 
-	if (!taken->length) /* after most stops */
-		return;
 	while ((order = g_queue_pop_head(taken))) {
 		order->is_done = TRUE;
 		/* It was armed for nobody. */
@@ -155,5 +154,6 @@ qemu_orders_done(QemuOrders *self, GQueue *taken)
 			qemu_order_unref(order);
 		}
 	}
-	g_cond_broadcast(&self->moved);
+	if (are_some)
+		g_cond_broadcast(&self->moved);
 }
