@@ -5,7 +5,12 @@
  */
 #include <vmifs/segments.h>
 
+#include "areas.h"
+
 #include <string.h>
+
+/* From here on a buffer is better an area. */
+#define LARGE ((gsize) 256 << 10)
 
 typedef struct {
 	gpointer object;
@@ -70,8 +75,15 @@ vmifs_segments_add_zeros(VmifsSegments *segments, gsize len)
 gpointer
 vmifs_segments_add_owned(VmifsSegments *segments, gsize len)
 {
-	gpointer buf = g_malloc(MAX(len, 1));
+	gboolean is_large = len >= LARGE && len <= VMIFS_AREA_LEN;
+	gpointer buf = is_large ? vmifs_area_take() : NULL;
 
+	if (buf) {
+		vmifs_segments_pin(segments, buf, vmifs_area_give_back);
+		append(segments, buf, len);
+		return buf;
+	}
+	buf = g_malloc(MAX(len, 1));
 	if (!segments->owned)
 		segments->owned = g_ptr_array_new_with_free_func(g_free);
 	g_ptr_array_add(segments->owned, buf);

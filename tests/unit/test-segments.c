@@ -104,6 +104,32 @@ count_release(gpointer object)
 	++*(int *) object;
 }
 
+/* More than are kept for the next reader, of all sizes about those that are; by several lists. */
+START_TEST(large_buffers_are_everybody_s_own)
+{
+	static const gsize sizes[] = { 1, 262143, 262144, 1 << 20, 2 << 20, (2 << 20) + 1 };
+	VmifsSegments lists[3];
+	guint8 *buffers[3][G_N_ELEMENTS(sizes)];
+
+	for (guint turn = 0; turn < 3; turn++) {
+		for (guint i = 0; i < 3; i++) {
+			vmifs_segments_init(&lists[i]);
+			for (guint j = 0; j < G_N_ELEMENTS(sizes); j++) {
+				buffers[i][j] = vmifs_segments_add_owned(&lists[i], sizes[j]);
+				memset(buffers[i][j], (int) (16 * i + j), sizes[j]);
+			}
+		}
+		for (guint i = 0; i < 3; i++) {
+			for (guint j = 0; j < G_N_ELEMENTS(sizes); j++) {
+				ck_assert_uint_eq(buffers[i][j][0], 16 * i + j);
+				ck_assert_uint_eq(buffers[i][j][sizes[j] - 1], 16 * i + j);
+			}
+			vmifs_segments_clear(&lists[i]);
+		}
+	}
+}
+END_TEST
+
 START_TEST(each_pin_is_released_once)
 {
 	VmifsSegments s = { 0 };
@@ -133,6 +159,7 @@ make_suite(void)
 	tcase_add_test(t, nothing_adds_nothing);
 	tcase_add_test(t, copy_gives_all_in_order);
 	tcase_add_test(t, truncate_keeps_the_first_bytes);
+	tcase_add_test(t, large_buffers_are_everybody_s_own);
 	tcase_add_test(t, each_pin_is_released_once);
 	suite_add_tcase(s, t);
 	return s;
