@@ -42,7 +42,7 @@ struct VmifsFs {
 	VmifsPassthrough *passthrough;
 	VmifsEager eager;
 	VmifsFsStats stats;
-	struct fuse_session *session; /* (borrowed) once there is one */
+	struct fuse_session *session; /* (borrowed) vmifs_fs_session(), until it runs */
 	void (*ready)(gpointer user); /* (nullable) the kernel's first request was answered */
 	gpointer ready_user;
 	gint n_workers; /* threads that take requests */
@@ -57,6 +57,13 @@ struct VmifsFs {
 };
 
 #define VMIFS_ZEROS_LEN (1024 * 1024)
+
+/* (borrowed) NULL until the mount is there: the keeper is, before. */
+static inline struct fuse_session *
+vmifs_fs_session(VmifsFs *fs)
+{
+	return g_atomic_pointer_get(&fs->session);
+}
 
 /* TRUE when this thread, which takes requests, may run what might wait: as many as it leaves take
  * them all the same. To be given back. */

@@ -40,10 +40,10 @@ tell_kernel(VmifsFs *fs, VmifsFsGuest *guest)
 {
 	const char *name = vmifs_guest_name(guest->guest);
 	g_autoptr(GArray) ids = vmifs_inodes_select(fs->inodes, is_of_guest, guest);
-	fuse_lowlevel_notify_inval_entry(fs->session, FUSE_ROOT_ID, name, strlen(name));
+	struct fuse_session *session = vmifs_fs_session(fs);
+	fuse_lowlevel_notify_inval_entry(session, FUSE_ROOT_ID, name, strlen(name));
 	for (guint i = 0; i < ids->len; i++)
-		fuse_lowlevel_notify_inval_inode(fs->session, g_array_index(ids, guint64, i), -1,
-						 0);
+		fuse_lowlevel_notify_inval_inode(session, g_array_index(ids, guint64, i), -1, 0);
 }
 
 static void
@@ -58,7 +58,7 @@ bury(VmifsFs *fs, VmifsFsGuest *guest)
 			"%s: the guest has gone, but somebody has this file open, and so the "
 			"kernel keeps its memory until it is closed",
 			(const char *) g_ptr_array_index(held, i));
-	if (fs->session)
+	if (vmifs_fs_session(fs))
 		tell_kernel(fs, guest);
 	guest->buried = TRUE;
 }
@@ -77,8 +77,8 @@ take_names_away(VmifsFs *fs, VmifsFsGuest *snapshot)
 		g_autoptr(VmifsNode) node =
 			vmifs_inodes_get(fs->inodes, g_array_index(ids, guint64, i));
 		if (node && (own_too || node->parent->guest == snapshot))
-			fuse_lowlevel_notify_inval_entry(fs->session, node->parent->id, node->name,
-							 strlen(node->name));
+			fuse_lowlevel_notify_inval_entry(vmifs_fs_session(fs), node->parent->id,
+							 node->name, strlen(node->name));
 	}
 }
 
@@ -90,7 +90,7 @@ is_held(VmifsFs *fs, VmifsFsGuest *snapshot)
 	vmifs_contents_forget(fs->contents, snapshot);
 	if (vmifs_fs_drop_unused(fs, snapshot))
 		return FALSE;
-	if (fs->session && snapshot->n_turns++ % NAME_TURNS == 0)
+	if (vmifs_fs_session(fs) && snapshot->n_turns++ % NAME_TURNS == 0)
 		take_names_away(fs, snapshot);
 	return TRUE;
 }
@@ -121,7 +121,8 @@ attend_all(VmifsFs *fs)
 	g_autoptr(GPtrArray) guests = vmifs_fs_guests(fs);
 	/* Who waits for the end of the session waits for those of its threads that were lent, too.
 	 */
-	if (fs->session && fuse_session_exited(fs->session))
+	struct fuse_session *session = vmifs_fs_session(fs);
+	if (session && fuse_session_exited(session))
 		vmifs_fs_cancel(fs);
 	for (guint i = 0; i < guests->len; i++)
 		busy = attend(fs, g_ptr_array_index(guests, i)) || busy;

@@ -354,8 +354,8 @@ vmifs_mount_open(VmifsFs *fs, const char *point, VmifsMount *ret, GError **error
 	g_auto(Mounted) mounted = { 0 };
 	find_mount(point, &mounted);
 	mount.number = g_steal_pointer(&mounted.device);
-	fs->session = mount.session;
 	fs->links_prefixed = follows_links(&mounted);
+	g_atomic_pointer_set(&fs->session, mount.session);
 	*ret = mount;
 	return TRUE;
 }

@@ -219,7 +219,7 @@ fill_cache(VmifsFs *fs, VmifsNode *node)
 		struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(len);
 		buffer.buf[0].mem = (gpointer) data;
 		/* A kernel that does not take it reads, as it always does. */
-		fuse_lowlevel_notify_store(fs->session, node->id, 0, &buffer, 0);
+		fuse_lowlevel_notify_store(vmifs_fs_session(fs), node->id, 0, &buffer, 0);
 	}
 	g_atomic_int_set(&node->filled, TRUE);
 }

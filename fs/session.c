@@ -362,7 +362,7 @@ vmifs_session_run(VmifsFs *fs, GError **error)
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	fuse_loop_cfg_set_max_threads(config, (unsigned) fs->n_workers);
 	fuse_loop_cfg_set_idle_threads(config, (unsigned) fs->n_workers);
-	int status = fuse_session_loop_mt(fs->session, config);
+	int status = fuse_session_loop_mt(vmifs_fs_session(fs), config);
 	fuse_loop_cfg_destroy(config);
 	if (status >= 0)
 		return TRUE;
