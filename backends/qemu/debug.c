@@ -127,6 +127,7 @@ handle(QemuDebug *self, const QemuGdbStop *stop, GError **error)
 	self->runs = self->stops.skips = FALSE;
 	qemu_session_note(&self->stops.session, !is_own);
 	self->stops.session.is_paused = stop->signal == QEMU_GDB_INT;
+	self->stops.session.is_at_point = FALSE;
 	turn(self);
 	return !is_own || qemu_stops_handle(&self->stops, stop, error);
 }
@@ -190,6 +191,7 @@ static void
 set_state(QemuDebug *self, VmifsState wanted)
 {
 	self->stops.session.is_paused = TRUE;
+	self->stops.session.is_at_point = FALSE;
 	qemu_session_note(&self->stops.session, wanted == VMIFS_STATE_PAUSED);
 }
 
@@ -280,7 +282,7 @@ look_after_others(QemuDebug *self, GError **error)
 		qemu_others_forget(&self->others);
 		return TRUE;
 	}
-	if (!qemu_others_let_it_run(&self->others, self->monitor))
+	if (!qemu_others_let_it_run(&self->others, self->stops.session.is_at_point, self->monitor))
 		return TRUE;
 	/* What it told of itself has come by now. */
 	if (!stand_still(self, error))
@@ -519,6 +521,5 @@ qemu_debug_free(QemuDebug *self)
 	qemu_orders_give(&self->orders, order, NULL, NULL);
 	qemu_orders_clear(&self->orders);
 	qemu_stops_clear(&self->stops);
-	qemu_others_forget(&self->others);
 	g_free(self);
 }

@@ -12,34 +12,21 @@ void
 qemu_others_forget(QemuOthers *self)
 {
 	self->next = 0;
-	g_clear_pointer(&self->stood_as, g_free);
-}
-
-static gboolean
-was_let_run(QemuOthers *self, QemuMonitor *monitor)
-{
-	VmifsCall call = { .deadline = g_get_monotonic_time() + PATIENCE };
-	g_autofree char *word = NULL;
-	VmifsState state;
-
-	if (!qemu_status_ask(monitor, &state, &word, &call, NULL))
-		return FALSE;
-	if (state == VMIFS_STATE_RUNNING)
-		return TRUE;
-	if (!self->stood_as)
-		self->stood_as = g_strdup(word);
-	return g_str_equal(word, "debug") && !g_str_equal(self->stood_as, "debug");
 }
 
 gboolean
-qemu_others_let_it_run(QemuOthers *self, QemuMonitor *monitor)
+qemu_others_let_it_run(QemuOthers *self, gboolean stood_at_point, QemuMonitor *monitor)
 {
 	gint64 now = g_get_monotonic_time(), after = QEMU_OTHERS_MS * G_TIME_SPAN_MILLISECOND;
+	VmifsCall call = { .deadline = now + PATIENCE };
+	g_autofree char *word = NULL;
+	VmifsState state;
 
 	if (!self->next)
 		self->next = now + after;
 	if (now < self->next)
 		return FALSE;
 	self->next = now + after;
-	return was_let_run(self, monitor);
+	return qemu_status_ask(monitor, &state, &word, &call, NULL) &&
+	       (state == VMIFS_STATE_RUNNING || (g_str_equal(word, "debug") && !stood_at_point));
 }

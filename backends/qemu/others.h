@@ -14,16 +14,15 @@ G_BEGIN_DECLS
 #define QEMU_OTHERS_MS 500
 
 typedef struct {
-	gint64 next;    /* when to look again; 0: it was not looked at yet */
-	char *stood_as; /* (nullable) in QEMU's word, when that was asked first */
+	gint64 next; /* when to look again; 0: it was not looked at yet */
 } QemuOthers;
 
 /* It stands no more, or by our own wish. */
 void
 qemu_others_forget(QemuOthers *self);
-/* Does it run, or has it stopped at a point since? Asked each QEMU_OTHERS_MS, and FALSE in
- * between. */
+/* Does it run, or has it stopped at a point since? stood_at_point: which then cannot be told. Asked
+ * each QEMU_OTHERS_MS, and FALSE in between. */
 gboolean
-qemu_others_let_it_run(QemuOthers *self, QemuMonitor *monitor);
+qemu_others_let_it_run(QemuOthers *self, gboolean stood_at_point, QemuMonitor *monitor);
 
 G_END_DECLS

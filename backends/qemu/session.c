@@ -158,6 +158,7 @@ qemu_session_open(QemuSession *session, QemuMonitor *monitor, guint n_vcpus, con
 	qemu_gdb_target_init(&session->target);
 	qemu_session_be_patient(session);
 	qemu_session_note(session, !session->stub.ran);
+	session->is_at_point = session->stub.was_at_point;
 	/* At the points of a debugger that has vanished the guest would stop, and never get past.
 	 */
 	if (qemu_stub_learn(&session->gdb, &session->target, error) &&

@@ -24,6 +24,7 @@ typedef struct {
 	QemuGdbTarget target;
 	gboolean stands;      /* by somebody else's wish: it is not let run on */
 	gboolean is_paused;   /* (stands) for no disk and no migration, but as one may pause it */
+	gboolean is_at_point; /* (stands) at one, where somebody has left it */
 	GArray *steps;        /* of guint: vCPUs that stop after each instruction */
 	guint alone;          /* what is masked in a step of one vCPU, as the stub counts that */
 	gboolean has_stepped; /* QEMU may know of one that it stops after its next instruction */

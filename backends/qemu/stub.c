@@ -205,13 +205,15 @@ qemu_stub_forget(QemuStub *stub)
 gboolean
 qemu_stub_open(QemuStub *stub, const VmifsCall *call, GError **error)
 {
+	g_autofree char *word = NULL;
 	VmifsState state;
 	int ends[2];
 
 	if (!qemu_stub_is_free(stub->monitor, call, error) ||
-	    !qemu_status_ask(stub->monitor, &state, NULL, call, error))
+	    !qemu_status_ask(stub->monitor, &state, &word, call, error))
 		return FALSE;
 	stub->ran = state == VMIFS_STATE_RUNNING;
+	stub->was_at_point = g_str_equal(word, "debug");
 	if (stub->ran && stub->stop)
 		qemu_stop_call_off(stub->stop);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {

@@ -16,7 +16,8 @@ typedef struct {
 	char *id; /* of its character device */
 	int fd;   /* our end */
 	int guard;
-	gboolean ran; /* the guest did before */
+	gboolean ran;          /* the guest did before */
+	gboolean was_at_point; /* or stood at somebody's */
 	/* (nullable) Entered; without a farewell: what the guardian has yet to do is left to it. */
 	QemuStop *stop;
 	/* (nullable) (borrowed) Of one that is held: it is let go of by its own protocol, before

@@ -2,6 +2,7 @@
 /* debug: points of a guest that is not there: what is told, and to whom. */
 #include <unit.h>
 
+#include <backends/qemu/others.h>
 #include <debug-guest.h>
 
 START_TEST(each_stop_is_told_once_and_nothing_is_left)
@@ -224,11 +225,15 @@ END_TEST
 /* By a QEMU that tells of nothing then until it is asked to go on. */
 START_TEST(who_lets_it_run_on_is_noticed)
 {
-	const FakeQemu qemu = { .session = RUNS RESTS RESTS RUNS RESTS NOBODY STARTS };
+	/* At the first look it may have come to a point already. */
+	const FakeQemu qemu[] = {
+		{ .session = RUNS RESTS RESTS RUNS RESTS NOBODY STARTS },
+		{ .session = RUNS RESTS STANDS_AS("debug") RESTS NOBODY STARTS },
+	};
 	const FakeStub how = { .hits = 3, .pauses = TRUE, .is_new = TRUE };
 	Guest guest;
 
-	setup(&guest, &qemu, &how);
+	setup(&guest, &qemu[_i], &how);
 	arm(&guest, 0, &write_point);
 	wait_for(&guest.n_turned, 1);
 	fake_stub_resume(guest.stub);
@@ -237,6 +242,22 @@ START_TEST(who_lets_it_run_on_is_noticed)
 	ck_assert(qemu_debug_is_own(guest.debug, "paused"));
 	ck_assert_int_eq(guest.n_lost, 0);
 	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
+	teardown(&guest);
+}
+END_TEST
+
+START_TEST(who_was_left_at_a_point_stays_there)
+{
+	const FakeQemu qemu = { .session = STANDS_AS("debug") NOBODY STARTS };
+	Guest guest;
+
+	setup(&guest, &qemu, &(FakeStub){ .hits = 3 });
+	arm(&guest, 0, &write_point);
+	wait_for(&guest.n_turned, 1);
+	g_usleep(3 * QEMU_OTHERS_MS / 2 * 1000);
+	ck_assert(!fake_stub_runs(guest.stub));
+	ck_assert_int_eq(guest.n[0], 0);
+	ck_assert_int_eq(guest.n_turned, 1);
 	teardown(&guest);
 }
 END_TEST
@@ -446,7 +467,8 @@ debug_suite(void)
 	tcase_add_test(tcase, what_is_armed_while_it_stops_all_the_time_loses_nothing);
 	tcase_add_loop_test(tcase, what_KVM_does_not_take_is_refused, 0, 2);
 	tcase_add_loop_test(tcase, a_pause_of_somebody_else_s_is_left_and_seen, 0, 2);
-	tcase_add_test(tcase, who_lets_it_run_on_is_noticed);
+	tcase_add_loop_test(tcase, who_lets_it_run_on_is_noticed, 0, 2);
+	tcase_add_test(tcase, who_was_left_at_a_point_stays_there);
 	tcase_add_test(tcase, a_pause_of_ours_goes_through_it);
 	tcase_add_test(tcase, a_step_that_does_not_end_is_given_up);
 	tcase_add_loop_test(tcase, past_what_does_nothing_no_step_is_made, 0, 2);
