@@ -69,6 +69,75 @@ read_group(VmifsPhysmem *mem, guint32 block, guint64 from, guint64 end, guint8 *
 	return pages;
 }
 
+/* ---- at stops ---- */
+
+/* Those of [from, end). */
+static void
+note(VmifsAgain *again, guint32 block, guint64 from, guint64 end)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&again->lock);
+
+	for (guint64 offset = from; offset < end; offset += PAGE) {
+		guint n = MIN(again->n, VMIFS_AGAIN_PAGES), i = 0;
+		while (i < n &&
+		       (again->pages[i].block != block || again->pages[i].offset != offset))
+			i++;
+		if (i < n)
+			continue;
+		i = again->n++ % VMIFS_AGAIN_PAGES;
+		again->pages[i].block = block;
+		again->pages[i].offset = offset;
+	}
+}
+
+/* Holes are left out: they may be none any more. */
+static guint
+choose_again(VmifsPhysmem *mem, VmifsIo *io, guint8 *data)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&mem->again.lock);
+	guint n = 0;
+
+	for (guint i = 0; i < MIN(mem->again.n, VMIFS_AGAIN_PAGES); i++) {
+		guint32 block = mem->again.pages[i].block;
+		guint64 offset = mem->again.pages[i].offset;
+		VmifsRun run;
+		vmifs_physmem_run(mem, block, offset, PAGE, &run);
+		if (run.hole || run.len < PAGE)
+			continue;
+		io[n] = (VmifsIo){
+			.block = block, .offset = offset, .buf = data + n * PAGE, .len = PAGE
+		};
+		n++;
+	}
+	return n;
+}
+
+void
+vmifs_physmem_read_again(VmifsPhysmem *mem)
+{
+	VmifsPageCache *cache = g_atomic_pointer_get(&mem->cache);
+	guint epoch = vmifs_epoch_now(&mem->connection->epoch);
+	VmifsIo io[VMIFS_AGAIN_PAGES];
+
+	if (!cache)
+		return;
+	/* The cache is given whole groups: there is room for one before each page. */
+	g_autofree guint8 *data = g_malloc(GROUP + VMIFS_AGAIN_PAGES * PAGE);
+	guint n = choose_again(mem, io, data + GROUP);
+	if (n)
+		vmifs_backend_read(mem->connection, io, n, NULL);
+	for (guint i = 0; i < n; i++) {
+		gsize at = io[i].offset % GROUP;
+		if (!io[i].status)
+			vmifs_page_cache_put(cache, io[i].block, io[i].offset / GROUP, epoch,
+					     (guint8 *) io[i].buf - at, 1u << at / PAGE);
+	}
+	if (G_UNLIKELY(vmifs_connection_is_gone(mem->connection)))
+		vmifs_page_cache_clear(cache);
+}
+
+/* ---- through the cache ---- */
+
 /* A part of a block that lies in one group. FALSE: ask the backend, which knows the reason. */
 static gboolean
 load_cached(VmifsPhysmem *mem, guint32 block, guint64 offset, gpointer buf, gsize len)
@@ -76,13 +145,16 @@ load_cached(VmifsPhysmem *mem, guint32 block, guint64 offset, gpointer buf, gsiz
 	VmifsPageCache *cache = page_cache(mem);
 	guint epoch = vmifs_epoch_now(&mem->connection->epoch);
 	/* Of the moment of a stop little is read, once. */
-	guint64 unit = vmifs_epoch_is_brief(&mem->connection->epoch) ? PAGE : GROUP;
+	gboolean is_brief = vmifs_epoch_is_brief(&mem->connection->epoch);
+	guint64 unit = is_brief ? PAGE : GROUP;
 	guint64 from = offset - offset % unit, end = ROUND_UP(offset + len, unit);
 	guint8 data[GROUP];
 	gsize at = offset % GROUP;
 
 	if (vmifs_page_cache_get(cache, block, offset, epoch, buf, len))
 		return TRUE;
+	if (is_brief)
+		note(&mem->again, block, from, end);
 	guint pages = read_group(mem, block, from, MIN(end, mem->blocks[block].len), data);
 	guint wanted = pages_of(at, len);
 	if ((pages & wanted) != wanted)

@@ -109,6 +109,7 @@ physmem_of(VmifsConnection *connection, const guint64 *base, const VmifsCall *ca
 	g_autoptr(VmifsPhysmem) mem = g_new0(VmifsPhysmem, 1);
 
 	g_atomic_ref_count_init(&mem->refs);
+	g_mutex_init(&mem->again.lock);
 	mem->connection = vmifs_connection_ref(connection);
 	if (!vmifs_backend_layout(connection, &mem->layout, call, error))
 		return NULL;
@@ -188,6 +189,7 @@ vmifs_physmem_unref(VmifsPhysmem *mem)
 	if (mem->is_known)
 		vmifs_connection_remove_mem(mem->connection, mem);
 	vmifs_page_cache_free(mem->cache);
+	g_mutex_clear(&mem->again.lock);
 	for (guint i = 0; mem->stores && i < mem->layout.blocks->len; i++) {
 		vmifs_mapping_unref(mem->stores[i].mapping);
 		if (mem->has_fds && mem->blocks[i].fd >= 0)

@@ -16,6 +16,17 @@ typedef struct {
 	gboolean sparse;
 } VmifsStore;
 
+/* Pages that were read at the last stops: a ring. */
+#define VMIFS_AGAIN_PAGES 24
+typedef struct {
+	GMutex lock; /* guards what follows */
+	guint n;     /* that were added, ever */
+	struct {
+		guint32 block;
+		guint64 offset;
+	} pages[VMIFS_AGAIN_PAGES];
+} VmifsAgain;
+
 struct VmifsPhysmem {
 	gatomicrefcount refs;
 	VmifsConnection *connection;
@@ -27,6 +38,7 @@ struct VmifsPhysmem {
 	const guint8 **direct;    /* one for each region: its bytes when all can be loaded */
 	guint64 end, ram;
 	VmifsPageCache *cache; /* of what is not mapped; made when first needed, atomically */
+	VmifsAgain again;
 	gboolean has_unmapped;
 	gboolean has_fds;  /* those of the blocks are our own */
 	gboolean is_known; /* to the connection */

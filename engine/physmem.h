@@ -72,6 +72,11 @@ vmifs_physmem_note(VmifsPhysmem *mem, const char *owner);
 gboolean
 vmifs_physmem_load(VmifsPhysmem *mem, guint64 pa, gpointer buf, gsize len, GError **error);
 
+/* At a stop, in an epoch of its own: reads in one go what was read page by page at those before, as
+ * it will be wanted again. */
+void
+vmifs_physmem_read_again(VmifsPhysmem *mem);
+
 /* A run of memory that is of one sort, for those who pass over all of it. */
 typedef struct {
 	const guint8 *data; /* mapped bytes; NULL = to be read with vmifs_physmem_read() */

@@ -6,6 +6,7 @@
 #include "watch-hit.h"
 
 #include "guest.h"
+#include "physmem.h"
 
 #include <string.h>
 
@@ -338,6 +339,19 @@ tell_lines(VmifsWatchHit *hit, VmifsWatches *watches)
 	return is_wanted;
 }
 
+/* What was read a moment ago, for the stop before, is not of this one. */
+static void
+begin_stop(VmifsWatches *watches)
+{
+	vmifs_epoch_move_briefly(&watches->guest->connection->epoch);
+	g_mutex_lock(&watches->lock);
+	g_autoptr(VmifsAttached) attached =
+		watches->attached ? vmifs_attached_ref(watches->attached) : NULL;
+	g_mutex_unlock(&watches->lock);
+	if (attached && attached->instance)
+		vmifs_physmem_read_again(attached->instance->mem);
+}
+
 VmifsStopVerdict
 vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 {
@@ -346,8 +360,12 @@ vmifs_watches_stopped(gpointer engine, const VmifsStop *stop)
 	VmifsStopVerdict verdict = VMIFS_STOP_KEEP;
 	guint index;
 
-	/* What was read a moment ago, for the stop before, is not of this one. */
-	vmifs_epoch_move_briefly(&watches->guest->connection->epoch);
+	gboolean is_new = !watches->comes;
+	watches->comes = stop->id == VMIFS_STOP_COMES;
+	if (is_new || watches->comes)
+		begin_stop(watches);
+	if (watches->comes)
+		return VMIFS_STOP_KEEP;
 	g_mutex_lock(&watches->lock);
 	VmifsRateVerdict count = vmifs_rate_count(&watches->rate, stop->n_stops, watches->max_rate,
 						  g_get_monotonic_time());

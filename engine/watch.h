@@ -107,6 +107,8 @@ struct VmifsWatches {
 	VmifsSymbols *symbols;   /* (nullable) of it */
 	guint max_rate;          /* stops a second; 0 = any */
 	VmifsRate rate;          /* while it pauses no point is armed */
+
+	gboolean comes; /* the stops' own: an epoch has begun for the one that is told next */
 };
 
 /* ---- watch.c ---- */

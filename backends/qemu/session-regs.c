@@ -41,8 +41,8 @@ qemu_session_code(QemuSession *session, QemuCode *code, GError **error)
 	       hear_code(session, code, error);
 }
 
-VmifsRegs *
-qemu_session_regs(QemuSession *session, QemuCode *code, GError **error)
+gboolean
+qemu_session_ask_regs(QemuSession *session, const QemuCode *code, GError **error)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
 
@@ -50,9 +50,14 @@ qemu_session_regs(QemuSession *session, QemuCode *code, GError **error)
 	if (code)
 		wrap_code(text, code);
 	qemu_session_be_patient(session);
-	if (!qemu_gdb_send(&session->gdb, text->str, text->len, error))
-		return NULL;
+	return qemu_gdb_send(&session->gdb, text->str, text->len, error);
+}
+
+VmifsRegs *
+qemu_session_hear_regs(QemuSession *session, QemuCode *code, GError **error)
+{
 	g_autoptr(GByteArray) answer = qemu_gdb_answer(&session->gdb, error);
+
 	if (!answer || (code && !hear_code(session, code, error)))
 		return NULL;
 	return qemu_gdb_regs_parse(&session->target, (const char *) answer->data, answer->len,

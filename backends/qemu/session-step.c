@@ -72,7 +72,9 @@ came(QemuSession *session, guint64 pc, guint64 now, guint64 sp, gboolean *ret, G
 gboolean
 qemu_session_was_made(QemuSession *session, guint64 pc, gboolean *ret, GError **error)
 {
-	g_autoptr(VmifsRegs) regs = qemu_session_regs(session, NULL, error);
+	g_autoptr(VmifsRegs) regs = qemu_session_ask_regs(session, NULL, error)
+					    ? qemu_session_hear_regs(session, NULL, error)
+					    : NULL;
 	guint64 now = 0, sp = 0;
 	gboolean has_come;
 

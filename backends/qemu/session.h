@@ -126,9 +126,12 @@ qemu_session_attach(QemuSession *session, GError **error);
 
 /* ---- registers ---- */
 
-/* Of the vCPU that stopped. code: (nullable) what it sees at that address. (full) */
+/* Of the vCPU that stopped. code: (nullable) what it sees at that address; the same for both,
+ * between which nothing else is asked. (full) */
+gboolean
+qemu_session_ask_regs(QemuSession *session, const QemuCode *code, GError **error);
 VmifsRegs *
-qemu_session_regs(QemuSession *session, QemuCode *code, GError **error);
+qemu_session_hear_regs(QemuSession *session, QemuCode *code, GError **error);
 /* FALSE with error; nothing is there: len is 0. */
 gboolean
 qemu_session_code(QemuSession *session, QemuCode *code, GError **error);

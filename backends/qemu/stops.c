@@ -129,6 +129,18 @@ say(QemuStops *self, VmifsStop *stop)
 	return self->stopped ? self->stopped(self->user, stop) : VMIFS_STOP_DISARM;
 }
 
+/* (full) */
+static VmifsRegs *
+learn_regs(QemuStops *self, QemuCode *code, GError **error)
+{
+	if (!qemu_session_ask_regs(&self->session, code, error))
+		return NULL;
+	/* QEMU takes as long to answer as it takes to read of memory what is wanted. */
+	if (self->stopped)
+		self->stopped(self->user, &(VmifsStop){ .id = VMIFS_STOP_COMES });
+	return qemu_session_hear_regs(&self->session, code, error);
+}
+
 /* Whoever does not want it any more has no point any more. ret_pc: where that vCPU stands;
  * ret_may_skip: in code of a kernel of x86-64, as others may be of 32 bits, and not by steps that
  * the guest makes itself. */
@@ -138,8 +150,7 @@ tell(QemuStops *self, const QemuGdbStop *stop, guint64 *ret_pc, gboolean *ret_ma
 {
 	gint64 time_ns = now_ns();
 	/* Where it stops once it stops again, as a rule. */
-	g_autoptr(VmifsRegs) regs =
-		qemu_session_regs(&self->session, stop->is_memory ? NULL : &self->code, error);
+	g_autoptr(VmifsRegs) regs = learn_regs(self, stop->is_memory ? NULL : &self->code, error);
 	const QemuGdbReg *where = qemu_gdb_target_pc(&self->session.target);
 	guint64 pc, flags = 0;
 

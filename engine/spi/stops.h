@@ -58,6 +58,11 @@ typedef struct {
 
 /* In place of the id: at no point of those that are armed, but the guest stood. */
 #define VMIFS_STOP_NOWHERE G_MAXUINT64
+/* The same, in a stop of which all else is 0: the guest stands, and what for is being asked and
+ * told next. What is read meanwhile costs no time; the verdict counts for nothing. Nobody has to
+ * say so.
+ */
+#define VMIFS_STOP_COMES (G_MAXUINT64 - 1)
 
 typedef enum {
 	VMIFS_STOP_DISARM,     /* that point is to be disarmed */

@@ -29,7 +29,7 @@ stopped(gpointer user, const VmifsStop *stop)
 {
 	Count *count = user;
 
-	if (stop->id == VMIFS_STOP_NOWHERE)
+	if (stop->id == VMIFS_STOP_NOWHERE || stop->id == VMIFS_STOP_COMES)
 		return VMIFS_STOP_KEEP;
 	gint64 between = stop->time_ns - count->last[stop->id];
 

@@ -39,6 +39,8 @@ stopped(gpointer user, const VmifsStop *stop)
 	Guest *guest = user;
 	guint64 rip = 0;
 
+	if (stop->id == VMIFS_STOP_COMES)
+		return VMIFS_STOP_KEEP;
 	ck_assert(vmifs_regs_get(stop->regs, "rip", &rip) ||
 		  vmifs_regs_get(stop->regs, "pc", &rip));
 	gint n_stops = g_atomic_int_add(&guest->n_stops, (gint) stop->n_stops);

@@ -325,7 +325,10 @@ live_stop(LiveGuest *guest, VmifsStopKind kind, guint64 address, guint vcpu, con
 		    !find_locked(guest, armed->id, &index))
 			continue;
 		guest->telling = armed->id;
+		gboolean comes = !n && guest->n_told++ % 2;
 		g_mutex_unlock(&guest->stops);
+		if (comes)
+			guest->stopped(guest->engine, &(VmifsStop){ .id = VMIFS_STOP_COMES });
 		verdict = guest->stopped(guest->engine, &stop);
 		g_mutex_lock(&guest->stops);
 		guest->telling = 0;

@@ -38,6 +38,7 @@ typedef struct {
 	GCond told;
 	GArray *armed;                 /* of LivePoint */
 	guint64 telling;               /* the id that a stop is being told of */
+	guint n_told;                  /* stops: that every other one comes is said before */
 	guint n_armed;                 /* so many points were armed */
 	guint n_orders;                /* so often any were armed or disarmed */
 	guint n_stops;                 /* that the guest makes for each that is told; 0 = 1 */

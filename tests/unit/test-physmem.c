@@ -215,6 +215,38 @@ START_TEST(stop_reads_no_more_than_pages_that_are_asked_for)
 }
 END_TEST
 
+/* What was read page by page at stops is read at the next in one go, and is of that stop. */
+START_TEST(stop_reads_at_once_what_was_read_at_those_before)
+{
+	Fake *fake = fake_new(0);
+	g_autoptr(VmifsPhysmem) mem = fake_mem(fake);
+	VmifsEpoch *epoch = &vmifs_physmem_connection(mem)->epoch;
+	guint8 buf[16];
+
+	vmifs_physmem_read_again(mem);
+	ck_assert_uint_eq(fake->n_bytes, 0);
+	ck_assert(vmifs_physmem_load(mem, 8 * PAGE, buf, 8, NULL));
+	vmifs_epoch_move_briefly(epoch);
+	ck_assert(vmifs_physmem_load(mem, 2 * PAGE - 8, buf, 16, NULL));
+	ck_assert(vmifs_physmem_load(mem, 3 * PAGE, buf, 8, NULL));
+	vmifs_epoch_move_briefly(epoch);
+	fake->n_bytes = 0;
+	fake->n_reads = 0;
+	vmifs_physmem_read_again(mem);
+	ck_assert_uint_eq(fake->n_bytes, 3 * PAGE);
+	ck_assert_uint_eq(fake->n_reads, 1);
+	ck_assert(vmifs_physmem_load(mem, 2 * PAGE - 8, buf, 16, NULL));
+	assert_bytes(fake, 2 * PAGE - 8, buf, 16);
+	ck_assert(vmifs_physmem_load(mem, 3 * PAGE + 5, buf, 8, NULL));
+	assert_bytes(fake, 3 * PAGE + 5, buf, 8);
+	ck_assert_uint_eq(fake->n_bytes, 3 * PAGE);
+	/* And is not of the one after that. */
+	vmifs_epoch_move_briefly(epoch);
+	ck_assert(vmifs_physmem_load(mem, 3 * PAGE, buf, 8, NULL));
+	ck_assert_uint_eq(fake->n_bytes, 4 * PAGE);
+}
+END_TEST
+
 START_TEST(gather_block_reads_its_block)
 {
 	Fake *fake = fake_new(kinds[_i]);
@@ -435,6 +467,7 @@ make_suite(void)
 	tcase_add_test(t, gather_of_a_mapping_copies_nothing);
 	tcase_add_test(t, unmapped_pieces_are_one_vectored_read);
 	tcase_add_test(t, stop_reads_no_more_than_pages_that_are_asked_for);
+	tcase_add_test(t, stop_reads_at_once_what_was_read_at_those_before);
 	tcase_add_loop_test(t, gather_block_reads_its_block, 0, n_kinds);
 	tcase_add_loop_test(t, reading_a_sparse_file_allocates_nothing, 0, 2);
 	tcase_add_test(t, seek_tells_data_from_holes);
