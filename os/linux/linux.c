@@ -461,13 +461,14 @@ linux_kernel_start(const Linux *os, guint64 va)
 				      linux_machine(os)->room_below);
 }
 
-/* Without types of its own it is understood by what there is in it. */
+/* Without types of its own it is understood by what there is in it, and by what it notes of itself
+ * soon after it has started. */
 static guint
 known(gpointer self)
 {
 	const Linux *os = self;
 
-	return os->n_types && !os->is_partial ? G_MAXUINT : (guint) os->n_types;
+	return os->n_types && !os->is_partial ? G_MAXUINT : os->n_types + (os->note != NULL);
 }
 
 static guint64

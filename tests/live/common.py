@@ -114,7 +114,7 @@ def another_kernel(guest, boot):
             fails(errno.ESTALE, lambda: os.pread(kernel, 16, address), 'kernel memory of the old boot')
         wait_until(lambda: has(seen + '/procs/self/comm'), 'what was not understood at first is', 30)
         equal(seen.text('procs/self/comm'), b'init\n', 'pid 1')
-        check(seen.text('dmesg'), 'no dmesg')
+        wait_until(lambda: has(seen + '/dmesg') and seen.text('dmesg'), 'it has a dmesg', 30)
 
 
 def truth(guest_run):
