@@ -91,30 +91,32 @@ add_sources(VmifsHost *host, const GPtrArray *sources)
 
 /* ---- the server ---- */
 
+/* How the command that started the server gets rid of it. */
+typedef struct {
+	int pipe; /* tells it that the mount answers; -1 = stay in the foreground */
+	int null; /* what the standard streams become; opened while there surely is room for it */
+} Parting;
+
 /* The kernel has spoken to us: the command has done its work, the server lives on by itself. Called
  * from the session, on one of its threads. */
 static void
 detach(gpointer user)
 {
-	int *report = user;
-	if (*report < 0)
+	Parting *parting = user;
+	if (parting->pipe < 0)
 		return;
-	/* Even where no more files may be opened: who waits for the end of our output must get it.
-	 */
-	close(STDIN_FILENO);
-	int null = open("/dev/null", O_RDWR);
 	setsid();
-	if (chdir("/") < 0 || null < 0)
+	if (chdir("/") < 0)
 		g_debug("detach: %s", g_strerror(errno));
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
+	/* Who waits for the end of our output must get it. */
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(parting->null, fd);
+	close(parting->null);
 	char done = 0;
-	if (write(*report, &done, 1) < 0)
+	if (write(parting->pipe, &done, 1) < 0)
 		g_debug("detach: the parent has gone: %s", g_strerror(errno));
-	close(*report);
-	*report = -1;
+	close(parting->pipe);
+	parting->pipe = -1;
 }
 
 /* Signals that end the server must reach the thread that waits for them: every thread made before
@@ -145,9 +147,8 @@ run(VmifsFs *fs, VmifsMount *mount, GError **error)
 	return served;
 }
 
-/* report: where to tell that the mount answers; -1 = stay in the foreground. */
 static int
-serve(const VmifsFsOptions *options, const char *point, int report)
+serve(const VmifsFsOptions *options, const char *point, Parting parting)
 {
 	g_autoptr(GError) error = NULL;
 	block_signals(SIG_BLOCK);
@@ -165,7 +166,7 @@ serve(const VmifsFsOptions *options, const char *point, int report)
 	if (!fs)
 		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
 	fs->ready = detach;
-	fs->ready_user = &report;
+	fs->ready_user = &parting;
 	VmifsMount mount;
 	if (!vmifs_mount_open(fs, point, &mount, &error)) {
 		vmifs_fs_free(fs);
@@ -213,8 +214,12 @@ mount_and_serve(const VmifsFsOptions *options)
 	if (!vmifs_mount_check(options->mountpoint, &point, &error))
 		return vmifs_complain(VMIFS_EXIT_MOUNT, error);
 	if (options->foreground)
-		return serve(options, point, -1);
-	int pipe_fds[2];
+		return serve(options, point, (Parting){ -1, -1 });
+	int pipe_fds[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0) {
+		perror("vmifs: /dev/null");
+		return VMIFS_EXIT_MOUNT;
+	}
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
 		perror("vmifs: pipe");
 		return VMIFS_EXIT_MOUNT;
@@ -226,7 +231,7 @@ mount_and_serve(const VmifsFsOptions *options)
 	}
 	close(pipe_fds[child > 0]);
 	return child > 0 ? wait_until_mounted(pipe_fds[0], child, point)
-			 : serve(options, point, pipe_fds[1]);
+			 : serve(options, point, (Parting){ pipe_fds[1], null });
 }
 
 /* Files opened later must not become a closed standard stream: messages would go into them. */
