@@ -130,7 +130,10 @@ qemu_finder_may_still_start(const QemuTarget *target)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	gint64 age = (gint64) now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000 - target->started;
-	return !target->monitor && age < (target->args->monitors->len ? START_LONG : START);
+	/* Who may not read it waits for nothing, unless somebody else keeps it. */
+	if (target->monitor || (!target->args->libvirt && !qemu_target_is_readable(target)))
+		return FALSE;
+	return age < (target->args->monitors->len ? START_LONG : START);
 }
 
 void
