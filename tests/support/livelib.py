@@ -261,8 +261,8 @@ class Guest:
         return int(self.run(f'setsid {command} >/dev/null 2>&1 & echo $!'))
 
     def counting(self, name):
-        """Starts that one of guests/guest/restless.c once: what it tells."""
-        told = self.run(f'[ -e /run/{name} ] || {{ setsid restless {name} & }} \n'
+        """Starts that one of guests/guest/restless.c if none runs: what it tells."""
+        told = self.run(f'kill -0 $(cut -d" " -f1 /run/{name} 2>/dev/null) 2>/dev/null || {{ rm -f /run/{name}; setsid restless {name} & }} \n'
                         f'until cat /run/{name} 2>/dev/null; do sleep 0.05; done')
         return tuple(int(word, 0) for word in told.split())
 
