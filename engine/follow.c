@@ -26,6 +26,8 @@
 #define LATER_TICKS 5
 /* What is not understood yet is tried so often, each time after twice the pause. */
 #define MOST_TRIES 8
+/* Each is a look at everything, if the first one took no longer. */
+#define QUICK_US (G_USEC_PER_SEC)
 /* For so long nothing may move in a kernel before another one is looked for. */
 #define DOUBT_US (5 * G_USEC_PER_SEC)
 
@@ -241,6 +243,13 @@ change_layout(VmifsGuest *guest, Search *search)
 	tell(guest);
 }
 
+static gboolean
+is_same_kernel(const VmifsAttached *found, const VmifsAttached *old)
+{
+	return found->instance->os == old->instance->os &&
+	       vmifs_aspace_root(found->aspace) == vmifs_aspace_root(old->aspace);
+}
+
 /* Nothing in it moves, and registers are not to be had: it may be what a reset has left, while
  * another one runs. Of two that are whole the OS prefers the one that ran last. */
 static void
@@ -260,9 +269,7 @@ look_for_another(VmifsGuest *guest, const VmifsAttached *old, Search *search)
 	if (now < search->next_pass)
 		return;
 	g_autoptr(VmifsAttached) found = discover_all(guest, search);
-	if (!found->instance ||
-	    (found->instance->os == old->instance->os &&
-	     vmifs_aspace_root(found->aspace) == vmifs_aspace_root(old->aspace)))
+	if (!found->instance || is_same_kernel(found, old))
 		return;
 	vmifs_guest_log(guest, "another kernel runs than the one that was attached");
 	search->in_doubt = FALSE;
@@ -271,6 +278,19 @@ look_for_another(VmifsGuest *guest, const VmifsAttached *old, Search *search)
 	publish(guest, g_steal_pointer(&found), FALSE);
 	vmifs_observer_wake(guest->observer);
 	tell(guest);
+}
+
+/* (full) (nullable) The kernel that is attached, looked at once more. */
+static VmifsAttached *
+look_again(VmifsGuest *guest, const VmifsAttached *old)
+{
+	if (old->discovery_us > QUICK_US) {
+		g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
+		return attach_again(guest, old, mem, NULL);
+	}
+	/* By what it has written since, what leads to it may be found, too. */
+	g_autoptr(VmifsAttached) found = discover(guest, VMIFS_DISCOVER_ALL);
+	return found->instance && is_same_kernel(found, old) ? g_steal_pointer(&found) : NULL;
 }
 
 /* Just after it has started there is less in it to understand it by than later. */
@@ -291,8 +311,7 @@ understand_more(VmifsGuest *guest, const VmifsAttached *old, Search *search)
 	}
 	if (search->tries >= MOST_TRIES || start < search->next_try)
 		return;
-	g_autoptr(VmifsPhysmem) mem = vmifs_guest_physmem(guest);
-	g_autoptr(VmifsAttached) again = attach_again(guest, old, mem, NULL);
+	g_autoptr(VmifsAttached) again = look_again(guest, old);
 	search->tries++;
 	if (again && instance->os->known(again->instance->self) > known) {
 		search->tries = 0;
