@@ -190,9 +190,12 @@ arm_one(QemuDebug *self, const QemuOrder *order, const QemuPoint *wanted, GError
 static void
 set_state(QemuDebug *self, VmifsState wanted)
 {
+	gboolean stands = wanted == VMIFS_STATE_PAUSED;
+
 	self->stops.session.is_paused = TRUE;
-	self->stops.session.is_at_point = FALSE;
-	qemu_session_note(&self->stops.session, wanted == VMIFS_STATE_PAUSED);
+	/* It may have stopped there for us just now, and nobody has let it run since. */
+	self->stops.session.is_at_point = stands && qemu_others_is_at_point(self->monitor);
+	qemu_session_note(&self->stops.session, stands);
 }
 
 static gboolean

@@ -15,6 +15,16 @@ qemu_others_forget(QemuOthers *self)
 }
 
 gboolean
+qemu_others_is_at_point(QemuMonitor *monitor)
+{
+	VmifsCall call = { .deadline = g_get_monotonic_time() + PATIENCE };
+	g_autofree char *word = NULL;
+	VmifsState state;
+
+	return !qemu_status_ask(monitor, &state, &word, &call, NULL) || g_str_equal(word, "debug");
+}
+
+gboolean
 qemu_others_let_it_run(QemuOthers *self, gboolean stood_at_point, QemuMonitor *monitor)
 {
 	gint64 now = g_get_monotonic_time(), after = QEMU_OTHERS_MS * G_TIME_SPAN_MILLISECOND;

@@ -20,6 +20,9 @@ typedef struct {
 /* It stands no more, or by our own wish. */
 void
 qemu_others_forget(QemuOthers *self);
+/* Does it stand at a point? TRUE as well when that is not told. */
+gboolean
+qemu_others_is_at_point(QemuMonitor *monitor);
 /* Does it run, or has it stopped at a point since? stood_at_point: which then cannot be told. Asked
  * each QEMU_OTHERS_MS, and FALSE in between. */
 gboolean

@@ -290,6 +290,9 @@ be_killed(pid_t pid)
 
 #define N_KILLS 6
 
+/* Of a guest that runs, and of one that is paused. */
+static const char *const said[] = { COME GONE, COME "query-status " GONE };
+
 /* Whatever vmifs was about: nothing is left, and the guest is as it was. */
 START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 {
@@ -304,8 +307,8 @@ START_TEST(killed_it_leaves_no_point_and_a_guest_that_runs)
 	wait_for_points(&guest, 1);
 	g_usleep((gulong) (40 + 7 * (_i % N_KILLS)) * 1000);
 	be_killed(vmifs);
-	fake_qemu_hears_of(guest.server, COME GONE);
-	fake_qemu_has_heard(guest.server, COME GONE);
+	fake_qemu_hears_of(guest.server, said[_i % 2]);
+	fake_qemu_has_heard(guest.server, said[_i % 2]);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_uint_eq(fake_stub_blunders(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), _i % 2 == 0);
@@ -366,7 +369,7 @@ START_TEST(a_guardian_that_is_killed_has_a_successor)
 	be_killed(first);
 	ck_assert_int_gt(wait_for_another(vmifs, first), 0);
 	be_killed(vmifs);
-	fake_qemu_hears_of(guest.server, COME GONE);
+	fake_qemu_hears_of(guest.server, said[_i]);
 	ck_assert_uint_eq(fake_stub_points(guest.stub), 0);
 	ck_assert_int_eq(fake_stub_runs(guest.stub), !_i);
 	teardown(&guest);
