@@ -205,6 +205,22 @@ come_back(QemuSession *session, const QemuDash *dash, guint *ret, GError **error
 	return *ret == 0 || *ret == dash->n_vcpus || choose(session, *ret, error);
 }
 
+/* Somebody may have stopped it and let it run on since: then it is we who have stopped it. */
+static gboolean
+was_let_run(QemuMonitor *monitor)
+{
+	gint64 end = g_get_monotonic_time() + LENGTH_US;
+
+	while (g_get_monotonic_time() < end) {
+		g_autofree char *event = monitor->ops->hear(monitor, NULL);
+		if (!event)
+			return FALSE;
+		if (g_str_equal(event, "RESUME"))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 int
 qemu_session_may_dash(QemuSession *session)
 {
@@ -233,8 +249,10 @@ qemu_session_dash(QemuSession *session, int door, const QemuDash *dash, QemuGdbS
 	gboolean good = start(session, dash, error), has_stopped;
 
 	has_stopped = good && wait_for_stop(monitor, door, dash->bells);
+	good = good && come_back(session, dash, &vcpu, error);
+	has_stopped = good && has_stopped && !was_let_run(monitor);
 	monitor->ops->leave(monitor);
-	if (!good || !come_back(session, dash, &vcpu, error))
+	if (!good)
 		return FALSE;
 	*ret = (QemuGdbStop){ .signal = 0 };
 	if (vcpu < dash->n_vcpus)

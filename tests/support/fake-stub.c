@@ -468,6 +468,10 @@ act(FakeStubServer *self)
 	self->has_acted = TRUE;
 	if (self->how->pauses)
 		stop_guest(self, INT, "");
+	if (self->how->blinks) {
+		fake_qemu_tell(self->qemu, "STOP");
+		fake_qemu_tell(self->qemu, "RESUME");
+	}
 	if (self->how->says && send(self->fd, self->how->says, strlen(self->how->says), 0) < 0)
 		g_atomic_int_set(&self->is_over, 1);
 	if (self->how->hangs_up || self->how->is_ended)

@@ -13,6 +13,7 @@ typedef struct {
 	guint n_vcpus;        /* 0 = 1; of two the first idles: no step of it ever ends */
 	guint hits;           /* so many stops at points, and then none */
 	gboolean pauses;      /* then somebody stops the guest, once */
+	gboolean blinks;      /* and lets it run on at once, as for a snapshot */
 	gboolean hangs_up;    /* then it goes away */
 	gboolean is_ended;    /* the same, but it comes again for who wants it */
 	const char *says;     /* (nullable) then these bytes come, whatever they are */

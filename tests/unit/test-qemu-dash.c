@@ -137,6 +137,24 @@ START_TEST(a_pause_of_somebody_else_s_stands)
 }
 END_TEST
 
+START_TEST(who_was_let_run_again_at_once_does_not_stand)
+{
+	const FakeStub how = { .hits = 50, .is_nop = TRUE, .blinks = TRUE };
+	Guest guest;
+
+	setup(&guest, &willing, &how);
+	arm(&guest, 0, &kernel_point);
+	wait_for(&guest.n[0], 50);
+	g_usleep(100 * 1000);
+	ck_assert(has_dashed(&guest));
+	ck_assert_int_eq(guest.n_turned, 0);
+	wait_for_running(&guest);
+	disarm(&guest, 0);
+	nothing_is_left(&guest);
+	teardown(&guest);
+}
+END_TEST
+
 /* Whatever it is waiting for. */
 START_TEST(orders_are_carried_out_at_once)
 {
@@ -171,6 +189,7 @@ dash_suite(void)
 	tcase_add_loop_test(tcase, where_it_must_not_be_done_it_is_not, 0, G_N_ELEMENTS(others));
 	tcase_add_test(tcase, the_monitor_is_let_go_of);
 	tcase_add_test(tcase, a_pause_of_somebody_else_s_stands);
+	tcase_add_test(tcase, who_was_let_run_again_at_once_does_not_stand);
 	tcase_add_test(tcase, orders_are_carried_out_at_once);
 	suite_add_tcase(suite, tcase);
 	return suite;
