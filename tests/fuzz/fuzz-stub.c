@@ -35,6 +35,8 @@ stopped(gpointer user, const VmifsStop *stop)
 {
 	guint *n = user;
 
+	if (stop->id == VMIFS_STOP_COMES)
+		return VMIFS_STOP_KEEP;
 	g_assert(stop->id < G_N_ELEMENTS(points) || stop->id == VMIFS_STOP_NOWHERE);
 	g_assert(stop->vcpu < VMIFS_MAX_VCPUS && stop->regs);
 	if (++*n % 8)
